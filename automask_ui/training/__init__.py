@@ -1,0 +1,4 @@
+"""How the built-in checkpoint was made: drawn scenes, the training run and its evaluation.
+
+Nothing here is imported by the running app.
+"""
