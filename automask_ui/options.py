@@ -1,0 +1,304 @@
+"""The generator's parameters: as frozen dataclasses split by stage, and as one table for people.
+
+Field names are exactly those of ``segment_anything.SamAutomaticMaskGenerator``. The dataclasses accept what upstream
+accepts, so that our generator can stand in for it; :func:`checked_options` also keeps callers from outside
+(page, API, command line) inside the ranges of :data:`PARAMETERS`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from automask_ui.errors import OptionError
+
+__all__ = [
+    "OUTPUT_MODES",
+    "PARAMETERS",
+    "PRESETS",
+    "CleanupOptions",
+    "FilterOptions",
+    "GeneratorOptions",
+    "GridOptions",
+    "Parameter",
+    "Preset",
+    "check_value",
+    "checked_options",
+]
+
+PointGrids = tuple[tuple[tuple[float, float], ...], ...]
+
+OUTPUT_MODES = ("binary_mask", "uncompressed_rle", "coco_rle")
+
+
+@dataclass(frozen=True)
+class GridOptions:
+    """Where to look: which points of which crops are shown to the model."""
+
+    points_per_side: int | None = 32  # points along one side; None where point_grids are given
+    points_per_batch: int = 64  # points decoded together; bounds memory on a GPU
+    crop_n_layers: int = 0  # layer i cuts the picture into 4**i crops
+    crop_overlap_ratio: float = 512 / 1500  # share of the picture's short side
+    crop_n_points_downscale_factor: int = 1  # layer i has points_per_side / factor**i points a side
+    point_grids: PointGrids | None = None  # a layer's points as (x, y) in 0 to 1; instead of points_per_side
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "point_grids", _frozen_grids(self.point_grids))
+        _check_fields(self)
+        if (self.points_per_side is None) == (self.point_grids is None):
+            raise OptionError("Give either points_per_side or point_grids, not both and not neither.")
+        if self.point_grids is not None and len(self.point_grids) <= self.crop_n_layers:
+            raise OptionError(
+                f"point_grids has {len(self.point_grids)} layer(s), but crop_n_layers={self.crop_n_layers} needs "
+                f"{self.crop_n_layers + 1}: one for the whole picture and one for each crop layer."
+            )
+
+
+@dataclass(frozen=True)
+class FilterOptions:
+    """What to keep of the masks that the model found."""
+
+    pred_iou_thresh: float = 0.88  # 0 to 1; keeps masks above it; 0 keeps all
+    stability_score_thresh: float = 0.95  # 0 to 1; keeps masks at or above it; 0 keeps all
+    stability_score_offset: float = 1.0  # logits; how far the cut-off moves for the stability score
+    box_nms_thresh: float = 0.7  # box IoU above which the weaker mask of a crop is a duplicate
+    crop_nms_thresh: float = 0.7  # the same between crops; the smaller crop wins
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+
+
+@dataclass(frozen=True)
+class CleanupOptions:
+    """What to mend in the masks that are kept."""
+
+    min_mask_region_area: int = 0  # px; holes and islands below it are removed; 0 leaves masks as they are
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+
+
+@dataclass(frozen=True, init=False)
+class GeneratorOptions:
+    """All 13 options, given by stage or by their flat names: ``GeneratorOptions(points_per_side=16)``.
+
+    Raises:
+        OptionError: for a name that does not exist, a value of the wrong type, or one that cannot work.
+    """
+
+    grid: GridOptions = field(default_factory=GridOptions)
+    filter: FilterOptions = field(default_factory=FilterOptions)
+    cleanup: CleanupOptions = field(default_factory=CleanupOptions)
+    output_mode: str = "binary_mask"  # form of "segmentation" in the dicts
+
+    def __init__(
+        self,
+        grid: GridOptions | None = None,
+        filter: FilterOptions | None = None,
+        cleanup: CleanupOptions | None = None,
+        output_mode: str = "binary_mask",
+        **flat: Any,
+    ) -> None:
+        if unknown := sorted(flat.keys() - _STAGE_OF):
+            raise OptionError(f"There is no option {', '.join(unknown)}; options are {', '.join(_STAGE_OF)}.")
+        if flat.get("point_grids") is not None:
+            flat.setdefault("points_per_side", None)
+        if output_mode not in OUTPUT_MODES:
+            raise OptionError(f"output_mode is {output_mode!r}, but must be one of {', '.join(OUTPUT_MODES)}.")
+        stages = {
+            "grid": grid or GridOptions(),
+            "filter": filter or FilterOptions(),
+            "cleanup": cleanup or CleanupOptions(),
+        }
+        for name, stage in stages.items():
+            changes = {key: value for key, value in flat.items() if _STAGE_OF[key] == name}
+            object.__setattr__(self, name, type(stage)(**{**vars(stage), **changes}))
+        object.__setattr__(self, "output_mode", output_mode)
+
+    def replace(self, **flat: Any) -> GeneratorOptions:
+        """A copy with some options changed, by their flat names."""
+        return GeneratorOptions(**{**self.flat(), **flat})
+
+    def flat(self) -> dict[str, Any]:
+        """The 13 options by name, in upstream's order."""
+        values = {**vars(self.grid), **vars(self.filter), **vars(self.cleanup), "output_mode": self.output_mode}
+        return {name: values[name] for name in (*_STAGE_OF, "output_mode")}
+
+
+# Flat name -> stage, in the order of upstream's constructor.
+_STAGE_OF = {
+    "points_per_side": "grid",
+    "points_per_batch": "grid",
+    "pred_iou_thresh": "filter",
+    "stability_score_thresh": "filter",
+    "stability_score_offset": "filter",
+    "box_nms_thresh": "filter",
+    "crop_n_layers": "grid",
+    "crop_nms_thresh": "filter",
+    "crop_overlap_ratio": "grid",
+    "crop_n_points_downscale_factor": "grid",
+    "point_grids": "grid",
+    "min_mask_region_area": "cleanup",
+}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One option as people meet it: a slider, a flag, a field of the API, a line of the README."""
+
+    field: str  # upstream's name
+    group: str  # "look", "keep" or "clean"
+    title: str  # plain name
+    minimum: float
+    maximum: float
+    step: float
+    default: float
+    raise_if: str  # completes "Raise it if ..."
+    lower_if: str  # completes "Lower it if ..."
+    unit: str = ""
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether only whole numbers make sense."""
+        return self.step >= 1
+
+    @property
+    def help(self) -> str:
+        """One sentence on when to move it which way."""
+        return f"Raise it if {self.raise_if}; lower it if {self.lower_if}."
+
+
+_ROWS = (
+    Parameter("points_per_side", "look", "Grid density", 1, 128, 1, 32,
+              "small things are missed", "it takes too long (time grows with its square)", "points a side"),
+    Parameter("points_per_batch", "look", "Points at a time", 1, 1024, 1, 64,
+              "a GPU is not kept busy", "memory runs out", "points"),
+    Parameter("crop_n_layers", "look", "Zoom levels", 0, 3, 1, 0,
+              "tiny things in a large picture are missed", "it takes too long (each level has 4 times the crops)"),
+    Parameter("crop_overlap_ratio", "look", "Crop overlap", 0, 0.9, 0.01, 512 / 1500,
+              "things are cut at crop edges", "crops repeat too much work"),
+    Parameter("crop_n_points_downscale_factor", "look", "Thin out the grid per level", 1, 8, 1, 1,
+              "zoom levels take too long", "small things in the crops are missed"),
+    Parameter("pred_iou_thresh", "keep", "Mask quality", 0, 1, 0.01, 0.88,
+              "there are poor masks", "good things are missing"),
+    Parameter("stability_score_thresh", "keep", "Edge stability", 0, 1, 0.01, 0.95,
+              "masks have vague edges", "things with soft edges are missing"),
+    Parameter("stability_score_offset", "keep", "Stability test strength", 0, 5, 0.1, 1.0,
+              "vague masks pass the stability test", "good masks fail it", "logits"),
+    Parameter("box_nms_thresh", "keep", "Duplicate overlap", 0, 1, 0.01, 0.7,
+              "things that lie close together go missing", "the same thing is found twice"),
+    Parameter("crop_nms_thresh", "keep", "Duplicate overlap between crops", 0, 1, 0.01, 0.7,
+              "zoom levels lose things that lie close together", "zoom levels find the same thing twice"),
+    Parameter("min_mask_region_area", "clean", "Remove specks and holes", 0, 10_000, 10, 0,
+              "masks have specks or holes", "fine detail is lost", "px"),
+)  # fmt: skip
+
+PARAMETERS: dict[str, Parameter] = {row.field: row for row in _ROWS}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named choice of options. What it leaves out is upstream's default; thresholds, the model's own."""
+
+    name: str
+    title: str
+    description: str
+    values: Mapping[str, Any]
+
+    def options(self, **model_thresholds: float) -> GeneratorOptions:
+        """The options of this preset for a model with these default thresholds."""
+        return GeneratorOptions(**{**model_thresholds, **self.values})
+
+
+_PRESETS = (
+    Preset("quick", "Quick look", "A coarse grid: a first impression, four times faster.", {"points_per_side": 16}),
+    Preset("balanced", "Balanced", "SAM's defaults: most things at a fair price.", {}),
+    Preset("small", "Small objects", "Looks at the picture in zoomed crops as well and cleans the masks.",
+           {"points_per_side": 32, "pred_iou_thresh": 0.86, "stability_score_thresh": 0.92, "crop_n_layers": 1,
+            "crop_n_points_downscale_factor": 2, "min_mask_region_area": 100}),
+    Preset("everything", "Everything", "A dense grid and loose thresholds: sort out the masks afterwards.",
+           {"points_per_side": 48, "pred_iou_thresh": 0.6, "stability_score_thresh": 0.75, "box_nms_thresh": 0.8}),
+)  # fmt: skip
+
+PRESETS: dict[str, Preset] = {row.name: row for row in _PRESETS}
+
+
+def check_value(name: str, value: object) -> int | float:
+    """``value`` as a number inside the range of the parameter ``name``.
+
+    Raises:
+        OptionError: naming the parameter, the range and the value.
+    """
+    row = PARAMETERS[name]
+    kind = "a whole number" if row.is_integer else "a number"
+    number = _number(value, row.is_integer)
+    if number is None or not row.minimum <= number <= row.maximum:
+        raise OptionError(f"{name} must be {kind} from {row.minimum:g} to {row.maximum:g}, but is {_shown(value)}.")
+    return number
+
+
+def checked_options(values: Mapping[str, Any]) -> GeneratorOptions:
+    """Options from outside: every value of the right type and inside the range of :data:`PARAMETERS`.
+
+    ``values`` maps flat names to values; what is missing takes upstream's default. Everything else is refused.
+
+    Raises:
+        OptionError: for the first value that does not fit.
+    """
+    flat = dict(values)
+    has_grids = flat.get("point_grids") is not None
+    if has_grids:
+        flat["points_per_side"] = None
+    for name in PARAMETERS.keys() & flat.keys():
+        if not (name == "points_per_side" and has_grids):
+            flat[name] = check_value(name, flat[name])
+    return GeneratorOptions(**flat)
+
+
+def _check_fields(options: GridOptions | FilterOptions | CleanupOptions) -> None:
+    """Types and lower bounds: all that a Python caller needs to keep to."""
+    for name, value in list(vars(options).items()):
+        if name == "point_grids" or (name == "points_per_side" and value is None):
+            continue
+        row = PARAMETERS[name]
+        number = _number(value, row.is_integer)
+        if number is None or number < row.minimum:
+            kind = "a whole number" if row.is_integer else "a number"
+            raise OptionError(f"{name} must be {kind} of at least {row.minimum:g}, but is {_shown(value)}.")
+        object.__setattr__(options, name, number)
+
+
+def _number(value: object, whole: bool) -> int | float | None:
+    """``value`` as int or float, or None where it is no finite number (or not whole, where it must be)."""
+    if isinstance(value, bool) or not hasattr(value, "__float__") or isinstance(value, str):
+        return None
+    number = float(value)
+    if not math.isfinite(number) or (whole and number != int(number)):
+        return None
+    return int(number) if whole else number
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _frozen_grids(grids: Iterable[Iterable[Sequence[float]]] | None) -> PointGrids | None:
+    """Point grids (any nesting of sequences or N×2 arrays) as hashable tuples, each point checked."""
+    if grids is None:
+        return None
+    try:
+        frozen = tuple(tuple((float(x), float(y)) for x, y in layer) for layer in grids)
+    except (TypeError, ValueError) as error:
+        raise OptionError("point_grids must be a list of layers, each a list of (x, y) pairs.") from error
+    for number, layer in enumerate(frozen):
+        for x, y in layer:
+            if not (0 <= x <= 1 and 0 <= y <= 1):
+                raise OptionError(
+                    f"Layer {number} of point_grids has the point ({x:g}, {y:g}), which is not in 0 to 1."
+                )
+    if not frozen or not frozen[0]:
+        raise OptionError("point_grids has no points: give at least one in the first layer.")
+    return frozen
