@@ -6,7 +6,7 @@ object. They compare by identity, so that they can be cached and tracked without
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from functools import cached_property
@@ -19,7 +19,7 @@ from automask_ui.errors import OptionError
 from automask_ui.options import OUTPUT_MODES, GeneratorOptions
 from automask_ui.rle import Rle
 
-__all__ = ["Candidates", "Mask", "MaskResult", "MaskSet", "Verdict", "object_column"]
+__all__ = ["Candidates", "Mask", "MaskResult", "MaskSet", "Step", "Verdict", "object_column"]
 
 C = TypeVar("C", bound="_Columns")
 
@@ -211,3 +211,13 @@ class MaskResult:
     partial: bool = False  # stopped before every point was decoded
     seconds: dict[str, float] = field(default_factory=dict)  # stage -> time spent on it in this call
     notes: tuple[str, ...] = ()  # what the user should know, e.g. that memory ran out on the way
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a run stands; the engine yields one after encoding and one after every decoded chunk."""
+
+    stage: str  # "encode", "decode" or "clean"
+    done: int  # points decoded by this call
+    total: int  # points that this call has to decode
+    snapshot: Callable[[], MaskResult]  # what has been found so far, marked partial
