@@ -1,0 +1,68 @@
+"""Hashes of large files, computed once: a file is hashed again only after its size or time of change has moved."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+__all__ = ["VerifiedFiles", "sha256_of"]
+
+_log = logging.getLogger(__name__)
+_CHUNK_BYTES = 1 << 20
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+class VerifiedFiles:
+    """Hashes that outlive the process in the JSON file ``notes``: resolved path -> [size, mtime in ns, SHA-256]."""
+
+    def __init__(self, notes: Path) -> None:
+        self._notes = notes
+        self._lock = threading.Lock()
+
+    def sha256(self, path: Path) -> str:
+        """SHA-256 of the file, from the notes where it has not changed since it was noted.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        stat = path.stat()
+        note = self._read().get(str(path.resolve()))
+        if isinstance(note, list) and note[:2] == [stat.st_size, stat.st_mtime_ns] and len(note) == 3:
+            return str(note[2])
+        digest = sha256_of(path)
+        self.note(path, digest)
+        return digest
+
+    def note(self, path: Path, digest: str) -> None:
+        """Remember the hash of the file as it is now."""
+        stat = path.stat()
+        with self._lock:
+            notes = self._read()
+            notes[str(path.resolve())] = [stat.st_size, stat.st_mtime_ns, digest]
+            scratch = self._notes.with_name(f"{self._notes.name}.{os.getpid()}")
+            try:
+                scratch.parent.mkdir(parents=True, exist_ok=True)
+                scratch.write_text(json.dumps(notes, indent=1), "utf-8")
+                os.replace(scratch, self._notes)
+            except OSError as error:
+                _log.warning("%s cannot be written, so %s will be hashed again: %s", self._notes, path, error)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            notes = json.loads(self._notes.read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return notes if isinstance(notes, dict) else {}
