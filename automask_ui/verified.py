@@ -30,7 +30,6 @@ class VerifiedFiles:
 
     def __init__(self, notes: Path) -> None:
         self._notes = notes
-        self._lock = threading.Lock()
 
     def sha256(self, path: Path) -> str:
         """SHA-256 of the file, from the notes where it has not changed since it was noted.
@@ -49,16 +48,16 @@ class VerifiedFiles:
     def note(self, path: Path, digest: str) -> None:
         """Remember the hash of the file as it is now."""
         stat = path.stat()
-        with self._lock:
-            notes = self._read()
-            notes[str(path.resolve())] = [stat.st_size, stat.st_mtime_ns, digest]
-            scratch = self._notes.with_name(f"{self._notes.name}.{os.getpid()}")
-            try:
-                scratch.parent.mkdir(parents=True, exist_ok=True)
-                scratch.write_text(json.dumps(notes, indent=1), "utf-8")
-                os.replace(scratch, self._notes)
-            except OSError as error:
-                _log.warning("%s cannot be written, so %s will be hashed again: %s", self._notes, path, error)
+        notes = self._read()
+        notes[str(path.resolve())] = [stat.st_size, stat.st_mtime_ns, digest]
+        # Written beside and moved: two writers at once can lose a note, which costs a hash, but never break the file.
+        scratch = self._notes.with_name(f"{self._notes.name}.{os.getpid()}.{threading.get_ident()}")
+        try:
+            scratch.parent.mkdir(parents=True, exist_ok=True)
+            scratch.write_text(json.dumps(notes, indent=1), "utf-8")
+            os.replace(scratch, self._notes)
+        except OSError as error:
+            _log.warning("%s cannot be written, so %s will be hashed again: %s", self._notes, path, error)
 
     def _read(self) -> dict[str, Any]:
         try:

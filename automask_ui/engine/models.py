@@ -1,0 +1,306 @@
+"""Models in memory: loading a checkpoint onto a device, and the pool through which a process shares what is loaded."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from segment_anything.modeling import Sam
+from torch import Tensor
+
+from automask_ui.checkpoints import BUILT_IN_MODEL, CHECKPOINTS, resolve_checkpoint
+from automask_ui.download import Progress
+from automask_ui.engine.architecture import recognise
+from automask_ui.engine.checkpoint_file import Weights, read_weights
+from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError, EngineOutOfMemoryError, OptionError
+
+__all__ = ["PRECISIONS", "ModelPool", "SamModel", "load_model", "pick_device"]
+
+_log = logging.getLogger(__name__)
+
+PRECISIONS = ("float32", "bf16", "float16")
+
+# Thresholds of SamAutomaticMaskGenerator, which the published weights were made for.
+_PRED_IOU_THRESH = 0.88
+_STABILITY_SCORE_THRESH = 0.95
+
+# Kept in a file by some exports although SAM computes or fixes them itself.
+_DERIVED = ("attention_bias_idxs", "attn.ab")
+
+
+@dataclass(frozen=True, eq=False)
+class SamModel:
+    """A SAM in evaluation mode on a device. Weights are float32; ``precision`` says in what the engine computes."""
+
+    name: str
+    title: str
+    good_for: str
+    arch: str  # "tiny", "vit_t", "vit_b", "vit_l", "vit_h", or "vit" for a ViT of other sizes
+    path: Path
+    key: str  # identity of the weights: equal keys, equal weights
+    sam: Sam = field(repr=False)
+    device: torch.device
+    precision: str
+    pred_iou_thresh: float  # the model's own default threshold, 0 to 1
+    stability_score_thresh: float  # likewise
+
+
+def load_model(
+    name: str | None = None,
+    checkpoint: Path | str | None = None,
+    device: torch.device | str | None = None,
+    precision: str | None = None,
+    *,
+    folders: Sequence[Path | str] = (),
+    progress: Progress | None = None,
+) -> SamModel:
+    """Load a model; the architecture is read from the file, whatever it is called.
+
+    Args:
+        name: of the registry or of a file in the folders; None is the built-in model, or any that ``checkpoint`` holds.
+        checkpoint: a file to load instead of looking for one or fetching it.
+        device: such as "cpu" or "cuda:1"; None takes the best that works.
+        precision: one of `PRECISIONS`; None is float32.
+        folders: further places to look for files, see `automask_ui.checkpoints`.
+        progress: told of a download, if there is one.
+
+    Raises:
+        CheckpointError: the name is unknown, or the file is missing, cannot be fetched, or is not a usable SAM.
+        OptionError: no such device or precision.
+        EngineOutOfMemoryError: the model does not fit on the device.
+    """
+    where = pick_device(device)
+    how = _check_precision(precision)
+    return _load(_locate(name, checkpoint, folders, progress), name, checkpoint is not None, where, how)
+
+
+def pick_device(requested: torch.device | str | None = None) -> torch.device:
+    """The device to run on: the one asked for, else CUDA, else Apple's GPU, else the CPU.
+
+    Raises:
+        OptionError: the requested device is not on this machine.
+    """
+    if requested is None or requested == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if _mps_works() else "cpu")
+    try:
+        device = torch.device(requested)
+    except RuntimeError as error:
+        raise OptionError(f"{requested!r} is no device. Use one of: {', '.join(_devices())}.") from error
+    if device.type == "cuda" and device.index is None and torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    if str(device) not in _devices():
+        raise OptionError(f"This machine has no device {str(device)!r}. It has: {', '.join(_devices())}.")
+    return device
+
+
+class ModelPool:
+    """The models of a process: each is loaded once and shared, and only a few are held at a time.
+
+    Safe for threads. Asking for a model that is held never waits for another one's download or loading.
+    """
+
+    def __init__(self, max_on_cpu: int = 2, max_on_gpu: int = 1, load: Callable[..., SamModel] | None = None) -> None:
+        self._limits = {"cpu": max_on_cpu}
+        self._gpu_limit = max_on_gpu
+        self._load = load or _load
+        self._held: OrderedDict[tuple[str, str, str, str], SamModel] = OrderedDict()
+        self._held_lock = threading.Lock()
+        self._loading = threading.Lock()
+
+    def get(
+        self,
+        name: str | None = None,
+        checkpoint: Path | str | None = None,
+        device: torch.device | str | None = None,
+        precision: str | None = None,
+        *,
+        folders: Sequence[Path | str] = (),
+        progress: Progress | None = None,
+    ) -> SamModel:
+        """The model, loaded first if need be; arguments and errors as of `load_model`.
+
+        A file that has changed on the disk since is loaded anew.
+        """
+        where = pick_device(device)
+        how = _check_precision(precision)
+        path = _locate(name, checkpoint, folders, progress)
+        key = (_file_key(path), name or "", str(where), how)
+
+        held = self._take(key)
+        if held is not None:
+            return held
+        with self._loading:
+            # Another thread may have loaded it while this one waited.
+            held = self._take(key)
+            if held is None:
+                self._make_room(where)
+                held = self._load(path, name, checkpoint is not None, where, how)
+                with self._held_lock:
+                    self._held[key] = held
+        return held
+
+    def clear(self) -> None:
+        """Let go of every model and give its memory back."""
+        with self._held_lock:
+            self._held.clear()
+        _free_memory()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def _take(self, key: tuple[str, str, str, str]) -> SamModel | None:
+        with self._held_lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+            return self._held.get(key)
+
+    def _make_room(self, device: torch.device) -> None:
+        """Drop the models of this device that were used longest ago, before the next one takes its memory."""
+        limit = self._limits.get(device.type, self._gpu_limit)
+        with self._held_lock:
+            here = [key for key, model in self._held.items() if model.device == device]
+            surplus = here[: max(len(here) + 1 - limit, 0)]
+            for key in surplus:
+                del self._held[key]
+        if surplus:
+            _free_memory()
+
+
+def _locate(
+    name: str | None, checkpoint: Path | str | None, folders: Sequence[Path | str], progress: Progress | None
+) -> Path:
+    if checkpoint is None:
+        return resolve_checkpoint(name or BUILT_IN_MODEL, folders, progress)
+    path = Path(checkpoint).expanduser()
+    if not path.is_file():
+        raise CheckpointNotFoundError(f"There is no file {path}. Correct the path of the checkpoint.")
+    return path
+
+
+def _load(path: Path, name: str | None, is_own: bool, device: torch.device, precision: str) -> SamModel:
+    """Read ``path`` onto ``device``; ``is_own`` says that the user named the file, not the registry."""
+    started = time.monotonic()
+    key = _file_key(path)
+    weights = read_weights(path)
+    try:
+        arch, sam = _build(weights, device)
+    except CheckpointFormatError as error:
+        raise CheckpointFormatError(f"{path} {error}.") from error
+    except torch.OutOfMemoryError as error:
+        raise EngineOutOfMemoryError(f"{path.name} does not fit into the memory of {device}.") from error
+    row = CHECKPOINTS.get(name or ("" if is_own else BUILT_IN_MODEL))
+    if row is not None and is_own and arch != row.arch:
+        raise CheckpointFormatError(f"{path} holds a {arch}, not a {row.arch}. Leave the name out, or correct it.")
+    _log.info("loaded %s (%s) on %s in %.1f s", path.name, arch, device, time.monotonic() - started)
+    return SamModel(
+        name=name or (path.stem if is_own else BUILT_IN_MODEL),
+        title=row.title if row else path.stem,
+        good_for=row.good_for if row else "Your own file",
+        arch=arch,
+        path=path,
+        key=key,
+        sam=sam,
+        device=device,
+        precision=precision,
+        pred_iou_thresh=_threshold(weights, "pred_iou_thresh", _PRED_IOU_THRESH),
+        stability_score_thresh=_threshold(weights, "stability_score_thresh", _STABILITY_SCORE_THRESH),
+    )
+
+
+def _build(weights: Weights, device: torch.device) -> tuple[str, Sam]:
+    """The architecture's name, and a SAM of it that holds the weights."""
+    tensors = {key: tensor for key, tensor in weights.tensors.items() if not key.endswith(_DERIVED)}
+    pixel_statistics = {key: tensors.pop(key) for key in ("pixel_mean", "pixel_std") if key in tensors}
+    shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+    architecture = recognise(shapes, weights.metadata.get("architecture"))
+
+    # On the meta device nothing is allocated or initialised only to be overwritten.
+    with torch.device("meta"):
+        sam = architecture.build()
+    _compare({key: tuple(tensor.shape) for key, tensor in sam.state_dict().items()}, shapes, architecture.name)
+    sam.load_state_dict({key: _own_copy(tensor) for key, tensor in tensors.items()}, assign=True)
+    for key, tensor in pixel_statistics.items():
+        setattr(sam, key, _own_copy(tensor).reshape(3, 1, 1))
+    return architecture.name, sam.to(device).requires_grad_(False).eval()
+
+
+def _own_copy(tensor: Tensor) -> Tensor:
+    """A float32 copy apart from the file, which may be deleted or overwritten while the model is in use."""
+    return tensor.to(torch.float32, copy=True) if tensor.is_floating_point() else tensor.clone()
+
+
+def _compare(expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]], arch: str) -> None:
+    """Raise with what is missing, too much or of another shape."""
+    missing = [key for key in expected if key not in found]
+    extra = [key for key in found if key not in expected]
+    wrong = [
+        f"{key} is {found[key]} instead of {expected[key]}"
+        for key in expected
+        if key in found and found[key] != expected[key]
+    ]
+    faults = [
+        f"{len(items)} {what} ({', '.join(items[:3])}{', …' if len(items) > 3 else ''})"
+        for items, what in ((missing, "tensors missing"), (extra, "not of SAM"), (wrong, "of another shape"))
+        if items
+    ]
+    if faults:
+        raise CheckpointFormatError(f"looks like a SAM {arch} but does not fit it: {'; '.join(faults)}")
+
+
+def _threshold(weights: Weights, key: str, default: float) -> float:
+    text = weights.metadata.get(key)
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        raise CheckpointFormatError(f"The checkpoint's own {key} is {text!r}; a number from 0 to 1 was expected.")
+    return value
+
+
+def _file_key(path: Path) -> str:
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise CheckpointNotFoundError(f"The checkpoint {path} cannot be read: {error}.") from error
+    return f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
+
+
+def _check_precision(precision: str | None) -> str:
+    if precision is None:
+        return PRECISIONS[0]
+    if precision not in PRECISIONS:
+        raise OptionError(f"There is no precision {precision!r}. Use one of: {', '.join(PRECISIONS)}.")
+    return precision
+
+
+def _devices() -> list[str]:
+    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return ["cpu", *cuda, *(["mps"] if _mps_works() else [])]
+
+
+def _mps_works() -> bool:
+    """Whether Apple's GPU is there and computes; some builds offer it where the system is too old."""
+    if not torch.backends.mps.is_available():
+        return False
+    try:
+        return bool((torch.ones(2, device="mps") + 1).sum().item() == 4)
+    except RuntimeError:
+        return False
+
+
+def _free_memory() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
