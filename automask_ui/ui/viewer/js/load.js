@@ -1,0 +1,110 @@
+// Values from the server. They come every half second while a run goes on; files load at their own pace.
+
+let arrived = 0; // tickets, in order of arrival
+let applied = 0; // the newest value that is on screen
+let photoUrl = "";
+
+async function load() {
+  const value = props.value ?? {};
+  const ticket = ++arrived;
+  if (value.run !== state.value.run || !value.image) startRun(value);
+  if (!value.image) return;
+  const current = () => ticket > applied && value.run === state.value.run;
+  try {
+    const photo = value.image.url === photoUrl ? state.photo : await fetchPhoto(value.image.url);
+    if (!current()) return;
+    if (photo !== state.photo) showPhoto(value, photo);
+    const buffer = value.layers ? await layersOf(value.layers.url) : null;
+    if (!current()) return;
+    applied = ticket;
+    showMasks(value, buffer);
+  } catch (error) {
+    if (current()) showNotice(text("load_failed"));
+    console.warn("viewer:", error);
+  }
+}
+
+/** A new run is a new picture: what was set for the old one goes, what was chosen for looking stays. */
+function startRun(value) {
+  const samePhoto = value.image && value.image.url === photoUrl;
+  if (!samePhoto) {
+    state.photo = null;
+    photoUrl = "";
+  }
+  Object.assign(state, { value, masks: [], byId: new Map(), shapes: new Map(), hiddenHere: new Map(), hover: 0 });
+  pruneSelection();
+  hideNote();
+  hideTip();
+  gridFrame.scrollTop = 0;
+  lastClick = null;
+  chosenScope = "";
+  drawStates();
+  changed("masks", "selection", "hover", "view");
+}
+
+async function fetchPhoto(url) {
+  return createImageBitmap(await (await fetchFile(url)).blob());
+}
+
+function showPhoto(value, photo) {
+  state.photo = photo;
+  photoUrl = value.image.url;
+  state.value = value;
+  fit();
+}
+
+let layersUrl = "", layersBuffer = null;
+
+/** The last file is kept: hiding a mask or renaming it sends a new value with the same layers. */
+async function layersOf(url) {
+  if (url === layersUrl) return layersBuffer;
+  const buffer = await fetchLayers(url);
+  [layersUrl, layersBuffer] = [url, buffer];
+  return buffer;
+}
+
+function showMasks(value, buffer) {
+  const resized = value.display_width !== state.value.display_width || value.display_height !== state.value.display_height;
+  state.value = value;
+  state.masks = value.masks;
+  state.byId = new Map(value.masks.map((mask) => [mask.id, mask]));
+  state.shapes = buffer ? readLayers(buffer, value.display_width, state.shapes) : new Map();
+  for (const [id, hidden] of state.hiddenHere) {
+    if (!state.byId.has(id) || state.byId.get(id).hidden === hidden) state.hiddenHere.delete(id);
+  }
+  pruneSelection();
+  if (resized) fit();
+  drawStates();
+  changed("masks", "view");
+}
+
+/** What stands over or under the picture besides the masks. */
+function drawStates() {
+  const { value } = state;
+  $(".viewer").dataset.state = !value.image ? "empty" : state.photo ? "photo" : "loading";
+  $(".sample").hidden = !props.offer_sample;
+  showNotice(value.masks?.length ? "" : value.empty ?? "");
+  $(".stopped").hidden = !value.partial;
+  $(".file-name").textContent = $(".file-name").title = value.name ?? "";
+  $(".file-size").textContent = value.width ? text("pixels", value) : "";
+  const masks = text("count", { n: state.masks.length });
+  stage.setAttribute("aria-label", value.image ? text("picture_name", { name: value.name || text("picture"), masks }) : text("no_photo"));
+}
+
+function showNotice(sentence) {
+  $(".notice").hidden = !sentence;
+  $(".notice p").textContent = sentence;
+}
+
+$(".resume").addEventListener("click", () => trigger("resume", { run: state.value.run }));
+$(".sample").addEventListener("click", () => trigger("open_sample", {}));
+
+/** The server's answer to "why", or any sentence that belongs to a place. */
+function showServerNote() {
+  if (!props.note?.text) return hideNote();
+  showNote(props.note.text, props.note.x / enlargement(), props.note.y / enlargement());
+}
+
+watch("value", load);
+watch("note", showServerNote);
+load();

@@ -1,0 +1,220 @@
+"""A page with nothing but the viewer, on masks drawn by numbers: ``python tests/browser/viewer_app.py PORT``.
+
+The masks are known in closed form, so a test can say which pixel belongs to which mask. Buttons above the viewer
+change what it shows; a box below repeats the last event it sent.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import itertools
+import json
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+from gradio.data_classes import FileData
+from PIL import Image
+
+from automask_ui import rle
+from automask_ui.display import display_image, display_runs, display_size, pack_layers
+from automask_ui.ui.viewer import DownloadFormat, MaskViewer, ViewerData, ViewerMask, viewer_note
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = Path(tempfile.mkdtemp(prefix="viewer-app-"))
+XSS_NAME = "<img src=x onerror=\"document.title='broken'\">.png"
+LONG_NAME = "a_rather_long_file_name_" * 8 + "from_the_holidays.jpg"
+EMPTY = "0 of 3,072 candidates pass; most fall to the stability score 0.95. Lower it?"
+FORMATS: list[DownloadFormat] = [
+    {
+        "id": "png",
+        "label": {"en": "PNG masks", "ko": "PNG 마스크"},
+        "hint": {"en": "ZIP with metadata.csv, full size", "ko": "metadata.csv 포함 ZIP, 원본 크기"},
+    },
+    {
+        "id": "coco",
+        "label": "COCO JSON",
+        "hint": {"en": "RLE, opens in pycocotools", "ko": "RLE, pycocotools에서 열림"},
+    },
+    {
+        "id": "overlay",
+        "label": {"en": "Overlay", "ko": "오버레이"},
+        "hint": {"en": "PNG of the photo with masks", "ko": "마스크를 그린 사진 PNG"},
+    },
+    {
+        "id": "csv",
+        "label": {"en": "Table", "ko": "표"},
+        "hint": {"en": "CSV, one row a mask", "ko": "CSV, 마스크마다 한 줄"},
+    },
+]
+
+
+def photo(size_hw: tuple[int, int]) -> np.ndarray:
+    """The coffee sample at any size: a real photo, since masks must be judged on one."""
+    image = Image.open(ROOT / "assets" / "samples" / "coffee.jpg").convert("RGB")
+    return np.asarray(image.resize((size_hw[1], size_hw[0]), Image.Resampling.LANCZOS))
+
+
+def ellipse(
+    size_hw: tuple[int, int], centre: tuple[float, float], axes: tuple[float, float], waves: float
+) -> np.ndarray:
+    """A wavy ellipse: H×W bool; centre and axes in px."""
+    y, x = np.ogrid[0 : size_hw[0], 0 : size_hw[1]]
+    u, v = (x - centre[0]) / axes[0], (y - centre[1]) / axes[1]
+    return u * u + v * v <= 1 + waves * np.sin(5 * np.arctan2(v, u))
+
+
+def nested(size_hw: tuple[int, int]) -> list[np.ndarray]:
+    """Three discs around the middle, one inside the other: numbers 1 (largest) to 3."""
+    height, width = size_hw
+    radii = (0.4, 0.25, 0.1)
+    return [ellipse(size_hw, (width / 2, height / 2), (r * height, r * height), 0.0) for r in radii]
+
+
+def scattered(size_hw: tuple[int, int], count: int) -> list[np.ndarray]:
+    """``count`` wavy blobs, largest first."""
+    random = np.random.default_rng(3)
+    height, width = size_hw
+    base = np.sqrt(height * width / count)
+    masks = []
+    for _ in range(count):
+        axes = base * random.uniform(0.2, 0.8, 2) * random.choice([1, 1, 2.2])
+        centre = (random.uniform(0, width), random.uniform(0, height))
+        masks.append(ellipse(size_hw, centre, (axes[0], axes[1]), random.uniform(0, 0.4)))
+    return sorted(masks, key=lambda mask: -int(mask.sum()))
+
+
+def row(number: int, encoded: rle.Rle) -> ViewerMask:
+    """A table row with made-up scores that fall in no simple order."""
+    red, green, blue = colorsys.hls_to_rgb(number * 0.61803 % 1, 0.55, 0.8)
+    box = list(rle.bbox_xywh(encoded))
+    return {
+        "id": number,
+        "colour": f"#{int(red * 255):02x}{int(green * 255):02x}{int(blue * 255):02x}",
+        "area": rle.area(encoded),
+        "bbox": box,
+        "iou": round(0.88 + 0.12 * float(np.sin(number * 7)) ** 2, 4),
+        "stability": round(0.92 + 0.08 * float(np.cos(number * 3)) ** 2, 4),
+        "point": [box[0] + box[2] / 2, box[1] + box[3] / 2],
+        "crop": [0, 0, encoded["size"][1], encoded["size"][0]],
+        "hidden": False,
+        "label": "",
+    }
+
+
+class Scene:
+    """One photo with its masks, as files the viewer can fetch."""
+
+    def __init__(self, masks: Sequence[np.ndarray], size_hw: tuple[int, int], name: str = "coffee.jpg") -> None:
+        self.size_hw, self.name, self.run = size_hw, name, uuid.uuid4().hex
+        self.display_hw = display_size(size_hw)
+        encoded = [rle.encode(mask) for mask in masks]
+        self.rows = [row(i + 1, mask) for i, mask in enumerate(encoded)]
+        self.runs = [(i + 1, display_runs(mask, self.display_hw)) for i, mask in enumerate(encoded)]
+        self.image = save("photo.webp", display_image(photo(size_hw), self.display_hw))
+
+    def value(self, count: int | None = None, **changes: object) -> ViewerData:
+        """The first ``count`` masks (None: all) as the viewer's value."""
+        data = {
+            "run": self.run,
+            "name": self.name,
+            "image": self.image,
+            "layers": save("layers.bin", pack_layers(self.runs[:count])),
+            "width": self.size_hw[1],
+            "height": self.size_hw[0],
+            "display_width": self.display_hw[1],
+            "display_height": self.display_hw[0],
+            "masks": self.rows[:count],
+        }
+        return ViewerData(**{**data, **changes})
+
+
+def save(name: str, data: bytes) -> FileData:
+    """``data`` as a new file of this name."""
+    folder = FOLDER / uuid.uuid4().hex
+    folder.mkdir()
+    (folder / name).write_bytes(data)
+    return FileData(path=str(folder / name))
+
+
+def small(count: int, name: str = "coffee.jpg") -> Scene:
+    """Masks on a 1200×800 photo."""
+    size_hw = (800, 1200)
+    return Scene(nested(size_hw) if count == 3 else scattered(size_hw, count), size_hw, name)
+
+
+def large() -> Scene:
+    """600 masks on a 12-megapixel photo."""
+    return Scene(scattered((3000, 4000), 600), (3000, 4000), "twelve_megapixels.jpg")
+
+
+def stream() -> Iterator[ViewerData]:
+    """60 masks in twelve steps, as a run sends them."""
+    scene = small(60)
+    yield scene.value(0)
+    for count in range(5, 61, 5):
+        time.sleep(0.3)
+        yield scene.value(count)
+
+
+def no_masks() -> ViewerData:
+    """A finished run that kept nothing."""
+    return small(3).value(0, layers=None, empty=EMPTY)
+
+
+def grid() -> ViewerData:
+    """The photo with a point grid's preview."""
+    places = [(i + 0.5) / 16 for i in range(16)]
+    return small(3).value(0, layers=None, points=[[x, y] for y, x in itertools.product(places, places)])
+
+
+def repeat(event: gr.EventData) -> str:
+    """The payload of any event, as JSON."""
+    return json.dumps(event._data)
+
+
+def answer(event: gr.EventData) -> tuple[str, dict]:
+    """Repeats a click on nothing and answers it at its place."""
+    data = event._data or {}
+    return json.dumps(data), gr.update(note=viewer_note("No candidate passes here.", data["x"], data["y"]))
+
+
+def build() -> gr.Blocks:
+    """The page."""
+    views = {
+        "Three": lambda: small(3).value(),
+        "Sixty": lambda: small(60).value(),
+        "Many": lambda: large().value(),
+        "Script name": lambda: small(3, XSS_NAME).value(),
+        "Long name": lambda: small(3, LONG_NAME).value(),
+        "Partial": lambda: small(60).value(20, partial=True),
+        "Nothing found": no_masks,
+        "Grid": grid,
+        "Photo": lambda: small(3).value(0, layers=None),
+        "None": lambda: None,
+        "Stream": stream,
+    }
+    with gr.Blocks(title="Viewer", fill_width=True) as page:
+        with gr.Row(elem_id="views"):
+            buttons = {name: gr.Button(name, size="sm", min_width=60) for name in views}
+        viewer = MaskViewer(formats=FORMATS, offer_sample=True, elem_id="viewer")
+        event = gr.Textbox(label="Last event", elem_id="event")
+        for name, make in views.items():
+            buttons[name].click(make, None, viewer, show_progress="hidden")
+        for name in ("download", "visibility", "resume", "open_sample"):
+            getattr(viewer, name)(repeat, None, event, show_progress="hidden")
+        viewer.why(answer, None, [event, viewer], show_progress="hidden")
+    return page
+
+
+STYLE = "#viewer { --viewer-height: calc(100dvh - 200px); } .gradio-container { padding: 8px !important; }"
+
+if __name__ == "__main__":
+    theme = gr.themes.Default(primary_hue="blue", neutral_hue="zinc", font=["system-ui", "sans-serif"])
+    port = int(sys.argv[1])
+    build().launch(server_port=port, quiet=True, css=STYLE, theme=theme, enable_monitoring=False, footer_links=[])
