@@ -215,6 +215,8 @@ def build() -> gr.Blocks:
 STYLE = "#viewer { --viewer-height: calc(100dvh - 200px); } .gradio-container { padding: 8px !important; }"
 
 if __name__ == "__main__":
-    theme = gr.themes.Default(primary_hue="blue", neutral_hue="zinc", font=["system-ui", "sans-serif"])
+    theme = gr.themes.Default(
+        primary_hue="blue", neutral_hue="zinc", font=["Noto Sans CJK KR", "system-ui", "sans-serif"]
+    )
     port = int(sys.argv[1])
     build().launch(server_port=port, quiet=True, css=STYLE, theme=theme, enable_monitoring=False, footer_links=[])

@@ -14,6 +14,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.data_classes import FileData, GradioModel
+from pydantic import Field
 
 # Pydantic refuses typing's own TypedDict before Python 3.12.
 from typing_extensions import TypedDict
@@ -70,10 +71,10 @@ class ViewerData(GradioModel):
     height: int = 0
     display_width: int = 0
     display_height: int = 0
-    masks: list[ViewerMask] = []
+    masks: list[ViewerMask] = Field(default_factory=list)
     partial: bool = False  # the run was stopped: says so and offers to continue
     empty: str = ""  # shown over the picture when a finished run has no mask
-    points: list[list[float]] = []  # preview of a point grid, x and y in 0 to 1
+    points: list[list[float]] = Field(default_factory=list)  # preview of a point grid, x and y in 0 to 1
 
 
 class DownloadFormat(TypedDict):
@@ -130,7 +131,7 @@ class MaskViewer(gr.HTML):
         """Nothing: what a browser echoes is never taken for our own data."""
         return None
 
-    def postprocess(self, value: Any) -> ViewerData | None:
+    def postprocess(self, value: Any) -> Any:
         """``value`` as it is; Gradio then copies its files into the cache and adds their addresses."""
         return value
 
