@@ -89,7 +89,7 @@ class WindowAttention(nn.Module):
         # Each head's query, key and value lie side by side in the projection.
         qkv = self.qkv(self.norm(cells)).view(count, length, self.heads, 3, width // self.heads)
         query, key, value = qkv.permute(3, 0, 2, 1, 4)
-        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=self.bias())
+        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=self.bias()[None])
         return self.proj(attended.transpose(1, 2).reshape(count, length, width))
 
     def bias(self) -> Tensor:
@@ -215,7 +215,8 @@ class TinyViTEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Encode normalised images, (B, 3, H, W) float, into embeddings, (B, out_channels, H/16, W/16) float."""
-        features = self.patch_embed(images)
+        # Channels last throughout: attention and MLPs see a map as rows of cells without copying it.
+        features = self.patch_embed(images.contiguous(memory_format=torch.channels_last))
         for stage in self.layers:
             features = stage(features)
-        return self.neck(features)
+        return self.neck(features).contiguous()
