@@ -321,10 +321,14 @@ def _is_downloadable(row: Checkpoint) -> bool:
     """Whether nothing known here speaks against fetching it: not offline, and room on the disk."""
     if row.url is None or row.size_bytes is None or is_offline():
         return False
-    folder = cache_folder()
+    return _free_disk_bytes(cache_folder()) > 2 * row.size_bytes
+
+
+def _free_disk_bytes(folder: Path) -> int:
+    """What can be written where ``folder`` is or will be made."""
     while not folder.exists():
         folder = folder.parent
-    return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > 2 * row.size_bytes
+    return shutil.disk_usage(folder).free if os.access(folder, os.W_OK) else 0
 
 
 def _verified_files() -> VerifiedFiles:
