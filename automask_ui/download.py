@@ -72,7 +72,8 @@ def download(
 ) -> Path:
     """Fetch ``job`` to ``target`` and return ``target``; safe when several processes or threads ask at once.
 
-    ``cancel``, once set, stops within one chunk; what has arrived is kept for the next call to go on from.
+    ``cancel``, once set, stops at the next chunk (at the latest when a silent server is given up); what has arrived is
+    kept for the next call to go on from.
 
     Raises:
         DownloadError: with what happened and what can be done about it.
