@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
-from torch import nn
+from torch import Tensor, nn
 
 from automask_ui.engine.tiny import build_tiny_sam
 from automask_ui.engine.tiny_vit import TinyViTConfig, TinyViTEncoder
 from automask_ui.errors import CheckpointFormatError
 
-__all__ = ["Architecture", "DecoderConfig", "ViTConfig", "build_vit_sam", "build_vit_t_sam", "recognise"]
+__all__ = ["Architecture", "DecoderConfig", "ViTConfig", "build_vit_sam", "build_vit_t_sam", "check_fit", "recognise"]
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -81,6 +81,40 @@ def recognise(shapes: Shapes, declared: str | None = None) -> Architecture:
         name = _PUBLISHED.get((config.embed_dim, config.depth), "vit")
         return Architecture(name, partial(build_vit_sam, config, _read_decoder(shapes)))
     raise CheckpointFormatError("has an image encoder of an unknown kind; ViT, TinyViT and the built-in one are known")
+
+
+def check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], arch: str) -> None:
+    """Compare a state dict with that of the architecture it is meant for, ``expected``, which may be on "meta".
+
+    Raises:
+        CheckpointFormatError: tensors are missing, too many, of another shape or type, or hold no finite numbers.
+    """
+    both = [key for key in expected if key in found]
+    faults = {
+        "missing": [key for key in expected if key not in found],
+        "not of SAM": [key for key in found if key not in expected],
+        "of another shape": [
+            f"{key} is {tuple(found[key].shape)} instead of {tuple(expected[key].shape)}"
+            for key in both
+            if found[key].shape != expected[key].shape
+        ],
+        "of another type": [
+            f"{key} is {found[key].dtype}"
+            for key in both
+            if found[key].is_floating_point() != expected[key].is_floating_point()
+        ],
+        # One sum a tensor: it is not finite as soon as one number is not.
+        "with infinite numbers or NaN": [
+            key for key in both if found[key].is_floating_point() and not math.isfinite(found[key].float().sum())
+        ],
+    }
+    listed = [
+        f"{len(keys)} tensors {what} ({', '.join(keys[:3])}{', …' if len(keys) > 3 else ''})"
+        for what, keys in faults.items()
+        if keys
+    ]
+    if listed:
+        raise CheckpointFormatError(f"looks like a SAM {arch} but does not fit: {'; '.join(listed)}")
 
 
 def build_vit_sam(config: ViTConfig | None = None, decoder: DecoderConfig | None = None) -> Sam:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import threading
 import time
+import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from segment_anything.modeling import Sam
@@ -17,7 +20,7 @@ from torch import Tensor
 
 from automask_ui.checkpoints import BUILT_IN_MODEL, CHECKPOINTS, resolve_checkpoint
 from automask_ui.download import Progress
-from automask_ui.engine.architecture import recognise
+from automask_ui.engine.architecture import check_fit, recognise
 from automask_ui.engine.checkpoint_file import Weights, read_weights
 from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError, EngineOutOfMemoryError, OptionError
 
@@ -26,10 +29,6 @@ __all__ = ["PRECISIONS", "ModelPool", "SamModel", "load_model", "pick_device"]
 _log = logging.getLogger(__name__)
 
 PRECISIONS = ("float32", "bf16", "float16")
-
-# Thresholds of SamAutomaticMaskGenerator, which the published weights were made for.
-_PRED_IOU_THRESH = 0.88
-_STABILITY_SCORE_THRESH = 0.95
 
 # Kept in a file by some exports although SAM computes or fixes them itself.
 _DERIVED = ("attention_bias_idxs", "attn.ab")
@@ -43,13 +42,49 @@ class SamModel:
     title: str
     good_for: str
     arch: str  # "tiny", "vit_t", "vit_b", "vit_l", "vit_h", or "vit" for a ViT of other sizes
-    path: Path
+    path: Path | None
     key: str  # identity of the weights: equal keys, equal weights
     sam: Sam = field(repr=False)
     device: torch.device
-    precision: str
-    pred_iou_thresh: float  # the model's own default threshold, 0 to 1
-    stability_score_thresh: float  # likewise
+    precision: str = PRECISIONS[0]
+    pred_iou_thresh: float = 0.88  # the model's own default thresholds, 0 to 1; these are what the
+    stability_score_thresh: float = 0.95  # published weights were made for, as in SamAutomaticMaskGenerator
+
+    @classmethod
+    def wrap(cls, sam: Sam, precision: str | None = None) -> SamModel:
+        """A model that the caller has built; its key is its own, since nothing is known of where the weights are from.
+
+        Raises:
+            OptionError: no such precision.
+        """
+        return cls(
+            name="sam",
+            title="SAM",
+            good_for="",
+            arch="",
+            path=None,
+            key=f"object:{uuid.uuid4().hex}",
+            sam=sam,
+            device=sam.device,
+            precision=_check_precision(precision),
+        )
+
+    @classmethod
+    def wrap(cls, sam: Sam) -> SamModel:
+        """A ``Sam`` that the caller has built, on the device where it is, in float32."""
+        return cls(
+            name="sam",
+            title="SAM",
+            good_for="Your own model",
+            arch="sam",
+            path=Path(),
+            key=f"memory:{id(sam)}",
+            sam=sam,
+            device=sam.device,
+            precision=PRECISIONS[0],
+            pred_iou_thresh=_PRED_IOU_THRESH,
+            stability_score_thresh=_STABILITY_SCORE_THRESH,
+        )
 
 
 def load_model(
@@ -193,10 +228,13 @@ def _load(path: Path, name: str | None, is_own: bool, device: torch.device, prec
     weights = read_weights(path)
     try:
         arch, sam = _build(weights, device)
+        thresholds = _read_thresholds(weights.metadata)
     except CheckpointFormatError as error:
         raise CheckpointFormatError(f"{path} {error}.") from error
-    except torch.OutOfMemoryError as error:
-        raise EngineOutOfMemoryError(f"{path.name} does not fit into the memory of {device}.") from error
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise EngineOutOfMemoryError(
+            f"{path.name} does not fit into the memory of {device}. Close other programs, or choose a smaller model."
+        ) from error
     row = CHECKPOINTS.get(name or ("" if is_own else BUILT_IN_MODEL))
     if row is not None and is_own and arch != row.arch:
         raise CheckpointFormatError(f"{path} holds a {arch}, not a {row.arch}. Leave the name out, or correct it.")
@@ -211,8 +249,7 @@ def _load(path: Path, name: str | None, is_own: bool, device: torch.device, prec
         sam=sam,
         device=device,
         precision=precision,
-        pred_iou_thresh=_threshold(weights, "pred_iou_thresh", _PRED_IOU_THRESH),
-        stability_score_thresh=_threshold(weights, "stability_score_thresh", _STABILITY_SCORE_THRESH),
+        **thresholds,
     )
 
 
@@ -226,47 +263,32 @@ def _build(weights: Weights, device: torch.device) -> tuple[str, Sam]:
     # On the meta device nothing is allocated or initialised only to be overwritten.
     with torch.device("meta"):
         sam = architecture.build()
-    _compare({key: tuple(tensor.shape) for key, tensor in sam.state_dict().items()}, shapes, architecture.name)
-    sam.load_state_dict({key: _own_copy(tensor) for key, tensor in tensors.items()}, assign=True)
+    check_fit(sam.state_dict(), tensors, architecture.name)
+    own = {key: _own_copy(tensor, device) for key, tensor in tensors.items()}
+    sam.load_state_dict(own, assign=True)
     for key, tensor in pixel_statistics.items():
-        setattr(sam, key, _own_copy(tensor).reshape(3, 1, 1))
+        setattr(sam, key, _own_copy(tensor, device).reshape(3, 1, 1))
     return architecture.name, sam.to(device).requires_grad_(False).eval()
 
 
-def _own_copy(tensor: Tensor) -> Tensor:
+def _own_copy(tensor: Tensor, device: torch.device) -> Tensor:
     """A float32 copy apart from the file, which may be deleted or overwritten while the model is in use."""
-    return tensor.to(torch.float32, copy=True) if tensor.is_floating_point() else tensor.clone()
+    dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
+    return tensor.to(device, dtype, copy=True)
 
 
-def _compare(expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]], arch: str) -> None:
-    """Raise with what is missing, too much or of another shape."""
-    missing = [key for key in expected if key not in found]
-    extra = [key for key in found if key not in expected]
-    wrong = [
-        f"{key} is {found[key]} instead of {expected[key]}"
-        for key in expected
-        if key in found and found[key] != expected[key]
-    ]
-    faults = [
-        f"{len(items)} {what} ({', '.join(items[:3])}{', …' if len(items) > 3 else ''})"
-        for items, what in ((missing, "tensors missing"), (extra, "not of SAM"), (wrong, "of another shape"))
-        if items
-    ]
-    if faults:
-        raise CheckpointFormatError(f"looks like a SAM {arch} but does not fit it: {'; '.join(faults)}")
-
-
-def _threshold(weights: Weights, key: str, default: float) -> float:
-    text = weights.metadata.get(key)
-    if text is None:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value <= 1.0:
-        raise CheckpointFormatError(f"The checkpoint's own {key} is {text!r}; a number from 0 to 1 was expected.")
-    return value
+def _read_thresholds(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """The thresholds that the file's maker recommends, by field of `SamModel`."""
+    found = {}
+    for key in ("pred_iou_thresh", "stability_score_thresh"):
+        if key in metadata:
+            try:
+                found[key] = float(metadata[key])
+            except ValueError:
+                found[key] = math.nan
+            if not 0.0 <= found[key] <= 1.0:
+                raise CheckpointFormatError(f"recommends {key} {metadata[key]!r}, which is no number from 0 to 1")
+    return found
 
 
 def _file_key(path: Path) -> str:
