@@ -41,7 +41,7 @@ class SamModel:
     name: str
     title: str
     good_for: str
-    arch: str  # "tiny", "vit_t", "vit_b", "vit_l", "vit_h", or "vit" for a ViT of other sizes
+    arch: str  # "tiny", "vit_t", "vit_b", "vit_l", "vit_h", "vit" for a ViT of other sizes, "sam" if it was wrapped
     path: Path | None
     key: str  # identity of the weights: equal keys, equal weights
     sam: Sam = field(repr=False)
@@ -60,30 +60,13 @@ class SamModel:
         return cls(
             name="sam",
             title="SAM",
-            good_for="",
-            arch="",
+            good_for="Your own model",
+            arch="sam",
             path=None,
             key=f"object:{uuid.uuid4().hex}",
             sam=sam,
             device=sam.device,
             precision=_check_precision(precision),
-        )
-
-    @classmethod
-    def wrap(cls, sam: Sam) -> SamModel:
-        """A ``Sam`` that the caller has built, on the device where it is, in float32."""
-        return cls(
-            name="sam",
-            title="SAM",
-            good_for="Your own model",
-            arch="sam",
-            path=Path(),
-            key=f"memory:{id(sam)}",
-            sam=sam,
-            device=sam.device,
-            precision=PRECISIONS[0],
-            pred_iou_thresh=_PRED_IOU_THRESH,
-            stability_score_thresh=_STABILITY_SCORE_THRESH,
         )
 
 
