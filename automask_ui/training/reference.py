@@ -1,13 +1,12 @@
 """The reference masks of the coins photograph, made once by a classical segmentation.
 
-`python -m automask_ui.training.reference` writes `assets/references/coins-labels.png`. The outlines were checked by eye on
-an enlarged picture: all 24 coins, one region each, nothing else. Needs scikit-image, which the app itself does not.
+`python -m automask_ui.training.reference` writes `assets/references/coins-labels.png`. The outlines were checked by eye
+on an enlarged picture: all 24 coins, one region each, nothing else. Needs scikit-image, which the app itself does not.
 """
 
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 from skimage.filters import sobel
@@ -19,7 +18,7 @@ COINS_PHOTO = ASSETS / "samples" / "coins.png"
 COINS_LABELS = ASSETS / "references" / "coins-labels.png"
 
 
-def label_coins(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def label_coins(grey: np.ndarray) -> np.ndarray:
     """Label bright coins on a dark ground: watershed of the gradient from sure-dark and sure-bright markers.
 
     Args:

@@ -1,0 +1,106 @@
+"""The two losses: do cells belong together (on the encoder alone), and are the masks of a click right."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from automask_ui.training.decoder import SUBPIXELS
+
+DICE_WEIGHT = 0.5
+ALL_MASKS_WEIGHT = 0.1
+SINGLE_WEIGHT = 0.25
+SCORE_WEIGHT = 1.0
+MIN_CLASS_SHARE = 0.02
+
+
+def affinity_loss(logits: Tensor, cell_ids: Tensor, cell_wholes: Tensor, cells: Tensor) -> Tensor:
+    """Balanced cross-entropy of "these two cells belong together".
+
+    Args:
+        logits: (2, B, K, K) float32 from `AffinityHead`.
+        cell_ids: (B, C, C) int64 instances.
+        cell_wholes: (B, C, C) int64 wholes.
+        cells: (K,) int64, which cells were compared.
+    """
+    labels = torch.stack([cell_ids, cell_wholes]).flatten(2)[..., cells]
+    same = (labels[..., :, None] == labels[..., None, :]).float()
+    share = same.mean(dim=(1, 2, 3), keepdim=True)
+    weight = torch.where(same > 0, 0.5 / share, 0.5 / (1 - share).clamp_min(1e-3))
+    return functional.binary_cross_entropy_with_logits(logits, same, weight=weight)
+
+
+def choose_cells(targets: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Choose the cells in which a click's masks are compared: most of them where a target is, some anywhere else.
+
+    Args:
+        targets: (G, 2, N, SUBPIXELS) float32 cover of each click's two targets.
+        count: How many cells to choose, K.
+        generator: Source of randomness.
+
+    Returns:
+        (G, K) int64 cells, and (G, K) float32 weights: how many cells each of them stands for.
+    """
+    cover = targets.mean(dim=-1)
+    # Strata: 0 ground, 1 inside a target, 2 on an outline. Outlines and insides may take up to three eighths each.
+    edge = ((cover > 0) & (cover < 1)).any(dim=1)
+    stratum = torch.where(edge, 2, (cover > 0).any(dim=1).long())
+    sizes = functional.one_hot(stratum, 3).sum(dim=1)
+    ground, inner, outline = sizes.unbind(dim=1)
+    take_outline = outline.clamp_max(count * 3 // 8)
+    take_inner = inner.clamp_max(count * 3 // 8)
+    take_ground = torch.minimum(ground, count - take_inner - take_outline)
+    take_inner = torch.minimum(inner, count - take_ground - take_outline)
+    takes = torch.stack([take_ground, take_inner, count - take_ground - take_inner], dim=1)
+    # One sort shuffles each stratum; then the first few of each are taken.
+    order = (stratum * 2 + torch.rand(stratum.shape, generator=generator)).argsort(dim=1)
+    sorted_stratum = stratum.gather(1, order)
+    starts = sizes.cumsum(dim=1) - sizes
+    rank = torch.arange(stratum.shape[1]) - starts.gather(1, sorted_stratum)
+    taken = rank < takes.gather(1, sorted_stratum)
+    chosen = order[taken].view(len(targets), count)
+    stands_for = sizes / takes.clamp_min(1)
+    return chosen, stands_for.gather(1, stratum.gather(1, chosen))
+
+
+def mask_losses(logits: Tensor, targets: Tensor, weights: Tensor, balance: float) -> tuple[Tensor, Tensor]:
+    """Compare every mask output with both targets.
+
+    Args:
+        logits: (G, 4, K, SUBPIXELS) float32.
+        targets: (G, 2, K, SUBPIXELS) float32 in [0, 1].
+        weights: (G, K) float32, how many cells each chosen cell stands for.
+        balance: From 0, plain cross-entropy, to 1, target and ground weigh the same however small the target.
+
+    Returns:
+        (G, 4, 2) float32 losses, cross-entropy plus dice, and (G, 4, 2) float32 measured IoU, without gradient.
+    """
+    each = weights[:, None, :, None].expand(-1, 1, -1, SUBPIXELS).flatten(2)
+    logits, wanted = logits.flatten(2), targets.flatten(2).transpose(1, 2)
+    total, wanted_sum = each.sum(dim=2, keepdim=True), each @ wanted
+    surplus = functional.softplus(logits) * each
+    missed = surplus @ wanted - (logits * each) @ wanted
+    spilt = surplus.sum(dim=2, keepdim=True) - surplus @ wanted
+    share = (wanted_sum / total).clamp(MIN_CLASS_SHARE, 1 - MIN_CLASS_SHARE)
+    entropy = (missed * (0.5 / share) ** balance + spilt * (0.5 / (1 - share)) ** balance) / total
+    likely = torch.sigmoid(logits) * each
+    dice = 1 - (2 * (likely @ wanted) + 1) / (likely.sum(dim=2, keepdim=True) + wanted_sum + 1)
+    with torch.no_grad():
+        hard, masks = (wanted > 0.5).float(), (logits > 0) * each
+        both = masks @ hard
+        iou = both / (masks.sum(dim=2, keepdim=True) + each @ hard - both).clamp_min(1e-6)
+    return entropy + DICE_WEIGHT * dice, iou
+
+
+def click_loss(losses: Tensor, iou: Tensor, scores: Tensor) -> Tensor:
+    """The loss of a click: each target is the business of the output nearest to it; scores must tell the measured IoU.
+
+    Args:
+        losses: (G, 4, 2) float32 from `mask_losses`; output 0 is the single mask, 1 to 3 are the alternatives.
+        iou: (G, 4, 2) float32 from `mask_losses`.
+        scores: (G, 4) float32, predicted IoU.
+    """
+    alternatives = losses[:, 1:]
+    nearest = alternatives.amin(dim=1).mean()
+    single = losses[:, 0].amin(dim=1).mean()
+    score_error = functional.mse_loss(scores, iou.amax(dim=2))
+    return nearest + ALL_MASKS_WEIGHT * alternatives.mean() + SINGLE_WEIGHT * single + SCORE_WEIGHT * score_error
