@@ -1,0 +1,271 @@
+"""The use cases behind the page and the API: open, find, refilter, show, export.
+
+Models are reached through :class:`Engine`, a protocol, so that everything here runs and is tested without torch. Engines
+come by model name from a factory that is handed in.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from automask_ui import forecast
+from automask_ui.checkpoints import AvailableModel
+from automask_ui.errors import AutoMaskError, ExportError, NoImageError, UnknownModelError
+from automask_ui.export import EXPORTERS, ExportItem, ExportReport, export
+from automask_ui.forecast import Speeds, Workload
+from automask_ui.images import LoadedImage, load_image
+from automask_ui.masks import MaskResult
+from automask_ui.options import GeneratorOptions
+from automask_ui.running import Progress, Steps, job_of, run_into
+from automask_ui.session import Difference, Job, Session, ShowOnly
+from automask_ui.store import SessionStore
+
+__all__ = ["Engine", "EngineModel", "FirstSample", "Service"]
+
+_log = logging.getLogger(__name__)
+
+STORE_BYTES = 1024**3
+_STOP_SECONDS = 60  # longest that a run which was stopped is waited for: reading a picture on a slow CPU
+
+
+class EngineModel(Protocol):
+    """What the page tells of a loaded model."""
+
+    title: str
+    device: Any
+    pred_iou_thresh: float
+    stability_score_thresh: float
+
+
+class Engine(Protocol):
+    """A loaded model that finds masks; ``automask_ui.engine.MaskEngine`` or a stand-in."""
+
+    @property
+    def model(self) -> Any:
+        """What it runs: an :class:`EngineModel`."""
+
+    def steps(self, image: np.ndarray | None, options: GeneratorOptions, earlier: MaskResult | None = None) -> Steps:
+        """Yield after encoding and after every decoded chunk; return the final result."""
+
+
+class FirstSample:
+    """The masks of the first sample photo, found once in the background for all first visits."""
+
+    def __init__(self) -> None:
+        self.ready = threading.Event()  # set as well when it failed
+        self.result: MaskResult | None = None
+        self.error = ""
+
+    def finish(self, result: MaskResult | None, error: str = "") -> None:
+        """Make known what was found, or why nothing was."""
+        self.result, self.error = result, error
+        self.ready.set()
+
+
+class Service:
+    """All that a visitor can ask for.
+
+    Args:
+        engines: gives the engine of a model by name; loads it on the first call.
+        models: the models that can be chosen.
+        default_model: the one to begin with.
+        samples: sample photographs; the first one is what a first visit shows.
+        store_bytes: bound on the memory of all sessions together.
+        max_points: most points, over all crops, of one run.
+    """
+
+    def __init__(
+        self,
+        engines: Callable[[str], Engine],
+        models: Sequence[AvailableModel],
+        default_model: str,
+        samples: Sequence[Path] = (),
+        *,
+        store_bytes: int = STORE_BYTES,
+        max_points: int = forecast.MAX_POINTS,
+    ) -> None:
+        self.models = {model.name: model for model in models}
+        self.default_model = default_model
+        self.samples = {sample.stem: sample for sample in samples}
+        self.max_points = max_points
+        self.speeds = Speeds()
+        self.first_sample = FirstSample()
+        self.store = SessionStore(store_bytes)
+        self._engines = engines
+        self._loaded: dict[str, EngineModel] = {}
+
+    def load(self, name: str) -> Engine:
+        """The engine of model ``name``, loaded if need be.
+
+        Raises:
+            UnknownModelError: there is no such model here.
+            CheckpointError: its file cannot be had or used.
+        """
+        if name not in self.models:
+            raise UnknownModelError(f"There is no model {str(name)[:60]!r}. The models are: {', '.join(self.models)}.")
+        engine = self._engines(name)
+        self._loaded[name] = engine.model
+        return engine
+
+    def loaded(self, name: str) -> EngineModel | None:
+        """What is known of model ``name`` once it is loaded, else None."""
+        return self._loaded.get(name)
+
+    def thresholds(self, name: str) -> dict[str, float]:
+        """The model's own default thresholds by option name; empty until it is loaded."""
+        model = self._loaded.get(name)
+        names = ("pred_iou_thresh", "stability_score_thresh")
+        return {option: float(getattr(model, option)) for option in names} if model else {}
+
+    def workload(self, options: GeneratorOptions) -> Workload:
+        """How many points and crops ``options`` are.
+
+        Raises:
+            OptionError: more than this service allows.
+        """
+        return forecast.check_workload(options, self.max_points)
+
+    def open(self, owner: str, path: str | Path) -> Session:
+        """Begin work on the picture at ``path``; the owner's earlier work is given up.
+
+        Raises:
+            ImageError: it cannot be read, or is too large.
+        """
+        return self.store.begin(load_image(path), owner)
+
+    def open_sample(self, owner: str, name: str) -> Session:
+        """Begin work on a sample photo, with its masks where they are known.
+
+        Raises:
+            NoImageError: there is no such sample.
+        """
+        if name not in self.samples:
+            raise NoImageError(f"There is no sample {str(name)[:60]!r}. The samples are: {', '.join(self.samples)}.")
+        session = self.open(owner, self.samples[name])
+        if name == next(iter(self.samples)):
+            self.take_sample(session)
+        return session
+
+    def take_sample(self, session: Session) -> None:
+        """Give a session on the first sample the masks that were found for all, if they have been."""
+        if self.first_sample.result is not None:
+            session.update(self.first_sample.result, self.default_model)
+            self.store.keep(session)
+
+    def find(self, session: Session, model: str, options: GeneratorOptions) -> Iterator[Progress]:
+        """Find masks; the session has what each update tells of. Closing the iterator, or :meth:`stop`, ends the run.
+
+        Raises:
+            OptionError: too many points.
+            AutoMaskError: the model cannot be loaded or run. The last result stays.
+        """
+        work = self.workload(options)
+        engine = self.load(model)
+        if session.job is not None and session.job.cancel.is_set():
+            session.job.ended.wait(_STOP_SECONDS)
+        with job_of(session) as job:
+            earlier = session.result if session.model == model else None
+            yield Progress("encode", 0, work.points, self.speeds.encode_seconds(model, work.crops))
+            yield from self._advance(session, model, engine.steps(session.image.rgb, options, earlier), job)
+
+    def resume(self, session: Session) -> Iterator[Progress]:
+        """Finish a run that was stopped.
+
+        Raises:
+            NoImageError: nothing was begun.
+        """
+        if session.result is None:
+            raise NoImageError("There is no run to continue: press Find masks.")
+        return self.find(session, session.model, session.result.options)
+
+    def refilter(self, session: Session, options: GeneratorOptions) -> Iterator[Progress]:
+        """Apply the thresholds and the clean-up of ``options`` to what was found; where to look stays as it was.
+
+        The model is asked only where lower thresholds need masks that are not known yet. Yields nothing where nothing
+        changes, or while a run is in progress.
+        """
+        result = session.result
+        if result is None or session.job is not None:
+            return
+        wanted = GeneratorOptions(result.options.grid, options.filter, options.cleanup, result.options.output_mode)
+        if wanted == result.options:
+            return
+        with job_of(session) as job:
+            engine = self.load(session.model)
+            # The picture is only for the model: a partial run must not go on because a threshold moved.
+            yield from self._advance(session, session.model, engine.steps(None, wanted, result), job)
+
+    def stop(self, session: Session) -> bool:
+        """End the run in progress after the chunk it is at, and wait for that; whether there was one."""
+        job = session.job
+        if job is None:
+            return False
+        job.cancel.set()
+        return job.ended.wait(_STOP_SECONDS)
+
+    def find_once(self, image: LoadedImage, model: str, options: GeneratorOptions) -> MaskResult:
+        """Find masks without a visitor, to the end.
+
+        Raises:
+            AutoMaskError: as :meth:`find`.
+        """
+        self.workload(options)
+        session = Session(image, owner="")
+        for _ in self._advance(session, model, self.load(model).steps(image.rgb, options), Job()):
+            pass
+        assert session.result is not None, "a run that was not stopped ends with a result"
+        return session.result
+
+    def show_only(self, session: Session, show: ShowOnly) -> Difference:
+        """Show other masks of the same result."""
+        return session.show_only(show)
+
+    def export(self, session: Session, name: object, ids: Iterable[object]) -> ExportReport:
+        """Write the masks with these numbers in format ``name`` into the session's folder.
+
+        Raises:
+            ExportError: no such format, no mask, or the file failed its check.
+            RunGoneError: a number is not there.
+        """
+        if not isinstance(name, str) or name not in EXPORTERS:
+            raise ExportError(f"There is no format {str(name)[:40]!r}. The formats are: {', '.join(EXPORTERS)}.")
+        numbers = [number for number in ids if type(number) is int]
+        result = session.result
+        if not numbers or result is None:
+            raise ExportError("There is no mask to download: select or show at least one.")
+        item = ExportItem(
+            name=session.image.name,
+            image=session.image.rgb,
+            masks=session.masks_of(numbers),
+            ids=tuple(numbers),
+            labels=("",) * len(numbers),
+            metadata={"model": session.model, "options": result.options.flat()},
+        )
+        return export(name, [item], session.folder)
+
+    def prepare_sample(self) -> None:
+        """Find the masks of the first sample; meant for a thread of its own. Measures the model's speed as well."""
+        try:
+            model = self.load(self.default_model).model
+            options = GeneratorOptions(**self.thresholds(self.default_model))
+            image = load_image(next(iter(self.samples.values())))
+            self.first_sample.finish(self.find_once(image, self.default_model, options))
+            _log.info("The sample photo is ready (%s on %s)", model.title, model.device)
+        except AutoMaskError as error:
+            _log.warning("The sample photo has no masks: %s", error)
+            self.first_sample.finish(None, str(error))
+        except Exception:
+            _log.exception("The sample photo has no masks")
+            self.first_sample.finish(None)
+            raise
+
+    def _advance(self, session: Session, model: str, steps: Steps, job: Job) -> Iterator[Progress]:
+        for progress in run_into(session, model, steps, job, self.speeds):
+            self.store.keep(session)
+            yield progress

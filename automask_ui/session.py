@@ -1,0 +1,229 @@
+"""One visitor's work on one picture: a plain object that knows neither the page nor the model.
+
+A mask keeps its number as long as its content stays, over new thresholds and new runs; numbers are never given twice,
+so they may have gaps. Hidden masks are remembered by number and therefore stay hidden as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shutil
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from automask_ui.errors import OptionError, RunGoneError
+from automask_ui.images import LoadedImage
+from automask_ui.masks import MaskResult, MaskSet
+
+__all__ = ["Difference", "Edits", "Job", "Session", "ShowOnly"]
+
+
+def _check(what: str, value: object, most: float = math.inf) -> None:
+    """Refuse what is no number from 0 to ``most``."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
+        limit = f"from 0 to {most:g}" if math.isfinite(most) else "of at least 0"
+        raise OptionError(f"{what} must be a number {limit}, but is {value!r}.")
+
+
+@dataclass(frozen=True)
+class ShowOnly:
+    """Which of the kept masks are shown: apart from SAM's own options, and without any effect on them."""
+
+    smallest: float = 0.0  # area in ``unit``
+    largest: float | None = None  # area in ``unit``; None = no upper limit
+    unit: Literal["px", "%"] = "px"  # pixels, or percent of the picture
+    covering: float = 100.0  # percent of the picture; masks that cover more are not shown
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("px", "%"):
+            raise OptionError(f"The unit of the area must be px or %, but is {self.unit!r}.")
+        _check("The smallest area", self.smallest)
+        _check("The share of the picture that a mask may cover", self.covering, 100)
+        if self.largest is not None:
+            _check("The largest area", self.largest)
+            if self.largest < self.smallest:
+                raise OptionError(
+                    f"The largest area ({self.largest:g} {self.unit}) is below the smallest ({self.smallest:g} "
+                    f"{self.unit}): no mask could be shown. Swap them."
+                )
+
+    def keeps(self, masks: MaskSet) -> np.ndarray:
+        """(n,) bool: the masks that are shown."""
+        pixels = masks.size_hw[0] * masks.size_hw[1]
+        area = masks.area if self.unit == "px" else masks.area * 100 / pixels
+        shown = (area >= self.smallest) & (masks.area * 100 <= self.covering * pixels)
+        return shown if self.largest is None else shown & (area <= self.largest)
+
+
+@dataclass(frozen=True)
+class Edits:
+    """What the visitor did to the masks, by number; a new object for every change, so that it can be taken back."""
+
+    hidden: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a step changed in the masks that are shown."""
+
+    total: int
+    more: int
+    fewer: int
+
+
+class Job:
+    """A run in progress, to be stopped from elsewhere."""
+
+    def __init__(self) -> None:
+        self.cancel = threading.Event()
+        self.ended = threading.Event()
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """A result with the numbers of its masks; replaced as a whole, so that readers never see a half."""
+
+    result: MaskResult | None = None
+    numbers: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # one a mask
+    show: ShowOnly = field(default_factory=ShowOnly)
+
+    @cached_property
+    def shown(self) -> np.ndarray:
+        """(m,) int64: rows of ``result.masks`` that are shown, in their order."""
+        return np.zeros(0, np.int64) if self.result is None else np.flatnonzero(self.show.keeps(self.result.masks))
+
+
+class Session:
+    """One visitor's work on one picture.
+
+    Attributes:
+        run: names this work; a new picture is a new run.
+        owner: the visitor it belongs to.
+        model: registry name of the model that made the result, "" before there is one.
+        edits: what the visitor did to the masks.
+        job: the run in progress, or None.
+        lock: held while any of this changes.
+    """
+
+    def __init__(self, image: LoadedImage, owner: str, scratch: Path | None = None) -> None:
+        self.run = uuid.uuid4().hex
+        self.owner = owner
+        self.image = image
+        self.model = ""
+        self.edits = Edits()
+        self.job: Job | None = None
+        self._state = _State()
+        self._scratch = scratch
+        self._known: dict[tuple[bytes, int], int] = {}
+        self.lock = threading.Lock()
+
+    @property
+    def result(self) -> MaskResult | None:
+        """All that was found so far, shown or not."""
+        return self._state.result
+
+    @property
+    def show(self) -> ShowOnly:
+        """What is shown of it."""
+        return self._state.show
+
+    @cached_property
+    def folder(self) -> Path:
+        """A folder for files made from this work; it goes when the work does."""
+        return Path(tempfile.mkdtemp(prefix="run-", dir=self._scratch))
+
+    @property
+    def nbytes(self) -> int:
+        """About the memory that this work holds."""
+        result = self.result
+        if result is None:
+            return self.image.rgb.nbytes
+        coded = sum(len(rle["counts"]) for rle in (*result.candidates.rle, *result.masks.rle) if rle is not None)
+        return self.image.rgb.nbytes + coded + 200 * (len(result.candidates) + len(result.masks))
+
+    def update(self, result: MaskResult, model: str | None = None) -> Difference:
+        """Take over a new result of this picture; ``model`` names what made it, if that may have changed."""
+        with self.lock:
+            if model is not None:
+                self.model = model
+            return self._replace(replace(self._state, result=result, numbers=self._numbered(result)))
+
+    def show_only(self, show: ShowOnly) -> Difference:
+        """Show other masks of the same result."""
+        with self.lock:
+            return self._replace(replace(self._state, show=show))
+
+    def set_hidden(self, ids: Iterable[int], hidden: bool) -> None:
+        """Hide the masks with these numbers, or show them again; numbers that do not exist are passed over."""
+        known = set(self._known.values()).intersection(ids)
+        with self.lock:
+            before = self.edits.hidden
+            self.edits = replace(self.edits, hidden=before | known if hidden else before - known)
+
+    def shown(self) -> tuple[tuple[int, ...], MaskSet]:
+        """Numbers and masks that are shown, in upstream's order; hidden ones are among them."""
+        state = self._state
+        if state.result is None:
+            return (), MaskSet.empty(self.image.rgb.shape[:2])
+        return tuple(state.numbers[state.shown].tolist()), state.result.masks[state.shown]
+
+    def masks_of(self, ids: Sequence[int]) -> MaskSet:
+        """The masks with these numbers, in this order.
+
+        Raises:
+            RunGoneError: a number is not (or no longer) there.
+        """
+        state = self._state
+        rows = {int(number): row for row, number in enumerate(state.numbers)}
+        if missing := [number for number in ids if number not in rows]:
+            raise RunGoneError(f"Mask {missing[0]} is no longer there: select again, then repeat the download.")
+        if state.result is None:
+            return MaskSet.empty(self.image.rgb.shape[:2])
+        return state.result.masks[[rows[number] for number in ids]]
+
+    def end(self, job: Job) -> None:
+        """Take note that ``job`` has ended; more than once does no harm."""
+        with self.lock:
+            if self.job is job:
+                self.job = None
+        job.ended.set()
+
+    def close(self) -> None:
+        """Stop the run in progress and remove the files."""
+        if self.job is not None:
+            self.job.cancel.set()
+        if "folder" in self.__dict__:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _replace(self, state: _State) -> Difference:
+        before = set(self._state.numbers[self._state.shown].tolist())
+        self._state = state
+        after = set(state.numbers[state.shown].tolist())
+        return Difference(len(after), len(after - before), len(before - after))
+
+    def _numbered(self, result: MaskResult) -> np.ndarray:
+        """(n,) int64: the number of each mask, new ones counted on."""
+        numbers = np.zeros(len(result.masks), np.int64)
+        seen: dict[bytes, int] = {}
+        for row in range(len(numbers)):
+            content = _content(result, row)
+            # Equal masks, which loose thresholds let pass, still need numbers of their own.
+            copy = seen[content] = seen.get(content, -1) + 1
+            numbers[row] = self._known.setdefault((content, copy), len(self._known) + 1)
+        return numbers
+
+
+def _content(result: MaskResult, row: int) -> bytes:
+    """What a mask's number hangs on: its pixels as found, before specks and holes were removed."""
+    candidate = int(result.masks.candidate[row])
+    rle = result.candidates.rle[candidate] if candidate >= 0 else None
+    return hashlib.blake2b((rle or result.masks.rle[row])["counts"], digest_size=12).digest()

@@ -1,0 +1,74 @@
+"""What the controls say, as one object: read from component values here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from automask_ui.options import PARAMETERS, PRESETS, GeneratorOptions, Parameter, checked_options
+from automask_ui.point_grids import parse_point_grids
+from automask_ui.session import ShowOnly
+
+__all__ = ["CUSTOM", "Controls", "preset_values", "slider_value"]
+
+CUSTOM = "custom"
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The controls' values, not yet checked."""
+
+    model: str
+    preset: str
+    values: Mapping[str, Any] = field(default_factory=dict)  # slider values by option name
+    points_text: str = ""
+    smallest: float | None = None
+    largest: float | None = None
+    unit: str = "px"
+    covering: float | None = None
+
+    def options(self, thresholds: Mapping[str, float]) -> GeneratorOptions:
+        """The options that are meant; a preset takes the model's own ``thresholds``.
+
+        Raises:
+            OptionError: for a value that does not fit, or a line of the point list.
+        """
+        if self.preset in PRESETS:
+            flat = PRESETS[self.preset].options(**thresholds).flat()
+            # Batch size is about the machine, not about the picture: no preset sets it.
+            flat["points_per_batch"] = self.values.get("points_per_batch", flat["points_per_batch"])
+        else:
+            flat = {name: _exact(PARAMETERS[name], value) for name, value in self.values.items()}
+        grids = parse_point_grids(self.points_text or "")
+        return checked_options({**flat, "point_grids": grids})
+
+    def show(self) -> ShowOnly:
+        """What is to be shown.
+
+        Raises:
+            OptionError: for a value that does not fit.
+        """
+        unit: Any = self.unit
+        return ShowOnly(
+            smallest=self.smallest or 0.0,
+            largest=self.largest,
+            unit=unit,
+            covering=100.0 if self.covering is None else self.covering,
+        )
+
+
+def preset_values(preset: str, thresholds: Mapping[str, float]) -> dict[str, float]:
+    """Slider values of a preset for a model with these default thresholds."""
+    flat = PRESETS[preset].options(**thresholds).flat()
+    return {row.field: slider_value(row, flat[row.field]) for row in PARAMETERS.values()}
+
+
+def slider_value(row: Parameter, value: float) -> float:
+    """``value`` on the slider's steps, as its number field shows it."""
+    return int(value) if row.is_integer else round(value, 4 if row.step < 0.01 else 2)
+
+
+def _exact(row: Parameter, value: Any) -> Any:
+    """What a slider's value stands for: upstream's crop overlap, 512/1500, lies between two steps."""
+    return row.default if value == slider_value(row, row.default) else value

@@ -1,0 +1,236 @@
+"""What happens on each event: plain values in, plain values out. No component is known here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from automask_ui.errors import NoImageError, RunGoneError
+from automask_ui.export import ExportReport
+from automask_ui.point_grids import parse_point_grids, read_point_grids
+from automask_ui.running import Progress
+from automask_ui.service import Service
+from automask_ui.session import Difference, Session
+from automask_ui.ui import sentences
+from automask_ui.ui.controls import CUSTOM, Controls, preset_values
+from automask_ui.ui.status import Status, status
+from automask_ui.ui.texts import Words
+from automask_ui.ui.view import Views
+from automask_ui.ui.viewer import ViewerData
+
+__all__ = ["Handlers", "Screen", "Visitor"]
+
+_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who asks: the tab, and its language."""
+
+    owner: str
+    words: Words
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What to change on the page; None leaves a part as it is."""
+
+    view: ViewerData | None = None
+    status: Status | None = None
+    candidates: str | None = None
+
+
+class Handlers:
+    """The page's events on a service."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.views = Views()
+
+    # Opening a picture
+
+    def first_visit(self, visitor: Visitor) -> Iterator[Screen]:
+        """The first sample with its masks; until they are found, the photo alone."""
+        if not self.service.samples:
+            yield Screen(None, status(visitor.words.say("status.start")), "")
+            return
+        session = self.service.open_sample(visitor.owner, next(iter(self.service.samples)))
+        sample = self.service.first_sample
+        if not sample.ready.is_set():
+            yield self._screen(visitor, session, status(visitor.words.say("status.preparing"), "busy", -1))
+        while not sample.ready.wait(_POLL_SECONDS):
+            if not self._is_current(session):
+                return
+        if not self._is_current(session):
+            return
+        if sample.result is None:
+            line = visitor.words.say("status.no_sample", why=sample.error).strip()
+            yield self._screen(visitor, session, status(line, "error"))
+            return
+        if session.result is None:
+            self.service.take_sample(session)
+        yield self._screen(visitor, session, status(visitor.words.say("status.sample")))
+
+    def open(self, visitor: Visitor, path: str | None) -> Screen:
+        """A photo that was dropped, chosen or pasted."""
+        if not path:
+            raise NoImageError("There is no picture yet: open a photo or pick a sample first.")
+        session = self.service.open(visitor.owner, path)
+        return self._screen(visitor, session, sentences.opened_line(visitor.words, session))
+
+    def open_sample(self, visitor: Visitor, payload: Any) -> Screen:
+        """A sample photo, by the name in ``payload``; the first one without a name."""
+        name = payload.get("name") if isinstance(payload, dict) else None
+        session = self.service.open_sample(visitor.owner, str(name or next(iter(self.service.samples), "")))
+        if session.result is not None:
+            return self._screen(visitor, session, status(visitor.words.say("status.sample")))
+        return self._screen(visitor, session, sentences.opened_line(visitor.words, session))
+
+    # Running
+
+    def find(self, visitor: Visitor, controls: Controls) -> Iterator[Screen]:
+        """Find masks with everything that the controls say."""
+        words, service = visitor.words, self.service
+        session = service.store.current(visitor.owner)
+        model = service.models.get(controls.model)
+        if service.loaded(controls.model) is None:
+            yield Screen(status=status(words.say("status.load", model=model.title if model else ""), "busy", -1))
+        else:
+            yield Screen(status=status(words.say("status.encode"), "busy", -1))
+        # Loaded first: a preset takes the model's own thresholds.
+        service.load(controls.model)
+        options = controls.options(service.thresholds(controls.model))
+        session.show_only(controls.show())
+        yield from self._follow(visitor, session, service.find(session, controls.model, options))
+
+    def resume(self, visitor: Visitor, payload: Any) -> Iterator[Screen]:
+        """Finish a run that was stopped."""
+        session = self._session_of(visitor, payload)
+        yield Screen(status=status(visitor.words.say("status.waiting"), "busy", -1))
+        yield from self._follow(visitor, session, self.service.resume(session))
+
+    def stop(self, visitor: Visitor) -> Iterator[Screen]:
+        """End the run in progress and show what it found."""
+        session = self.service.store.current(visitor.owner)
+        yield Screen(status=status(visitor.words.say("status.stopping"), "busy", -1))
+        self.service.stop(session)
+        if not self._is_current(session):
+            return
+        yield self._screen(visitor, session, sentences.stopped_line(visitor.words, session))
+
+    def refilter(self, visitor: Visitor, controls: Controls) -> Iterator[Screen]:
+        """Apply thresholds, clean-up and Show only to what was found. Nothing to do before there is something."""
+        try:
+            session = self.service.store.current(visitor.owner)
+        except (NoImageError, RunGoneError):
+            return
+        if session.result is None:
+            return
+        if session.job is not None:
+            yield Screen(status=status(visitor.words.say("status.busy"), "busy", -1))
+            return
+        before = set(session.shown()[0])
+        session.show_only(controls.show())
+        options = controls.options(self.service.thresholds(session.model))
+        for progress in self.service.refilter(session, options):
+            if not self._is_current(session):
+                return
+            if progress.stage != "done":
+                yield self._screen(visitor, session, sentences.progress_line(visitor.words, progress, session, 0.0))
+        after = set(session.shown()[0])
+        change = Difference(len(after), len(after - before), len(before - after))
+        yield self._screen(visitor, session, sentences.changed_line(visitor.words, change))
+
+    # Around a run
+
+    def forecast(self, visitor: Visitor, controls: Controls) -> str:
+        """What a run with these controls will cost."""
+        options = controls.options(self.service.thresholds(controls.model))
+        work = self.service.workload(options)
+        seconds = self.service.speeds.run_seconds(controls.model, work)
+        return sentences.forecast_line(visitor.words, work, seconds)
+
+    def preset(self, preset: str, model: str) -> dict[str, float] | None:
+        """Slider values of a preset; None for Custom, which leaves them as they are."""
+        if preset == CUSTOM:
+            return None
+        return preset_values(preset, self.service.thresholds(model))
+
+    def model_info(self, visitor: Visitor, model: str) -> str:
+        """What the chosen model is good for."""
+        return sentences.model_line(visitor.words, self.service.models[model], self.service.loaded(model))
+
+    def device_line(self, visitor: Visitor, model: str) -> str:
+        """Model and device for the header."""
+        loaded = self.service.loaded(model)
+        title = self.service.models[model].title
+        return title if loaded is None else f"{title} · {sentences.device_name(loaded)}"
+
+    def after_error(self, visitor: Visitor) -> Status:
+        """The status line once an error was shown: what is on the page is still the last result."""
+        try:
+            masks = len(self.service.store.current(visitor.owner).shown()[0])
+        except (NoImageError, RunGoneError):
+            return status(visitor.words.say("status.start"))
+        return status(visitor.words.count("status.masks", masks, masks=masks))
+
+    def point_file(self, path: str | None) -> str:
+        """The text of a dropped point list, checked."""
+        text = read_point_grids(path) if path else ""
+        parse_point_grids(text)
+        return text
+
+    def preview_points(self, visitor: Visitor, text: str) -> Screen:
+        """The points of a pasted list as dots on the picture."""
+        layers = parse_point_grids(text) or []
+        try:
+            session = self.service.store.current(visitor.owner)
+        except (NoImageError, RunGoneError):
+            return Screen()
+        points = [[float(x), float(y)] for layer in layers[:1] for x, y in layer]
+        view = self.views.data(session, points=points)
+        if not layers:
+            return Screen(view)
+        count = sum(len(layer) for layer in layers)
+        line = visitor.words.count("status.points", len(layers), points=count, layers=len(layers))
+        return Screen(view, status(line))
+
+    def set_hidden(self, visitor: Visitor, payload: Any) -> None:
+        """Record which masks were hidden or shown again; the viewer shows it already."""
+        session = self._session_of(visitor, payload)
+        ids = payload.get("ids")
+        session.set_hidden([n for n in ids if type(n) is int] if isinstance(ids, list) else [], bool(payload.get("hidden")))
+
+    def export(self, visitor: Visitor, payload: Any) -> ExportReport:
+        """Write a download."""
+        session = self._session_of(visitor, payload)
+        ids = payload.get("ids")
+        return self.service.export(session, payload.get("format"), ids if isinstance(ids, list) else [])
+
+    # Inside
+
+    def _follow(self, visitor: Visitor, session: Session, run: Iterator[Progress]) -> Iterator[Screen]:
+        began = time.monotonic()
+        for progress in run:
+            if not self._is_current(session):
+                return
+            line = sentences.progress_line(visitor.words, progress, session, time.monotonic() - began)
+            if progress.change is None:
+                yield Screen(status=line)
+            else:
+                yield self._screen(visitor, session, line)
+
+    def _screen(self, visitor: Visitor, session: Session, line: Status) -> Screen:
+        view = self.views.data(session, sentences.empty_sentence(visitor.words, session))
+        return Screen(view, line, sentences.candidates_line(visitor.words, session.result))
+
+    def _session_of(self, visitor: Visitor, payload: Any) -> Session:
+        return self.service.store.get(visitor.owner, payload.get("run") if isinstance(payload, dict) else None)
+
+    def _is_current(self, session: Session) -> bool:
+        try:
+            return self.service.store.current(session.owner) is session
+        except (NoImageError, RunGoneError):
+            return False

@@ -1,0 +1,35 @@
+() => {
+  document.documentElement.lang = navigator.language || "en";
+  const find = (id) => document.getElementById(id);
+
+  // Ctrl+Enter runs, Esc stops: also while a field has the focus, but not while a menu or dialog is open.
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      find("find")?.click();
+    } else if (event.key === "Escape" && !event.defaultPrevented && !find("stop")?.disabled) {
+      find("stop").click();
+    }
+  });
+
+  // A photo may be dropped anywhere on the page, a point list on its field.
+  document.addEventListener("dragover", (event) => event.preventDefault());
+  document.addEventListener("drop", async (event) => {
+    const file = event.dataTransfer?.files?.[0];
+    if (!file || event.target.closest("#photo")) return;
+    event.preventDefault();
+    const points = event.target.closest("#group-look") && find("point_grids")?.querySelector("textarea");
+    if (points) {
+      points.value = await file.text();
+      points.dispatchEvent(new Event("input", { bubbles: true }));
+      points.dispatchEvent(new Event("blur"));
+      return;
+    }
+    const input = find("photo")?.querySelector("input[type=file]");
+    if (!input) return;
+    const files = new DataTransfer();
+    files.items.add(file);
+    input.files = files.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+}

@@ -1,0 +1,76 @@
+"""The page: parts put together, and how it is launched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from automask_ui.export import EXPORTERS
+from automask_ui.service import Service
+from automask_ui.ui import panels
+from automask_ui.ui.api import find_masks_endpoint
+from automask_ui.ui.handlers import Handlers
+from automask_ui.ui.status import StatusLine
+from automask_ui.ui.texts import I18N
+from automask_ui.ui.texts import I18N as t
+from automask_ui.ui.theme import THEME
+from automask_ui.ui.viewer import MaskViewer
+from automask_ui.ui.wiring import MODEL_QUEUE, Parts, wire
+
+__all__ = ["build_app", "launch_options"]
+
+HERE = Path(__file__).parent
+
+# Uploads and whatever else Gradio keeps: looked through every hour, removed after a day.
+_CACHE_SECONDS = (3600, 86400)
+_QUEUE_SIZE = 20
+
+
+def build_app(service: Service) -> gr.Blocks:
+    """The whole page on ``service``; launch it with :func:`launch_options`."""
+    gr.set_static_paths([service.store.scratch])
+    thresholds = service.thresholds(service.default_model)
+    with gr.Blocks(title="AutoMask", fill_width=True, delete_cache=_CACHE_SECONDS) as page:
+        with gr.Row(elem_id="header"):
+            gr.HTML("<h1>AutoMask</h1>", elem_id="name")
+            device = gr.Markdown("", elem_id="device")
+        with gr.Row(elem_id="work", equal_height=False):
+            with gr.Column(elem_id="controls", scale=0, min_width=320):
+                with gr.Column(elem_id="settings"):
+                    photo = panels.photo_panel(service.samples)
+                    model = panels.model_panel(service.models, service.default_model)
+                    sliders = panels.sliders_panel(thresholds)
+                    show = panels.show_panel()
+                run = panels.run_panel()
+            with gr.Column(elem_id="stage", min_width=320):
+                line = StatusLine(elem_id="status")
+                viewer = _viewer(service)
+        download = gr.DownloadButton(t("download"), visible="hidden", elem_id="download")
+        wire(page, Parts(photo, model, sliders, show, run, viewer, line, device, download), Handlers(service))
+        find_masks_endpoint(service, **MODEL_QUEUE)
+    page.queue(max_size=_QUEUE_SIZE)
+    return page
+
+
+def launch_options() -> dict[str, Any]:
+    """Arguments of ``Blocks.launch`` that belong to the page, wherever it runs."""
+    return {
+        "theme": THEME,
+        "css": (HERE / "page.css").read_text(encoding="utf-8"),
+        "js": (HERE / "page.js").read_text(encoding="utf-8"),
+        "i18n": I18N,
+        "max_file_size": "100mb",
+        "run_history": False,
+        "enable_monitoring": False,
+        "show_error": False,
+        "ssr_mode": False,
+        "state_session_capacity": 200,
+        "footer_links": ["api"],
+    }
+
+
+def _viewer(service: Service) -> MaskViewer:
+    formats: list[Any] = [{"id": row.name, "label": row.title, "hint": row.hint} for row in EXPORTERS.values()]
+    return MaskViewer(formats=formats, offer_sample=bool(service.samples), elem_id="viewer")

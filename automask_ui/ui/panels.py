@@ -1,0 +1,184 @@
+"""The page's parts: one function a panel, each giving a dataclass of its components. Events are in wiring.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+
+from automask_ui.checkpoints import AvailableModel
+from automask_ui.options import PARAMETERS, PRESETS, Parameter
+from automask_ui.ui.controls import CUSTOM, preset_values
+from automask_ui.ui.samples import SampleStrip
+from automask_ui.ui.texts import I18N as t
+
+__all__ = [
+    "ModelPanel",
+    "PhotoPanel",
+    "PointsPanel",
+    "RunPanel",
+    "ShowPanel",
+    "SlidersPanel",
+    "model_panel",
+    "photo_panel",
+    "run_panel",
+    "show_panel",
+    "sliders_panel",
+]
+
+
+class UploadImage(gr.Image):
+    """Gradio's upload, handing over the file's path: our own code opens it, and can say what is wrong with it."""
+
+    is_template = True  # the front end of gr.Image
+
+    def preprocess(self, payload: object) -> str | None:  # type: ignore[override]
+        """The path of the uploaded file."""
+        return getattr(payload, "path", None)
+
+
+@dataclass(frozen=True)
+class PhotoPanel:
+    upload: UploadImage
+    samples: SampleStrip
+
+
+@dataclass(frozen=True)
+class ModelPanel:
+    model: gr.Dropdown
+    info: gr.Markdown
+    preset: gr.Radio
+
+
+@dataclass(frozen=True)
+class PointsPanel:
+    text: gr.Textbox
+    file: gr.UploadButton
+
+
+@dataclass(frozen=True)
+class SlidersPanel:
+    """Sliders by option name, and what stands beside them."""
+
+    look: dict[str, gr.Slider]
+    keep: dict[str, gr.Slider]
+    clean: dict[str, gr.Slider]
+    points: PointsPanel
+    candidates: gr.Markdown
+
+    @property
+    def all(self) -> dict[str, gr.Slider]:
+        """Every slider, in the order of ``PARAMETERS``."""
+        joined = {**self.look, **self.keep, **self.clean}
+        return {name: joined[name] for name in PARAMETERS}
+
+
+@dataclass(frozen=True)
+class ShowPanel:
+    smallest: gr.Number
+    largest: gr.Number
+    unit: gr.Radio
+    covering: gr.Slider
+
+
+@dataclass(frozen=True)
+class RunPanel:
+    find: gr.Button
+    stop: gr.Button
+    forecast: gr.Markdown
+
+
+def photo_panel(samples: Mapping[str, Path]) -> PhotoPanel:
+    """Where a photo comes in."""
+    upload = UploadImage(
+        label=t("photo"),
+        sources=["upload", "clipboard"],
+        placeholder=t("photo.drop"),
+        height=88,
+        buttons=[],
+        elem_id="photo",
+    )
+    return PhotoPanel(upload, SampleStrip(samples, elem_id="samples"))
+
+
+def model_panel(models: Mapping[str, AvailableModel], default: str) -> ModelPanel:
+    """Which model, and which ready-made settings."""
+    choices = [(model.title, name) for name, model in models.items()]
+    model = gr.Dropdown(choices, value=default, label=t("model"), filterable=False, elem_id="model")
+    info = gr.Markdown("", elem_id="model-info", elem_classes="note")
+    presets = [(t(f"preset.{name}"), name) for name in PRESETS] + [(t("preset.custom"), CUSTOM)]
+    preset = gr.Radio(presets, value="balanced", label=t("preset"), elem_id="preset")
+    return ModelPanel(model, info, preset)
+
+
+def sliders_panel(thresholds: Mapping[str, float]) -> SlidersPanel:
+    """All parameters in their three groups."""
+    values = preset_values("balanced", thresholds)
+    with gr.Accordion(t("group.keep"), open=True, elem_id="group-keep"):
+        candidates = gr.Markdown("", elem_id="candidates", elem_classes="note")
+        keep = _sliders("keep", values)
+    with gr.Accordion(t("group.clean"), open=False, elem_id="group-clean"):
+        clean = _sliders("clean", values)
+    with gr.Accordion(t("group.look"), open=False, elem_id="group-look"):
+        gr.Markdown(t("group.look.note"), elem_classes="note")
+        look = _sliders("look", values)
+        points = _points_panel()
+    return SlidersPanel(look, keep, clean, points, candidates)
+
+
+def show_panel() -> ShowPanel:
+    """What of the kept masks is shown."""
+    with gr.Accordion(t("group.show"), open=False, elem_id="group-show"):
+        gr.Markdown(t("group.show.note"), elem_classes="note")
+        with gr.Row():
+            smallest = gr.Number(0, label=t("show.smallest"), minimum=0, min_width=80, elem_id="smallest")
+            largest = gr.Number(None, label=t("show.largest"), minimum=0, min_width=80, elem_id="largest")
+        unit = gr.Radio(
+            [("px", "px"), (t("show.unit.percent"), "%")], value="px", label=t("show.unit"), elem_id="area-unit"
+        )
+        covering = gr.Slider(
+            1, 100, 100, step=1, label=t("show.covering"), info=t("show.covering.info"), elem_id="covering"
+        )
+    return ShowPanel(smallest, largest, unit, covering)
+
+
+def run_panel() -> RunPanel:
+    """The one primary action, and what it will cost."""
+    with gr.Column(elem_id="run"):
+        with gr.Row(elem_id="run-buttons"):
+            find = gr.Button(t("find"), variant="primary", elem_id="find", scale=3, min_width=80)
+            stop = gr.Button(t("stop"), interactive=False, elem_id="stop", scale=1, min_width=64)
+        forecast = gr.Markdown("", elem_id="forecast", elem_classes="note")
+    return RunPanel(find, stop, forecast)
+
+
+def _sliders(group: str, values: Mapping[str, float]) -> dict[str, gr.Slider]:
+    return {row.field: _slider(row, values[row.field]) for row in PARAMETERS.values() if row.group == group}
+
+
+def _slider(row: Parameter, value: float) -> gr.Slider:
+    return gr.Slider(
+        row.minimum,
+        row.maximum,
+        value,
+        step=row.step,
+        label=t(f"parameter.{row.field}"),
+        info=t(f"parameter.{row.field}.info"),
+        elem_id=row.field,
+        elem_classes="parameter",
+    )
+
+
+def _points_panel() -> PointsPanel:
+    text = gr.Textbox(
+        label=t("points"),
+        info=t("points.info"),
+        placeholder="0.25, 0.5\n0.75, 0.5",
+        lines=3,
+        max_lines=6,
+        elem_id="point_grids",
+    )
+    file = gr.UploadButton(t("points.file"), file_types=[".json", ".txt", ".csv"], size="sm", elem_id="points-file")
+    return PointsPanel(text, file)

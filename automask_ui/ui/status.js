@@ -1,0 +1,25 @@
+const line = element.querySelector(".status-line");
+const fill = element.querySelector(".fill");
+const text = element.querySelector(".text");
+const spoken = element.querySelector(".spoken");
+
+// A running count would keep a screen reader talking: while busy, it is told every few seconds.
+const SPEAK_EVERY_MS = 5000;
+let spokenAt = 0;
+
+function show() {
+  const { text: sentence = "", kind = "idle", fraction = null } = props.value || {};
+  const known = fraction !== null && fraction >= 0;
+  text.textContent = sentence;
+  line.classList.toggle("error", kind === "error");
+  line.classList.toggle("busy", kind === "busy");
+  line.classList.toggle("unknown", kind === "busy" && !known);
+  fill.style.width = known ? `${Math.round(fraction * 1000) / 10}%` : "";
+  if (kind !== "busy" || Date.now() - spokenAt > SPEAK_EVERY_MS) {
+    spokenAt = Date.now();
+    spoken.textContent = sentence;
+  }
+}
+
+watch("value", show);
+show();

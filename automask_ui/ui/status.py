@@ -1,0 +1,51 @@
+"""The status line: a slim bar and one sentence, both set from Python as plain data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypedDict
+
+import gradio as gr
+
+__all__ = ["Status", "StatusLine", "status"]
+
+HERE = Path(__file__).parent
+
+
+class Status(TypedDict):
+    """What the line shows."""
+
+    text: str
+    fraction: float | None  # 0 to 1; None = no bar; -1 = busy for an unknown time
+    kind: str  # "idle", "busy", "done" or "error"
+
+
+def status(text: str, kind: str = "idle", fraction: float | None = None) -> Status:
+    """A line with its values in the plain types that reach the browser as they are."""
+    return {"text": text, "kind": kind, "fraction": None if fraction is None else float(fraction)}
+
+
+class StatusLine(gr.HTML):
+    """Text and bar. The template is constant and the text is set as text, so that no file name becomes markup."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            value=status(""),
+            html_template=(HERE / "status.html").read_text(encoding="utf-8"),
+            css_template=(HERE / "status.css").read_text(encoding="utf-8"),
+            js_on_load=(HERE / "status.js").read_text(encoding="utf-8"),
+            apply_default_css=False,
+            **kwargs,
+        )
+
+    def preprocess(self, payload: Any) -> None:
+        """Nothing: it is an output."""
+        return None
+
+    def postprocess(self, value: Any) -> Any:
+        """``value`` as it is."""
+        return value
+
+    def api_info(self) -> dict[str, Any]:
+        """Schema for the API page."""
+        return {"type": "object"}

@@ -1,0 +1,110 @@
+"""English texts of the page. Those of parameters and presets come from their own tables."""
+
+from __future__ import annotations
+
+from automask_ui.options import PARAMETERS, PRESETS
+
+__all__ = ["EN"]
+
+EN: dict[str, str] = {
+    # Header and photo
+    "tagline": "Every object in a picture as a mask",
+    "photo": "Photo",
+    "photo.drop": "Drop a photo here, click to choose one, or paste it",
+    "samples": "Sample photos",
+    "sample.open": "Open the sample photo {name}",
+    # Model and presets
+    "model": "Model",
+    "model.size": "{title} ({size} download)",
+    "model.info": "{good_for}. Runs on {device}.",
+    "model.unloaded": "{good_for}. It is loaded at the first run.",
+    "model.download": "{good_for}. Its file ({size}) is fetched at the first run.",
+    "preset": "Preset",
+    "preset.custom": "Custom",
+    # Groups of parameters
+    "group.look": "Where to look",
+    "group.look.note": "Takes effect at the next run; a picture that was read once is not read again.",
+    "group.keep": "What to keep",
+    "group.clean": "Clean up",
+    "group.show": "Show only",
+    "group.show.note": "Hides masks from view and from “shown” downloads. Not one of SAM's own settings.",
+    "points": "Points of your own",
+    "points.info": "point_grids · one x, y a line, from 0 to 1; a blank line starts the next layer. Replaces the grid.",
+    "points.example": "0.25, 0.5",
+    "points.file": "Open a file…",
+    "show.smallest": "Smallest area",
+    "show.largest": "Largest area",
+    "show.largest.info": "Empty: no limit",
+    "show.unit": "Area in",
+    "show.unit.percent": "% of the picture",
+    "show.covering": "Hide what covers more than",
+    "show.covering.info": "Percent of the picture; 100 hides nothing",
+    # Run
+    "find": "Find masks",
+    "stop": "Stop",
+    "find.key": "Ctrl+Enter",
+    "stop.key": "Esc",
+    "forecast.points": "{points:,} points",
+    "forecast.points.one": "{points:,} point",
+    "forecast.crops": "{points:,} points in {crops:,} crops",
+    "forecast.time": "about {time}",
+    "candidates": "{passing:,} of {all:,} candidates pass",
+    "candidates.none": "Appears after a run",
+    # Time
+    "seconds": "{n} s",
+    "minutes": "{n} min",
+    # Status line
+    "status.start": "Drop a photo to begin, or try a sample.",
+    "status.sample": "This sample is already done: point at things, move a slider, or drop your own photo.",
+    "status.preparing": "Preparing the sample photo…",
+    "status.no_sample": "The sample could not be prepared. {why}",
+    "status.opened": "{name}, {width:,} × {height:,} px. Press Find masks.",
+    "status.waiting": "Waiting for a turn…",
+    "status.load": "Loading {model}…",
+    "status.encode": "Reading the picture (cannot be interrupted)",
+    "status.encode.time": "Reading the picture (cannot be interrupted), about {time}",
+    "status.decode": "{done:,} of {total:,} points, {masks:,} masks found",
+    "status.decode.one": "{done:,} of {total:,} points, {masks:,} mask found",
+    "status.left": "{time} left",
+    "status.clean": "Cleaning up {masks:,} masks",
+    "status.clean.one": "Cleaning up {masks:,} mask",
+    "status.done": "{masks:,} masks in {time}",
+    "status.done.one": "{masks:,} mask in {time}",
+    "status.stopping": "Stopping after this step…",
+    "status.stopped": "Stopped after {done:,} of {total:,} points: {masks:,} masks so far",
+    "status.stopped.one": "Stopped after {done:,} of {total:,} points: {masks:,} mask so far",
+    "status.stopped.none": "Stopped before any point was looked at.",
+    "status.masks": "{masks:,} masks",
+    "status.masks.one": "{masks:,} mask",
+    "status.more": "{n:,} more",
+    "status.fewer": "{n:,} fewer",
+    "status.same": "no change",
+    "status.busy": "The new settings apply when this run ends.",
+    "status.stale": "Press Find masks to apply where to look.",
+    "status.exported": "{summary}",
+    "status.points": "{points:,} points of your own in {layers} layers: press Find masks.",
+    "status.points.one": "{points:,} points of your own in {layers} layer: press Find masks.",
+    # Nothing found
+    "empty.none": "0 of {all:,} candidates pass.",
+    "empty.threshold": "{n:,} fall to {title} {value:g}: lower it?",
+    "empty.edge": "{n:,} are cut off by the edge of a crop: raise {title}?",
+    "empty.other": "Try another preset.",
+    "empty.show": "All {all:,} masks are hidden by Show only: widen it?",
+    "why.no_candidate": "No candidate covers this place: try a denser grid.",
+    "why.threshold": "A mask here falls to {title} {value:g} (it has {score:.2f}): lower it?",
+    "why.score": "A candidate whose point is {px:,} px away falls to {title} {value:g} (it has {score:.2f}).",
+    "why.show": "A mask here is hidden by Show only.",
+    # Errors
+    "error.unexpected": "Something went wrong on our side; the last result is still there. Try again, or another photo.",
+    "error.title": "That did not work",
+    # Other controls
+    "download": "Download",
+    "viewer": "Picture and masks",
+    "status": "Status",
+    "language": "en",
+}
+
+EN.update({f"parameter.{row.field}": row.title for row in PARAMETERS.values()})
+EN.update({f"parameter.{row.field}.help": row.help for row in PARAMETERS.values()})
+EN.update({f"preset.{row.name}": row.title for row in PRESETS.values()})
+EN.update({f"preset.{row.name}.help": row.description for row in PRESETS.values()})
