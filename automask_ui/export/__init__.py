@@ -1,0 +1,72 @@
+"""Downloads: masks in the formats of other tools, each read back and compared before it is handed out."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from automask_ui.errors import ExportError
+from automask_ui.export import coco, csv_table, overlay_image, png_masks
+from automask_ui.export.base import Exporter, ExportItem, safe_stem, unique_stems
+from automask_ui.export.proof import ExportReport, MaskCheck, check_file
+
+__all__ = [
+    "EXPORTERS",
+    "ExportItem",
+    "ExportReport",
+    "Exporter",
+    "MaskCheck",
+    "export",
+    "safe_stem",
+    "unique_stems",
+]
+
+_IN_ORDER = (png_masks.EXPORTERS, coco.EXPORTERS, overlay_image.EXPORTERS, csv_table.EXPORTERS)
+
+EXPORTERS: dict[str, Exporter] = {row.name: row for group in _IN_ORDER for row in group}
+
+
+def export(name: str, items: Sequence[ExportItem], folder: Path) -> ExportReport:
+    """Write ``items`` to one file in ``folder`` (which exists), read it back, and report.
+
+    The file appears under its name only when it is complete and has passed its check; it replaces an older one.
+
+    Args:
+        name: of a format in :data:`EXPORTERS`.
+        items: pictures with their masks.
+        folder: where the file goes; its name comes from the first picture's.
+
+    Raises:
+        ExportError: for an unknown format, no masks at all, a format that cannot hold them, a full disk, or a file
+            that does not pass its check.
+    """
+    if name not in EXPORTERS:
+        raise ExportError(f"There is no format {name!r}; formats are {', '.join(EXPORTERS)}.")
+    if not any(len(item.masks) for item in items):
+        raise ExportError("There are no masks to download: show or select at least one.")
+    exporter = EXPORTERS[name]
+    stem = safe_stem(items[0].name) + (f"-and-{len(items) - 1}-more" if len(items) > 1 else "")
+    target = folder / f"{stem}-{name}.{exporter.extension_for(len(items))}"
+    try:
+        checks = _write_checked(exporter, items, target)
+    except OSError as error:
+        raise ExportError(f"The {exporter.title} file could not be written: {error.strerror or error}.") from error
+    return ExportReport(target, exporter, checks)
+
+
+def _write_checked(exporter: Exporter, items: Sequence[ExportItem], target: Path) -> tuple[MaskCheck, ...]:
+    # Not tempfile: its files are for the owner only, and these are handed on.
+    temporary = target.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with temporary.open("x+b") as file:
+            exporter.write(items, file)
+            file.flush()
+            file.seek(0)
+            checks = check_file(exporter, items, file)
+        os.replace(temporary, target)
+    finally:
+        # Gone already where all went well.
+        temporary.unlink(missing_ok=True)
+    return checks

@@ -1,0 +1,120 @@
+"""COCO instance JSON, with masks as RLE or as polygons.
+
+Source: https://cocodataset.org/#format-data. There is no licence in it: that is for the picture's owner to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, BinaryIO
+
+from pycocotools import mask as coco
+
+from automask_ui import rle as rle_codec
+from automask_ui.export.base import Exporter, ExportItem, Found, class_names, clean_text
+from automask_ui.export.files import read_json, write_json
+from automask_ui.geometry import keyhole, outlines
+from automask_ui.masks import Mask
+from automask_ui.rle import Rle
+
+__all__ = ["EXPORTERS", "to_coco"]
+
+Shape = Callable[[Rle], Any]  # a mask as the value of "segmentation"
+
+
+def to_coco(items: Sequence[ExportItem], shape: Shape = rle_codec.to_coco_json) -> dict[str, Any]:
+    """The document for ``items``; ``annotations`` is an iterator.
+
+    Args:
+        items: pictures with their masks; images are numbered from 1 in this order.
+        shape: how a mask is written.
+    """
+    categories = {name: number for number, name in enumerate(class_names(items), start=1)}
+    return {
+        "info": {"description": "Made with AutoMask UI", **(dict(items[0].metadata) if items else {})},
+        "licenses": [],
+        "images": [
+            {"id": number, "file_name": clean_text(item.name), "width": item.size_hw[1], "height": item.size_hw[0]}
+            for number, item in enumerate(items, start=1)
+        ],
+        "categories": [{"id": number, "name": name, "supercategory": ""} for name, number in categories.items()],
+        "annotations": _annotations(items, categories, shape),
+    }
+
+
+def _annotations(items: Sequence[ExportItem], categories: dict[str, int], shape: Shape) -> Iterator[dict[str, Any]]:
+    number = 0
+    for image_id, item in enumerate(items, start=1):
+        for id_, label, mask in item.rows():
+            number += 1
+            yield {
+                "id": number,
+                "image_id": image_id,
+                "category_id": categories[label],
+                "segmentation": shape(mask.rle),
+                "area": mask.area,
+                "bbox": list(rle_codec.bbox_xywh(mask.rle)),
+                # Every mask is one object; crowds are groups that nobody told apart.
+                "iscrowd": 0,
+                **_scores(id_, mask),
+            }
+
+
+def _scores(id_: int, mask: Mask) -> dict[str, Any]:
+    """What SAM knows of a mask, in fields that other readers pass over."""
+    return {
+        "number": id_,
+        "predicted_iou": round(mask.predicted_iou, 6),
+        "stability_score": round(mask.stability_score, 6),
+        "point_coords": [list(mask.point_xy)],
+        "crop_box": list(mask.crop_box_xywh),
+    }
+
+
+def polygons(rle: Rle) -> list[list[float]]:
+    """A mask as COCO polygons, one a connected part; holes are tied to their part by a cut of no width."""
+    return [keyhole(part).ravel().astype(float).tolist() for part in outlines(rle)]
+
+
+def _write(shape: Shape, items: Sequence[ExportItem], file: BinaryIO) -> None:
+    write_json(to_coco(items, shape), file)
+
+
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
+    """Read back as pycocotools' ``COCO.annToMask`` does."""
+    document = read_json(file)
+    by_image: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in document["images"]}
+    for annotation in document["annotations"]:
+        by_image[annotation["image_id"]].append(annotation)
+    for image in document["images"]:
+        yield (_decoded(annotation["segmentation"], image) for annotation in by_image[image["id"]])
+
+
+def _decoded(segmentation: Any, image: dict[str, Any]) -> Found:
+    if isinstance(segmentation, dict):
+        # Merging one mask makes pycocotools read it and write it anew.
+        return coco.merge([{"size": segmentation["size"], "counts": segmentation["counts"].encode("ascii")}])
+    return coco.merge(coco.frPyObjects(segmentation, image["height"], image["width"]))
+
+
+EXPORTERS = (
+    Exporter(
+        name="coco",
+        title="COCO JSON (RLE)",
+        hint="Training with Detectron2, MMDetection, FiftyOne, CVAT: exact, with holes and parts.",
+        extension="json",
+        reader="pycocotools",
+        write=partial(_write, rle_codec.to_coco_json),
+        read=_read,
+    ),
+    Exporter(
+        name="coco-polygons",
+        title="COCO JSON (polygons)",
+        hint="For tools that cannot read RLE; every connected part is a polygon of its own.",
+        extension="json",
+        reader="pycocotools",
+        write=partial(_write, polygons),
+        read=_read,
+    ),
+)

@@ -1,0 +1,166 @@
+"""The proof of an export: every mask is read back from the finished file and compared with what was to be written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from automask_ui import rle as rle_codec
+from automask_ui.errors import ExportError
+from automask_ui.export.base import Exporter, ExportItem, Found
+from automask_ui.rle import Rle
+
+__all__ = ["ExportReport", "MaskCheck", "check_file"]
+
+_NAMED = 5  # masks that a summary names one by one
+
+
+@dataclass(frozen=True)
+class MaskCheck:
+    """What became of one mask on its way through the file."""
+
+    photo: str  # name of the picture
+    id: int  # the mask's number
+    iou: float  # of what was read back with the mask; 0 = lost
+    twin: int | None = None  # number of another mask of the picture that came back as the very same pixels
+
+    @property
+    def exact(self) -> bool:
+        """Not a pixel differs."""
+        return self.iou == 1.0
+
+    @property
+    def lost(self) -> bool:
+        """Nothing of it is in the file."""
+        return self.iou == 0.0
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """A finished, checked file and what a person should know of it."""
+
+    path: Path
+    exporter: Exporter
+    checks: tuple[MaskCheck, ...]
+
+    @cached_property
+    def changed(self) -> tuple[MaskCheck, ...]:
+        """Masks of which the file holds something else, the worst first."""
+        return tuple(sorted((c for c in self.checks if not c.exact and not c.lost), key=lambda check: check.iou))
+
+    @cached_property
+    def lost(self) -> tuple[MaskCheck, ...]:
+        """Masks of which the file holds nothing."""
+        return tuple(check for check in self.checks if check.lost)
+
+    @cached_property
+    def merged(self) -> tuple[MaskCheck, ...]:
+        """Masks that can no longer be told from another one."""
+        return tuple(check for check in self.checks if check.twin is not None)
+
+    @property
+    def exact(self) -> int:
+        """How many came back to the pixel."""
+        return sum(check.exact for check in self.checks)
+
+    @property
+    def worst_iou(self) -> float:
+        """Of all masks; 1.0 = all exact."""
+        return min(check.iou for check in self.checks)
+
+    @cached_property
+    def summary(self) -> str:
+        """One or two sentences for people: how many are exact, which are not and why."""
+        total = len(self.checks)
+        noun = self.exporter.unit + "s" * (total != 1)
+        if self.exact == total:
+            return f"{total:,} {noun}, {'exact' if total == 1 else 'all exact'}."
+        parts = [f"{total:,} {noun}: {self.exact:,} exact"]
+        if self.changed:
+            parts.append(f"{len(self.changed):,} changed (worst IoU {_floor(self.changed[0].iou)}, {self._who()})")
+        if self.lost:
+            numbers = ", ".join(self._number(check) for check in self.lost[:_NAMED])
+            more = ", …" * (len(self.lost) > _NAMED)
+            parts.append(f"{len(self.lost):,} hidden altogether ({numbers}{more})")
+        if self.merged:
+            parts.append(f"{len(self.merged):,} the same as another")
+        return f"{', '.join(parts)}. {self.exporter.loses}"
+
+    def _who(self) -> str:
+        return self._number(self.changed[0])
+
+    def _number(self, check: MaskCheck) -> str:
+        several = len({other.photo for other in self.checks}) > 1
+        return f"#{check.id} of {check.photo}" if several else f"#{check.id}"
+
+
+def check_file(exporter: Exporter, items: Sequence[ExportItem], file: BinaryIO) -> tuple[MaskCheck, ...]:
+    """Read ``file`` with the format's independent reader and compare every mask.
+
+    Raises:
+        ExportError: if it cannot be read, or a mask is missing or changed that this format can hold.
+    """
+    try:
+        checks = tuple(_compare(exporter, items, file))
+    except ExportError:
+        raise
+    # Whatever a reader stumbles over, the file is not fit to be handed out.
+    except Exception as error:
+        raise ExportError(
+            f"The {exporter.title} file could not be read back ({type(error).__name__}: {error}), so it was not kept."
+        ) from error
+    bad = [check for check in checks if (check.lost and not exporter.may_hide) or not (check.exact or exporter.loses)]
+    if bad:
+        raise ExportError(
+            f"The {exporter.title} file failed its check and was not kept: {len(bad):,} of {len(checks):,} came back "
+            f"changed, #{bad[0].id} of {bad[0].photo} with IoU {bad[0].iou:.3f}. Please report this; another format "
+            "may work meanwhile."
+        )
+    return checks
+
+
+def _compare(exporter: Exporter, items: Sequence[ExportItem], file: BinaryIO) -> Iterator[MaskCheck]:
+    for item, found_masks in zip(items, exporter.read(file, items), strict=True):
+        results = [_outcome(rle, found) for rle, found in zip(item.masks.rle, found_masks, strict=True)]
+        owners: dict[bytes, int] = {}
+        for id_, (iou, read_back) in zip(item.ids, results, strict=True):
+            # Masks that came back right are no loss, even where two were equal from the start.
+            owner = owners.setdefault(read_back, id_)
+            yield MaskCheck(item.name, id_, iou, owner if owner != id_ and 0 < iou < 1 else None)
+
+
+def _outcome(expected: Rle, found: Found) -> tuple[float, bytes]:
+    """IoU of what was read back, and its run lengths as a key (empty: nothing there)."""
+    if found is None:
+        return 0.0, b""
+    if isinstance(found, np.ndarray):
+        if found.shape != tuple(expected["size"]):
+            raise ExportError(f"A mask came back as {found.shape}, but the picture is {tuple(expected['size'])}.")
+        if _equals(found, expected):
+            return 1.0, expected["counts"]
+        found = rle_codec.encode(found)
+    if found["size"] != expected["size"]:
+        raise ExportError(f"A mask came back as {found['size']}, but the picture is {expected['size']}.")
+    if found["counts"] == expected["counts"]:
+        return 1.0, expected["counts"]
+    if not rle_codec.area(found):
+        return 0.0, b""
+    return float(rle_codec.iou_matrix([found], [expected])[0, 0]), found["counts"]
+
+
+def _equals(found: np.ndarray, expected: Rle) -> bool:
+    """Whether an H×W bool array has the pixels of ``expected``, looked at inside its box only."""
+    window, (left, top) = rle_codec.decode_window(expected)
+    height, width = window.shape
+    inside = found[top : top + height, left : left + width]
+    return np.array_equal(inside, window) and int(np.count_nonzero(found)) == int(np.count_nonzero(window))
+
+
+def _floor(iou: float) -> str:
+    """``iou`` to three digits, rounded down: 0.9999 is not 1."""
+    return f"{int(iou * 1000) / 1000:.3f}"

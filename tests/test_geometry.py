@@ -1,0 +1,76 @@
+"""Polygons that become the same pixels again."""
+
+import cv2
+import numpy as np
+import pytest
+from pycocotools import mask as coco
+
+from automask_ui import rle
+from automask_ui.export.hard_masks import HARD_MASKS, SIZES_HW, hard_mask_set
+from automask_ui.geometry import Part, keyhole, outlines
+
+
+def painted(parts: list[Part], size_hw: tuple[int, int]) -> np.ndarray:
+    """Even-odd fill by OpenCV at double size, where pixel centres lie between the polygons' coordinates."""
+    canvas = np.zeros((2 * size_hw[0] + 1, 2 * size_hw[1] + 1), np.uint8)
+    rings = [(ring * 2).astype(np.int32) for part in parts for ring in (part.outer, *part.holes)]
+    cv2.fillPoly(canvas, rings, 1)
+    return canvas[1::2, 1::2] > 0
+
+
+def signed_area(ring: np.ndarray) -> float:
+    x, y = ring.T
+    return (x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+
+
+def check(mask: np.ndarray) -> None:
+    parts = outlines(rle.encode(mask))
+    np.testing.assert_array_equal(painted(parts, mask.shape), mask)
+    for part in parts:
+        assert signed_area(part.outer) > 0
+        assert all(signed_area(hole) < 0 for hole in part.holes)
+        for ring in (part.outer, *part.holes):
+            assert len(np.unique(ring, axis=0)) == len(ring)  # it never touches itself
+            steps = np.diff(np.concatenate([ring, ring[:1]]), axis=0)
+            assert ((steps == 0).sum(axis=1) == 1).all()  # along pixel edges
+            assert (np.sign(steps) != np.sign(np.roll(steps, 1, axis=0))).any(axis=1).all()  # corners only
+    rings = [keyhole(part).ravel().astype(float).tolist() for part in parts]
+    if rings:
+        found = coco.merge(coco.frPyObjects(rings, *mask.shape))
+        np.testing.assert_array_equal(rle.decode(found), mask)
+
+
+@pytest.mark.parametrize("size_hw", SIZES_HW)
+@pytest.mark.parametrize("name", HARD_MASKS)
+def test_hard_masks(name: str, size_hw: tuple[int, int]) -> None:
+    check(rle.decode(hard_mask_set(size_hw).rle[list(HARD_MASKS).index(name)]))
+
+
+def test_random_masks() -> None:
+    random = np.random.default_rng(3)
+    for _ in range(150):
+        check(random.random(random.integers(1, 16, 2)) < random.random())
+
+
+@pytest.mark.parametrize(
+    ("rows", "parts", "holes"),
+    [
+        (["#"], 1, 0),  # a pixel
+        (["#.", ".#"], 2, 0),  # touching at a corner is not connected
+        (["###", "#.#", "###"], 1, 1),  # a ring
+        (["###.", "#.#.", "##.#"], 2, 1),  # its hole meets the outside at a corner
+        (["#####", "#...#", "#.#.#", "#...#", "#####"], 2, 1),  # an island
+        (["####", "#.##", "##.#", "####"], 1, 2),  # two holes that touch at a corner
+        (["..."], 0, 0),  # nothing
+    ],
+)
+def test_parts_and_holes(rows: list[str], parts: int, holes: int) -> None:
+    mask = np.array([[char == "#" for char in row] for row in rows])
+    found = outlines(rle.encode(mask))
+    assert len(found) == parts
+    assert sum(len(part.holes) for part in found) == holes
+
+
+def test_one_pixel_is_its_square() -> None:
+    (part,) = outlines(rle.encode_window(np.ones((1, 1), bool), (52, 36), (37, 53)))
+    assert sorted(part.outer.tolist()) == [[52, 36], [52, 37], [53, 36], [53, 37]]
