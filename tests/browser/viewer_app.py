@@ -7,6 +7,7 @@ change what it shows; a box below repeats the last event it sent.
 from __future__ import annotations
 
 import colorsys
+import functools
 import itertools
 import json
 import sys
@@ -60,23 +61,25 @@ def photo(size_hw: tuple[int, int]) -> np.ndarray:
     return np.asarray(image.resize((size_hw[1], size_hw[0]), Image.Resampling.LANCZOS))
 
 
-def ellipse(
-    size_hw: tuple[int, int], centre: tuple[float, float], axes: tuple[float, float], waves: float
-) -> np.ndarray:
-    """A wavy ellipse: H×W bool; centre and axes in px."""
-    y, x = np.ogrid[0 : size_hw[0], 0 : size_hw[1]]
+def ellipse(size_hw: tuple[int, int], centre: tuple[float, float], axes: tuple[float, float], waves: float) -> rle.Rle:
+    """A wavy ellipse; centre and axes in px. Drawn in its own window: whole frames of 600 masks would fill memory."""
+    reach = max(axes) * (1 + waves)
+    left, top = (max(0, int(middle - reach)) for middle in centre)
+    right, bottom = int(min(size_hw[1], centre[0] + reach + 1)), int(min(size_hw[0], centre[1] + reach + 1))
+    y, x = np.ogrid[top:bottom, left:right]
     u, v = (x - centre[0]) / axes[0], (y - centre[1]) / axes[1]
-    return u * u + v * v <= 1 + waves * np.sin(5 * np.arctan2(v, u))
+    inside = u * u + v * v <= 1 + waves * np.sin(5 * np.arctan2(v, u))
+    return rle.encode_window(inside, (left, top), size_hw)
 
 
-def nested(size_hw: tuple[int, int]) -> list[np.ndarray]:
+def nested(size_hw: tuple[int, int]) -> list[rle.Rle]:
     """Three discs around the middle, one inside the other: numbers 1 (largest) to 3."""
     height, width = size_hw
     radii = (0.4, 0.25, 0.1)
     return [ellipse(size_hw, (width / 2, height / 2), (r * height, r * height), 0.0) for r in radii]
 
 
-def scattered(size_hw: tuple[int, int], count: int) -> list[np.ndarray]:
+def scattered(size_hw: tuple[int, int], count: int) -> list[rle.Rle]:
     """``count`` wavy blobs, largest first."""
     random = np.random.default_rng(3)
     height, width = size_hw
@@ -86,7 +89,7 @@ def scattered(size_hw: tuple[int, int], count: int) -> list[np.ndarray]:
         axes = base * random.uniform(0.2, 0.8, 2) * random.choice([1, 1, 2.2])
         centre = (random.uniform(0, width), random.uniform(0, height))
         masks.append(ellipse(size_hw, centre, (axes[0], axes[1]), random.uniform(0, 0.4)))
-    return sorted(masks, key=lambda mask: -int(mask.sum()))
+    return sorted(masks, key=rle.area, reverse=True)
 
 
 def row(number: int, encoded: rle.Rle) -> ViewerMask:
@@ -110,12 +113,11 @@ def row(number: int, encoded: rle.Rle) -> ViewerMask:
 class Scene:
     """One photo with its masks, as files the viewer can fetch."""
 
-    def __init__(self, masks: Sequence[np.ndarray], size_hw: tuple[int, int], name: str = "coffee.jpg") -> None:
+    def __init__(self, masks: Sequence[rle.Rle], size_hw: tuple[int, int], name: str = "coffee.jpg") -> None:
         self.size_hw, self.name, self.run = size_hw, name, uuid.uuid4().hex
         self.display_hw = display_size(size_hw)
-        encoded = [rle.encode(mask) for mask in masks]
-        self.rows = [row(i + 1, mask) for i, mask in enumerate(encoded)]
-        self.runs = [(i + 1, display_runs(mask, self.display_hw)) for i, mask in enumerate(encoded)]
+        self.rows = [row(i + 1, mask) for i, mask in enumerate(masks)]
+        self.runs = [(i + 1, display_runs(mask, self.display_hw)) for i, mask in enumerate(masks)]
         self.image = save("photo.webp", display_image(photo(size_hw), self.display_hw))
 
     def value(self, count: int | None = None, **changes: object) -> ViewerData:
@@ -148,6 +150,7 @@ def small(count: int, name: str = "coffee.jpg") -> Scene:
     return Scene(nested(size_hw) if count == 3 else scattered(size_hw, count), size_hw, name)
 
 
+@functools.cache
 def large() -> Scene:
     """600 masks on a 12-megapixel photo."""
     return Scene(scattered((3000, 4000), 600), (3000, 4000), "twelve_megapixels.jpg")

@@ -111,8 +111,10 @@ class MaskViewer(gr.HTML):
             formats: what can be downloaded, in the menu's order.
             offer_sample: whether the empty viewer offers a sample photo (event ``open_sample``).
             value: what is shown first.
-            kwargs: of ``gr.HTML``, such as ``elem_id``.
+            kwargs: of ``gr.HTML``, such as ``elem_id``; and ``note``, which updates set (see ``viewer_note``).
         """
+        # Gradio builds a component anew from its arguments with every update of a prop: a note may come that way.
+        kwargs.setdefault("note", None)
         super().__init__(
             value=value,
             html_template=(HERE / "viewer.html").read_text(encoding="utf-8"),
@@ -123,7 +125,6 @@ class MaskViewer(gr.HTML):
             texts={code: dict(entries) for code, entries in texts.items()},
             formats=list(formats),
             offer_sample=offer_sample,
-            note=None,
             **kwargs,
         )
 

@@ -4,7 +4,8 @@
 const scene = $(".scene"), marks = $(".marks");
 // Fills are painted opaque on their own and blended once: overlaps do not add up, and opacity costs nothing.
 const fills = document.createElement("canvas");
-const LINE = 1.5; // px on screen at every zoom
+// px on screen at every zoom; finer on a phone, where the same masks share a third of the width
+const lineWidth = () => (view.width < 480 ? 1 : 1.5);
 
 const ratio = () => window.devicePixelRatio || 1;
 
@@ -71,7 +72,7 @@ function drawFills(ids) {
 
 function drawLines(context, ids) {
   context.lineJoin = "round";
-  context.lineWidth = LINE / view.scale;
+  context.lineWidth = lineWidth() / view.scale;
   for (const id of ids) {
     context.strokeStyle = colourOf(state.byId.get(id));
     context.stroke(pathOfId(id));

@@ -86,6 +86,8 @@ function drawStates() {
   showNotice(value.masks?.length ? "" : value.empty ?? "");
   $(".stopped").hidden = !value.partial;
   $(".file-name").textContent = $(".file-name").title = value.name ?? "";
+  // The stage takes the photo's shape where the page decides its width and not its height.
+  if (value.width) stage.style.setProperty("--shape", value.height / value.width);
   $(".file-size").textContent = value.width ? text("pixels", value) : "";
   const masks = text("count", { n: state.masks.length });
   stage.setAttribute("aria-label", value.image ? text("picture_name", { name: value.name || text("picture"), masks }) : text("no_photo"));

@@ -5,7 +5,7 @@ const STEP = [[0, -1], [1, 0], [0, 1], [-1, 0]];
 const AHEAD = [[[-1, -1], [0, -1]], [[0, -1], [0, 0]], [[0, 0], [-1, 0]], [[-1, 0], [-1, -1]]];
 
 // px of the display copy: joins the stairs of a slanted edge into a line, and is below what can be seen
-const TOLERANCE = 0.55;
+const TOLERANCE = 0.7;
 const KEEP_WHOLE = 12; // corners: shapes this small would lose their form
 
 let bitmap = new Uint8Array(0);

@@ -107,7 +107,8 @@ function dropRow(id, row) {
 function drawNoRows() {
   const none = $(".no-rows");
   none.hidden = state.listed.length > 0;
-  none.textContent = state.masks.length ? text("no_match") : state.photo ? text("no_masks") : "";
+  const why = state.masks.length ? "no_match" : state.value.empty ? "none_found" : state.photo ? "no_masks" : "";
+  none.textContent = why && text(why);
 }
 
 /** Colours and eyes. */

@@ -32,7 +32,8 @@ function percent(part, all, digits = 1) {
 /** Scores keep their point in every language: people compare them with the sliders and with files. */
 const score = (value, digits = 2) => (Number.isFinite(value) ? value.toFixed(digits) : "–");
 
-const coordinates = (list) => list.map((value) => formatted(Math.round(value * 10) / 10)).join(", ");
+/** Without separators, which would read as more commas. */
+const coordinates = (list) => list.map((value) => String(Math.round(value * 10) / 10)).join(", ");
 
 /** Fills the constant template: data-text, data-label (name and tooltip), data-title, data-placeholder. */
 function translateTemplate() {

@@ -82,5 +82,7 @@ on("view masks", () => {
   $(".percent output").textContent = state.photo ? whole.format((100 * view.scale) / enlargement()) + " %" : "–";
   // While all of the photo is in sight a finger scrolls the page; zoomed in, it moves the photo.
   stage.style.touchAction = view.fitted ? "pan-y" : "none";
-  Object.assign(stage.dataset, { scale: view.scale, x: view.x, y: view.y });
+  // For whoever drives the page from outside: where the photo lies.
+  const { w, h } = photoSize();
+  Object.assign(stage.dataset, { scale: view.scale, x: view.x, y: view.y, width: w, height: h, run: state.value.run ?? "" });
 });
