@@ -73,9 +73,13 @@ def _read_safetensors(path: Path) -> Weights:
 
 
 def _read_torch(path: Path, is_zip: bool) -> Weights:
+    # Mapped instead of read: the file's bytes are needed once, while they are copied into the model. A name that ends
+    # in .safetensors would make PyTorch go by the name, so such a file is handed over opened, which cannot be mapped.
+    misnamed = str(path).endswith(".safetensors")
     try:
-        # Mapped instead of read: the file's bytes are needed once, while they are copied into the model.
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+        with open(path, "rb") as file:
+            source = file if misnamed else path
+            content = torch.load(source, map_location="cpu", weights_only=True, mmap=is_zip and not misnamed)
     except pickle.UnpicklingError as error:
         # PyTorch's own text recommends the unsafe way of loading, so only the name of what was found is passed on.
         names = re.findall(r"GLOBAL (\S+)", str(error))

@@ -1,0 +1,136 @@
+"""Low-resolution logits to a finished mask, touching only the pixels that the mask can reach.
+
+Upstream enlarges every mask to the model's input size, cuts off the padding and resizes to the picture, all at full
+size. Both steps are separable and linear, so together they are ``A_y · L · A_xᵀ`` with two small banded matrices.
+Bilinear weights are convex: a pixel can exceed a cut-off only where a low-resolution logit that it is made of does.
+So one mask at a time, only its window is computed, in strips of columns, and everything is read off that window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from automask_ui.rle import Rle, bbox_xywh, encode_window
+
+__all__ = ["MeasuredMask", "Resampler"]
+
+# Pixels of a window that are computed together: about 4 MB of logits, which stay in a CPU's cache.
+STRIP_PIXELS = 1 << 20
+
+
+@dataclass(frozen=True)
+class MeasuredMask:
+    """A mask of the whole picture with what was measured on its logits."""
+
+    rle: Rle
+    area: int  # px
+    box_xyxy: tuple[int, int, int, int]  # px of the picture, last pixel included; the crop's corner for an empty mask
+    stability_score: float  # 0 to 1; NaN where not even the lower cut-off is exceeded
+
+
+class Resampler:
+    """Turns low-resolution logits of one crop into masks of the picture.
+
+    Args:
+        lowres_hw: size of the logits.
+        input_size: side of the model's square input, px.
+        resized_hw: size to which the crop was resized inside that square, px.
+        crop_box_xyxy: the crop in the picture, px.
+        size_hw: the picture's size, px.
+        device: where the logits are.
+    """
+
+    def __init__(
+        self,
+        lowres_hw: tuple[int, int],
+        input_size: int,
+        resized_hw: tuple[int, int],
+        crop_box_xyxy: tuple[int, int, int, int],
+        size_hw: tuple[int, int],
+        device: torch.device,
+    ) -> None:
+        left, top, right, bottom = crop_box_xyxy
+        self._offset_xy = (left, top)
+        self._size_hw = size_hw
+        self._rows = _Axis.of(lowres_hw[0], input_size, resized_hw[0], bottom - top, device)
+        self._columns = _Axis.of(lowres_hw[1], input_size, resized_hw[1], right - left, device)
+
+    @torch.inference_mode()
+    def measure(self, logits: Tensor, threshold: float, offset: float) -> list[MeasuredMask]:
+        """Masks, areas, boxes and stability scores of M×h×w float32 ``logits``.
+
+        A pixel belongs to the mask where its logit exceeds ``threshold``. The stability score is the mask's area at
+        ``threshold + offset`` over that at ``threshold - offset``, as in upstream's ``calculate_stability_score``.
+        """
+        reached = logits > threshold - offset
+        rows, columns = _extents(reached.any(dim=2)), _extents(reached.any(dim=1))
+        return [self._measure_one(logits[i], rows[i], columns[i], threshold, offset) for i in range(len(logits))]
+
+    def _measure_one(
+        self, logits: Tensor, rows: tuple[int, int], columns: tuple[int, int], threshold: float, offset: float
+    ) -> MeasuredMask:
+        top, bottom, row_weights, row_span = self._rows.reach(*rows)
+        left, right, column_weights, column_span = self._columns.reach(*columns)
+        window = np.empty((max(right - left, 0), max(bottom - top, 0)), dtype=bool)
+        inner = outer = 0
+        if window.size:
+            # Transposed, since masks are encoded column by column.
+            source = logits[row_span[0] : row_span[1], column_span[0] : column_span[1]].T
+            by_row = source @ row_weights.T
+            step = max(1, STRIP_PIXELS // window.shape[1])
+            for begin in range(0, len(window), step):
+                strip = column_weights[begin : begin + step] @ by_row
+                inner += int(torch.count_nonzero(strip > threshold + offset))
+                outer += int(torch.count_nonzero(strip > threshold - offset))
+                window[begin : begin + step] = (strip > threshold).cpu().numpy()
+        x, y = self._offset_xy
+        rle = encode_window(window.T, (x + left, y + top), self._size_hw)
+        box_left, box_top, width, height = bbox_xywh(rle)
+        box = (box_left, box_top, box_left + width - 1, box_top + height - 1) if width else (x, y, x, y)
+        return MeasuredMask(rle, int(window.sum()), box, inner / outer if outer else float("nan"))
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """Both resizings along one axis as one matrix, and which inputs each output is made of."""
+
+    weights: Tensor  # outputs×inputs float32
+    first: np.ndarray  # per output: first input with a weight; never falls along the axis
+    last: np.ndarray  # per output: last input with a weight
+
+    @classmethod
+    def of(cls, lowres: int, input_size: int, resized: int, size: int, device: torch.device) -> _Axis:
+        identity = torch.eye(lowres, device=device)[None]
+        enlarged = F.interpolate(identity, size=input_size, mode="linear", align_corners=False)[..., :resized]
+        weights = F.interpolate(enlarged, size=size, mode="linear", align_corners=False)[0].T.contiguous()
+        used = (weights != 0).cpu().numpy()
+        return cls(weights, used.argmax(axis=1), lowres - 1 - used[:, ::-1].argmax(axis=1))
+
+    def reach(self, first: int, last: int) -> tuple[int, int, Tensor, tuple[int, int]]:
+        """What inputs ``first`` to ``last`` can reach.
+
+        Returns:
+            Begin and end of the outputs that use any of these inputs, their weights, and begin and end of the
+            inputs that those weights stand for. Begin = end where nothing is reached.
+        """
+        begin = int(np.searchsorted(self.last, first, side="left"))
+        end = int(np.searchsorted(self.first, last, side="right"))
+        if first > last or begin >= end:
+            return 0, 0, self.weights[:0], (0, 0)
+        span = (int(self.first[begin]), int(self.last[end - 1]) + 1)
+        return begin, end, self.weights[begin:end, span[0] : span[1]], span
+
+
+def _extents(reached: Tensor) -> list[tuple[int, int]]:
+    """First and last true index of each row of an M×n bool tensor; (n, -1) for a row without any."""
+    flags = reached.cpu().numpy()
+    size = flags.shape[1]
+    found = flags.any(axis=1)
+    first = np.where(found, flags.argmax(axis=1), size)
+    last = np.where(found, size - 1 - flags[:, ::-1].argmax(axis=1), -1)
+    return list(zip(first.tolist(), last.tolist(), strict=True))

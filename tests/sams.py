@@ -1,0 +1,43 @@
+"""Small SAMs with random weights, of the same classes as the published ones."""
+
+from functools import cache, partial
+
+import torch
+from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
+
+from automask_ui.engine.random_weights import enliven
+
+
+@cache
+def small_sam(seed: int = 0, depth: int = 2, heads: int = 4, width: int = 32, image_size: int = 128) -> Sam:
+    """A ViT SAM with one windowed and one global block, a decoder of ``depth`` layers and a 128 px input."""
+    torch.manual_seed(seed)
+    grid = image_size // 16
+    sam = Sam(
+        ImageEncoderViT(
+            img_size=image_size,
+            depth=2,
+            embed_dim=48,
+            num_heads=3,
+            mlp_ratio=2,
+            norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
+            use_rel_pos=True,
+            window_size=3,
+            global_attn_indexes=(1,),
+            out_chans=width,
+        ),
+        PromptEncoder(
+            embed_dim=width,
+            image_embedding_size=(grid, grid),
+            input_image_size=(image_size, image_size),
+            mask_in_chans=16,
+        ),
+        MaskDecoder(
+            transformer_dim=width,
+            transformer=TwoWayTransformer(depth=depth, embedding_dim=width, mlp_dim=64, num_heads=heads),
+            num_multimask_outputs=3,
+            iou_head_depth=3,
+            iou_head_hidden_dim=width,
+        ),
+    )
+    return enliven(sam, seed)
