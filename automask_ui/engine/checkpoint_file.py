@@ -108,7 +108,7 @@ def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
         )
     prefix = next(key[: key.index(_MARK)] for key in tensors if _MARK in key)
     # What lies beside the model under other names (a loss, an optimiser's averages) is a training run's, not SAM's.
-    return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+    return {key.removeprefix(prefix): tensor.detach() for key, tensor in tensors.items() if key.startswith(prefix)}
 
 
 def _find_tensors(content: Any, depth: int) -> dict[str, Tensor] | None:

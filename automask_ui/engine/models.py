@@ -246,17 +246,20 @@ def _build(weights: Weights, device: torch.device) -> tuple[str, Sam]:
     # On the meta device nothing is allocated or initialised only to be overwritten.
     with torch.device("meta"):
         sam = architecture.build()
-    check_fit(sam.state_dict(), tensors, architecture.name)
-    own = {key: _own_copy(tensor, device) for key, tensor in tensors.items()}
+    expected = sam.state_dict()
+    # Counts of training steps, which some exports leave out and nothing here reads.
+    counts = {key: torch.zeros(()) for key in expected if key.endswith(".num_batches_tracked")}
+    tensors = counts | tensors
+    check_fit(expected, tensors, architecture.name)
+    own = {key: _own_copy(tensor, expected[key].dtype, device) for key, tensor in tensors.items()}
     sam.load_state_dict(own, assign=True)
     for key, tensor in pixel_statistics.items():
-        setattr(sam, key, _own_copy(tensor, device).reshape(3, 1, 1))
+        setattr(sam, key, _own_copy(tensor, torch.float32, device).reshape(3, 1, 1))
     return architecture.name, sam.to(device).requires_grad_(False).eval()
 
 
-def _own_copy(tensor: Tensor, device: torch.device) -> Tensor:
-    """A float32 copy apart from the file, which may be deleted or overwritten while the model is in use."""
-    dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
+def _own_copy(tensor: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A copy apart from the file, which may be deleted or overwritten while the model is in use."""
     return tensor.to(device, dtype, copy=True)
 
 
