@@ -9,7 +9,13 @@ from segment_anything import SamAutomaticMaskGenerator
 from automask_ui import AutomaticMaskGenerator
 
 # Loose thresholds, so that every rule has something to keep and something to drop.
-LOOSE = {"points_per_side": 6, "pred_iou_thresh": 0.7, "stability_score_thresh": 0.6, "box_nms_thresh": 0.9}
+LOOSE = {
+    "points_per_side": 6,
+    "pred_iou_thresh": 0.75,
+    "stability_score_thresh": 0.88,
+    "box_nms_thresh": 0.97,
+    "crop_nms_thresh": 0.97,
+}
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -51,10 +57,10 @@ def assert_same_masks(ours: list[dict], upstream: list[dict], output_mode: str =
         ({"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0, "box_nms_thresh": 1.0}, 80),  # nothing but duplicates
         ({"stability_score_offset": 4.0, "stability_score_thresh": 0.3}, 3),  # another stability test
         ({"stability_score_offset": 0.0}, 5),  # one that everything passes
-        ({"box_nms_thresh": 0.3}, 2),  # many duplicates
+        ({"box_nms_thresh": 0.3}, 1),  # many duplicates
         ({"crop_n_layers": 1}, 5),  # five crops
         ({"crop_n_layers": 2, "crop_n_points_downscale_factor": 2}, 5),  # 21 crops, thinner grids
-        ({"crop_n_layers": 1, "crop_overlap_ratio": 0.0, "crop_nms_thresh": 0.3}, 2),  # crops side by side
+        ({"crop_n_layers": 1, "crop_overlap_ratio": 0.0, "crop_nms_thresh": 0.8}, 2),  # crops side by side
         ({"min_mask_region_area": 25}, 4),  # clean-up
         ({"min_mask_region_area": 400}, 1),  # clean-up of more than most masks
         ({"crop_n_layers": 1, "min_mask_region_area": 40}, 4),  # clean-up across crops
@@ -70,8 +76,9 @@ def assert_same_masks(ours: list[dict], upstream: list[dict], output_mode: str =
     ],
 )
 def test_same_masks_over_options(options, fewest):
+    # Masks within 20 px of a crop's edge are dropped: crops need room.
+    image = picture(200, 301) if options.get("crop_n_layers") else picture(53, 80)
     options = {**LOOSE, **options}
-    image = picture(53, 80)
     upstream = SamAutomaticMaskGenerator(small_sam(), **options).generate(image)
     assert len(upstream) >= fewest
     assert_same_masks(AutomaticMaskGenerator(small_sam(), **options).generate(image), upstream)

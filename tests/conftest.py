@@ -1,0 +1,15 @@
+"""What every test gets: none of the developer's settings, no network for checkpoints, a cache of its own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the settings of the machine away, so that a test finds the same everywhere."""
+    for name in [name for name in os.environ if name.startswith("AUTOMASK_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AUTOMASK_OFFLINE", "1")
+    monkeypatch.setenv("AUTOMASK_CACHE", str(tmp_path / "cache"))
