@@ -29,11 +29,7 @@ CONTENT = b"weights of a model that is only nine words long"
 
 @pytest.fixture(autouse=True)
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache and an assets folder of the test's own, offline; returns the folder around them."""
-    for name in ("AUTOMASK_MODELS", "AUTOMASK_OFFLINE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AUTOMASK_OFFLINE", "1")
-    monkeypatch.setenv("AUTOMASK_CACHE", str(tmp_path / "cache"))
+    """An assets folder of the test's own, beside its cache; returns the folder around them."""
     monkeypatch.setattr(checkpoints, "ASSETS_FOLDER", tmp_path / "assets")
     put(tmp_path / "assets", "automask-tiny.safetensors")
     return tmp_path

@@ -1,0 +1,131 @@
+"""Sharing models within a process."""
+
+import gc
+import threading
+import weakref
+from pathlib import Path
+
+import pytest
+import torch
+from checkpoint_files import save, small_sam
+
+from automask_ui.engine.architecture import build_vit_t_sam
+from automask_ui.engine.models import ModelPool, SamModel
+from automask_ui.errors import (
+    CheckpointFormatError,
+    CheckpointNotFoundError,
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A small SAM's checkpoint."""
+    return save(small_sam().state_dict(), tmp_path / "mine.pth")
+
+
+class Counter:
+    """Stands in for the loading of files; counts."""
+
+    def __init__(self) -> None:
+        self.loads: list[str] = []
+        self.may_load = threading.Event()
+        self.may_load.set()
+
+    def __call__(self, path: Path, name: str | None, is_own: bool, device: torch.device, precision: str) -> SamModel:
+        self.loads.append(path.stem)
+        assert self.may_load.wait(10)
+        return SamModel.wrap(small_sam())
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / f"{name}.pth" for name in "abc"]
+    for path in paths:
+        path.write_bytes(b"not read")
+    return paths
+
+
+def test_pool_loads_once(files: list[Path]) -> None:
+    load = Counter()
+    pool = ModelPool(load=load)
+    first = pool.get(checkpoint=files[0])
+    assert pool.get(checkpoint=files[0]) is first
+    assert pool.get("a", folders=[files[0].parent]) is not first  # under another name
+    assert pool.get(checkpoint=files[0], precision="bf16") is not first
+    assert load.loads == ["a", "a", "a"]
+
+
+def test_pool_loads_once_for_visitors_who_ask_at_once(files: list[Path]) -> None:
+    load = Counter()
+    load.may_load.clear()
+    pool, got = ModelPool(load=load), []
+    threads = [threading.Thread(target=lambda: got.append(pool.get(checkpoint=files[0]))) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    load.may_load.set()
+    for thread in threads:
+        thread.join()
+    assert load.loads == ["a"]
+    assert len({id(model) for model in got}) == 1
+    assert len(got) == 5
+
+
+def test_pool_holds_few_and_frees_the_rest(files: list[Path]) -> None:
+    load = Counter()
+    pool = ModelPool(max_on_cpu=2, load=load)
+    a, b, c = files
+    gone = weakref.ref(pool.get(checkpoint=a).sam)
+    kept = weakref.ref(pool.get(checkpoint=b).sam)
+    assert gone() is not None
+    pool.get(checkpoint=b)
+    pool.get(checkpoint=c)  # a was used longest ago
+    gc.collect()
+    assert (gone(), len(pool)) == (None, 2)
+    assert kept() is not None
+    pool.get(checkpoint=b)
+    assert load.loads == ["a", "b", "c"]
+    pool.clear()
+    assert len(pool) == 0
+
+
+def test_pool_gives_what_it_holds_while_another_model_loads(files: list[Path]) -> None:
+    load = Counter()
+    pool = ModelPool(load=load)
+    held = pool.get(checkpoint=files[0])
+    load.may_load.clear()
+    loading = threading.Thread(target=pool.get, kwargs={"checkpoint": files[1]})
+    loading.start()
+    assert pool.get(checkpoint=files[0]) is held
+    assert loading.is_alive()
+    load.may_load.set()
+    loading.join()
+
+
+def test_pool_notices_a_replaced_and_a_deleted_file(files: list[Path]) -> None:
+    load = Counter()
+    pool = ModelPool(load=load)
+    first = pool.get(checkpoint=files[0])
+    files[0].write_bytes(b"another model")
+    assert pool.get(checkpoint=files[0]) is not first
+    files[0].unlink()
+    with pytest.raises(CheckpointNotFoundError):
+        pool.get(checkpoint=files[0])
+
+
+def test_pool_after_a_failure(tmp_path: Path, file: Path) -> None:
+    pool = ModelPool()
+    broken = save({}, tmp_path / "broken.pth")
+    with pytest.raises(CheckpointFormatError):
+        pool.get(checkpoint=broken)
+    assert pool.get(checkpoint=file).arch == "vit"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_switching_on_the_gpu_frees_memory(tmp_path: Path) -> None:
+    paths = [save(build_vit_t_sam().state_dict(), tmp_path / f"{name}.pt") for name in "ab"]
+    pool = ModelPool()
+    assert pool.get(checkpoint=paths[0]).device.type == "cuda"
+    before = torch.cuda.memory_allocated()
+    pool.get(checkpoint=paths[1])
+    assert torch.cuda.memory_allocated() == before
