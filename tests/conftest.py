@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# Before PyTorch is imported: threads only get in each other's way in models as small as the tests'.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(autouse=True)
 def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
