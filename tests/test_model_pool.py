@@ -4,13 +4,16 @@ import gc
 import threading
 import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from checkpoint_files import save, small_sam
 
+from automask_ui.engine import pool as pool_module
 from automask_ui.engine.architecture import build_vit_t_sam
-from automask_ui.engine.models import ModelPool, SamModel
+from automask_ui.engine.models import SamModel
+from automask_ui.engine.pool import ModelPool
 from automask_ui.errors import (
     CheckpointFormatError,
     CheckpointNotFoundError,
@@ -31,10 +34,21 @@ class Counter:
         self.may_load = threading.Event()
         self.may_load.set()
 
-    def __call__(self, path: Path, name: str | None, is_own: bool, device: torch.device, precision: str) -> SamModel:
-        self.loads.append(path.stem)
+    def __call__(self, name: str | None, checkpoint: Path | None, *_: Any, folders: Any) -> SamModel:
+        self.loads.append(checkpoint.stem if checkpoint else f"by name {name}")
         assert self.may_load.wait(10)
         return SamModel.wrap(small_sam())
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Counter:
+    counter = Counter()
+    monkeypatch.setattr(pool_module, "load_model", counter)
+    return counter
+
+
+def make_pool(**limits: int) -> ModelPool[SamModel]:
+    return ModelPool(lambda model: model, **limits)
 
 
 @pytest.fixture
@@ -45,20 +59,18 @@ def files(tmp_path: Path) -> list[Path]:
     return paths
 
 
-def test_pool_loads_once(files: list[Path]) -> None:
-    load = Counter()
-    pool = ModelPool(load=load)
+def test_pool_loads_once(load: Counter, files: list[Path]) -> None:
+    pool = make_pool()
     first = pool.get(checkpoint=files[0])
     assert pool.get(checkpoint=files[0]) is first
     assert pool.get("a", folders=[files[0].parent]) is not first  # under another name
     assert pool.get(checkpoint=files[0], precision="bf16") is not first
-    assert load.loads == ["a", "a", "a"]
+    assert load.loads == ["a", "by name a", "a"]
 
 
-def test_pool_loads_once_for_visitors_who_ask_at_once(files: list[Path]) -> None:
-    load = Counter()
+def test_pool_loads_once_for_visitors_who_ask_at_once(load: Counter, files: list[Path]) -> None:
     load.may_load.clear()
-    pool, got = ModelPool(load=load), []
+    pool, got = make_pool(), []
     threads = [threading.Thread(target=lambda: got.append(pool.get(checkpoint=files[0]))) for _ in range(5)]
     for thread in threads:
         thread.start()
@@ -70,9 +82,8 @@ def test_pool_loads_once_for_visitors_who_ask_at_once(files: list[Path]) -> None
     assert len(got) == 5
 
 
-def test_pool_holds_few_and_frees_the_rest(files: list[Path]) -> None:
-    load = Counter()
-    pool = ModelPool(max_on_cpu=2, load=load)
+def test_pool_holds_few_and_frees_the_rest(load: Counter, files: list[Path]) -> None:
+    pool = make_pool(max_on_cpu=2)
     a, b, c = files
     gone = weakref.ref(pool.get(checkpoint=a).sam)
     kept = weakref.ref(pool.get(checkpoint=b).sam)
@@ -88,9 +99,8 @@ def test_pool_holds_few_and_frees_the_rest(files: list[Path]) -> None:
     assert len(pool) == 0
 
 
-def test_pool_gives_what_it_holds_while_another_model_loads(files: list[Path]) -> None:
-    load = Counter()
-    pool = ModelPool(load=load)
+def test_pool_gives_what_it_holds_while_another_model_loads(load: Counter, files: list[Path]) -> None:
+    pool = make_pool()
     held = pool.get(checkpoint=files[0])
     load.may_load.clear()
     loading = threading.Thread(target=pool.get, kwargs={"checkpoint": files[1]})
@@ -101,9 +111,8 @@ def test_pool_gives_what_it_holds_while_another_model_loads(files: list[Path]) -
     loading.join()
 
 
-def test_pool_notices_a_replaced_and_a_deleted_file(files: list[Path]) -> None:
-    load = Counter()
-    pool = ModelPool(load=load)
+def test_pool_notices_a_replaced_and_a_deleted_file(load: Counter, files: list[Path]) -> None:
+    pool = make_pool()
     first = pool.get(checkpoint=files[0])
     files[0].write_bytes(b"another model")
     assert pool.get(checkpoint=files[0]) is not first
@@ -112,8 +121,15 @@ def test_pool_notices_a_replaced_and_a_deleted_file(files: list[Path]) -> None:
         pool.get(checkpoint=files[0])
 
 
+def test_pool_holds_what_is_made_of_a_model(load: Counter, files: list[Path]) -> None:
+    pool = ModelPool(lambda model: [model.name])
+    made = pool.get(checkpoint=files[0])
+    assert made == ["sam"]
+    assert pool.get(checkpoint=files[0]) is made
+
+
 def test_pool_after_a_failure(tmp_path: Path, file: Path) -> None:
-    pool = ModelPool()
+    pool = make_pool()
     broken = save({}, tmp_path / "broken.pth")
     with pytest.raises(CheckpointFormatError):
         pool.get(checkpoint=broken)
@@ -124,7 +140,7 @@ def test_pool_after_a_failure(tmp_path: Path, file: Path) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_switching_on_the_gpu_frees_memory(tmp_path: Path) -> None:
     paths = [save(build_vit_t_sam().state_dict(), tmp_path / f"{name}.pt") for name in "ab"]
-    pool = ModelPool()
+    pool = make_pool()
     assert pool.get(checkpoint=paths[0]).device.type == "cuda"
     before = torch.cuda.memory_allocated()
     pool.get(checkpoint=paths[1])

@@ -1,15 +1,12 @@
-"""Models in memory: loading a checkpoint onto a device, and the pool through which a process shares what is loaded."""
+"""Loading a checkpoint onto a device."""
 
 from __future__ import annotations
 
-import gc
 import logging
 import math
-import threading
 import time
 import uuid
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +21,15 @@ from automask_ui.engine.architecture import check_fit, recognise
 from automask_ui.engine.checkpoint_file import Weights, read_weights
 from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError, EngineOutOfMemoryError, OptionError
 
-__all__ = ["PRECISIONS", "ModelPool", "SamModel", "load_model", "pick_device"]
+__all__ = [
+    "PRECISIONS",
+    "SamModel",
+    "check_precision",
+    "file_key",
+    "load_model",
+    "locate_checkpoint",
+    "pick_device",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +71,7 @@ class SamModel:
             key=f"object:{uuid.uuid4().hex}",
             sam=sam,
             device=sam.device,
-            precision=_check_precision(precision),
+            precision=check_precision(precision),
         )
 
 
@@ -95,8 +100,8 @@ def load_model(
         EngineOutOfMemoryError: the model does not fit on the device.
     """
     where = pick_device(device)
-    how = _check_precision(precision)
-    return _load(_locate(name, checkpoint, folders, progress), name, checkpoint is not None, where, how)
+    how = check_precision(precision)
+    return _load(locate_checkpoint(name, checkpoint, folders, progress), name, checkpoint is not None, where, how)
 
 
 def pick_device(requested: torch.device | str | None = None) -> torch.device:
@@ -120,82 +125,13 @@ def pick_device(requested: torch.device | str | None = None) -> torch.device:
     return device
 
 
-class ModelPool:
-    """The models of a process: each is loaded once and shared, and only a few are held at a time.
-
-    Safe for threads. Asking for a model that is held never waits for another one's download or loading.
-    """
-
-    def __init__(self, max_on_cpu: int = 2, max_on_gpu: int = 1, load: Callable[..., SamModel] | None = None) -> None:
-        self._limits = {"cpu": max_on_cpu}
-        self._gpu_limit = max_on_gpu
-        self._load = load or _load
-        self._held: OrderedDict[tuple[str, str, str, str], SamModel] = OrderedDict()
-        self._held_lock = threading.Lock()
-        self._loading = threading.Lock()
-
-    def get(
-        self,
-        name: str | None = None,
-        checkpoint: Path | str | None = None,
-        device: torch.device | str | None = None,
-        precision: str | None = None,
-        *,
-        folders: Sequence[Path | str] = (),
-        progress: Progress | None = None,
-    ) -> SamModel:
-        """The model, loaded first if need be; arguments and errors as of `load_model`.
-
-        A file that has changed on the disk since is loaded anew.
-        """
-        where = pick_device(device)
-        how = _check_precision(precision)
-        path = _locate(name, checkpoint, folders, progress)
-        key = (_file_key(path), name or "", str(where), how)
-
-        held = self._take(key)
-        if held is not None:
-            return held
-        with self._loading:
-            # Another thread may have loaded it while this one waited.
-            held = self._take(key)
-            if held is None:
-                self._make_room(where)
-                held = self._load(path, name, checkpoint is not None, where, how)
-                with self._held_lock:
-                    self._held[key] = held
-        return held
-
-    def clear(self) -> None:
-        """Let go of every model and give its memory back."""
-        with self._held_lock:
-            self._held.clear()
-        _free_memory()
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-    def _take(self, key: tuple[str, str, str, str]) -> SamModel | None:
-        with self._held_lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-            return self._held.get(key)
-
-    def _make_room(self, device: torch.device) -> None:
-        """Drop the models of this device that were used longest ago, before the next one takes its memory."""
-        limit = self._limits.get(device.type, self._gpu_limit)
-        with self._held_lock:
-            here = [key for key, model in self._held.items() if model.device == device]
-            surplus = here[: max(len(here) + 1 - limit, 0)]
-            for key in surplus:
-                del self._held[key]
-        if surplus:
-            _free_memory()
-
-
-def _locate(
-    name: str | None, checkpoint: Path | str | None, folders: Sequence[Path | str], progress: Progress | None
+def locate_checkpoint(
+    name: str | None,
+    checkpoint: Path | str | None,
+    folders: Sequence[Path | str] = (),
+    progress: Progress | None = None,
 ) -> Path:
+    """The file that `load_model` would read, fetched if need be; arguments and errors as there."""
     if checkpoint is None:
         return resolve_checkpoint(name or BUILT_IN_MODEL, folders, progress)
     path = Path(checkpoint).expanduser()
@@ -207,7 +143,7 @@ def _locate(
 def _load(path: Path, name: str | None, is_own: bool, device: torch.device, precision: str) -> SamModel:
     """Read ``path`` onto ``device``; ``is_own`` says that the user named the file, not the registry."""
     started = time.monotonic()
-    key = _file_key(path)
+    key = file_key(path)
     weights = read_weights(path)
     try:
         arch, sam = _build(weights, device)
@@ -260,7 +196,8 @@ def _build(weights: Weights, device: torch.device) -> tuple[str, Sam]:
 
 def _own_copy(tensor: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
     """A copy apart from the file, which may be deleted or overwritten while the model is in use."""
-    return tensor.to(device, dtype, copy=True)
+    # Converted before it is moved: not every device knows every type.
+    return tensor.to(dtype).to(device, copy=True)
 
 
 def _read_thresholds(metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -277,7 +214,12 @@ def _read_thresholds(metadata: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def _file_key(path: Path) -> str:
+def file_key(path: Path) -> str:
+    """Identity of the weights in a file, without reading it: another one after every change.
+
+    Raises:
+        CheckpointNotFoundError: the file is gone.
+    """
     try:
         stat = path.stat()
     except OSError as error:
@@ -285,7 +227,12 @@ def _file_key(path: Path) -> str:
     return f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
 
 
-def _check_precision(precision: str | None) -> str:
+def check_precision(precision: str | None) -> str:
+    """``precision``, or the default for None.
+
+    Raises:
+        OptionError: there is no such precision.
+    """
     if precision is None:
         return PRECISIONS[0]
     if precision not in PRECISIONS:
@@ -306,9 +253,3 @@ def _mps_works() -> bool:
         return bool((torch.ones(2, device="mps") + 1).sum().item() == 4)
     except RuntimeError:
         return False
-
-
-def _free_memory() -> None:
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
