@@ -11,7 +11,7 @@ Formats that hold one ring an object get holes and parts tied together by cut li
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -19,9 +19,13 @@ import numpy as np
 
 from automask_ui.rle import Rle, decode_window
 
-__all__ = ["Part", "keyhole", "outlines"]
+__all__ = ["Part", "contours", "joined", "keyhole", "outlines"]
 
 _PAIRS_AT_ONCE = 1 << 22  # distances computed together where parts are joined: 32 MB
+
+
+# Corner (numbered through all rings) -> the rings that hang there, each with the point from which it hangs.
+Ties = dict[int, list[tuple[tuple[int, int], int]]]
 
 
 @dataclass(frozen=True)
@@ -146,27 +150,40 @@ def keyhole(part: Part) -> np.ndarray:
         return part.outer
     rings = (part.outer, *part.holes)
     corners = np.concatenate(rings)
-    first = np.cumsum([0, *(len(ring) for ring in rings)]).tolist()
-    # Turned so that each hole begins with its leftmost corner.
     begins = [0, *(int(np.lexsort((hole[:, 1], hole[:, 0]))[0]) for hole in part.holes)]
-    tied: dict[int, list[tuple[int, int]]] = {}
     following = np.concatenate([np.roll(ring, -1, axis=0) for ring in rings])
+    ties: Ties = {}
     for ring in range(1, len(rings)):
         x, y = rings[ring][begins[ring]].tolist()
         edge = _edge_to_the_left(corners, following, x, y)
-        tied.setdefault(edge, []).append((abs(y - int(corners[edge, 1])), ring))
+        ties.setdefault(edge, []).append(((int(corners[edge, 0]), y), ring))
+    # Along an edge, the holes hang in the order in which it is walked.
+    for edge, tied in ties.items():
+        tied.sort(key=lambda tie, start=int(corners[edge, 1]): abs(tie[0][1] - start))  # type: ignore[misc]
+    return _spliced(rings, begins, ties)
+
+
+def _spliced(rings: Sequence[np.ndarray], begins: Sequence[int], ties: Ties) -> np.ndarray:
+    """All of ``rings`` as one: walked from the first, going over to each tied ring and back where it hangs.
+
+    Args:
+        rings: n×2 each; numbered in this order, as are their corners one after the other.
+        begins: the corner of each ring with which it begins and ends.
+        ties: after which corner which rings hang, and from where.
+    """
+    corners = [(x, y) for ring in rings for x, y in ring.tolist()]
+    first = np.cumsum([0, *(len(ring) for ring in rings)]).tolist()
 
     def walk(ring: int) -> Iterator[tuple[int, int] | int]:
-        """The ring's corners; where a hole is tied, its foot, the hole's number, and the foot again."""
+        """The ring's corners; where another is tied: the foot, the other's number, and the foot again."""
         size = first[ring + 1] - first[ring]
         for step in range(size):
             corner = first[ring] + (begins[ring] + step) % size
-            yield corners[corner, 0], corners[corner, 1]
-            for _, hole in sorted(tied.get(corner, ())):
-                foot = corners[corner, 0], rings[hole][begins[hole], 1]
-                yield from (foot, hole, foot)
+            yield corners[corner]
+            for foot, other in ties.get(corner, ()):
+                yield from (foot, other, foot)
         if ring:
-            yield corners[first[ring] + begins[ring], 0], corners[first[ring] + begins[ring], 1]
+            yield corners[first[ring] + begins[ring]]
 
     merged: list[tuple[int, int]] = []
     walks = [walk(0)]
@@ -175,10 +192,11 @@ def keyhole(part: Part) -> np.ndarray:
         event = next(walks[-1], None)
         if event is None:
             walks.pop()
-        elif isinstance(event, tuple):
-            merged.append(event)
-        else:
+        elif isinstance(event, int):
             walks.append(walk(event))
+        # A foot may be the corner itself.
+        elif not merged or event != merged[-1]:
+            merged.append(event)
     return np.array(merged, dtype=np.int64)
 
 
@@ -188,3 +206,80 @@ def _edge_to_the_left(corners: np.ndarray, following: np.ndarray, x: int, y: int
     met &= (np.minimum(corners[:, 1], following[:, 1]) <= y) & (y <= np.maximum(corners[:, 1], following[:, 1]))
     candidates = np.flatnonzero(met)
     return int(candidates[corners[candidates, 0].argmax()])
+
+
+def contours(rle: Rle) -> list[np.ndarray]:
+    """The pieces (8-connected) of a mask as contours through its edge pixels, one ring each: n×2 int64, not closed.
+
+    Holes are tied to the contour by cuts through the mask's own pixels. Painting a ring with its border, even-odd,
+    gives the piece again. A ring has one or two corners where the piece is a pixel or a straight line of pixels.
+    """
+    window, offset_xy = decode_window(rle)
+    if not window.size:
+        return []
+    found, family = cv2.findContours(window.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    holes: dict[int, list[int]] = {}
+    for number, (_, _, _, parent) in enumerate(family[0].tolist()):
+        holes.setdefault(parent, []).append(number)
+    rings = [ring.reshape(-1, 2).astype(np.int64) for ring in found]
+    pieces = [
+        _tied_contour(window, [rings[outer], *(rings[hole] for hole in holes.get(outer, ()))]) for outer in holes[-1]
+    ]
+    return [_corners_only(piece) + offset_xy for piece in pieces]
+
+
+def _tied_contour(window: np.ndarray, rings: list[np.ndarray]) -> np.ndarray:
+    """The first of ``rings`` with the others, its holes, tied to it."""
+    if len(rings) == 1:
+        return rings[0]
+    holes = sorted(rings[1:], key=lambda ring: int(ring[:, 0].min()))
+    rings = [rings[0], *holes]
+    begins = [0, *(int(hole[:, 0].argmin()) for hole in holes)]
+    place: dict[tuple[int, int], int] = {}
+    ties: Ties = {}
+    count = 0
+    for number, ring in enumerate(rings):
+        if number:
+            x, y = ring[begins[number]].tolist()
+            # To the left there is mask up to the edge of the outside or of a hole that begins further left.
+            background = np.flatnonzero(~window[y, :x])
+            foot = (int(background[-1]) + 1 if len(background) else 0, y)
+            ties.setdefault(place[foot], []).append((foot, number))
+        for index, (x, y) in enumerate(ring.tolist()):
+            place.setdefault((x, y), count + index)
+        count += len(ring)
+    return _spliced(rings, begins, ties)
+
+
+def _corners_only(ring: np.ndarray) -> np.ndarray:
+    """``ring`` without the points at which it goes straight on."""
+    arriving = np.sign(ring - np.roll(ring, 1, axis=0))
+    leaving = np.sign(np.roll(ring, -1, axis=0) - ring)
+    turns = (arriving != leaving).any(axis=1)
+    return ring[turns] if turns.any() else ring[:1]
+
+
+def joined(rings: Sequence[np.ndarray]) -> np.ndarray:
+    """Contours of one mask as one ring, each tied to the nearest corner of those before it, the longest first."""
+    ordered = sorted(rings, key=len, reverse=True)
+    begins, ties = [0], Ties()
+    so_far = ordered[0]
+    for number, ring in enumerate(ordered[1:], start=1):
+        corner, begin = _nearest(so_far, ring)
+        begins.append(begin)
+        ties.setdefault(corner, []).append(((int(so_far[corner, 0]), int(so_far[corner, 1])), number))
+        so_far = np.concatenate([so_far, ring])
+    return _spliced(ordered, begins, ties)
+
+
+def _nearest(first: np.ndarray, second: np.ndarray) -> tuple[int, int]:
+    """Which corners of two rings (n×2, m×2) are nearest to each other."""
+    best, nearest = np.inf, (0, 0)
+    step = max(1, _PAIRS_AT_ONCE // len(second))
+    for start in range(0, len(first), step):
+        block = first[start : start + step]
+        distances = np.square(block[:, None] - second[None]).sum(axis=2)
+        if distances.min() < best:
+            row, column = np.unravel_index(int(distances.argmin()), distances.shape)
+            best, nearest = distances[row, column], (start + int(row), int(column))
+    return nearest

@@ -42,7 +42,7 @@ def test_every_format_holds_the_hard_masks(name: str, size_hw: tuple[int, int], 
     assert report.path.name == f"photo-{name}.{EXPORTERS[name].extension}"
     assert len(report.checks) == len(item.masks)
     assert [check.id for check in report.checks] == list(item.ids)
-    if not EXPORTERS[name].loses:
+    if EXPORTERS[name].change == base.EXACT:
         assert report.exact == len(item.masks)
         assert report.summary == f"24 {EXPORTERS[name].unit}s, all exact."
 
@@ -150,7 +150,7 @@ def test_a_full_disk_leaves_the_old_file(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_the_summary_names_what_changed(tmp_path: Path) -> None:
-    lossy = replace(EXPORTERS["masks"], loses="Told why.", may_hide=True)
+    lossy = replace(EXPORTERS["masks"], change=base.HIDES, loses="Told why.")
     checks = [proof.MaskCheck("a", 1, 1.0), proof.MaskCheck("a", 7, 0.99996), proof.MaskCheck("a", 9, 0.5, twin=7)]
     report = proof.ExportReport(tmp_path, lossy, (*checks, proof.MaskCheck("a", 12, 0.0)))
     assert report.summary == (
@@ -164,7 +164,7 @@ def test_the_summary_names_what_changed(tmp_path: Path) -> None:
 
 def test_masks_that_can_no_longer_be_told_apart() -> None:
     item = make_item(rows=[9, 10])
-    same = replace(EXPORTERS["masks"], read=lambda file, items: [[item.masks.rle[0]] * 2], loses="x")
+    same = replace(EXPORTERS["masks"], read=lambda file, items: [[item.masks.rle[0]] * 2], change=base.ADDS)
     assert [check.twin for check in proof.check_file(same, [item], io.BytesIO())] == [None, 3]
 
 

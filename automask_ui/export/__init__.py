@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from automask_ui.errors import ExportError
-from automask_ui.export import coco, csv_table, overlay_image, png_masks
+from automask_ui.export import (
+    coco,
+    csv_table,
+    cutouts,
+    cvat,
+    geojson,
+    label_studio,
+    labelmap,
+    labelme,
+    openraster,
+    overlay_image,
+    png_masks,
+    raw,
+    voc,
+    yolo,
+)
 from automask_ui.export.base import Exporter, ExportItem, safe_stem, unique_stems
 from automask_ui.export.proof import ExportReport, MaskCheck, check_file
 
@@ -19,13 +35,20 @@ __all__ = [
     "Exporter",
     "MaskCheck",
     "export",
+    "proof_table",
     "safe_stem",
     "unique_stems",
 ]
 
-_IN_ORDER = (png_masks.EXPORTERS, coco.EXPORTERS, overlay_image.EXPORTERS, csv_table.EXPORTERS)
+# As people meet them: the four that most want, then datasets, pictures, tools for correcting, and raw data.
+_MODULES = (
+    *(png_masks, coco, overlay_image, csv_table),
+    *(yolo, labelme, voc, labelmap),
+    *(cutouts, openraster),
+    *(cvat, label_studio, geojson, raw),
+)
 
-EXPORTERS: dict[str, Exporter] = {row.name: row for group in _IN_ORDER for row in group}
+EXPORTERS: dict[str, Exporter] = {row.name: row for module in _MODULES for row in module.EXPORTERS}
 
 
 def export(name: str, items: Sequence[ExportItem], folder: Path) -> ExportReport:
@@ -54,6 +77,29 @@ def export(name: str, items: Sequence[ExportItem], folder: Path) -> ExportReport
     except OSError as error:
         raise ExportError(f"The {exporter.title} file could not be written: {error.strerror or error}.") from error
     return ExportReport(target, exporter, checks)
+
+
+def proof_table(items: Sequence[ExportItem]) -> list[dict[str, str]]:
+    """Every format with its reader and what became of the masks of ``items``: one row each, for people.
+
+    Raises:
+        ExportError: if a format cannot hold them or fails its check.
+    """
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for exporter in EXPORTERS.values():
+            report = export(exporter.name, items, Path(folder))
+            rows.append(
+                {
+                    "format": exporter.title,
+                    "name": exporter.name,
+                    "read back by": exporter.reader,
+                    "exact": f"{report.exact:,} of {len(report.checks):,}",
+                    "worst IoU": f"{report.worst_iou:.4f}",
+                    "notes": exporter.loses if report.exact < len(report.checks) else "",
+                }
+            )
+    return rows
 
 
 def _write_checked(exporter: Exporter, items: Sequence[ExportItem], target: Path) -> tuple[MaskCheck, ...]:

@@ -21,6 +21,9 @@ from automask_ui.overlay import mask_colour
 from automask_ui.rle import Rle
 
 __all__ = [
+    "ADDS",
+    "EXACT",
+    "HIDES",
     "NO_LABEL",
     "ExportItem",
     "Exporter",
@@ -34,6 +37,11 @@ __all__ = [
 NO_LABEL = "object"  # the class of masks without a label, in formats that need one
 MAX_STEM = 100  # characters of a file name
 MAX_STEM_BYTES = 180  # of its UTF-8: file systems allow 255 for the whole name
+
+# What a format may do to a mask. Anything else that is found when the file is read back is a fault.
+EXACT = "exact"  # nothing
+ADDS = "adds"  # add pixels
+HIDES = "hides"  # take pixels away, or all of them
 
 # What a reader gives back for a mask: an RLE, an H×W bool array, or None where the mask is not in the file.
 Found = Rle | np.ndarray | None
@@ -87,8 +95,8 @@ class Exporter:
     reader: str  # what reads it back, for people
     write: Callable[[Sequence[ExportItem], BinaryIO], None]
     read: Callable[[BinaryIO, Sequence[ExportItem]], Iterable[Iterable[Found]]]  # per item, per mask
-    loses: str = ""  # why masks may come back changed, a sentence; "" = they must all be exact
-    may_hide: bool = False  # masks may be absent altogether, hidden under others
+    change: str = EXACT  # what the format may do to a mask
+    loses: str = ""  # why masks may come back changed, a sentence
     unit: str = "mask"  # what is counted: "mask", "row" or "picture"
     one_picture_a_file: bool = False  # several pictures are put into a ZIP
 

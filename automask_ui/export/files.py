@@ -15,7 +15,16 @@ from PIL import Image
 from automask_ui.errors import ExportError
 from automask_ui.export.base import ExportItem, Found, unique_stems
 
-__all__ = ["jpeg_bytes", "png_bytes", "read_json", "read_pixels", "write_json", "zip_add", "zipped_pictures"]
+__all__ = [
+    "jpeg_bytes",
+    "photo_png",
+    "png_bytes",
+    "read_json",
+    "read_pixels",
+    "write_json",
+    "zip_add",
+    "zipped_pictures",
+]
 
 JPEG_QUALITY = 95
 JPEG_MAX_SIDE = 65_500
@@ -61,6 +70,13 @@ def png_bytes(image: Image.Image) -> bytes:
     """``image`` as PNG. Only runs are packed, which suits masks: half the time, and smaller than the default."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+    return buffer.getvalue()
+
+
+def photo_png(pixels: np.ndarray) -> bytes:
+    """H×W×3 or H×W×4 uint8 of photographic content as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=2)
     return buffer.getvalue()
 
 

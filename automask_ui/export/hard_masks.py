@@ -52,7 +52,7 @@ def _blob(y: np.ndarray, x: np.ndarray, h: int, w: int) -> np.ndarray:
 
 def _specks(y: np.ndarray, x: np.ndarray, h: int, w: int) -> np.ndarray:
     # A fixed pattern without a period: single pixels, touching corners, pixel-sized holes.
-    return _disc(y, x, h / 2, w / 2, h / 3) & ((x * 7919 + y * 104729 + x * y * 31) % 11 < 6)
+    return _disc(y, x, h / 2, w / 2, min(h / 3, 40)) & ((x * 7919 + y * 104729 + x * y * 31) % 11 < 6)
 
 
 HARD_MASKS: dict[str, Draw] = {

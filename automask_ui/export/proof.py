@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
@@ -12,7 +12,7 @@ import numpy as np
 
 from automask_ui import rle as rle_codec
 from automask_ui.errors import ExportError
-from automask_ui.export.base import Exporter, ExportItem, Found
+from automask_ui.export.base import ADDS, HIDES, Exporter, ExportItem, Found
 from automask_ui.rle import Rle
 
 __all__ = ["ExportReport", "MaskCheck", "check_file"]
@@ -28,6 +28,8 @@ class MaskCheck:
     id: int  # the mask's number
     iou: float  # of what was read back with the mask; 0 = lost
     twin: int | None = None  # number of another mask of the picture that came back as the very same pixels
+    added: bool = False  # pixels that the mask does not have
+    removed: bool = False  # pixels of the mask are missing
 
     @property
     def exact(self) -> bool:
@@ -114,7 +116,7 @@ def check_file(exporter: Exporter, items: Sequence[ExportItem], file: BinaryIO) 
         raise ExportError(
             f"The {exporter.title} file could not be read back ({type(error).__name__}: {error}), so it was not kept."
         ) from error
-    bad = [check for check in checks if (check.lost and not exporter.may_hide) or not (check.exact or exporter.loses)]
+    bad = [check for check in checks if not _allowed(exporter.change, check)]
     if bad:
         raise ExportError(
             f"The {exporter.title} file failed its check and was not kept: {len(bad):,} of {len(checks):,} came back "
@@ -124,33 +126,36 @@ def check_file(exporter: Exporter, items: Sequence[ExportItem], file: BinaryIO) 
     return checks
 
 
+def _allowed(change: str, check: MaskCheck) -> bool:
+    """Whether the format may do this to a mask."""
+    return check.exact or (change == HIDES and not check.added) or (change == ADDS and not check.removed)
+
+
 def _compare(exporter: Exporter, items: Sequence[ExportItem], file: BinaryIO) -> Iterator[MaskCheck]:
     for item, found_masks in zip(items, exporter.read(file, items), strict=True):
-        results = [_outcome(rle, found) for rle, found in zip(item.masks.rle, found_masks, strict=True)]
         owners: dict[bytes, int] = {}
-        for id_, (iou, read_back) in zip(item.ids, results, strict=True):
+        for id_, expected, found in zip(item.ids, item.masks.rle, found_masks, strict=True):
+            check, content = _check_one(item.name, id_, expected, found)
+            owner = owners.setdefault(content, id_)
             # Masks that came back right are no loss, even where two were equal from the start.
-            owner = owners.setdefault(read_back, id_)
-            yield MaskCheck(item.name, id_, iou, owner if owner != id_ and 0 < iou < 1 else None)
+            yield replace(check, twin=owner) if owner != id_ and 0 < check.iou < 1 else check
 
 
-def _outcome(expected: Rle, found: Found) -> tuple[float, bytes]:
-    """IoU of what was read back, and its run lengths as a key (empty: nothing there)."""
+def _check_one(photo: str, id_: int, expected: Rle, found: Found) -> tuple[MaskCheck, bytes]:
+    """The comparison, and the run lengths of what was read back (empty: nothing there)."""
     if found is None:
-        return 0.0, b""
+        return MaskCheck(photo, id_, 0.0, removed=True), b""
+    size_hw = found.shape if isinstance(found, np.ndarray) else tuple(found["size"])
+    if size_hw != tuple(expected["size"]):
+        raise ExportError(f"#{id_} of {photo} came back as {size_hw}, but the picture is {tuple(expected['size'])}.")
     if isinstance(found, np.ndarray):
-        if found.shape != tuple(expected["size"]):
-            raise ExportError(f"A mask came back as {found.shape}, but the picture is {tuple(expected['size'])}.")
-        if _equals(found, expected):
-            return 1.0, expected["counts"]
-        found = rle_codec.encode(found)
-    if found["size"] != expected["size"]:
-        raise ExportError(f"A mask came back as {found['size']}, but the picture is {expected['size']}.")
+        found = expected if _equals(found, expected) else rle_codec.encode(found)
     if found["counts"] == expected["counts"]:
-        return 1.0, expected["counts"]
-    if not rle_codec.area(found):
-        return 0.0, b""
-    return float(rle_codec.iou_matrix([found], [expected])[0, 0]), found["counts"]
+        return MaskCheck(photo, id_, 1.0), expected["counts"]
+    both = rle_codec.area(rle_codec.union([found, expected]))
+    found_area, area = rle_codec.area(found), rle_codec.area(expected)
+    iou = (found_area + area - both) / both
+    return MaskCheck(photo, id_, iou, added=both > area, removed=both > found_area), found["counts"]
 
 
 def _equals(found: np.ndarray, expected: Rle) -> bool:

@@ -1,0 +1,91 @@
+"""The masked parts of the photo as pictures with a transparent background."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import BinaryIO
+
+import numpy as np
+
+from automask_ui import rle as rle_codec
+from automask_ui import table
+from automask_ui.errors import ExportError
+from automask_ui.export.base import Exporter, ExportItem, Found, clean_text, unique_stems
+from automask_ui.export.files import photo_png, read_pixels, zip_add
+from automask_ui.rle import Rle
+
+__all__ = ["EXPORTERS", "cutout", "placed"]
+
+_HEADER = ("number", "label", "file", "left", "top", "width", "height")
+
+
+def cutout(image: np.ndarray, rle: Rle, *, tight: bool) -> tuple[np.ndarray, tuple[int, int]]:
+    """The masked part of ``image`` (H×W×3 uint8) and where it lies.
+
+    Returns:
+        h×w×4 uint8 RGBA, zero outside the mask, of the mask's box or (not ``tight``) the whole picture; left and top.
+    """
+    window, (left, top) = rle_codec.decode_window(rle)
+    if not tight or not window.size:
+        window, left, top = rle_codec.decode(rle), 0, 0
+    height, width = window.shape
+    rgba = np.zeros((height, width, 4), dtype=np.uint8)
+    rgba[..., :3] = image[top : top + height, left : left + width]
+    rgba[..., 3] = 255
+    rgba[~window] = 0
+    return rgba, (left, top)
+
+
+def placed(rgba: np.ndarray, left: int, top: int, image: np.ndarray) -> Rle:
+    """The mask that a cut-out shows.
+
+    Raises:
+        ExportError: if its colours are not the photo's.
+    """
+    window = rgba[..., 3] == 255
+    height, width = window.shape
+    if not np.array_equal(rgba[..., :3][window], image[top : top + height, left : left + width][window]):
+        raise ExportError("A cut-out came back with other colours, so the file was not kept. Please report this.")
+    return rle_codec.encode_window(window, (left, top), (image.shape[0], image.shape[1]))
+
+
+def _write(tight: bool, items: Sequence[ExportItem], file: BinaryIO) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        for stem, item in zip(unique_stems(items), items, strict=True):
+            rows: list[list[table.Value]] = []
+            for (id_, _, mask), label in zip(item.rows(), item.labels, strict=True):
+                rgba, (left, top) = cutout(item.image, mask.rle, tight=tight)
+                zip_add(archive, f"{stem}/{id_}.png", photo_png(rgba), packed=True)
+                rows.append([id_, clean_text(label), f"{id_}.png", left, top, rgba.shape[1], rgba.shape[0]])
+            zip_add(archive, f"{stem}/cutouts.csv", table.to_csv(_HEADER, rows).encode("utf-8-sig"))
+
+
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
+    with zipfile.ZipFile(file) as archive:
+        for stem, item in zip(unique_stems(items), items, strict=True):
+            rows = csv.DictReader(io.StringIO(archive.read(f"{stem}/cutouts.csv").decode("utf-8-sig"), newline=""))
+            yield (
+                placed(
+                    read_pixels(archive.read(f"{stem}/{row['file']}")), int(row["left"]), int(row["top"]), item.image
+                )
+                for row in rows
+            )
+
+
+def _exporter(name: str, title: str, hint: str, tight: bool) -> Exporter:
+    return Exporter(name, title, hint, "zip", "Pillow", write=partial(_write, tight), read=_read)
+
+
+EXPORTERS = (
+    _exporter("cutouts", "Cut-outs (tight)", "Each object alone on a transparent background, cut to its box.", True),
+    _exporter(
+        "cutouts-full",
+        "Cut-outs (full frame)",
+        "Each object alone on a transparent background, at its place in a picture of the photo's size.",
+        False,
+    ),
+)

@@ -1,0 +1,83 @@
+"""GeoJSON in pixel coordinates: x to the right, y down, pixel (0, 0) covering 0 to 1; as QuPath and GIS tools read it.
+
+Source: RFC 7946 for the structure; QuPath for ``objectType`` and ``classification``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import cv2
+import numpy as np
+
+from automask_ui import rle as rle_codec
+from automask_ui.export.base import Exporter, ExportItem, Found, clean_text
+from automask_ui.export.files import read_json, write_json, zipped_pictures
+from automask_ui.geometry import outlines
+from automask_ui.overlay import hex_to_rgb
+from automask_ui.rle import Rle
+
+__all__ = ["EXPORTERS", "to_geojson"]
+
+
+def to_geojson(item: ExportItem) -> dict[str, Any]:
+    """The document for one picture; ``features`` is an iterator."""
+    return {
+        "type": "FeatureCollection",
+        "image": {"name": clean_text(item.name), "width": item.size_hw[1], "height": item.size_hw[0]},
+        "features": _features(item),
+    }
+
+
+def _features(item: ExportItem) -> Iterator[dict[str, Any]]:
+    for (id_, label, mask), colour in zip(item.rows(), item.colours, strict=True):
+        polygons = [[_closed(ring) for ring in (part.outer, *part.holes)] for part in outlines(mask.rle)]
+        yield {
+            "type": "Feature",
+            "id": id_,
+            "geometry": {"type": "MultiPolygon", "coordinates": polygons},
+            "properties": {
+                "objectType": "annotation",
+                "classification": {"name": label, "color": list(hex_to_rgb(colour))},
+                "area_px": mask.area,
+                "predicted_iou": round(mask.predicted_iou, 6),
+                "stability_score": round(mask.stability_score, 6),
+            },
+        }
+
+
+def _closed(ring: np.ndarray) -> list[list[int]]:
+    return [*ring.tolist(), ring[0].tolist()]
+
+
+def _write(item: ExportItem, file: BinaryIO) -> None:
+    write_json(to_geojson(item), file)
+
+
+def _read(file: BinaryIO, item: ExportItem) -> Iterator[Found]:
+    for feature in read_json(file)["features"]:
+        yield _painted(feature["geometry"]["coordinates"], item.size_hw)
+
+
+def _painted(polygons: list[list[list[list[int]]]], size_hw: tuple[int, int]) -> Rle | None:
+    """The pixels whose centres lie inside, by OpenCV's even-odd fill at double size: borders miss all centres there."""
+    rings = [np.array(ring, dtype=np.int32) for polygon in polygons for ring in polygon]
+    if not rings:
+        return None
+    corners = np.concatenate(rings)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    canvas = np.zeros((2 * (high[1] - low[1]) + 1, 2 * (high[0] - low[0]) + 1), dtype=np.uint8)
+    cv2.fillPoly(canvas, [2 * (ring - low) for ring in rings], 1)
+    return rle_codec.encode_window(canvas[1::2, 1::2], (int(low[0]), int(low[1])), size_hw)
+
+
+EXPORTERS = (
+    Exporter(
+        name="geojson",
+        title="GeoJSON",
+        hint="Exact outlines with holes in pixel coordinates, for QuPath, QGIS and shapely.",
+        reader="OpenCV fillPoly",
+        **zipped_pictures("geojson", _write, _read),
+    ),
+)

@@ -1,0 +1,135 @@
+"""One picture whose pixel values are the masks' numbers. Where masks overlap, one is on top: the choice is explicit."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from automask_ui import rle as rle_codec
+from automask_ui import table
+from automask_ui.errors import ExportError
+from automask_ui.export.base import HIDES, Exporter, ExportItem, Found, clean_text, unique_stems
+from automask_ui.export.files import png_bytes, read_pixels, zip_add
+from automask_ui.masks import MaskSet
+
+__all__ = ["EXPORTERS", "best_on_top", "flatten", "largest_on_top", "smallest_on_top"]
+
+Order = Callable[[MaskSet], np.ndarray]  # rows from the bottom to the top
+
+_HEADER = ("value", "label", "colour", "area_px", "visible_px", "hidden_px", "predicted_iou")
+
+
+def smallest_on_top(masks: MaskSet) -> np.ndarray:
+    """Rows with the largest first."""
+    return np.argsort(-masks.area, kind="stable")
+
+
+def best_on_top(masks: MaskSet) -> np.ndarray:
+    """Rows with the lowest predicted IoU first."""
+    return np.argsort(masks.predicted_iou, kind="stable")
+
+
+def largest_on_top(masks: MaskSet) -> np.ndarray:
+    """Rows with the smallest first."""
+    return np.argsort(masks.area, kind="stable")
+
+
+def flatten(masks: MaskSet, values: Sequence[int], order: np.ndarray, dtype: type[np.generic]) -> np.ndarray:
+    """All masks in one H×W array of ``dtype``: each pixel has the value of the last mask in ``order``, 0 = none."""
+    flat = np.zeros(masks.size_hw, dtype=dtype)
+    for row in order.tolist():
+        window, (left, top) = rle_codec.decode_window(masks.rle[row])
+        flat[top : top + window.shape[0], left : left + window.shape[1]][window] = values[row]
+    return flat
+
+
+def _flat(order: Order, item: ExportItem) -> np.ndarray:
+    """The label map in the smallest type that holds the numbers."""
+    highest, lowest = max(item.ids, default=0), min(item.ids, default=1)
+    if lowest < 1 or highest > np.iinfo(np.int32).max:
+        raise ExportError(f"A label map holds numbers from 1 to 2,147,483,647, but there are {lowest} and {highest}.")
+    dtype: type[np.generic] = np.uint8 if highest < 2**8 else np.uint16 if highest < 2**16 else np.int32
+    return flatten(item.masks, item.ids, order(item.masks), dtype)
+
+
+def _picture(flat: np.ndarray) -> tuple[str, bytes]:
+    """Extension and content. PNG ends at 16 bits; TIFF goes on."""
+    if flat.dtype != np.int32:
+        return "png", png_bytes(Image.fromarray(flat))
+    buffer = io.BytesIO()
+    Image.fromarray(flat).save(buffer, "TIFF", compression="tiff_lzw")
+    return "tif", buffer.getvalue()
+
+
+def _hidden_csv(item: ExportItem, flat: np.ndarray) -> str:
+    """What every value stands for, and how much of it lies under others."""
+    values, counts = np.unique(flat, return_counts=True)
+    visible = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    rows: list[list[table.Value]] = []
+    for (id_, _, mask), label, colour in zip(item.rows(), item.labels, item.colours, strict=True):
+        seen = visible.get(id_, 0)
+        row = [id_, clean_text(label), colour, mask.area, seen, mask.area - seen, round(mask.predicted_iou, 4)]
+        rows.append(row)
+    return table.to_csv(_HEADER, rows)
+
+
+def _write(order: Order, items: Sequence[ExportItem], file: BinaryIO) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        for stem, item in zip(unique_stems(items), items, strict=True):
+            flat = _flat(order, item)
+            extension, data = _picture(flat)
+            zip_add(archive, f"{stem}.{extension}", data, packed=True)
+            zip_add(archive, f"{stem}.csv", _hidden_csv(item, flat).encode("utf-8-sig"))
+
+
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
+    with zipfile.ZipFile(file) as archive:
+        names = set(archive.namelist())
+        for stem, item in zip(unique_stems(items), items, strict=True):
+            pixels = read_pixels(archive.read(f"{stem}.png" if f"{stem}.png" in names else f"{stem}.tif"))
+            yield (pixels == id_ for id_ in item.ids)
+
+
+def _exporter(name: str, title: str, hint: str, order: Order, on_top: str) -> Exporter:
+    return Exporter(
+        name=name,
+        title=title,
+        hint=hint,
+        extension="zip",
+        reader="Pillow",
+        write=partial(_write, order),
+        read=_read,
+        change=HIDES,
+        loses=f"A label map has one number a pixel: where masks overlap, {on_top}.",
+    )
+
+
+EXPORTERS = (
+    _exporter(
+        "labelmap",
+        "Label map, smallest on top",
+        "Measuring in ImageJ, napari or Python: each pixel has its mask's number; small things stay visible.",
+        smallest_on_top,
+        "the smallest is on top",
+    ),
+    _exporter(
+        "labelmap-best",
+        "Label map, best on top",
+        "Each pixel has the number of the mask that SAM trusts most.",
+        best_on_top,
+        "the one with the highest predicted IoU is on top",
+    ),
+    _exporter(
+        "labelmap-largest",
+        "Label map, largest on top",
+        "Each pixel has the number of its largest mask: wholes instead of parts.",
+        largest_on_top,
+        "the largest is on top",
+    ),
+)

@@ -1,0 +1,98 @@
+"""Pascal VOC segmentation: pictures with the VOC palette for classes and for objects.
+
+Source: the VOC 2012 development kit (folders, palette).
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from automask_ui.errors import ExportError
+from automask_ui.export.base import HIDES, Exporter, ExportItem, Found, class_names, unique_stems
+from automask_ui.export.files import jpeg_bytes, png_bytes, read_pixels, zip_add
+from automask_ui.export.labelmap import flatten, smallest_on_top
+
+__all__ = ["EXPORTERS", "voc_palette"]
+
+_MOST = 254  # 0 is background, 255 is "do not care"
+
+
+def voc_palette() -> np.ndarray:
+    """The 256 colours of VOC's ``VOClabelcolormap``: 256×3 uint8. Bits 0 to 2 of the index go to red, green, blue."""
+    index = np.arange(256)
+    colours = np.zeros((256, 3), dtype=np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            colours[:, channel] |= (((index >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
+    return colours
+
+
+def _indexed(pixels: np.ndarray) -> bytes:
+    picture = Image.fromarray(pixels).convert("P")
+    picture.putpalette(voc_palette().tobytes())
+    return png_bytes(picture)
+
+
+def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
+    names = class_names(items)
+    most = max(len(item.masks) for item in items)
+    if max(most, len(names)) > _MOST:
+        raise ExportError(
+            f"Pascal VOC holds {_MOST} objects a picture and {_MOST} classes, but there are {most:,} and "
+            f"{len(names):,}. Use a label map, or select fewer masks."
+        )
+    stems = unique_stems(items)
+    with zipfile.ZipFile(file, "w") as archive:
+        zip_add(archive, "labelmap.txt", _colour_list(names).encode())
+        zip_add(archive, "ImageSets/Segmentation/default.txt", "".join(f"{stem}\n" for stem in stems).encode())
+        for stem, item in zip(stems, items, strict=True):
+            objects = flatten(item.masks, range(1, len(item.masks) + 1), smallest_on_top(item.masks), np.uint8)
+            zip_add(archive, f"JPEGImages/{stem}.jpg", jpeg_bytes(item.image), packed=True)
+            zip_add(archive, f"SegmentationObject/{stem}.png", _indexed(objects), packed=True)
+            zip_add(archive, f"SegmentationClass/{stem}.png", _indexed(_classes_of(item, names)[objects]), packed=True)
+
+
+def _classes_of(item: ExportItem, names: Sequence[str]) -> np.ndarray:
+    """Object number -> class number, uint8."""
+    return np.array([0, *(names.index(label) + 1 for _, label, _ in item.rows())], dtype=np.uint8)
+
+
+def _colour_list(names: Sequence[str]) -> str:
+    """The classes with their colours, as CVAT and Datumaro read them; their separators cannot be part of a name."""
+    palette = voc_palette().tolist()
+    rows = ["# label:color_rgb:parts:actions", "background:0,0,0::"]
+    for index, name in enumerate(names, start=1):
+        safe = name.replace(":", " ").replace("#", " ").strip()
+        rows.append(f"{safe}:{','.join(map(str, palette[index]))}::")
+    return "\n".join(rows) + "\n"
+
+
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
+    names = class_names(items)
+    with zipfile.ZipFile(file) as archive:
+        for stem, item in zip(unique_stems(items), items, strict=True):
+            objects = read_pixels(archive.read(f"SegmentationObject/{stem}.png"))
+            classes = read_pixels(archive.read(f"SegmentationClass/{stem}.png"))
+            if not np.array_equal(_classes_of(item, names)[objects], classes):
+                raise ExportError("The class picture does not match the object picture. Please report this.")
+            yield (objects == row for row in range(1, len(item.masks) + 1))
+
+
+EXPORTERS = (
+    Exporter(
+        name="voc",
+        title="Pascal VOC",
+        hint="Class and object pictures with the VOC palette, for older training code and CVAT.",
+        extension="zip",
+        reader="Pillow",
+        write=_write,
+        read=_read,
+        change=HIDES,
+        loses="VOC has one object a pixel: where masks overlap, the smallest is on top.",
+    ),
+)

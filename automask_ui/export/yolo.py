@@ -1,0 +1,93 @@
+"""YOLO segmentation as Ultralytics reads it: a dataset folder with pictures, one text file each, and data.yaml.
+
+Source: https://docs.ultralytics.com/datasets/segment/. One line an object: class, then x and y of a single polygon in
+0 to 1. Holes and parts are therefore tied together by cut lines; a cut through a hole's rim costs nothing, a line
+between two parts is painted by the reader.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+import cv2
+import numpy as np
+
+from automask_ui import rle as rle_codec
+from automask_ui.export.base import ADDS, Exporter, ExportItem, Found, class_names, unique_stems
+from automask_ui.export.files import jpeg_bytes, zip_add
+from automask_ui.geometry import contours, joined
+from automask_ui.rle import Rle
+
+__all__ = ["EXPORTERS", "polygon_xy"]
+
+# Inside a pixel, so that readers that cut off the fraction and readers that round agree on it.
+_IN_PIXEL = 0.25
+_HALF_WIDTH = 0.2  # px: what a pixel or a line of pixels is widened by, so that its box has an area
+
+
+def polygon_xy(rle: Rle) -> np.ndarray:
+    """A mask as one polygon of at least three corners: n×2 float64, px."""
+    ring = joined(contours(rle)).astype(float)
+    if len(ring) < 3:
+        along = np.sign(ring[-1] - ring[0]) if len(ring) == 2 else np.array([1.0, 0.0])
+        across = np.array([-along[1], along[0]])
+        first, last = ring[0] - along * _HALF_WIDTH, ring[-1] + along * _HALF_WIDTH
+        aside = across * _HALF_WIDTH
+        ring = np.array([first - aside, last - aside, last + aside, first + aside])
+    return ring + _IN_PIXEL
+
+
+def _lines(item: ExportItem, classes: dict[str, int]) -> Iterator[str]:
+    scale = np.array([item.size_hw[1], item.size_hw[0]])
+    for _, label, mask in item.rows():
+        # Six digits keep a tenth of a pixel on a picture of 100,000 px.
+        numbers = (f"{value:.6f}" for value in (polygon_xy(mask.rle) / scale).ravel().tolist())
+        yield f"{classes[label]} {' '.join(numbers)}\n"
+
+
+def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
+    names = class_names(items)
+    classes = {name: index for index, name in enumerate(names)}
+    with zipfile.ZipFile(file, "w") as archive:
+        # JSON strings are YAML strings.
+        listed = "".join(f"  {index}: {json.dumps(name, ensure_ascii=False)}\n" for index, name in enumerate(names))
+        zip_add(archive, "data.yaml", f"path: .\ntrain: images\nval: images\nnames:\n{listed}".encode())
+        for stem, item in zip(unique_stems(items), items, strict=True):
+            zip_add(archive, f"images/{stem}.jpg", jpeg_bytes(item.image), packed=True)
+            zip_add(archive, f"labels/{stem}.txt", "".join(_lines(item, classes)).encode())
+
+
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
+    with zipfile.ZipFile(file) as archive:
+        for stem, item in zip(unique_stems(items), items, strict=True):
+            lines = io.StringIO(archive.read(f"labels/{stem}.txt").decode())
+            yield (_painted(line, item.size_hw) for line in lines)
+
+
+def _painted(line: str, size_hw: tuple[int, int]) -> Found:
+    """A line as Ultralytics' ``polygon2mask`` paints it, at the picture's size, inside the polygon's box."""
+    numbers = np.array(line.split()[1:], dtype=np.float32).reshape(-1, 2)
+    corners = (numbers * np.array([size_hw[1], size_hw[0]], dtype=np.float32)).astype(np.int32)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    window = np.zeros((high[1] - low[1] + 1, high[0] - low[0] + 1), dtype=np.uint8)
+    cv2.fillPoly(window, [corners - low], 1)
+    return rle_codec.encode_window(window, (int(low[0]), int(low[1])), size_hw)
+
+
+EXPORTERS = (
+    Exporter(
+        name="yolo",
+        title="YOLO segmentation",
+        hint="Training with Ultralytics YOLO: a ZIP with pictures, labels and data.yaml.",
+        extension="zip",
+        reader="OpenCV fillPoly, as Ultralytics does",
+        write=_write,
+        read=_read,
+        change=ADDS,
+        loses="YOLO holds one polygon an object, so separate parts are joined by a thin line.",
+    ),
+)
