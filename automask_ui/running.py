@@ -49,42 +49,61 @@ def job_of(session: Session) -> Iterator[Job]:
 
 def run_into(session: Session, model: str, steps: Steps, job: Job, speeds: Speeds) -> Iterator[Progress]:
     """Advance ``steps`` to its end, or until ``job`` is cancelled, keeping ``session`` up to date before each yield."""
-    updated = decoding_since = time.monotonic()
+    pace = _Pace(model, speeds)
+    # A picture that this model has seen before need not be read again.
+    is_read = session.result is not None and session.model == model
+    updated = time.monotonic()
     last: Step | None = None
     try:
         while True:
-            step = next(steps)
-            now = time.monotonic()
-            if last is None or step.stage == "encode":
-                decoding_since = now
-            last = step
+            step = last = next(steps)
+            pace.take(step)
             if job.cancel.is_set():
                 change = session.update(step.snapshot(), model) if step.done else None
                 # Ended before it is told: whoever was told to stop may never come back for the rest.
                 session.end(job)
                 yield Progress("stopped", step.done, step.total, change=change)
                 return
-            if now - updated >= UPDATE_SECONDS or step.stage == "encode":
+            begins = step.stage == "encode" and not step.done
+            if begins or time.monotonic() - updated >= UPDATE_SECONDS:
                 change = session.update(step.snapshot(), model) if step.done else None
                 updated = time.monotonic()
-                left = _seconds_left(step, now - decoding_since, speeds.decode_seconds(model, step.total - step.done))
-                yield Progress(step.stage, step.done, step.total, left, change)
+                stage = "decode" if begins and is_read else step.stage
+                yield Progress(stage, step.done, step.total, pace.seconds_left(step, stage), change)
     except StopIteration as end:
         result: MaskResult = end.value
     finally:
         steps.close()
-    _record(speeds, model, result, last)
+    crops = len(result.candidates.crop_boxes_xyxy)
+    if last is not None:
+        speeds.record_encode(model, result.seconds.get("encode", 0.0), crops)
+        speeds.record_decode(model, result.seconds.get("decode", 0.0), last.total)
     yield Progress("done", last.done if last else 0, last.total if last else 0, 0.0, session.update(result, model))
 
 
-def _seconds_left(step: Step, elapsed: float, expected: float | None) -> float | None:
-    """Seconds for the points that are left: from this run's own speed, before that from earlier runs."""
-    return elapsed / step.done * (step.total - step.done) if step.done else expected
+class _Pace:
+    """How fast this run decodes; before the first chunk, how fast earlier runs were."""
 
+    def __init__(self, model: str, speeds: Speeds) -> None:
+        self._model, self._speeds = model, speeds
+        self._seconds = 0.0
+        self._points = 0
+        self._before: Step | None = None
+        self._at = time.monotonic()
 
-def _record(speeds: Speeds, model: str, result: MaskResult, last: Step | None) -> None:
-    """Note how fast this run was, for the next one's forecast."""
-    if "encode" in result.seconds:
-        speeds.record_encode(model, result.seconds["encode"], len(result.candidates.crop_boxes_xyxy))
-    if last is not None and "decode" in result.seconds:
-        speeds.record_decode(model, result.seconds["decode"], last.total)
+    def take(self, step: Step) -> None:
+        """A step has just ended."""
+        now = time.monotonic()
+        # The first chunk after a picture was read includes the reading.
+        if self._before is not None and self._before.stage == "decode":
+            self._seconds += now - self._at
+            self._points += step.done - self._before.done
+        self._before, self._at = step, now
+
+    def seconds_left(self, step: Step, stage: str) -> float | None:
+        """Seconds for what is left; for a picture that is about to be read, those of reading it."""
+        if stage == "encode" and not step.done:
+            return self._speeds.encode_seconds(self._model)
+        if self._points:
+            return self._seconds / self._points * (step.total - step.done)
+        return self._speeds.decode_seconds(self._model, step.total - step.done)

@@ -165,13 +165,12 @@ class Service:
             OptionError: too many points.
             AutoMaskError: the model cannot be loaded or run. The last result stays.
         """
-        work = self.workload(options)
+        self.workload(options)
         engine = self.load(model)
         if session.job is not None and session.job.cancel.is_set():
             session.job.ended.wait(_STOP_SECONDS)
         with job_of(session) as job:
             earlier = session.result if session.model == model else None
-            yield Progress("encode", 0, work.points, self.speeds.encode_seconds(model, work.crops))
             yield from self._advance(session, model, engine.steps(session.image.rgb, options, earlier), job)
 
     def resume(self, session: Session) -> Iterator[Progress]:
@@ -187,8 +186,9 @@ class Service:
     def refilter(self, session: Session, options: GeneratorOptions) -> Iterator[Progress]:
         """Apply the thresholds and the clean-up of ``options`` to what was found; where to look stays as it was.
 
-        The model is asked only where lower thresholds need masks that are not known yet. Yields nothing where nothing
-        changes, or while a run is in progress.
+        The model is asked only where lower thresholds need masks that are not known yet. Of a run that was stopped,
+        what is known is filtered and nothing more is looked for. Yields nothing where nothing changes, or while a run
+        is in progress.
         """
         result = session.result
         if result is None or session.job is not None:
@@ -197,9 +197,10 @@ class Service:
         if wanted == result.options:
             return
         with job_of(session) as job:
-            engine = self.load(session.model)
-            # The picture is only for the model: a partial run must not go on because a threshold moved.
-            yield from self._advance(session, session.model, engine.steps(None, wanted, result), job)
+            steps = self.load(session.model).steps(None, wanted, result)
+            if result.partial:
+                steps = _first_only(steps)
+            yield from self._advance(session, session.model, steps, job)
 
     def stop(self, session: Session) -> bool:
         """End the run in progress after the chunk it is at, and wait for that; whether there was one."""
@@ -269,3 +270,15 @@ class Service:
         for progress in run_into(session, model, steps, job, self.speeds):
             self.store.keep(session)
             yield progress
+
+
+def _first_only(steps: Steps) -> Steps:
+    """``steps`` ended before anything is decoded, with what is known as the result."""
+    try:
+        step = next(steps)
+    except StopIteration as end:
+        return end.value
+    finally:
+        steps.close()
+    yield from ()
+    return step.snapshot()

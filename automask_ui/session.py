@@ -11,6 +11,7 @@ import math
 import shutil
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,8 @@ from automask_ui.images import LoadedImage
 from automask_ui.masks import MaskResult, MaskSet
 
 __all__ = ["Difference", "Edits", "Job", "Session", "ShowOnly"]
+
+GESTURE_SECONDS = 1.5  # between two moves of one drag
 
 
 def _check(what: str, value: object, most: float = math.inf) -> None:
@@ -124,6 +127,7 @@ class Session:
         self._state = _State()
         self._scratch = scratch
         self._known: dict[tuple[bytes, int], int] = {}
+        self._gesture: tuple[float, frozenset[int]] = (-math.inf, frozenset())
         self.lock = threading.Lock()
 
     @property
@@ -190,6 +194,21 @@ class Session:
             return MaskSet.empty(self.image.rgb.shape[:2])
         return state.result.masks[[rows[number] for number in ids]]
 
+    def difference(self, before: frozenset[int]) -> Difference:
+        """What has changed in the masks that are shown since they were ``before``."""
+        after = frozenset(self.shown()[0])
+        return Difference(len(after), len(after - before), len(before - after))
+
+    def before_gesture(self) -> frozenset[int]:
+        """Numbers shown before the slider that is being dragged began to move: calls in quick succession are one."""
+        now = time.monotonic()
+        with self.lock:
+            began, before = self._gesture
+            if now - began > GESTURE_SECONDS:
+                before = frozenset(self._state.numbers[self._state.shown].tolist())
+            self._gesture = (now, before)
+            return before
+
     def end(self, job: Job) -> None:
         """Take note that ``job`` has ended; more than once does no harm."""
         with self.lock:
@@ -205,10 +224,9 @@ class Session:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _replace(self, state: _State) -> Difference:
-        before = set(self._state.numbers[self._state.shown].tolist())
+        before = frozenset(self.shown()[0])
         self._state = state
-        after = set(state.numbers[state.shown].tolist())
-        return Difference(len(after), len(after - before), len(before - after))
+        return self.difference(before)
 
     def _numbered(self, result: MaskResult) -> np.ndarray:
         """(n,) int64: the number of each mask, new ones counted on."""

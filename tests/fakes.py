@@ -46,35 +46,41 @@ class FakeEngine:
         self.encode_seconds = encode_seconds
         self.chunk_seconds = chunk_seconds
         self.error = error
-        self.encoded = 0  # pictures read
-        self.decoded = 0  # points decoded
+        self.decoded = 0  # points
+        self._embeddings: set[str] = set()
+
+    @property
+    def encoded(self) -> int:
+        """Pictures read."""
+        return len(self._embeddings)
 
     def steps(self, image: np.ndarray | None, options: GeneratorOptions, earlier: MaskResult | None = None) -> Steps:
         if image is None:
             assert earlier is not None
             image = earlier.image
-        began = time.perf_counter()
         key = array_key(image)
         if earlier is not None and earlier.image_key == key and earlier.options.grid == options.grid:
             candidates = earlier.candidates
         else:
             candidates = _undecoded(image.shape[:2], options)
-            time.sleep(self.encode_seconds)
-            self.encoded += 1
-        encoded = time.perf_counter()
+        seconds = {"encode": 0.0, "decode": 0.0}
 
         def result(partial: bool) -> MaskResult:
             judged, masks = _select(candidates, options)
-            seconds = {"encode": encoded - began, "decode": time.perf_counter() - encoded}
-            return MaskResult(image, key, self.model.key, options, judged, masks, partial, seconds)
+            return MaskResult(image, key, self.model.key, options, judged, masks, partial, dict(seconds))
 
-        missing = ~candidates.has_mask & (~candidates.decoded | (candidates.predicted_iou > options.filter.pred_iou_thresh))
-        points = np.unique(np.flatnonzero(missing) // LEVELS)
-        if encoded - began > 0.0 and candidates is not getattr(earlier, "candidates", None):
+        wanted = candidates.predicted_iou > options.filter.pred_iou_thresh
+        points = np.unique(np.flatnonzero(~candidates.has_mask & (~candidates.decoded | wanted)) // LEVELS)
+        if len(points):
             yield Step("encode", 0, len(points), lambda: result(True))
+            if key not in self._embeddings:
+                time.sleep(self.encode_seconds)
+                self._embeddings.add(key)
+                seconds["encode"] = self.encode_seconds
         for start in range(0, len(points), options.grid.points_per_batch):
             chunk = points[start : start + options.grid.points_per_batch]
             time.sleep(self.chunk_seconds)
+            seconds["decode"] += self.chunk_seconds
             if self.error is not None:
                 raise self.error
             candidates = _decode(candidates, chunk, options)
@@ -85,7 +91,9 @@ class FakeEngine:
 
 def fake_models(*names: str) -> list[AvailableModel]:
     """Rows for a service whose engines are fakes."""
-    return [AvailableModel(name, f"{name.title()} model", "Tests", "CC0", None, Path(name)) for name in names or ("fake",)]
+    return [
+        AvailableModel(name, f"{name.title()} model", "Tests", "CC0", None, Path(name)) for name in names or ("fake",)
+    ]
 
 
 def _undecoded(size_hw: tuple[int, int], options: GeneratorOptions) -> Candidates:
@@ -151,7 +159,8 @@ def _select(candidates: Candidates, options: GeneratorOptions) -> tuple[Candidat
         Verdict.LOW_STABILITY
     )
     verdict[~(candidates.predicted_iou > options.filter.pred_iou_thresh)] = Verdict.LOW_PREDICTED_IOU
-    verdict[~candidates.decoded] = Verdict.PENDING
+    passes = candidates.predicted_iou > options.filter.pred_iou_thresh
+    verdict[~candidates.decoded | (passes & ~candidates.has_mask)] = Verdict.PENDING
     rows = np.flatnonzero(verdict == Verdict.KEPT)
     rows = rows[np.argsort(-candidates.predicted_iou[rows], kind="stable")]
     kept: list[int] = []

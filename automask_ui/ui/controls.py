@@ -52,7 +52,8 @@ class Controls:
         unit: Any = self.unit
         return ShowOnly(
             smallest=self.smallest or 0.0,
-            largest=self.largest,
+            # An empty field may come as nothing or as 0, and nobody asks for masks of at most 0 pixels.
+            largest=self.largest or None,
             unit=unit,
             covering=100.0 if self.covering is None else self.covering,
         )

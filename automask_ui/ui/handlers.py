@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from automask_ui.errors import NoImageError, RunGoneError
 from automask_ui.export import ExportReport
+from automask_ui.masks import MaskResult
+from automask_ui.options import CleanupOptions, FilterOptions, GridOptions
 from automask_ui.point_grids import parse_point_grids, read_point_grids
 from automask_ui.running import Progress
 from automask_ui.service import Service
-from automask_ui.session import Difference, Session
+from automask_ui.session import Session
 from automask_ui.ui import sentences
 from automask_ui.ui.controls import CUSTOM, Controls, preset_values
 from automask_ui.ui.status import Status, status
@@ -48,6 +51,7 @@ class Handlers:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.views = Views()
+        self._failed: set[str] = set()  # owners whose last run raised; Gradio calls a cancelled one failed as well
 
     # Opening a picture
 
@@ -92,24 +96,29 @@ class Handlers:
 
     def find(self, visitor: Visitor, controls: Controls) -> Iterator[Screen]:
         """Find masks with everything that the controls say."""
+        with self._noting_failure(visitor):
+            yield from self._find(visitor, controls)
+
+    def _find(self, visitor: Visitor, controls: Controls) -> Iterator[Screen]:
         words, service = visitor.words, self.service
         session = service.store.current(visitor.owner)
         model = service.models.get(controls.model)
         if service.loaded(controls.model) is None:
             yield Screen(status=status(words.say("status.load", model=model.title if model else ""), "busy", -1))
         else:
-            yield Screen(status=status(words.say("status.encode"), "busy", -1))
+            yield Screen(status=status(words.say("status.begin"), "busy", -1))
         # Loaded first: a preset takes the model's own thresholds.
         service.load(controls.model)
         options = controls.options(service.thresholds(controls.model))
         session.show_only(controls.show())
         yield from self._follow(visitor, session, service.find(session, controls.model, options))
 
-    def resume(self, visitor: Visitor, payload: Any) -> Iterator[Screen]:
+    def resume(self, visitor: Visitor) -> Iterator[Screen]:
         """Finish a run that was stopped."""
-        session = self._session_of(visitor, payload)
-        yield Screen(status=status(visitor.words.say("status.waiting"), "busy", -1))
-        yield from self._follow(visitor, session, self.service.resume(session))
+        with self._noting_failure(visitor):
+            session = self.service.store.current(visitor.owner)
+            yield Screen(status=status(visitor.words.say("status.begin"), "busy", -1))
+            yield from self._follow(visitor, session, self.service.resume(session))
 
     def stop(self, visitor: Visitor) -> Iterator[Screen]:
         """End the run in progress and show what it found."""
@@ -131,17 +140,17 @@ class Handlers:
         if session.job is not None:
             yield Screen(status=status(visitor.words.say("status.busy"), "busy", -1))
             return
-        before = set(session.shown()[0])
-        session.show_only(controls.show())
-        options = controls.options(self.service.thresholds(session.model))
+        show, options = controls.show(), controls.options(self.service.thresholds(session.model))
+        if show == session.show and (options.filter, options.cleanup) == _kept_by(session.result):
+            return
+        before = session.before_gesture()
+        session.show_only(show)
         for progress in self.service.refilter(session, options):
             if not self._is_current(session):
                 return
             if progress.stage != "done":
                 yield self._screen(visitor, session, sentences.progress_line(visitor.words, progress, session, 0.0))
-        after = set(session.shown()[0])
-        change = Difference(len(after), len(after - before), len(before - after))
-        yield self._screen(visitor, session, sentences.changed_line(visitor.words, change))
+        yield self._screen(visitor, session, sentences.changed_line(visitor.words, session.difference(before)))
 
     # Around a run
 
@@ -150,7 +159,10 @@ class Handlers:
         options = controls.options(self.service.thresholds(controls.model))
         work = self.service.workload(options)
         seconds = self.service.speeds.run_seconds(controls.model, work)
-        return sentences.forecast_line(visitor.words, work, seconds)
+        line = sentences.forecast_line(visitor.words, work, seconds)
+        result = self._result_of(visitor)
+        is_new = result is not None and not _same_places(options.grid, result.options.grid)
+        return f"{line} · {visitor.words.say('forecast.pending')}" if is_new else line
 
     def preset(self, preset: str, model: str) -> dict[str, float] | None:
         """Slider values of a preset; None for Custom, which leaves them as they are."""
@@ -168,13 +180,15 @@ class Handlers:
         title = self.service.models[model].title
         return title if loaded is None else f"{title} · {sentences.device_name(loaded)}"
 
-    def after_error(self, visitor: Visitor) -> Status:
-        """The status line once an error was shown: what is on the page is still the last result."""
-        try:
-            masks = len(self.service.store.current(visitor.owner).shown()[0])
-        except (NoImageError, RunGoneError):
-            return status(visitor.words.say("status.start"))
-        return status(visitor.words.count("status.masks", masks, masks=masks))
+    def after_error(self, visitor: Visitor) -> Status | None:
+        """The status line once an error was shown; None where the run was only cancelled."""
+        if visitor.owner not in self._failed:
+            return None
+        self._failed.discard(visitor.owner)
+        if self._result_of(visitor) is None:
+            return status(visitor.words.say("status.failed"), "error")
+        masks = len(self.service.store.current(visitor.owner).shown()[0])
+        return status(visitor.words.count("status.failed.kept", masks, masks=masks), "error")
 
     def point_file(self, path: str | None) -> str:
         """The text of a dropped point list, checked."""
@@ -209,7 +223,20 @@ class Handlers:
         ids = payload.get("ids")
         return self.service.export(session, payload.get("format"), ids if isinstance(ids, list) else [])
 
+    def forget(self, visitor: Visitor) -> None:
+        """Free what belongs to a visitor who has left."""
+        self._failed.discard(visitor.owner)
+        self.service.store.forget(visitor.owner)
+
     # Inside
+
+    @contextmanager
+    def _noting_failure(self, visitor: Visitor) -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            self._failed.add(visitor.owner)
+            raise
 
     def _follow(self, visitor: Visitor, session: Session, run: Iterator[Progress]) -> Iterator[Screen]:
         began = time.monotonic()
@@ -226,6 +253,12 @@ class Handlers:
         view = self.views.data(session, sentences.empty_sentence(visitor.words, session))
         return Screen(view, line, sentences.candidates_line(visitor.words, session.result))
 
+    def _result_of(self, visitor: Visitor) -> MaskResult | None:
+        try:
+            return self.service.store.current(visitor.owner).result
+        except (NoImageError, RunGoneError):
+            return None
+
     def _session_of(self, visitor: Visitor, payload: Any) -> Session:
         return self.service.store.get(visitor.owner, payload.get("run") if isinstance(payload, dict) else None)
 
@@ -234,3 +267,12 @@ class Handlers:
             return self.service.store.current(session.owner) is session
         except (NoImageError, RunGoneError):
             return False
+
+
+def _kept_by(result: MaskResult) -> tuple[FilterOptions, CleanupOptions]:
+    return result.options.filter, result.options.cleanup
+
+
+def _same_places(one: GridOptions, other: GridOptions) -> bool:
+    """Whether both look at the same points; how many at a time does not matter."""
+    return replace(one, points_per_batch=1) == replace(other, points_per_batch=1)

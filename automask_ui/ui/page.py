@@ -38,8 +38,9 @@ def build_app(service: Service) -> gr.Blocks:
             device = gr.Markdown("", elem_id="device")
         with gr.Row(elem_id="work", equal_height=False):
             with gr.Column(elem_id="controls", scale=0, min_width=320):
-                with gr.Column(elem_id="settings"):
+                with gr.Column(elem_id="open"):
                     photo = panels.photo_panel(service.samples)
+                with gr.Column(elem_id="settings"):
                     model = panels.model_panel(service.models, service.default_model)
                     sliders = panels.sliders_panel(thresholds)
                     show = panels.show_panel()

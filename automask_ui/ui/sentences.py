@@ -34,7 +34,7 @@ def progress_line(words: Words, progress: Progress, session: Session, seconds: f
     """The status line of a run that has taken ``seconds`` so far."""
     masks = len(session.shown()[0])
     counts = {"masks": masks, "done": progress.done, "total": progress.total}
-    if progress.stage == "encode":
+    if progress.stage == "encode" and not progress.done:
         if progress.seconds_left:
             return status(words.say("status.encode.time", time=words.time(progress.seconds_left)), "busy", -1)
         return status(words.say("status.encode"), "busy", -1)

@@ -48,6 +48,7 @@ EN: dict[str, str] = {
     "forecast.points.one": "{points:,} point",
     "forecast.crops": "{points:,} points in {crops:,} crops",
     "forecast.time": "about {time}",
+    "forecast.pending": "not applied yet",
     "candidates": "{passing:,} of {all:,} candidates pass",
     "candidates.none": "Appears after a run",
     # Time
@@ -60,6 +61,10 @@ EN: dict[str, str] = {
     "status.no_sample": "The sample could not be prepared. {why}",
     "status.opened": "{name}, {width:,} × {height:,} px. Press Find masks.",
     "status.waiting": "Waiting for a turn…",
+    "status.begin": "Starting…",
+    "status.failed": "That did not work. Nothing was changed.",
+    "status.failed.kept": "That did not work. The last result is still here: {masks:,} masks.",
+    "status.failed.kept.one": "That did not work. The last result is still here: {masks:,} mask.",
     "status.load": "Loading {model}…",
     "status.encode": "Reading the picture (cannot be interrupted)",
     "status.encode.time": "Reading the picture (cannot be interrupted), about {time}",
@@ -80,8 +85,6 @@ EN: dict[str, str] = {
     "status.fewer": "{n:,} fewer",
     "status.same": "no change",
     "status.busy": "The new settings apply when this run ends.",
-    "status.stale": "Press Find masks to apply where to look.",
-    "status.exported": "{summary}",
     "status.points": "{points:,} points of your own in {layers} layers: press Find masks.",
     "status.points.one": "{points:,} points of your own in {layers} layer: press Find masks.",
     # Nothing found

@@ -83,6 +83,7 @@ KO: dict[str, str] = {
     "forecast.points.one": "점 {points:,}개",
     "forecast.crops": "조각 {crops:,}개에 점 {points:,}개",
     "forecast.time": "약 {time}",
+    "forecast.pending": "아직 적용 안 됨",
     "candidates": "후보 {all:,}개 중 {passing:,}개 통과",
     "candidates.none": "실행하면 나타납니다",
     # Time
@@ -95,6 +96,10 @@ KO: dict[str, str] = {
     "status.no_sample": "예시를 준비하지 못했습니다. {why}",
     "status.opened": "{name}, {width:,} × {height:,} px. ‘마스크 찾기’를 누르세요.",
     "status.waiting": "차례를 기다리고 있습니다…",
+    "status.begin": "시작하는 중…",
+    "status.failed": "처리하지 못했습니다. 바뀐 것은 없습니다.",
+    "status.failed.kept": "처리하지 못했습니다. 마지막 결과는 그대로 있습니다: 마스크 {masks:,}개.",
+    "status.failed.kept.one": "처리하지 못했습니다. 마지막 결과는 그대로 있습니다: 마스크 {masks:,}개.",
     "status.load": "{model} 불러오는 중…",
     "status.encode": "사진을 읽는 중(중단할 수 없음)",
     "status.encode.time": "사진을 읽는 중(중단할 수 없음), 약 {time}",
@@ -115,8 +120,6 @@ KO: dict[str, str] = {
     "status.fewer": "{n:,}개 줄어듦",
     "status.same": "변화 없음",
     "status.busy": "새 설정은 이번 실행이 끝나면 적용됩니다.",
-    "status.stale": "‘어디를 볼까’를 적용하려면 ‘마스크 찾기’를 누르세요.",
-    "status.exported": "{summary}",
     "status.points": "직접 지정한 점 {points:,}개, {layers}단계. ‘마스크 찾기’를 누르세요.",
     "status.points.one": "직접 지정한 점 {points:,}개, {layers}단계. ‘마스크 찾기’를 누르세요.",
     # Nothing found

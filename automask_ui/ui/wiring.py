@@ -21,8 +21,15 @@ __all__ = ["MODEL_QUEUE", "Parts", "wire"]
 
 # One model run at a time in the whole process, whichever event asks for it.
 MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
-_REFILTER_QUEUE: dict[str, Any] = {"concurrency_id": "refilter", "concurrency_limit": 4}
 _QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+# Sliders: what comes while one answer is under way is answered once, with the last values.
+_LATEST: dict[str, Any] = {
+    "concurrency_id": "refilter",
+    "concurrency_limit": 4,
+    "trigger_mode": "always_last",
+    "show_progress": "hidden",
+    "api_visibility": "private",
+}
 
 _CLICK_DOWNLOAD = "() => document.getElementById('download').click()"
 
@@ -74,6 +81,15 @@ def painted(screen: Screen) -> tuple[Any, ...]:
     return tuple(gr.skip() if part is None else part for part in (screen.view, screen.status, screen.candidates))
 
 
+def played(screens: Iterator[Screen]) -> Iterator[tuple[Any, ...]]:
+    """Outputs for screens one after the other. Gradio would clear every output of a generator that yields nothing."""
+    screen = Screen()
+    for screen in screens:
+        yield painted(screen)
+    if screen == Screen():
+        yield painted(screen)
+
+
 def visitor_of(request: gr.Request) -> Visitor:
     """Who asks."""
     return Visitor(request.session_hash or "", words_for(request.headers))
@@ -87,7 +103,7 @@ def wire(page: gr.Blocks, parts: Parts, handlers: Handlers) -> None:
     _wire_viewer(parts, handlers)
 
     def leave(request: gr.Request) -> None:
-        handlers.service.store.forget(request.session_hash or "")
+        handlers.forget(visitor_of(request))
 
     page.unload(leave)
 
@@ -105,36 +121,42 @@ def _wire_runs(parts: Parts, handlers: Handlers) -> list[Any]:
 
     @friendly
     def find(values: dict[Any, Any], request: gr.Request) -> Iterator[Any]:
-        yield from map(painted, handlers.find(visitor_of(request), read(parts, values)))
+        yield from played(handlers.find(visitor_of(request), read(parts, values)))
 
     @friendly
-    def resume(event: gr.EventData, request: gr.Request) -> Iterator[Any]:
-        yield from map(painted, handlers.resume(visitor_of(request), event._data))
+    def resume(request: gr.Request) -> Iterator[Any]:
+        yield from played(handlers.resume(visitor_of(request)))
 
     @friendly
     def stop(request: gr.Request) -> Iterator[Any]:
-        yield from map(painted, handlers.stop(visitor_of(request)))
+        yield from played(handlers.stop(visitor_of(request)))
 
     @friendly
     def settle(values: dict[Any, Any], request: gr.Request) -> tuple[Any, ...]:
         return _settled(parts, handlers, read(parts, values), visitor_of(request))
 
     @friendly
+    def refilter(values: dict[Any, Any], request: gr.Request) -> Iterator[Any]:
+        yield from played(handlers.refilter(visitor_of(request), read(parts, values)))
+
+    @friendly
     def failed(request: gr.Request) -> Any:
-        return handlers.after_error(visitor_of(request))
+        return handlers.after_error(visitor_of(request)) or gr.skip()
 
     buttons = [run.find, run.stop]
-    started = run.find.click(begin, None, [*buttons, parts.status], **_QUICK)
-    found = started.then(find, parts.controls, parts.screen, api_visibility="private", **running)
-    resumed = parts.viewer.resume(resume, None, parts.screen, api_visibility="private", **running)
-    parts.viewer.resume(begin, None, [*buttons, parts.status], **_QUICK)
+    begins = {"fn": begin, "inputs": None, "outputs": [*buttons, parts.status], **_QUICK}
+    found = run.find.click(**begins).then(
+        find, parts.controls, parts.screen, api_visibility="private", **running
+    )
+    resumed = parts.viewer.resume(**begins).then(resume, None, parts.screen, api_visibility="private", **running)
     settled = [parts.model.info, parts.device, run.forecast, *parts.sliders.all.values()]
     for event in (found, resumed):
         # Since Gradio 6, .then() does not follow an error: both are needed.
         event.failure(failed, None, parts.status, **_QUICK)
         for after in (event.then, event.failure):
             after(end, None, buttons, **_QUICK)
-            after(settle, parts.controls, settled, **_QUICK)
+            # Sliders that were moved during the run count now.
+            after(settle, parts.controls, settled, **_QUICK).then(refilter, parts.controls, parts.screen, **_LATEST)
     cancelled = [found, resumed]
     run.stop.click(
         stop, None, parts.screen, cancels=cancelled, concurrency_limit=None,
@@ -158,7 +180,7 @@ def _wire_opening(page: gr.Blocks, parts: Parts, handlers: Handlers, runs: list[
 
     @friendly
     def first_visit(request: gr.Request) -> Iterator[Any]:
-        yield from map(painted, handlers.first_visit(visitor_of(request)))
+        yield from played(handlers.first_visit(visitor_of(request)))
 
     @friendly
     def settle(values: dict[Any, Any], request: gr.Request) -> tuple[Any, ...]:
@@ -195,7 +217,7 @@ def _wire_controls(parts: Parts, handlers: Handlers) -> None:
 
     @friendly
     def refilter(values: dict[Any, Any], request: gr.Request) -> Iterator[Any]:
-        yield from map(painted, handlers.refilter(visitor_of(request), read(parts, values)))
+        yield from played(handlers.refilter(visitor_of(request), read(parts, values)))
 
     @friendly
     def forecast(values: dict[Any, Any], request: gr.Request) -> str:
@@ -210,9 +232,8 @@ def _wire_controls(parts: Parts, handlers: Handlers) -> None:
         return handlers.point_file(path)
 
     settled = [parts.model.info, parts.device, parts.run.forecast, *sliders.all.values()]
-    latest = {"trigger_mode": "always_last", "show_progress": "hidden", "api_visibility": "private", **_REFILTER_QUEUE}
     for chosen in (parts.model.preset.input, parts.model.model.input):
-        chosen(choose, parts.controls, settled, **_QUICK).then(refilter, parts.controls, parts.screen, **latest)
+        chosen(choose, parts.controls, settled, **_QUICK).then(refilter, parts.controls, parts.screen, **_LATEST)
 
     # Moving a slider makes the settings the visitor's own. In the browser, so that the server's answer cannot be late.
     moved = [slider.input for slider in sliders.all.values()] + [slider.release for slider in sliders.all.values()]
@@ -221,7 +242,7 @@ def _wire_controls(parts: Parts, handlers: Handlers) -> None:
     instant = [event for slider in (*sliders.keep.values(), *sliders.clean.values(), show.covering)
                for event in (slider.input, slider.release)]  # fmt: skip
     typed = [event for number in (show.smallest, show.largest) for event in (number.submit, number.blur)]
-    gr.on([*instant, *typed, show.unit.input], refilter, parts.controls, parts.screen, **latest)
+    gr.on([*instant, *typed, show.unit.input], refilter, parts.controls, parts.screen, **_LATEST)
 
     look = [event for slider in sliders.look.values() for event in (slider.input, slider.release)]
     gr.on(look, forecast, parts.controls, parts.run.forecast, trigger_mode="always_last", **_QUICK)
