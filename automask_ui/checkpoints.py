@@ -303,7 +303,8 @@ def _model_files(folders: Sequence[Path | str]) -> Iterator[Path]:
     seen = set()
     for place in (*named, cache_folder(), ASSETS_FOLDER):
         for file in _inside(place):
-            if file.suffix.lower() in SUFFIXES and file.is_file() and file.resolve() not in seen:
+            is_model = file.suffix.lower() in SUFFIXES or file == place
+            if is_model and file.is_file() and file.resolve() not in seen:
                 seen.add(file.resolve())
                 yield file
 

@@ -147,8 +147,8 @@ class _Transfer:
                 self.stop_if_cancelled()
                 self.done = self.part.stat().st_size if self.part.is_file() else 0
                 self.report()
-            except OSError as error:
-                raise self.failure(f"{self.target.parent} cannot be written ({error})") from error
+            except (OSError, NotImplementedError) as error:
+                raise self.failure(f"{self.target.parent} cannot be written or locked ({error})") from error
 
     def run(self) -> None:
         """Bring the file and move it into place."""
@@ -159,11 +159,11 @@ class _Transfer:
             # The earlier part may stem from another version of the file: once more from the start.
             self.start_over()
             self.fetch_all()
-        if self.digest.hexdigest() != self.job.sha256:
+        arrived = self.digest.hexdigest()
+        if arrived != self.job.sha256:
             self.start_over()
             raise self.failure(
-                f"what arrived is not the published file (SHA-256 {self.digest.hexdigest()} "
-                f"instead of {self.job.sha256})"
+                f"what arrived is not the published file (SHA-256 {arrived} instead of {self.job.sha256})"
             )
         try:
             os.replace(self.part, self.target)

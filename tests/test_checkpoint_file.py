@@ -55,6 +55,7 @@ NECK, POSITION = "image_encoder.neck.0.weight", "image_encoder.pos_embed"
         (lambda state: state | {POSITION: torch.ones(1, 9, 9, 48)}, "windows? sizes|of another shape"),
         (lambda state: state | {NECK: state[NECK].to(torch.int8)}, rf"{NECK} is torch.int8"),  # quantised
         (lambda state: state | {NECK: state[NECK] * float("nan")}, rf"infinite numbers or NaN \({NECK}\)"),
+        (lambda state: state | {"pixel_mean": torch.ones(4)}, "4 numbers in pixel_mean"),
         (lambda state: state | {"image_encoder.blocks.999999999.x": torch.ones(1)}, "gaps in its blocks"),
         (lambda state: state | {"mask_decoder.hf_token.weight": torch.ones(1)}, "holds SAM-HQ"),
         (lambda state: {"image_encoder.trunk.x": torch.ones(1)}, "holds SAM 2"),

@@ -81,6 +81,7 @@ def test_registry_needs_no_torch() -> None:
         ({"a/mine.PT": CONTENT}, [], ["a"], {"mine": "a/mine.PT"}),  # suffix in capitals, by environment
         ({"a/mine.pth": CONTENT}, ["a/mine.pth"], [], {"mine": "a/mine.pth"}),  # a file instead of a folder
         ({"a/notes.txt": CONTENT}, ["a"], [], {}),  # not a checkpoint
+        ({"a/mine.bin": CONTENT}, ["a/mine.bin"], [], {"mine": "a/mine.bin"}),  # the user says that it is one
         ({"a/mine.pth": b"1", "b/mine.pt": b"2"}, ["a"], ["b"], {"mine": "a/mine.pth", "mine.pt": "b/mine.pt"}),
         ({"a/vit_b.pth": CONTENT}, ["a"], [], {"vit_b.pth": "a/vit_b.pth"}),  # the registry keeps its name
         ({"a/sam_vit_b_01ec64.pth": CONTENT}, ["a"], [], {"vit_b": "a/sam_vit_b_01ec64.pth"}),

@@ -103,7 +103,7 @@ def test_what_another_attempt_mends(
         (["says more"], 1, "offers a file of 3,840,001 bytes"),
         (["login page"], 1, "login page"),
         (["too much"], 1, "more than the 3,840,000"),
-        (["wrong bytes"], 1, "not the published file"),
+        (["wrong bytes"], 1, f"not the published file .SHA-256 {hashlib.sha256(bytes(SIZE)).hexdigest()}"),
     ],
 )
 def test_failures_name_the_reason_and_three_ways_on(

@@ -150,7 +150,10 @@ def _load(path: Path, name: str | None, is_own: bool, device: torch.device, prec
         thresholds = _read_thresholds(weights.metadata)
     except CheckpointFormatError as error:
         raise CheckpointFormatError(f"{path} {error}.") from error
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except (RuntimeError, MemoryError) as error:
+        # On the CPU PyTorch has no error of its own for this.
+        if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "allocate memory" not in str(error):
+            raise
         raise EngineOutOfMemoryError(
             f"{path.name} does not fit into the memory of {device}. Close other programs, or choose a smaller model."
         ) from error
@@ -190,6 +193,8 @@ def _build(weights: Weights, device: torch.device) -> tuple[str, Sam]:
     own = {key: _own_copy(tensor, expected[key].dtype, device) for key, tensor in tensors.items()}
     sam.load_state_dict(own, assign=True)
     for key, tensor in pixel_statistics.items():
+        if tensor.numel() != 3:
+            raise CheckpointFormatError(f"has {tensor.numel()} numbers in {key}, where 3 were expected")
         setattr(sam, key, _own_copy(tensor, torch.float32, device).reshape(3, 1, 1))
     return architecture.name, sam.to(device).requires_grad_(False).eval()
 
