@@ -22,24 +22,24 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
-from segment_anything.modeling import MaskDecoder, Sam
+from segment_anything.modeling import Sam
 from segment_anything.modeling.transformer import Attention, TwoWayAttentionBlock
 from torch import Tensor
+
+from automask_ui.engine.scratch import Scratch
+from automask_ui.engine.upscaling import Upscaling
 
 __all__ = ["DecodedPoints", "PointDecoder"]
 
 
 @dataclass(frozen=True)
 class DecodedPoints:
-    """What the transformer made of B points."""
+    """What the transformer made of B points; valid until the decoder is asked for other points."""
 
     predicted_iou: Tensor  # B×L float32: the model's guess for each of its L masks a point
-    mask_tokens: Tensor  # B×L×C float32
+    queries: Tensor  # B×T×C float32: the points' tokens before the last attention
+    point_tokens: Tensor  # B×T×C float32: what they were at first
     image_tokens: Tensor  # B×N×C
-
-    def __len__(self) -> int:
-        return len(self.predicted_iou)
 
 
 class PointDecoder:
@@ -54,17 +54,19 @@ class PointDecoder:
     def __init__(self, sam: Sam, embedding: Tensor, dtype: torch.dtype = torch.float32) -> None:
         self._prompt_encoder = sam.prompt_encoder
         self._decoder = sam.mask_decoder
-        self._dtype = dtype
-        self._grid_hw = embedding.shape[-2:]
+        self._grid_hw = (embedding.shape[1], embedding.shape[2])
         tokens = embedding + sam.prompt_encoder.no_mask_embed.weight.reshape(-1, 1, 1)
-        self._image_tokens = tokens.flatten(1).T.contiguous()  # N×C
-        self._position = sam.prompt_encoder.get_dense_pe()[0].flatten(1).T.contiguous()  # N×C
+        image_tokens = tokens.flatten(1).T.contiguous()  # N×C
+        position = sam.prompt_encoder.get_dense_pe()[0].flatten(1).T.contiguous()  # N×C
         transformer = self._decoder.transformer
         first, *others = transformer.layers
-        self._first = _SharedImageAttention(first, self._image_tokens, self._position, dtype)
-        self._others = [_BlockPositions.of(block, self._position, dtype) for block in others]
-        self._final = _key_position(transformer.final_attn_token_to_image, self._position).to(dtype)
-        self._upscaling = _Upscaling(self._decoder, dtype)
+        self._scratch = Scratch()
+        self._first = _SharedImageAttention(first, image_tokens, position, dtype)
+        self._others = [_BlockPositions.of(block, position, dtype) for block in others]
+        self._final = _key_position(transformer.final_attn_token_to_image, position).to(dtype)
+        self._upscaling = Upscaling(self._decoder, dtype)
+        # A CPU upscales one point at a time, which stays in its cache; a GPU wants them all.
+        self._upscaled_together = 1 if embedding.device.type == "cpu" else None
 
     @property
     def levels(self) -> int:
@@ -83,55 +85,60 @@ class PointDecoder:
         own = torch.cat([self._decoder.iou_token.weight, self._decoder.mask_tokens.weight])
         point_tokens = torch.cat([own.expand(len(points_xy), -1, -1), prompt], dim=1)
 
-        transformer = self._decoder.transformer
-        queries, keys = self._first.run(point_tokens)
-        for block, positions in zip(transformer.layers[1:], self._others, strict=True):
-            queries, keys = _run_block(block, positions, queries, keys, point_tokens)
-        attended = _attend_to_image(transformer.final_attn_token_to_image, queries + point_tokens, keys, self._final)
-        queries = transformer.norm_final_attn(queries + attended)
+        queries, keys = self._first.run(point_tokens, self._scratch)
+        for block, positions in zip(self._decoder.transformer.layers[1:], self._others, strict=True):
+            queries, keys = _run_block(block, positions, queries, keys, point_tokens, self._scratch)
 
-        # Token 0 guesses the IoU; the mask token after it is for single-mask output and is not used here.
-        predicted_iou = self._decoder.iou_prediction_head(queries[:, 0])[:, 1:]
-        return DecodedPoints(predicted_iou, queries[:, 2 : 2 + self.levels], keys)
+        # Token 0 guesses the IoU of every mask; the first guess is for single-mask output, which is not used here.
+        iou_token = self._attend_last(queries[:, :1], point_tokens[:, :1], keys)[:, 0]
+        return DecodedPoints(self._decoder.iou_prediction_head(iou_token)[:, 1:], queries, point_tokens, keys)
 
     @torch.inference_mode()
     def masks(self, decoded: DecodedPoints, wanted: Tensor) -> Tensor:
         """Low-resolution logits of the wanted masks only.
 
         Args:
-            wanted: B×L bool.
+            wanted: B×L bool, at least one of them true.
 
         Returns:
             M×4h×4w float32 logits, in the order of ``wanted.nonzero()``.
         """
-        used = wanted.any(dim=1)
-        rows = wanted[used]
-        weights = torch.stack(
-            [
-                mlp(decoded.mask_tokens[used, level])
-                for level, mlp in enumerate(self._decoder.output_hypernetworks_mlps[1:])
-            ],
-            dim=1,
-        )
-        upscaled = self._upscaling(decoded.image_tokens[used])
-        logits = upscaled @ weights.to(self._dtype).transpose(1, 2)
-        chosen = logits.transpose(1, 2)[rows].float()
-        return self._upscaling.to_rows(chosen, self._grid_hw)
+        points = wanted.any(dim=1).nonzero().flatten()
+        parts = points.split(self._upscaled_together or len(points))
+        return torch.cat([self._masks_of(decoded, part, wanted[part]) for part in parts])
+
+    def _masks_of(self, decoded: DecodedPoints, points: Tensor, wanted: Tensor) -> Tensor:
+        # A slice, where there is one point, spares a copy of its image tokens.
+        rows = slice(int(points), int(points) + 1) if len(points) == 1 else points
+        keys = decoded.image_tokens[rows]
+        # Tokens 2 and on stand for the masks of multi-mask output.
+        tokens = slice(2, 2 + self.levels)
+        mask_tokens = self._attend_last(decoded.queries[rows][:, tokens], decoded.point_tokens[rows][:, tokens], keys)
+        mlps = self._decoder.output_hypernetworks_mlps[1:]
+        weights = torch.stack([mlp(mask_tokens[:, level]) for level, mlp in enumerate(mlps)], dim=1)
+        return self._upscaling.masks(keys, weights, self._grid_hw)[wanted]
+
+    def _attend_last(self, queries: Tensor, point_tokens: Tensor, keys: Tensor) -> Tensor:
+        """The transformer's last attention, for those tokens (B×T'×C) that are needed."""
+        transformer = self._decoder.transformer
+        attention = transformer.final_attn_token_to_image
+        attended = _attend_to_image(attention, queries + point_tokens, keys, self._final, self._scratch)
+        return transformer.norm_final_attn(queries + attended)
 
 
 @dataclass(frozen=True)
 class _BlockPositions:
     """Positional parts of a block's attentions, per head: the same for all points of all pictures of a model."""
 
-    token_to_image: Tensor  # H×N×d: W_k P
-    image_to_token: Tensor  # H×N×d: W_q P + b_q
+    token_to_image: Tensor  # H×d×N: W_k P
+    image_to_token: Tensor  # H×d×N: W_q P + b_q
 
     @classmethod
     def of(cls, block: TwoWayAttentionBlock, position: Tensor, dtype: torch.dtype) -> _BlockPositions:
         back = block.cross_attn_image_to_token
         return cls(
             _key_position(block.cross_attn_token_to_image, position).to(dtype),
-            _heads(back.q_proj(position), back.num_heads).to(dtype),
+            _heads(back.q_proj(position), back.num_heads).transpose(1, 2).to(dtype),
         )
 
 
@@ -143,45 +150,49 @@ class _SharedImageAttention:
         self._image_tokens = image_tokens.to(dtype)
         there, back = block.cross_attn_token_to_image, block.cross_attn_image_to_token
         located = image_tokens + position
-        self._keys = _heads(there.k_proj(located), there.num_heads).to(dtype)  # H×N×d
-        self._values = _heads(there.v_proj(image_tokens), there.num_heads).to(dtype)
-        self._queries = _heads(back.q_proj(located), back.num_heads).to(dtype)
+        self._keys = _heads(there.k_proj(located), there.num_heads).transpose(1, 2).to(dtype)  # H×d×N
+        self._values = _heads(there.v_proj(image_tokens), there.num_heads).to(dtype)  # H×N×d
+        self._queries = _heads(back.q_proj(located), back.num_heads).transpose(1, 2).to(dtype)  # H×d×N
 
-    def run(self, point_tokens: Tensor) -> tuple[Tensor, Tensor]:
+    def run(self, point_tokens: Tensor, scratch: Scratch) -> tuple[Tensor, Tensor]:
         """The block's output for B points: queries B×T×C and image tokens B×N×C."""
         block, (batch, count, _) = self._block, point_tokens.shape
         queries = _self_attention(block, point_tokens, point_tokens)
 
         there = block.cross_attn_token_to_image
-        tokens = _scaled_heads(there, there.q_proj(queries + point_tokens))  # B×H×T×d
-        tokens = tokens.transpose(0, 1).flatten(1, 2).to(self._keys.dtype)  # H×BT×d
-        pooled = torch.softmax(tokens @ self._keys.transpose(1, 2), dim=-1) @ self._values
-        pooled = pooled.float().unflatten(1, (batch, count)).permute(1, 2, 0, 3).flatten(2)
-        queries = block.norm2(queries + there.out_proj(pooled))
+        scores = _products(_scaled_heads(there, there.q_proj(queries + point_tokens)), self._keys, scratch)
+        weights = scratch.softmax(scores, dim=-1).flatten(1, 2)  # H×BT×N
+        pooled = (weights @ self._values).float().unflatten(1, (batch, count))
+        queries = block.norm2(queries + there.out_proj(pooled.permute(1, 2, 0, 3).flatten(2)))
         queries = block.norm3(queries + block.mlp(queries))
 
         back = block.cross_attn_image_to_token
-        keys = _scaled_heads(back, back.k_proj(queries + point_tokens)).transpose(0, 1).flatten(1, 2)
-        scores = (keys.to(self._queries.dtype) @ self._queries.transpose(1, 2)).unflatten(1, (batch, count))
-        weights = torch.softmax(scores, dim=2).transpose(0, 1).flatten(1, 2)  # B×HT×N
-        return queries, _update_image(block, queries, self._image_tokens.expand(batch, -1, -1), weights)
+        scores = _products(_scaled_heads(back, back.k_proj(queries + point_tokens)), self._queries, scratch)
+        weights = scratch.softmax(scores, dim=2).transpose(0, 1).flatten(1, 2)  # B×HT×N
+        keys = scratch.take("updated", (batch, *self._image_tokens.shape), weights)
+        return queries, _update_image(block, queries, keys.copy_(self._image_tokens), weights, scratch)
 
 
 def _run_block(
-    block: TwoWayAttentionBlock, positions: _BlockPositions, queries: Tensor, keys: Tensor, point_tokens: Tensor
+    block: TwoWayAttentionBlock,
+    positions: _BlockPositions,
+    queries: Tensor,
+    keys: Tensor,
+    point_tokens: Tensor,
+    scratch: Scratch,
 ) -> tuple[Tensor, Tensor]:
-    """One two-way block: queries B×T×C and image tokens ``keys`` B×N×C to the same."""
+    """One two-way block: queries B×T×C and image tokens ``keys`` B×N×C, which are overwritten, to the same."""
     queries = _self_attention(block, queries, point_tokens)
     there = block.cross_attn_token_to_image
-    attended = _attend_to_image(there, queries + point_tokens, keys, positions.token_to_image)
+    attended = _attend_to_image(there, queries + point_tokens, keys, positions.token_to_image, scratch)
     queries = block.norm2(queries + attended)
     queries = block.norm3(queries + block.mlp(queries))
 
     back = block.cross_attn_image_to_token
     tokens = _scaled_heads(back, back.k_proj(queries + point_tokens))
-    scores = _image_scores(tokens, back.q_proj.weight, keys, positions.image_to_token)
-    weights = torch.softmax(scores.unflatten(1, tokens.shape[1:3]), dim=2).flatten(1, 2)
-    return queries, _update_image(block, queries, keys, weights)
+    scores = _image_scores(tokens, back.q_proj.weight, keys, positions.image_to_token, scratch)
+    weights = scratch.softmax(scores.unflatten(1, tokens.shape[1:3]), dim=2).flatten(1, 2)
+    return queries, _update_image(block, queries, keys, weights, scratch)
 
 
 def _self_attention(block: TwoWayAttentionBlock, queries: Tensor, point_tokens: Tensor) -> Tensor:
@@ -192,75 +203,51 @@ def _self_attention(block: TwoWayAttentionBlock, queries: Tensor, point_tokens: 
     return block.norm1(queries + block.self_attn(q=located, k=located, v=queries))
 
 
-def _attend_to_image(attention: Attention, queries: Tensor, keys: Tensor, key_position: Tensor) -> Tensor:
+def _attend_to_image(
+    attention: Attention, queries: Tensor, keys: Tensor, key_position: Tensor, scratch: Scratch
+) -> Tensor:
     """Tokens (B×T×C) gather from image tokens (B×N×C), with the projections folded into the tokens."""
     tokens = _scaled_heads(attention, attention.q_proj(queries))
-    scores = _image_scores(tokens, attention.k_proj.weight, keys, key_position)
-    pooled = (torch.softmax(scores, dim=-1) @ keys).float().unflatten(1, tokens.shape[1:3])  # B×H×T×C
+    scores = _image_scores(tokens, attention.k_proj.weight, keys, key_position, scratch)
+    pooled = (scratch.softmax(scores, dim=-1) @ keys).float().unflatten(1, tokens.shape[1:3])  # B×H×T×C
     values = torch.einsum("bhtc,hdc->bhtd", pooled, _by_head(attention.v_proj.weight, attention.num_heads))
     return attention.out_proj(values.transpose(1, 2).flatten(2) + attention.v_proj.bias)
 
 
-def _image_scores(tokens: Tensor, weight: Tensor, keys: Tensor, position: Tensor) -> Tensor:
+def _image_scores(tokens: Tensor, weight: Tensor, keys: Tensor, position: Tensor, scratch: Scratch) -> Tensor:
     """Scores B×HT×N of tokens (B×H×T×d) with image tokens (B×N×C) that ``weight`` (Hd×C) would project.
 
-    ``position`` (H×N×d) holds what does not depend on the point.
+    ``position`` (H×d×N) holds what does not depend on the point.
     """
+    folded = torch.einsum("bhtd,hdc->bhtc", tokens, _by_head(weight, tokens.shape[1])).flatten(1, 2).to(keys.dtype)
+    located = _products(tokens, position, scratch).transpose(0, 1)  # B×H×T×N
+    scores = scratch.take("scores", located.shape, keys).copy_(located).flatten(1, 2)
+    return scores.baddbmm_(folded, keys.transpose(1, 2))
+
+
+def _products(tokens: Tensor, image: Tensor, scratch: Scratch) -> Tensor:
+    """Every token (B×H×T×d) with every image token (H×d×N): H×B×T×N."""
     batch, heads, count, _ = tokens.shape
-    folded = torch.einsum("bhtd,hdc->bhtc", tokens, _by_head(weight, heads)).flatten(1, 2).to(keys.dtype)
-    located = tokens.transpose(0, 1).flatten(1, 2).to(keys.dtype) @ position.transpose(1, 2)  # H×BT×N
-    located = located.unflatten(1, (batch, count)).transpose(0, 1).flatten(1, 2)
-    return torch.baddbmm(located, folded, keys.transpose(1, 2))
+    rows = tokens.transpose(0, 1).flatten(1, 2).to(image.dtype)
+    products = scratch.take("products", (heads, batch * count, image.shape[2]), image)
+    return torch.bmm(rows, image, out=products).unflatten(1, (batch, count))
 
 
-def _update_image(block: TwoWayAttentionBlock, queries: Tensor, keys: Tensor, weights: Tensor) -> Tensor:
-    """Image tokens (B×N×C) take up what they attend to: ``weights`` (B×HT×N) over the values of ``queries``."""
+def _update_image(
+    block: TwoWayAttentionBlock, queries: Tensor, keys: Tensor, weights: Tensor, scratch: Scratch
+) -> Tensor:
+    """Image tokens (B×N×C, overwritten) take up what they attend to: ``weights`` (B×HT×N) of ``queries``' values."""
     back = block.cross_attn_image_to_token
     values = _heads_of_batch(back.v_proj(queries), back.num_heads)  # B×H×T×d
     folded = torch.einsum("bhtd,hdc->bhtc", values, _by_head(back.out_proj.weight.T, back.num_heads))
     folded = folded + back.out_proj.bias / back.num_heads
-    keys = torch.baddbmm(keys, weights.transpose(1, 2), folded.flatten(1, 2).to(keys.dtype))
-    norm = block.norm4
-    return F.layer_norm(keys, norm.normalized_shape, norm.weight.to(keys.dtype), norm.bias.to(keys.dtype), norm.eps)
-
-
-class _Upscaling:
-    """``output_upscaling`` as two matrix products.
-
-    A 2×2 transposed convolution of stride 2 takes each position to four of its own, so it is a product with a
-    C × 4C' matrix. The four are kept side by side instead of being moved to their place in the picture; only the
-    finished one-channel masks are, by :meth:`to_rows`.
-    """
-
-    def __init__(self, decoder: MaskDecoder, dtype: torch.dtype) -> None:
-        first, self._norm, self._act, second, self._last_act = decoder.output_upscaling.children()
-        self._weights = [_as_matrix(layer.weight).to(dtype) for layer in (first, second)]
-        self._biases = [layer.bias.repeat(4).to(dtype) for layer in (first, second)]
-
-    def __call__(self, image_tokens: Tensor) -> Tensor:
-        """B×N×C image tokens to B×16N×C/8 upscaled ones, each position's 4×4 in a row."""
-        x = torch.addmm(self._biases[0], image_tokens.flatten(0, 1), self._weights[0])
-        x = x.reshape(-1, self._weights[1].shape[0])
-        weight, bias = self._norm.weight.to(x.dtype), self._norm.bias.to(x.dtype)
-        x = self._act(F.layer_norm(x, weight.shape, weight, bias, self._norm.eps))
-        x = self._last_act(torch.addmm(self._biases[1], x, self._weights[1]))
-        return x.reshape(len(image_tokens), -1, x.shape[1] // 4)
-
-    @staticmethod
-    def to_rows(masks: Tensor, grid_hw: torch.Size) -> Tensor:
-        """M×16N masks, each position's 4×4 in a row, to M×4h×4w."""
-        blocks = masks.reshape(len(masks), *grid_hw, 2, 2, 2, 2)  # h, w, first 2×2, second 2×2
-        return blocks.permute(0, 1, 3, 5, 2, 4, 6).reshape(len(masks), 4 * grid_hw[0], 4 * grid_hw[1])
-
-
-def _as_matrix(weight: Tensor) -> Tensor:
-    """Weight C×C'×2×2 of a transposed convolution as C × 4C'."""
-    return weight.permute(0, 2, 3, 1).flatten(1)
+    keys.baddbmm_(weights.transpose(1, 2), folded.flatten(1, 2).to(keys.dtype))
+    return scratch.layer_norm(keys, block.norm4)
 
 
 def _key_position(attention: Attention, position: Tensor) -> Tensor:
-    """``W_k P`` per head, H×N×d; the bias is left out since the softmax cancels it."""
-    return _heads(position @ attention.k_proj.weight.T, attention.num_heads)
+    """``W_k P`` per head, H×d×N; the bias is left out since the softmax cancels it."""
+    return _heads(position @ attention.k_proj.weight.T, attention.num_heads).transpose(1, 2)
 
 
 def _heads(x: Tensor, heads: int) -> Tensor:

@@ -15,11 +15,12 @@ import torch
 from segment_anything.modeling import Sam
 from torch import Tensor
 
-from automask_ui.checkpoints import BUILT_IN_MODEL, CHECKPOINTS, resolve_checkpoint
+from automask_ui.checkpoints import resolve_checkpoint
 from automask_ui.download import Progress
 from automask_ui.engine.architecture import check_fit, recognise
 from automask_ui.engine.checkpoint_file import Weights, read_weights
 from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError, EngineOutOfMemoryError, OptionError
+from automask_ui.registry import BUILT_IN_MODEL, CHECKPOINTS
 
 __all__ = [
     "PRECISIONS",

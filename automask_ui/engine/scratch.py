@@ -1,0 +1,43 @@
+"""Memory that is used again from one chunk to the next.
+
+A large array that is freed goes back to the operating system, and the next one is paid for page by page: on a CPU that
+costs more than the arithmetic on it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Scratch"]
+
+
+class Scratch:
+    """Named buffers that grow to the largest size asked for."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, Tensor] = {}
+
+    def take(self, name: str, shape: tuple[int, ...] | torch.Size, like: Tensor) -> Tensor:
+        """The buffer ``name`` in this shape, with type and device of ``like``; its content is left over."""
+        count = math.prod(shape)
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.numel() < count or buffer.dtype != like.dtype or buffer.device != like.device:
+            buffer = self._buffers[name] = torch.empty(count, dtype=like.dtype, device=like.device)
+        return buffer[:count].view(shape)
+
+    def softmax(self, scores: Tensor, dim: int) -> Tensor:
+        """``softmax(scores, dim)``, valid until the next."""
+        return torch.softmax(scores, dim, out=self.take("softmax", scores.shape, scores))
+
+    def layer_norm(self, x: Tensor, norm: nn.LayerNorm) -> Tensor:
+        """``norm(x)``, valid until the next."""
+        outputs = [self.take("normed", x.shape, x)]
+        outputs += [self.take(name, (*x.shape[:-1], 1), x) for name in ("mean", "rstd")]
+        weight, bias = norm.weight.to(x.dtype), norm.bias.to(x.dtype)
+        # The functional form cannot write to memory that is there already.
+        return torch.ops.aten.native_layer_norm.out(
+            x, norm.normalized_shape, weight, bias, norm.eps, out0=outputs[0], out1=outputs[1], out2=outputs[2]
+        )[0]
