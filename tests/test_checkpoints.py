@@ -11,8 +11,6 @@ import pytest
 
 from automask_ui import checkpoints
 from automask_ui.checkpoints import (
-    BUILT_IN_NOTICE,
-    CHECKPOINTS,
     available_models,
     cache_folder,
     default_model,
@@ -22,6 +20,7 @@ from automask_ui.checkpoints import (
     resolve_checkpoint,
 )
 from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError, DownloadError, UnknownModelError
+from automask_ui.registry import BUILT_IN_NOTICE, CHECKPOINTS
 
 ROOMY, SMALL = 10 * 10**9, 4 * 10**9
 CONTENT = b"weights of a model that is only nine words long"

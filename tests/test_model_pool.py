@@ -1,5 +1,6 @@
 """Sharing models within a process."""
 
+import dataclasses
 import gc
 import threading
 import weakref
@@ -18,6 +19,8 @@ from automask_ui.errors import (
     CheckpointFormatError,
     CheckpointNotFoundError,
 )
+from automask_ui.registry import CHECKPOINTS
+from automask_ui.verified import sha256_of
 
 
 @pytest.fixture
@@ -134,6 +137,28 @@ def test_pool_after_a_failure(tmp_path: Path, file: Path) -> None:
     with pytest.raises(CheckpointFormatError):
         pool.get(checkpoint=broken)
     assert pool.get(checkpoint=file).arch == "vit"
+
+
+def test_visitors_who_ask_for_a_model_that_is_not_here_fetch_it_once(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOMASK_OFFLINE", "0")
+    digest, size = sha256_of(file), file.stat().st_size
+    row = dataclasses.replace(CHECKPOINTS["vit_b"], arch="vit", url=file.as_uri(), sha256=digest, size_bytes=size)
+    monkeypatch.setitem(CHECKPOINTS, "vit_b", row)
+    pool, got, reports = make_pool(), [], []
+
+    def ask() -> None:
+        got.append(pool.get("vit_b", progress=lambda *report: reports.append(report)))
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(model) for model in got}) == 1
+    assert (got[0].title, got[0].path) == ("SAM ViT-B", tmp_path / "cache" / "models" / "sam_vit_b_01ec64.pth")
+    assert [report[:2] for report in reports if report[0] == size] == [(size, size)]
 
 
 @pytest.mark.gpu

@@ -14,7 +14,6 @@ from segment_anything import build_sam_vit_b
 from segment_anything.modeling import Sam
 
 from automask_ui import checkpoints
-from automask_ui.checkpoints import CHECKPOINTS
 from automask_ui.engine import models
 from automask_ui.engine.architecture import build_vit_sam, build_vit_t_sam
 from automask_ui.engine.models import SamModel, load_model, pick_device
@@ -26,6 +25,7 @@ from automask_ui.errors import (
     OptionError,
     UnknownModelError,
 )
+from automask_ui.registry import CHECKPOINTS
 
 
 @pytest.fixture
