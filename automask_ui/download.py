@@ -147,7 +147,7 @@ class _Transfer:
                 self.stop_if_cancelled()
                 self.done = self.part.stat().st_size if self.part.is_file() else 0
                 self.report()
-            except (OSError, NotImplementedError) as error:
+            except (OSError, RuntimeError) as error:
                 raise self.failure(f"{self.target.parent} cannot be written or locked ({error})") from error
 
     def run(self) -> None:
