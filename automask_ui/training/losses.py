@@ -6,7 +6,6 @@ from torch.nn import functional
 
 from automask_ui.training.decoder import SUBPIXELS
 
-DICE_WEIGHT = 0.5
 ALL_MASKS_WEIGHT = 0.1
 SINGLE_WEIGHT = 0.25
 SCORE_WEIGHT = 1.0
@@ -62,7 +61,9 @@ def choose_cells(targets: Tensor, count: int, generator: torch.Generator) -> tup
     return chosen, stands_for.gather(1, stratum.gather(1, chosen))
 
 
-def mask_losses(logits: Tensor, targets: Tensor, weights: Tensor, balance: float) -> tuple[Tensor, Tensor]:
+def mask_losses(
+    logits: Tensor, targets: Tensor, weights: Tensor, balance: float, dice_weight: float
+) -> tuple[Tensor, Tensor]:
     """Compare every mask output with both targets.
 
     Args:
@@ -70,6 +71,7 @@ def mask_losses(logits: Tensor, targets: Tensor, weights: Tensor, balance: float
         targets: (G, 2, K, SUBPIXELS) float32 in [0, 1].
         weights: (G, K) float32, how many cells each chosen cell stands for.
         balance: From 0, plain cross-entropy, to 1, target and ground weigh the same however small the target.
+        dice_weight: Weight of the dice loss beside the cross-entropy.
 
     Returns:
         (G, 4, 2) float32 losses, cross-entropy plus dice, and (G, 4, 2) float32 measured IoU, without gradient.
@@ -88,7 +90,7 @@ def mask_losses(logits: Tensor, targets: Tensor, weights: Tensor, balance: float
         hard, masks = (wanted > 0.5).float(), (logits > 0) * each
         both = masks @ hard
         iou = both / (masks.sum(dim=2, keepdim=True) + each @ hard - both).clamp_min(1e-6)
-    return entropy + DICE_WEIGHT * dice, iou
+    return entropy + dice_weight * dice, iou
 
 
 def click_loss(losses: Tensor, iou: Tensor, scores: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
 from automask_ui.training.data import Batch, sample_batch
-from automask_ui.training.decoder import Decoded, decode_clicks, masks_at_cells, pixels_of_cells
+from automask_ui.training.decoder import Decoded, decode_clicks, glimpse_at, masks_at_cells, pixels_of_cells
 from automask_ui.training.losses import affinity_loss, choose_cells, click_loss, mask_losses
 from automask_ui.training.model import AffinityHead, new_model
 from automask_ui.training.pool import ScenePool, default_state_dir, draw_pool, load_pool
@@ -38,7 +38,7 @@ AFFINITY_CELLS = 256
 AVERAGE_DECAY = 0.998
 WARMUP_STEPS = 60
 GRADIENT_NORM = 1.0
-SAVE_EVERY_S = 240
+SAVE_EVERY_S = 120
 LOG_EVERY = 50
 
 
@@ -53,9 +53,11 @@ class Stage:
         crop_px: Side of the crops.
         images: Crops a step.
         clicks: Clicks a crop; 0 trains the encoder alone.
-        cells: In how many cells the masks of a click are compared.
+        seen: At how many cells of a crop the decoder looks.
+        cells: In how many of these the masks of a click are compared.
         rate: Learning rate at the start of a run; it falls to zero over the whole run.
         balance: See `mask_losses`.
+        dice_weight: See `mask_losses`.
         dense_weight: Weight of the affinity loss beside the clicks' loss.
     """
 
@@ -65,18 +67,20 @@ class Stage:
     crop_px: int
     images: int
     clicks: int
+    seen: int
     cells: int
     rate: float
     balance: float
+    dice_weight: float
     dense_weight: float
 
 
 STAGES = (
-    Stage("dense", 0.12, 384, 256, 12, 0, 0, 1.5e-3, 1.0, 1.0),
-    Stage("ignite", 0.20, 384, 128, 24, 12, 112, 6e-4, 1.0, 0.5),
-    Stage("small", 0.45, 384, 128, 24, 12, 112, 8e-4, 0.6, 0.4),
-    Stage("crops", 0.86, 384, 256, 12, 12, 256, 7e-4, 0.5, 0.3),
-    Stage("full", 1.0, 512, 512, 4, 16, 640, 6e-4, 0.4, 0.2),
+    Stage("dense", 0.12, 384, 256, 12, 0, 0, 0, 1.5e-3, 1.0, 0.0, 1.0),
+    Stage("ignite", 0.20, 384, 128, 24, 12, 256, 112, 6e-4, 1.0, 0.5, 0.5),
+    Stage("small", 0.27, 384, 128, 24, 12, 256, 112, 8e-4, 0.5, 1.0, 0.4),
+    Stage("crops", 0.75, 384, 256, 12, 12, 512, 224, 8e-4, 0.4, 1.0, 0.3),
+    Stage("full", 1.0, 512, 512, 4, 16, 1280, 512, 6e-4, 0.3, 1.0, 0.2),
 )
 POOL_SCENES = {384: 6000, 512: 1200}
 
@@ -219,17 +223,25 @@ def _clicks_loss(
     sam: Sam, stage: Stage, batch: Batch, embeddings: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, dict[str, float]]:
     """The loss of all clicks of a batch and its figures."""
-    targets = pixels_of_cells(batch.targets.flatten(0, 1))
+    glimpse = glimpse_at(batch.points_xy, embeddings.shape[-1], stage.seen, generator)
+    seen, stands_for = (values.repeat_interleave(stage.clicks, 0) for values in (glimpse.cells, glimpse.stands_for))
+    targets = _at_cells(pixels_of_cells(batch.targets.flatten(0, 1)), seen)
     chosen, weights = choose_cells(targets, stage.cells, generator)
     with torch.autocast("cpu", torch.bfloat16):
-        decoded = decode_clicks(sam, embeddings.bfloat16(), batch.points_xy, batch.origin_cells)
+        decoded = decode_clicks(sam, embeddings.bfloat16(), batch.points_xy, batch.origin_cells, glimpse)
         logits = masks_at_cells(sam.mask_decoder, decoded, chosen)
-    wanted = targets.gather(2, chosen[:, None, :, None].expand(-1, 2, -1, targets.shape[-1]))
+    wanted = _at_cells(targets, chosen)
+    weights = weights * stands_for.gather(1, chosen)
     scores = decoded.scores.float()
-    losses, iou = mask_losses(logits.float(), wanted, weights, stage.balance)
+    losses, iou = mask_losses(logits.float(), wanted, weights, stage.balance, stage.dice_weight)
     figures = _click_figures(iou[:, 1:].amax(dim=2), scores[:, 1:].detach())
     figures["spread"] = _spread_across_clicks(sam, decoded, stage.clicks)
     return click_loss(losses, iou, scores), figures
+
+
+def _at_cells(targets: Tensor, cells: Tensor) -> Tensor:
+    """Some cells of (G, 2, N, SUBPIXELS) targets, chosen by (G, K) indices."""
+    return targets.gather(2, cells[:, None, :, None].expand(-1, 2, -1, targets.shape[-1]))
 
 
 @torch.no_grad()
