@@ -20,8 +20,8 @@ from segment_anything.modeling import Sam
 from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor
 
+from automask_ui.engine.generator import AutomaticMaskGenerator
 from automask_ui.engine.tiny import build_tiny_sam
-from automask_ui.training.generator import make_generator
 from automask_ui.training.pool import default_state_dir, held_out_scenes
 from automask_ui.training.reference import COINS_LABELS, COINS_PHOTO
 from automask_ui.training.scenes import Scene
@@ -165,7 +165,7 @@ def measure_scenes(sam: Sam, count: int) -> ClickScores:
 
 def measure_photographs(sam: Sam, pictures: Path | None, **thresholds: float) -> None:
     """Log how many coins are found and how many masks the other samples get; write overlays if asked to."""
-    generator = make_generator(sam, **thresholds)
+    generator = AutomaticMaskGenerator(sam, **thresholds)
     for name in SAMPLES:
         image = np.asarray(Image.open(COINS_PHOTO.parent / name).convert("RGB"))
         found = generator.generate(image)
@@ -182,7 +182,7 @@ def measure_photographs(sam: Sam, pictures: Path | None, **thresholds: float) ->
 def measure_speed(sam: Sam, **thresholds: float) -> None:
     """Log the time of a whole run with the standard grid on a photograph of 800 x 534."""
     photo = Image.open(COINS_PHOTO.parent / "coffee.jpg").convert("RGB").resize(SPEED_HW[::-1])
-    generator = make_generator(sam, **thresholds)
+    generator = AutomaticMaskGenerator(sam, **thresholds)
     started = time.perf_counter()
     generator.generate(np.asarray(photo))
     logger.info("32 x 32 clicks on %d x %d: %.1f s", *SPEED_HW[::-1], time.perf_counter() - started)
