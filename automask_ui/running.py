@@ -58,18 +58,19 @@ def run_into(session: Session, model: str, steps: Steps, job: Job, speeds: Speed
         while True:
             step = last = next(steps)
             pace.take(step)
+            begins = step.stage == "encode" and not step.done
+            is_due = begins or time.monotonic() - updated >= UPDATE_SECONDS
+            if is_due and not job.cancel.is_set():
+                change = session.update(step.snapshot(), model) if step.done else None
+                updated = time.monotonic()
+                stage = "decode" if begins and is_read else step.stage
+                yield Progress(stage, step.done, step.total, pace.seconds_left(step, stage), change)
             if job.cancel.is_set():
                 change = session.update(step.snapshot(), model) if step.done else None
                 # Ended before it is told: whoever was told to stop may never come back for the rest.
                 session.end(job)
                 yield Progress("stopped", step.done, step.total, change=change)
                 return
-            begins = step.stage == "encode" and not step.done
-            if begins or time.monotonic() - updated >= UPDATE_SECONDS:
-                change = session.update(step.snapshot(), model) if step.done else None
-                updated = time.monotonic()
-                stage = "decode" if begins and is_read else step.stage
-                yield Progress(stage, step.done, step.total, pace.seconds_left(step, stage), change)
     except StopIteration as end:
         result: MaskResult = end.value
     finally:

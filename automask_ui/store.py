@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import threading
+import weakref
 from pathlib import Path
 
 from automask_ui.cache import ByteLRU
@@ -21,12 +23,9 @@ class SessionStore:
         self._sessions: ByteLRU[Session] = ByteLRU(max_bytes, lambda session: session.nbytes)
         self._runs: dict[str, str] = {}  # owner -> run
         self._lock = threading.Lock()
-        self._scratch = tempfile.TemporaryDirectory(prefix="automask-")
-
-    @property
-    def scratch(self) -> Path:
-        """The folder in which sessions keep their files; it goes with this object."""
-        return Path(self._scratch.name)
+        # The folder in which sessions keep their files; it goes with this object, at the latest with the process.
+        self.scratch = Path(tempfile.mkdtemp(prefix="automask-"))
+        weakref.finalize(self, shutil.rmtree, self.scratch, ignore_errors=True)
 
     def begin(self, image: LoadedImage, owner: str) -> Session:
         """A new session on ``image``; the owner's earlier one is given up."""

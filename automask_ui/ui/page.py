@@ -32,7 +32,7 @@ def build_app(service: Service) -> gr.Blocks:
     """The whole page on ``service``; launch it with :func:`launch_options`."""
     gr.set_static_paths([service.store.scratch])
     thresholds = service.thresholds(service.default_model)
-    with gr.Blocks(title="AutoMask", fill_width=True, delete_cache=_CACHE_SECONDS) as page:
+    with gr.Blocks(title="AutoMask", fill_width=True, delete_cache=_CACHE_SECONDS, analytics_enabled=False) as page:
         with gr.Row(elem_id="header"):
             gr.HTML("<h1>AutoMask</h1>", elem_id="name")
             device = gr.Markdown("", elem_id="device")
