@@ -11,6 +11,7 @@ Formats that hold one ring an object get holes and parts tied together by cut li
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,9 +20,10 @@ import numpy as np
 
 from automask_ui.rle import Rle, decode_window
 
-__all__ = ["Part", "contours", "joined", "keyhole", "outlines"]
+__all__ = ["Part", "contours", "keyhole", "one_contour", "outlines"]
 
-_PAIRS_AT_ONCE = 1 << 22  # distances computed together where parts are joined: 32 MB
+_PAIRS_AT_ONCE = 1 << 20  # distances computed together where parts are joined: 32 MB
+_MOST_PAIRS = 1 << 25  # distances computed for two parts: a quarter of a second
 
 
 # Corner (numbered through all rings) -> the rings that hang there, each with the point from which it hangs.
@@ -214,18 +216,40 @@ def contours(rle: Rle) -> list[np.ndarray]:
     Holes are tied to the contour by cuts through the mask's own pixels. Painting a ring with its border, even-odd,
     gives the piece again. A ring has one or two corners where the piece is a pixel or a straight line of pixels.
     """
+    return [_corners_only(ring) for ring in _edge_pixels(rle)]
+
+
+def one_contour(rle: Rle) -> np.ndarray:
+    """The contours of a mask with at least one pixel tied together where they are nearest: one ring, n×2 int64.
+
+    Painting it gives the mask again, and a line of one pixel between the pieces.
+    """
+    ordered = sorted(_edge_pixels(rle), key=len, reverse=True)
+    begins, ties = [0], Ties()
+    so_far = ordered[0]
+    for number, ring in enumerate(ordered[1:], start=1):
+        place, begin = _nearest(so_far, ring)
+        begins.append(begin)
+        ties.setdefault(place, []).append(((int(so_far[place, 0]), int(so_far[place, 1])), number))
+        so_far = np.concatenate([so_far, ring])
+    return _corners_only(_spliced(ordered, begins, ties))
+
+
+def _edge_pixels(rle: Rle) -> list[np.ndarray]:
+    """One ring a piece with every pixel that it passes, holes tied in."""
     window, offset_xy = decode_window(rle)
     if not window.size:
         return []
     found, family = cv2.findContours(window.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    holes: dict[int, list[int]] = {}
-    for number, (_, _, _, parent) in enumerate(family[0].tolist()):
-        holes.setdefault(parent, []).append(number)
     rings = [ring.reshape(-1, 2).astype(np.int64) for ring in found]
-    pieces = [
-        _tied_contour(window, [rings[outer], *(rings[hole] for hole in holes.get(outer, ()))]) for outer in holes[-1]
-    ]
-    return [_corners_only(piece) + offset_xy for piece in pieces]
+    holes: dict[int, list[np.ndarray]] = {}
+    outside = []
+    for number, (_, _, _, parent) in enumerate(family[0].tolist()):
+        if parent < 0:
+            outside.append(number)
+        else:
+            holes.setdefault(parent, []).append(rings[number])
+    return [_tied_contour(window, [rings[number], *holes.get(number, ())]) + offset_xy for number in outside]
 
 
 def _tied_contour(window: np.ndarray, rings: list[np.ndarray]) -> np.ndarray:
@@ -253,33 +277,23 @@ def _tied_contour(window: np.ndarray, rings: list[np.ndarray]) -> np.ndarray:
 
 def _corners_only(ring: np.ndarray) -> np.ndarray:
     """``ring`` without the points at which it goes straight on."""
-    arriving = np.sign(ring - np.roll(ring, 1, axis=0))
-    leaving = np.sign(np.roll(ring, -1, axis=0) - ring)
-    turns = (arriving != leaving).any(axis=1)
+    steps = np.roll(ring, -1, axis=0) - ring
+    # Steps of one direction differ in length only.
+    steps = steps // np.maximum(np.gcd(steps[:, 0], steps[:, 1]), 1)[:, None]
+    turns = (steps != np.roll(steps, 1, axis=0)).any(axis=1)
     return ring[turns] if turns.any() else ring[:1]
 
 
-def joined(rings: Sequence[np.ndarray]) -> np.ndarray:
-    """Contours of one mask as one ring, each tied to the nearest corner of those before it, the longest first."""
-    ordered = sorted(rings, key=len, reverse=True)
-    begins, ties = [0], Ties()
-    so_far = ordered[0]
-    for number, ring in enumerate(ordered[1:], start=1):
-        corner, begin = _nearest(so_far, ring)
-        begins.append(begin)
-        ties.setdefault(corner, []).append(((int(so_far[corner, 0]), int(so_far[corner, 1])), number))
-        so_far = np.concatenate([so_far, ring])
-    return _spliced(ordered, begins, ties)
-
-
 def _nearest(first: np.ndarray, second: np.ndarray) -> tuple[int, int]:
-    """Which corners of two rings (n×2, m×2) are nearest to each other."""
-    best, nearest = np.inf, (0, 0)
-    step = max(1, _PAIRS_AT_ONCE // len(second))
-    for start in range(0, len(first), step):
-        block = first[start : start + step]
-        distances = np.square(block[:, None] - second[None]).sum(axis=2)
-        if distances.min() < best:
-            row, column = np.unravel_index(int(distances.argmin()), distances.shape)
-            best, nearest = distances[row, column], (start + int(row), int(column))
+    """Which points of two rings (n×2, m×2) are nearest to each other; of very long rings, every few points only."""
+    stride = max(1, math.isqrt(len(first) * len(second) // _MOST_PAIRS))
+    thin_first, thin_second = first[::stride], second[::stride]
+    best, nearest = math.inf, (0, 0)
+    block = max(1, _PAIRS_AT_ONCE // len(thin_second))
+    for start in range(0, len(thin_first), block):
+        differences = thin_first[start : start + block, None] - thin_second[None]
+        distances = np.square(differences).sum(axis=2)
+        row, column = np.unravel_index(int(distances.argmin()), distances.shape)
+        if distances[row, column] < best:
+            best, nearest = distances[row, column], ((start + int(row)) * stride, int(column) * stride)
     return nearest

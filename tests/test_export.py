@@ -91,6 +91,13 @@ def test_nothing_to_write_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_mask_without_pixels_is_refused(tmp_path: Path) -> None:
+    masks = mask_set([np.ones((37, 53), bool), np.zeros((37, 53), bool)], (37, 53))
+    item = ExportItem("a.png", np.zeros((37, 53, 3), np.uint8), masks, (1, 2), ("", ""))
+    with pytest.raises(ExportError, match=r"#2 of a\.png has no pixels"):
+        export("yolo", [item], tmp_path)
+
+
 def test_unknown_format(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="no format 'tiff16'; formats are masks, coco"):
         export("tiff16", [make_item()], tmp_path)

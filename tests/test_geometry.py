@@ -3,11 +3,12 @@
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 from pycocotools import mask as coco
 
 from automask_ui import rle
 from automask_ui.export.hard_masks import HARD_MASKS, SIZES_HW, hard_mask_set
-from automask_ui.geometry import Part, keyhole, outlines
+from automask_ui.geometry import Part, contours, keyhole, one_contour, outlines
 
 
 def painted(parts: list[Part], size_hw: tuple[int, int]) -> np.ndarray:
@@ -74,3 +75,52 @@ def test_parts_and_holes(rows: list[str], parts: int, holes: int) -> None:
 def test_one_pixel_is_its_square() -> None:
     (part,) = outlines(rle.encode_window(np.ones((1, 1), bool), (52, 36), (37, 53)))
     assert sorted(part.outer.tolist()) == [[52, 36], [52, 37], [53, 36], [53, 37]]
+
+
+def filled(rings: list[np.ndarray], size_hw: tuple[int, int]) -> np.ndarray:
+    """Each ring painted with its border by OpenCV, all together."""
+    found = np.zeros(size_hw, bool)
+    for ring in rings:
+        canvas = np.zeros(size_hw, np.uint8)
+        cv2.fillPoly(canvas, [ring.astype(np.int32)], 1)
+        found |= canvas > 0
+    return found
+
+
+def drawn(ring: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+    """The same by Pillow."""
+    canvas = Image.fromarray(np.zeros(size_hw, np.uint8))
+    points = [tuple(point) for point in ring.tolist()]
+    ImageDraw.Draw(canvas).polygon(points + points[-1:] * (3 - len(points)), outline=1, fill=1)
+    return np.array(canvas, dtype=bool)
+
+
+def check_contours(mask: np.ndarray) -> None:
+    rings = contours(rle.encode(mask))
+    np.testing.assert_array_equal(filled(rings, mask.shape), mask)
+    for ring in rings:
+        np.testing.assert_array_equal(drawn(ring, mask.shape), filled([ring], mask.shape))
+    if rings:
+        one = filled([one_contour(rle.encode(mask))], mask.shape)
+        assert (one >= mask).all()
+        assert len(rings) > 1 or (one == mask).all()
+
+
+@pytest.mark.parametrize("size_hw", SIZES_HW)
+@pytest.mark.parametrize("name", HARD_MASKS)
+def test_contours_of_hard_masks(name: str, size_hw: tuple[int, int]) -> None:
+    check_contours(rle.decode(hard_mask_set(size_hw).rle[list(HARD_MASKS).index(name)]))
+
+
+def test_contours_of_random_masks() -> None:
+    random = np.random.default_rng(4)
+    for _ in range(150):
+        check_contours(random.random(random.integers(1, 16, 2)) < random.random())
+
+
+def test_parts_are_joined_where_they_are_nearest() -> None:
+    mask = np.zeros((37, 53), bool)
+    mask[5:30, 5:20] = True
+    mask[10:20, 23:40] = True
+    one = filled([one_contour(rle.encode(mask))], mask.shape)
+    assert (one & ~mask).sum() == 3  # the gap is three pixels wide

@@ -69,6 +69,10 @@ def export(name: str, items: Sequence[ExportItem], folder: Path) -> ExportReport
         raise ExportError(f"There is no format {name!r}; formats are {', '.join(EXPORTERS)}.")
     if not any(len(item.masks) for item in items):
         raise ExportError("There are no masks to download: show or select at least one.")
+    for item in items:
+        for id_, area in zip(item.ids, item.masks.area.tolist(), strict=True):
+            if not area:
+                raise ExportError(f"Mask #{id_} of {item.name} has no pixels: hide it before the download.")
     exporter = EXPORTERS[name]
     stem = safe_stem(items[0].name) + (f"-and-{len(items) - 1}-more" if len(items) > 1 else "")
     target = folder / f"{stem}-{name}.{exporter.extension_for(len(items))}"

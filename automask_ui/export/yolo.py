@@ -19,33 +19,35 @@ import numpy as np
 from automask_ui import rle as rle_codec
 from automask_ui.export.base import ADDS, Exporter, ExportItem, Found, class_names, unique_stems
 from automask_ui.export.files import jpeg_bytes, zip_add
-from automask_ui.geometry import contours, joined
+from automask_ui.geometry import one_contour
 from automask_ui.rle import Rle
 
 __all__ = ["EXPORTERS", "polygon_xy"]
 
-# Inside a pixel, so that readers that cut off the fraction and readers that round agree on it.
-_IN_PIXEL = 0.25
-_HALF_WIDTH = 0.2  # px: what a pixel or a line of pixels is widened by, so that its box has an area
+# Just before the middle of a pixel: readers that cut off the fraction and readers that round agree on the pixel, and
+# points that Ultralytics puts between two corners fall on the nearest one.
+_IN_PIXEL = 0.49
+_HALF_WIDTH = 0.1  # px: what a pixel or a line of pixels is widened by, so that its box has an area
 
 
 def polygon_xy(rle: Rle) -> np.ndarray:
     """A mask as one polygon of at least three corners: n×2 float64, px."""
-    ring = joined(contours(rle)).astype(float)
+    ring = one_contour(rle).astype(float)
     if len(ring) < 3:
         along = np.sign(ring[-1] - ring[0]) if len(ring) == 2 else np.array([1.0, 0.0])
         across = np.array([-along[1], along[0]])
         first, last = ring[0] - along * _HALF_WIDTH, ring[-1] + along * _HALF_WIDTH
         aside = across * _HALF_WIDTH
-        ring = np.array([first - aside, last - aside, last + aside, first + aside])
+        # To the left and up, so that nothing comes past the middle.
+        ring = np.array([first - aside, last - aside, last + aside, first + aside]) - 2 * _HALF_WIDTH
     return ring + _IN_PIXEL
 
 
 def _lines(item: ExportItem, classes: dict[str, int]) -> Iterator[str]:
     scale = np.array([item.size_hw[1], item.size_hw[0]])
     for _, label, mask in item.rows():
-        # Six digits keep a tenth of a pixel on a picture of 100,000 px.
-        numbers = (f"{value:.6f}" for value in (polygon_xy(mask.rle) / scale).ravel().tolist())
+        # Seven digits keep a hundredth of a pixel on a picture of 100,000 px.
+        numbers = (f"{value:.7f}" for value in (polygon_xy(mask.rle) / scale).ravel().tolist())
         yield f"{classes[label]} {' '.join(numbers)}\n"
 
 
@@ -55,7 +57,7 @@ def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         # JSON strings are YAML strings.
         listed = "".join(f"  {index}: {json.dumps(name, ensure_ascii=False)}\n" for index, name in enumerate(names))
-        zip_add(archive, "data.yaml", f"path: .\ntrain: images\nval: images\nnames:\n{listed}".encode())
+        zip_add(archive, "data.yaml", f"train: images\nval: images\nnames:\n{listed}".encode())
         for stem, item in zip(unique_stems(items), items, strict=True):
             zip_add(archive, f"images/{stem}.jpg", jpeg_bytes(item.image), packed=True)
             zip_add(archive, f"labels/{stem}.txt", "".join(_lines(item, classes)).encode())
