@@ -18,6 +18,7 @@ CENTRE = (0.5, 0.5)  # inside all three nested discs
 IN_SECOND = (0.5, 0.3)  # inside discs 1 and 2
 IN_FIRST = (0.5, 0.15)  # inside disc 1 only
 NOWHERE = (0.05, 0.05)
+ROWS = {"Three": 3, "Sixty": 60, "Many": 600, "Script name": 3, "Long name": 3, "Partial": 20}
 
 pytestmark = pytest.mark.browser
 
@@ -45,9 +46,10 @@ class Viewer:
         before = self.page.evaluate("() => document.querySelector('.stage').dataset.run ?? ''")
         self.page.get_by_role("button", name=view, exact=True).click()
         self.page.wait_for_function(
-            "(before) => document.querySelector('.viewer').dataset.state === 'photo'"
-            " && document.querySelector('.stage').dataset.run !== before",
-            arg=before,
+            "([before, rows]) => document.querySelector('.viewer').dataset.state === 'photo'"
+            " && document.querySelector('.stage').dataset.run !== before"
+            " && document.querySelectorAll('.body .row').length === rows",
+            arg=[before, ROWS.get(view, 0)],
         )
 
     def place(self, share: tuple[float, float]) -> tuple[float, float]:
@@ -79,12 +81,13 @@ class Viewer:
 
     def numbers(self) -> list[int]:
         self.settle()
-        return [int(text) for text in self.rows.locator(".number").all_inner_texts()]
+        # Not inner_text: rows out of sight are not laid out, and have none.
+        return [int(text) for text in self.rows.locator(".number").all_text_contents()]
 
     def selected(self) -> list[int]:
         self.settle()
         rows = self.page.locator(".body .row[aria-selected='true'] .number")
-        return sorted(int(text) for text in rows.all_inner_texts())
+        return sorted(int(text) for text in rows.all_text_contents())
 
     def type_filter(self, text: str) -> None:
         self.page.get_by_role("searchbox", name="Filter masks").fill(text)
@@ -202,19 +205,22 @@ def test_wheel_zooms_towards_the_pointer_and_fit_returns(viewer: Viewer) -> None
     assert viewer.page.locator(".percent").inner_text() == before
 
 
-@pytest.mark.parametrize(
-    ("key", "percent"),
-    [("+", "83 %"), ("-", "66 %"), ("1", "100 %"), ("0", "66 %")],  # out stops at the fitted size
-)
-def test_keys_zoom(viewer: Viewer, key: str, percent: str) -> None:
+def test_keys_zoom(viewer: Viewer) -> None:
+    height = viewer.stage.evaluate("(node) => node.clientHeight")
+    fitted = (height - 16) / 800 * 100
     viewer.stage.focus()
-    viewer.page.keyboard.press(key)
-    viewer.settle()
-    fitted = viewer.page.evaluate("() => { const s = document.querySelector('.stage'); return s.clientHeight }")
-    shown = viewer.page.locator(".percent").inner_text()
-    scale = (fitted - 16) / 800 * 100
-    expected = {"+": scale * 1.25, "-": scale, "1": 100, "0": scale}[key]
-    assert abs(int(shown.rstrip(" %")) - expected) <= 1, percent
+    cases = [
+        ("+", fitted * 1.25),  # in
+        ("-", fitted),  # out again
+        ("-", fitted),  # out stops at the fitted size
+        ("1", 100),  # actual pixels
+        ("0", fitted),  # fit
+    ]
+    for key, expected in cases:
+        viewer.page.keyboard.press(key)
+        viewer.settle()
+        shown = viewer.page.locator(".percent").inner_text()
+        assert abs(int(shown.rstrip(" %")) - expected) <= 1, key
 
 
 def test_selecting_a_row_brings_its_mask_into_sight(viewer: Viewer) -> None:
@@ -238,8 +244,6 @@ def test_selecting_in_the_picture_scrolls_the_table_and_not_the_page(viewer: Vie
     viewer.show("Sixty")
     frame = viewer.page.locator(".grid-frame")
     viewer.page.evaluate("() => { document.querySelector('.grid-frame').scrollTop = 1e6 }")
-    number = int(viewer.page.evaluate("() => document.querySelector('.body .row').dataset.id"))
-    viewer.row(number).locator(".number").evaluate("() => 0")
     viewer.page.mouse.move(*viewer.place(CENTRE))
     viewer.click(CENTRE)
     row, around = viewer.page.locator(".body .row[aria-selected='true']").bounding_box(), frame.bounding_box()
@@ -248,26 +252,26 @@ def test_selecting_in_the_picture_scrolls_the_table_and_not_the_page(viewer: Vie
     assert viewer.page.evaluate("() => scrollY") == 0
 
 
-@pytest.mark.parametrize("name", ["Shown", "Mask", "Area", "IoU", "Stability", "Box", "Point", "Crop"])
-def test_every_header_sorts_both_ways_by_keyboard(viewer: Viewer, name: str) -> None:
+def test_every_header_sorts_both_ways_by_keyboard(viewer: Viewer) -> None:
     viewer.show("Sixty")
     viewer.page.get_by_role("button", name="Show box, point and crop").click()
     viewer.row(7).get_by_role("button", name="Hide mask 7").click()
-    button = viewer.page.get_by_role("columnheader").get_by_role("button", name=f"{name}: ")
-    orders = {}
-    for _ in range(2):
-        button.focus()
-        viewer.page.keyboard.press("Enter")
-        orders[viewer.header(f"{name}: ").get_attribute("aria-sort")] = viewer.numbers()
-    assert set(orders) == {"ascending", "descending"}
-    assert sorted(orders["ascending"]) == list(range(1, 61))
-    if name != "Crop":  # all crops are equal here: numbers decide, upwards both times
-        assert orders["ascending"] != orders["descending"]
+    for name in ("Shown", "Mask", "Area", "IoU", "Stability", "Box", "Point", "Crop"):
+        button = viewer.page.get_by_role("columnheader").get_by_role("button", name=f"{name}: ")
+        orders = {}
+        for _ in range(2):
+            button.focus()
+            viewer.page.keyboard.press("Enter")
+            order = viewer.numbers()
+            orders[viewer.header(f"{name}: ").get_attribute("aria-sort")] = order
+        assert set(orders) == {"ascending", "descending"}, name
+        assert sorted(orders["ascending"]) == list(range(1, 61)), name
+        # All crops are equal here: numbers decide, upwards both times.
+        assert (orders["ascending"] == orders["descending"]) == (name == "Crop"), name
 
 
-@pytest.mark.parametrize(
-    ("typed", "expected"),
-    [
+def test_filter(viewer: Viewer) -> None:
+    cases = [
         ("2", [2]),  # a number
         ("#3", [3]),  # as the tooltip writes it
         ("2-3", [2, 3]),  # a range
@@ -278,19 +282,18 @@ def test_every_header_sorts_both_ways_by_keyboard(viewer: Viewer, name: str) -> 
         ("stability_score<0.9", []),  # SAM's own name
         ("cup", []),  # a label nobody gave
         ("", [1, 2, 3]),  # nothing
-    ],
-)
-def test_filter(viewer: Viewer, typed: str, expected: list[int]) -> None:
-    viewer.type_filter(typed)
-    assert viewer.numbers() == expected
-    assert viewer.page.locator(".filter-error").is_hidden()
+    ]
+    for typed, expected in cases:
+        viewer.type_filter(typed)
+        assert viewer.numbers() == expected, typed
+        assert viewer.page.locator(".filter-error").is_hidden(), typed
 
 
-@pytest.mark.parametrize("typed", ["area>>5", "colour=3", "iou>5%", "area>"])
-def test_a_filter_not_understood_says_so_and_hides_nothing(viewer: Viewer, typed: str) -> None:
-    viewer.type_filter(typed)
-    assert viewer.numbers() == [1, 2, 3]
-    assert typed.split(">")[0].split("=")[0] in viewer.page.get_by_role("alert").inner_text()
+def test_a_filter_not_understood_says_so_and_hides_nothing(viewer: Viewer) -> None:
+    for typed in ("area>>5", "colour=3", "iou>5%", "area>"):
+        viewer.type_filter(typed)
+        assert viewer.numbers() == [1, 2, 3], typed
+        assert f"“{typed}”" in viewer.page.get_by_role("alert").inner_text()
 
 
 def test_the_filter_holds_for_the_picture_too(viewer: Viewer) -> None:
@@ -484,28 +487,31 @@ def test_streaming_keeps_what_the_user_did(viewer: Viewer) -> None:
     assert viewer.page.evaluate("() => document.activeElement.dataset.id") == "3"
 
 
-def test_a_new_run_drops_selection_and_zoom_but_not_the_sort(viewer: Viewer) -> None:
+def test_a_new_run_drops_the_selection_but_not_the_sort(viewer: Viewer) -> None:
     viewer.page.get_by_role("button", name="IoU: ").click()
     viewer.click(CENTRE)
-    fitted = viewer.stage.get_attribute("data-scale")
     viewer.page.mouse.wheel(0, -200)
-    viewer.show("Sixty")
     viewer.settle()
+    zoomed = viewer.stage.get_attribute("data-scale")
+    viewer.show("Sixty")
     assert viewer.selected() == []
-    assert viewer.stage.get_attribute("data-scale") == fitted
     assert viewer.header("IoU: ").get_attribute("aria-sort") == "descending"
+    # The same photo again stays where it was; another one is fitted.
+    assert viewer.stage.get_attribute("data-scale") == zoomed
+    viewer.show("Many")
+    viewer.settle()
+    width, height = viewer.stage.evaluate("(node) => [node.clientWidth, node.clientHeight]")
+    fitted = min((width - 16) / 1600, (height - 16) / 1200)
+    assert float(viewer.stage.get_attribute("data-scale")) == pytest.approx(fitted)
 
 
 def test_a_late_file_of_an_older_run_is_dropped(viewer: Viewer) -> None:
     held = []
-    viewer.page.route("**/layers.bin", lambda route: held.append(route))
+    viewer.page.route("**/layers.bin", lambda route: route.continue_() if held else held.append(route))
     viewer.page.get_by_role("button", name="Sixty", exact=True).click()
-    viewer.page.wait_for_function("() => document.querySelector('.totals').textContent === ''")
     while not held:
         viewer.page.wait_for_timeout(50)
-    viewer.page.unroute("**/layers.bin")
     viewer.show("Three")
-    viewer.page.get_by_text("3 masks").wait_for()
     held[0].continue_()
     viewer.page.wait_for_timeout(300)
     assert viewer.numbers() == [1, 2, 3]
@@ -520,7 +526,6 @@ def test_a_file_name_never_becomes_markup(viewer: Viewer) -> None:
 
 def test_600_masks_on_12_megapixels(viewer: Viewer) -> None:
     viewer.show("Many")
-    viewer.page.get_by_text("600 masks").wait_for()
     assert viewer.rows.count() == 600
     viewer.click(CENTRE)
     assert len(viewer.selected()) == 1
@@ -586,7 +591,7 @@ def test_both_languages_have_every_text() -> None:
     assert set(english) == set(korean)
     folder = HERE.parents[1] / "automask_ui" / "ui" / "viewer"
     code = "".join((folder / "js" / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    used = set(re.findall(r'text\("(\w+)"', code)) | set(
+    used = set(re.findall(r'\btext\("(\w+)"', code)) | set(
         re.findall(
             r'data-(?:text|label|title|placeholder)="(\w+)"', (folder / "viewer.html").read_text(encoding="utf-8")
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = ["VIEWER_TEXTS"]
 
 ENGLISH = {
+    "percent": "{number} %",
     # Toolbar
     "tools": "Picture tools",
     "zoom": "Zoom",
@@ -133,6 +134,7 @@ ENGLISH = {
 }
 
 KOREAN = {
+    "percent": "{number}%",
     # Toolbar
     "tools": "사진 도구",
     "zoom": "확대/축소",

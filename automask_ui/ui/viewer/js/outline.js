@@ -86,7 +86,7 @@ function simplify(ring, tolerance) {
 
 /** Path of a mask in display px, as fine as `scale` (device px per display px) can show. */
 function pathOf(shape, scale) {
-  const level = Math.max(0, Math.round(Math.log2(1 / scale)));
+  const level = Math.max(0, Math.floor(Math.log2(1 / scale)));
   shape.paths ??= [];
   shape.rings ??= traceOutline(shape);
   shape.paths[level] ??= buildPath(shape.rings, TOLERANCE * 2 ** level);

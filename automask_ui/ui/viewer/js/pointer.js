@@ -165,6 +165,11 @@ stage.addEventListener("keydown", (event) => {
   STAGE_KEYS[event.key]();
 });
 
+function focusedRow() {
+  const row = document.activeElement?.closest(".body .row");
+  return row ? [Number(row.dataset.id)] : [];
+}
+
 // Keys for the picture and the table; typing in the filter is left alone.
 element.addEventListener("keydown", (event) => {
   if (event.target.matches("input[type=search], select") || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -174,7 +179,7 @@ element.addEventListener("keydown", (event) => {
     event.stopPropagation();
     hideNote();
     clearSelection();
-  } else if (key === "h") toggleHidden();
+  } else if (key === "h") toggleHidden(state.selected.size ? idsOf("selected") : focusedRow());
   else if (key === "n") toggleNumbers();
   else if (key === "p" && !event.repeat) pressPhotoOnly();
 });

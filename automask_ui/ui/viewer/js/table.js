@@ -43,6 +43,7 @@ function drawHeader() {
 
 const pattern = make("div", "row");
 pattern.setAttribute("role", "row");
+pattern.setAttribute("aria-selected", "false");
 pattern.tabIndex = -1;
 for (const key of COLUMNS) {
   const cell = make("div", `cell ${key}`);
@@ -157,9 +158,13 @@ on("selection", () => {
   if (!state.selected.size) return;
   setCurrent(state.primary);
   showRow(state.primary);
+});
+
+/** For selections made in the table: a click in the picture must not move the picture. */
+function revealSelected() {
   const shape = state.shapes.get(state.primary);
   if (shape && state.selected.size === 1) reveal(shape);
-});
+}
 
 /** Roving tabindex: Tab reaches one row, arrows the others. */
 function setCurrent(id) {
@@ -189,6 +194,7 @@ gridBody.addEventListener("click", (event) => {
   if (event.shiftKey && state.anchor) selectRange(id, event.ctrlKey || event.metaKey);
   else if (event.ctrlKey || event.metaKey) toggleSelected(id);
   else selectOnly(id);
+  revealSelected();
 });
 
 gridBody.addEventListener("keydown", (event) => {
@@ -204,6 +210,7 @@ gridBody.addEventListener("keydown", (event) => {
   else if (event.key.toLowerCase() === "a" && (event.ctrlKey || event.metaKey)) selectAll();
   else return;
   event.preventDefault();
+  if (to === undefined) revealSelected();
 });
 
 function moveFocus(id, from, extend) {

@@ -25,8 +25,8 @@ const formatted = (value) => (typeof value === "number" ? whole.format(value) : 
 
 function percent(part, all, digits = 1) {
   const share = all ? (100 * part) / all : 0;
-  if (digits && share > 0 && share < 0.1) return "<" + tenth.format(0.1) + " %";
-  return (digits ? tenth.format(share) : whole.format(share)) + " %";
+  const number = digits ? tenth.format(share > 0 ? Math.max(0.1, share) : 0) : whole.format(share);
+  return text("percent", { number: share > 0 && share < 0.1 && digits ? "<" + number : number });
 }
 
 /** Scores keep their point in every language: people compare them with the sliders and with files. */

@@ -42,7 +42,7 @@ function drawToolbar() {
   for (const button of $$("[data-mode]")) button.setAttribute("aria-pressed", String(button.dataset.mode === state.mode));
   for (const button of $$("[data-toggle]")) button.setAttribute("aria-pressed", String(state[button.dataset.toggle]));
   opacity.disabled = state.mode === "outline";
-  opacity.setAttribute("aria-valuetext", `${opacity.value} %`);
+  opacity.setAttribute("aria-valuetext", percent(state.opacity, 1, 0));
   opacity.style.setProperty("--at", `${opacity.value}%`);
 }
 on("style", drawToolbar);

@@ -79,7 +79,7 @@ function resized() {
 new ResizeObserver(resized).observe(stage);
 
 on("view masks", () => {
-  $(".percent output").textContent = state.photo ? whole.format((100 * view.scale) / enlargement()) + " %" : "–";
+  $(".percent output").textContent = state.photo ? percent(view.scale, enlargement(), 0) : "–";
   // While all of the photo is in sight a finger scrolls the page; zoomed in, it moves the photo.
   stage.style.touchAction = view.fitted ? "pan-y" : "none";
   // For whoever drives the page from outside: where the photo lies.
