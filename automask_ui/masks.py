@@ -209,7 +209,8 @@ class MaskResult:
     candidates: Candidates
     masks: MaskSet
     partial: bool = False  # stopped before every point was decoded
-    seconds: dict[str, float] = field(default_factory=dict)  # stage -> time spent on it in this call
+    # Stage -> time spent on it in this call: encode, decode (of which transformer, upscaling, resampling), select.
+    seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()  # what the user should know, e.g. that memory ran out on the way
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import logging
+import time
+from collections import defaultdict
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from torch import Tensor
 from automask_ui.cache import ByteLRU
 from automask_ui.engine.decoder import PointDecoder
 from automask_ui.engine.encoder import encode_image, resized_hw
+from automask_ui.engine.memory import is_out_of_memory
 from automask_ui.engine.models import SamModel
 from automask_ui.engine.resample import Resampler
 from automask_ui.engine.work import Work
@@ -26,8 +29,11 @@ _log = logging.getLogger(__name__)
 
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "float16": torch.float16}
 
-# Points whose image tokens (4 MB each) are worked on together: more do not fit into a CPU's cache.
-POINTS_TOGETHER_ON_CPU = 4
+# Image tokens of the points that a CPU works on together: more do not stay in its cache.
+CACHE_BYTES = 16 << 20
+
+# Logits to a token of the embedding along each axis: the mask decoder's two upscalings by two.
+UPSCALING = 4
 
 
 class ChunkDecoder:
@@ -54,7 +60,9 @@ class ChunkDecoder:
             pixels = image[box[1] : box[3], box[0] : box[2]]
             try:
                 embedding = encode_image(self.model.sam, pixels, self.dtype)
-            except (torch.OutOfMemoryError, MemoryError) as error:
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
                 raise EngineOutOfMemoryError(
                     f"Memory on {self.model.device} ran out while the picture was read. Close other programs, "
                     "or choose a smaller model."
@@ -67,6 +75,7 @@ class CropTask:
     """Decodes points of one crop into the columns of ``work``."""
 
     def __init__(self, sam: Sam, embedding: Tensor, dtype: torch.dtype, work: Work, crop: int) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)  # time by part of the decoding
         self._sam = sam
         self._embedding = embedding
         self._dtype = dtype
@@ -78,15 +87,21 @@ class CropTask:
         """Take this copy of the model from here on."""
         size_hw = (self._box[3] - self._box[1], self._box[2] - self._box[0])
         input_size = sam.image_encoder.img_size
-        lowres_hw = (4 * embedding.shape[1], 4 * embedding.shape[2])
-        resized = resized_hw(size_hw, input_size)
         self._device = embedding.device
         self._transform = ResizeLongestSide(input_size)
         self._size_hw = size_hw
         self._mask_threshold = float(sam.mask_threshold)
-        self._decoder = PointDecoder(sam, embedding, self._dtype)
-        self._resampler = Resampler(lowres_hw, input_size, resized, self._box, self._work.size_hw, self._device)
-        self._together = POINTS_TOGETHER_ON_CPU if self._device.type == "cpu" else None
+        stride = input_size // (UPSCALING * embedding.shape[1])
+        resized = resized_hw(size_hw, input_size)
+        self._resampler = Resampler(stride, input_size, resized, self._box, self._work.size_hw, self._device)
+        rows, columns = self._resampler.used_hw
+        shown_hw = (-(-rows // UPSCALING), -(-columns // UPSCALING))
+        self._decoder = PointDecoder(sam, embedding, shown_hw, self._dtype)
+        self._together = self._points_in_cache(embedding) if self._device.type == "cpu" else None
+
+    @staticmethod
+    def _points_in_cache(embedding: Tensor) -> int:
+        return max(1, CACHE_BYTES // (embedding.numel() * 4))
 
     def decode(self, points: np.ndarray, filters: FilterOptions, wanted: np.ndarray | None) -> list[str]:
         """Decode ``points`` (numbers in the plan), and the masks above ``pred_iou_thresh`` or ``wanted``.
@@ -108,14 +123,16 @@ class CropTask:
             try:
                 self._decode_together(points[part], filters, None if wanted is None else wanted[part])
                 begin += together
-            except (torch.OutOfMemoryError, MemoryError) as error:
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
                 _log.warning("out of memory on %s with %d points at a time", self._device, together)
                 if together > 1:
                     together = self._together = max(1, together // 2)
                 elif self._device.type != "cpu":
                     notes.append(f"Memory on {self._device} ran out even with one point at a time: went on on the CPU.")
                     self._move_to_cpu()
-                    together = min(POINTS_TOGETHER_ON_CPU, len(points))
+                    together = min(self._together or 1, len(points))
                 else:
                     raise EngineOutOfMemoryError(
                         "Memory ran out even with one point at a time. Close other programs, or choose a smaller model."
@@ -136,9 +153,11 @@ class CropTask:
         in_model = self._transform.apply_coords(in_crop, self._size_hw)
         # Upstream keeps double precision up to the positional code; Apple's GPUs have none.
         dtype = torch.float32 if self._device.type == "mps" else torch.float64
+        start = time.perf_counter()
         decoded = self._decoder.decode(torch.as_tensor(in_model, dtype=dtype, device=self._device))
         scores = decoded.predicted_iou.float().cpu().numpy()
         self._work.store_scores(points, scores)
+        self.seconds["transformer"] += time.perf_counter() - start
 
         # Only masks that may be kept and are not known yet are upscaled.
         if wanted is None:
@@ -146,7 +165,11 @@ class CropTask:
             wanted = passing & self._work.unmeasured(points)
         if not wanted.any():
             return
+        start = time.perf_counter()
         logits = self._decoder.masks(decoded, torch.from_numpy(wanted).to(self._device))
+        upscaled = time.perf_counter()
         measured = self._resampler.measure(logits, self._mask_threshold, filters.stability_score_offset)
         for (row, level), mask in zip(np.argwhere(wanted), measured, strict=True):
             self._work.store_mask(points[row], level, mask)
+        self.seconds["upscaling"] += upscaled - start
+        self.seconds["resampling"] += time.perf_counter() - upscaled

@@ -48,13 +48,22 @@ class PointDecoder:
     Args:
         sam: the model; its prompt encoder and mask decoder are used.
         embedding: the picture's embedding, C×h×w float32, from the image encoder.
+        shown_hw: the part of the embedding's grid that shows the picture; masks are made of it alone. The rest is
+            padding, which the model attends to all the same.
         dtype: type of the large products; the point's own tokens stay float32.
     """
 
-    def __init__(self, sam: Sam, embedding: Tensor, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        sam: Sam,
+        embedding: Tensor,
+        shown_hw: tuple[int, int] | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         self._prompt_encoder = sam.prompt_encoder
         self._decoder = sam.mask_decoder
         self._grid_hw = (embedding.shape[1], embedding.shape[2])
+        self._shown_hw = shown_hw or self._grid_hw
         tokens = embedding + sam.prompt_encoder.no_mask_embed.weight.reshape(-1, 1, 1)
         image_tokens = tokens.flatten(1).T.contiguous()  # N×C
         position = sam.prompt_encoder.get_dense_pe()[0].flatten(1).T.contiguous()  # N×C
@@ -101,7 +110,7 @@ class PointDecoder:
             wanted: B×L bool, at least one of them true.
 
         Returns:
-            M×4h×4w float32 logits, in the order of ``wanted.nonzero()``.
+            M×4h×4w float32 logits of the shown part, in the order of ``wanted.nonzero()``.
         """
         points = wanted.any(dim=1).nonzero().flatten()
         parts = points.split(self._upscaled_together or len(points))
@@ -116,7 +125,8 @@ class PointDecoder:
         mask_tokens = self._attend_last(decoded.queries[rows][:, tokens], decoded.point_tokens[rows][:, tokens], keys)
         mlps = self._decoder.output_hypernetworks_mlps[1:]
         weights = torch.stack([mlp(mask_tokens[:, level]) for level, mlp in enumerate(mlps)], dim=1)
-        return self._upscaling.masks(keys, weights, self._grid_hw)[wanted]
+        shown = keys.unflatten(1, self._grid_hw)[:, : self._shown_hw[0], : self._shown_hw[1]]
+        return self._upscaling.masks(shown, weights)[wanted]
 
     def _attend_last(self, queries: Tensor, point_tokens: Tensor, keys: Tensor) -> Tensor:
         """The transformer's last attention, for those tokens (B×T'×C) that are needed."""

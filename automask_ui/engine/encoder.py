@@ -21,8 +21,8 @@ from torch import Tensor
 
 __all__ = ["encode_image", "encode_vit", "resized_hw"]
 
-# Scores of one head that are computed together: 2 M floats, which stay in a CPU's cache.
-STRIP_SCORES = 1 << 21
+# Scores of one head that are computed together: half a million floats, which stay in the cache of a core.
+STRIP_SCORES = 1 << 19
 
 
 def resized_hw(size_hw: tuple[int, int], input_size: int) -> tuple[int, int]:

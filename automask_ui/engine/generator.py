@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -95,7 +95,7 @@ class MaskEngine:
         work = Work(result.candidates, self._decoder.levels)
         wanted = np.zeros(len(result.candidates), dtype=bool)
         wanted[rows] = True
-        spent: Counter[str] = Counter()
+        spent: defaultdict[str, float] = defaultdict(float)
         notes: list[str] = []
         for _ in self._complete(work, wanted & ~result.candidates.has_mask, result, spent, notes, force=True):
             pass
@@ -115,7 +115,7 @@ class MaskEngine:
             The final result, as the value of ``StopIteration``.
         """
         pixels = _check_image(earlier.image if image is None and earlier is not None else image)
-        spent: Counter[str] = Counter()
+        spent: defaultdict[str, float] = defaultdict(float)
         notes: list[str] = []
         key = earlier.image_key if earlier is not None and pixels is earlier.image else array_key(pixels)
         work = self._start(pixels, key, options, earlier)
@@ -165,7 +165,7 @@ class MaskEngine:
         work: Work,
         rows: np.ndarray,
         run: MaskResult,
-        spent: Counter[str],
+        spent: defaultdict[str, float],
         notes: list[str],
         force: bool = False,
     ) -> Generator[tuple[str, int, int], None, None]:
@@ -189,6 +189,9 @@ class MaskEngine:
                 batch = points[begin : begin + size]
                 with self._lock, _timed(spent, "decode"):
                     notes.extend(task.decode(batch, filters, None if wanted is None else wanted[batch]))
+                for part, seconds in task.seconds.items():
+                    spent[part] += seconds
+                task.seconds.clear()
                 done += len(batch)
                 yield "decode", done, total
 
@@ -282,12 +285,12 @@ def _check_image(image: np.ndarray | None) -> np.ndarray:
 
 
 @contextmanager
-def _timed(spent: Counter[str], stage: str) -> Generator[None, None, None]:
+def _timed(spent: defaultdict[str, float], stage: str) -> Generator[None, None, None]:
     start = time.perf_counter()
     try:
         yield
     finally:
-        spent[stage] += time.perf_counter() - start  # type: ignore[assignment]
+        spent[stage] += time.perf_counter() - start
 
 
 def _candidates_bytes(kept: tuple[Candidates, float]) -> int:

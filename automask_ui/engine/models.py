@@ -19,6 +19,7 @@ from automask_ui.checkpoints import resolve_checkpoint
 from automask_ui.download import Progress
 from automask_ui.engine.architecture import check_fit, recognise
 from automask_ui.engine.checkpoint_file import Weights, read_weights
+from automask_ui.engine.memory import is_out_of_memory
 from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError, EngineOutOfMemoryError, OptionError
 from automask_ui.registry import BUILT_IN_MODEL, CHECKPOINTS
 
@@ -152,8 +153,7 @@ def _load(path: Path, name: str | None, is_own: bool, device: torch.device, prec
     except CheckpointFormatError as error:
         raise CheckpointFormatError(f"{path} {error}.") from error
     except (RuntimeError, MemoryError) as error:
-        # On the CPU PyTorch has no error of its own for this.
-        if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "allocate memory" not in str(error):
+        if not is_out_of_memory(error):
             raise
         raise EngineOutOfMemoryError(
             f"{path.name} does not fit into the memory of {device}. Close other programs, or choose a smaller model."

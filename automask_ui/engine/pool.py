@@ -21,7 +21,7 @@ from automask_ui.engine.models import (
     pick_device,
 )
 
-__all__ = ["ModelPool"]
+__all__ = ["ModelPool", "free_gpu_bytes"]
 
 T = TypeVar("T")
 
@@ -97,6 +97,16 @@ class ModelPool(Generic[T]):
                 del self._held[key]
         if surplus:
             _free_memory()
+
+
+def free_gpu_bytes(device: torch.device | str | None = None) -> int | None:
+    """Free memory of the GPU that ``device`` (None = the best) means; None where it is no CUDA device.
+
+    Raises:
+        OptionError: no such device.
+    """
+    where = pick_device(device)
+    return torch.cuda.mem_get_info(where)[0] if where.type == "cuda" else None
 
 
 def _free_memory() -> None:

@@ -37,7 +37,7 @@ class Resampler:
     """Turns low-resolution logits of one crop into masks of the picture.
 
     Args:
-        lowres_hw: size of the logits.
+        stride: pixels of the model's input to a logit.
         input_size: side of the model's square input, px.
         resized_hw: size to which the crop was resized inside that square, px.
         crop_box_xyxy: the crop in the picture, px.
@@ -47,7 +47,7 @@ class Resampler:
 
     def __init__(
         self,
-        lowres_hw: tuple[int, int],
+        stride: int,
         input_size: int,
         resized_hw: tuple[int, int],
         crop_box_xyxy: tuple[int, int, int, int],
@@ -57,8 +57,11 @@ class Resampler:
         left, top, right, bottom = crop_box_xyxy
         self._offset_xy = (left, top)
         self._size_hw = size_hw
-        self._rows = _Axis.of(lowres_hw[0], input_size, resized_hw[0], bottom - top, device)
-        self._columns = _Axis.of(lowres_hw[1], input_size, resized_hw[1], right - left, device)
+        lowres = input_size // stride
+        self._rows = _Axis.of(lowres, input_size, resized_hw[0], bottom - top, device)
+        self._columns = _Axis.of(lowres, input_size, resized_hw[1], right - left, device)
+        #: Rows and columns of logits, from the top left, that masks are made of; the others need not be given.
+        self.used_hw = (int(self._rows.last.max()) + 1, int(self._columns.last.max()) + 1)
 
     @torch.inference_mode()
     def measure(self, logits: Tensor, threshold: float, offset: float) -> list[MeasuredMask]:

@@ -28,18 +28,19 @@ class Upscaling:
         self._biases = [layer.bias.repeat(4).to(dtype) for layer in (first, second)]
         self._norm = norm.weight.to(dtype), norm.bias.to(dtype), norm.eps
 
-    def masks(self, image_tokens: Tensor, weights: Tensor, grid_hw: tuple[int, int]) -> Tensor:
-        """Logits B×L×4h×4w float32 of image tokens B×N×C and the masks' weights B×L×C/8."""
+    def masks(self, image_tokens: Tensor, weights: Tensor) -> Tensor:
+        """Logits B×L×4h×4w float32 of image tokens B×h×w×C and the masks' weights B×L×C/8."""
         by_mask = weights.to(self._dtype).transpose(1, 2)
+        height, width = image_tokens.shape[1:3]
         on_cpu = image_tokens.device.type == "cpu"
-        parts = image_tokens.split(POSITIONS_TOGETHER_ON_CPU if on_cpu else image_tokens.shape[1], dim=1)
-        blocks = torch.cat([self._upscale(part) @ by_mask for part in parts], dim=1)
-        return _to_rows(blocks.transpose(1, 2).float(), grid_hw)
+        strips = image_tokens.split(max(1, POSITIONS_TOGETHER_ON_CPU // width) if on_cpu else height, dim=1)
+        blocks = torch.cat([self._upscale(strip) @ by_mask for strip in strips], dim=1)
+        return _to_rows(blocks.transpose(1, 2).float(), height, width)
 
     def _upscale(self, image_tokens: Tensor) -> Tensor:
-        """B×n×C image tokens to B×16n×C/8 upscaled ones, each position's 4×4 in a row."""
+        """B×h×w×C image tokens to B×16hw×C/8 upscaled ones, each position's 4×4 in a row."""
         weight, bias, eps = self._norm
-        x = torch.addmm(self._biases[0], image_tokens.flatten(0, 1), self._weights[0])
+        x = torch.addmm(self._biases[0], image_tokens.flatten(0, 2), self._weights[0])
         x = self._act(F.layer_norm(x.reshape(-1, len(weight)), weight.shape, weight, bias, eps))
         x = self._last_act(torch.addmm(self._biases[1], x, self._weights[1]))
         return x.reshape(len(image_tokens), -1, x.shape[1] // 4)
@@ -50,8 +51,7 @@ def _as_matrix(weight: Tensor) -> Tensor:
     return weight.permute(0, 2, 3, 1).flatten(1).contiguous()
 
 
-def _to_rows(masks: Tensor, grid_hw: tuple[int, int]) -> Tensor:
+def _to_rows(masks: Tensor, height: int, width: int) -> Tensor:
     """B×L×16N masks, each position's 4×4 in a row, to B×L×4h×4w."""
-    height, width = grid_hw
     blocks = masks.unflatten(2, (height, width, 2, 2, 2, 2))  # h, w, first 2×2, second 2×2
     return blocks.permute(0, 1, 2, 4, 6, 3, 5, 7).reshape(*masks.shape[:2], 4 * height, 4 * width)

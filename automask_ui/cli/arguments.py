@@ -1,0 +1,52 @@
+"""Arguments that several commands share, made from the same table as the page's sliders."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from automask_ui.options import PARAMETERS, PRESETS, GeneratorOptions, checked_options
+from automask_ui.point_grids import parse_point_grids, read_point_grids
+
+__all__ = ["add_generator_arguments", "add_model_arguments", "options_of"]
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which model, from where, on what."""
+    group = parser.add_argument_group("model")
+    group.add_argument("--model", "--model-type", default=None, help="name from the list of models (default: built-in)")
+    group.add_argument("--checkpoint", type=Path, help="a checkpoint file; its architecture is read from the file")
+    group.add_argument("--models-dir", type=Path, action="append", default=[], help="folder to look for checkpoints in")
+    group.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: the best that works)")
+    group.add_argument("--precision", choices=["float32", "bf16", "float16"], help="default: float32")
+
+
+def add_generator_arguments(parser: argparse.ArgumentParser) -> None:
+    """Every parameter of the generator, under the names of upstream's ``scripts/amg.py``."""
+    group = parser.add_argument_group("what to look for (names and meanings as in segment-anything)")
+    group.add_argument("--preset", choices=list(PRESETS), default="balanced", help="what the flags below start from")
+    for row in PARAMETERS.values():
+        flag = "--" + row.field.replace("_", "-")
+        kind: Any = int if row.is_integer else float
+        metavar = "N" if row.is_integer else "X"
+        text = f"{row.title}, {row.minimum:g} to {row.maximum:g}. {row.help}"
+        group.add_argument(flag, type=kind, metavar=metavar, help=text.replace("%", "%%"))
+    group.add_argument(
+        "--point-grids", type=Path, metavar="FILE", help="x,y a line in 0 to 1, an empty line between layers; or JSON"
+    )
+
+
+def options_of(settings: argparse.Namespace, model: Any) -> GeneratorOptions:
+    """The options that the command line asks for, for ``model`` with its own default thresholds.
+
+    Raises:
+        OptionError: for a value outside its range, or a file of points that cannot be read.
+    """
+    thresholds = {name: getattr(model, name) for name in ("pred_iou_thresh", "stability_score_thresh")}
+    values: dict[str, Any] = PRESETS[settings.preset].options(**thresholds).flat()
+    given = {name: getattr(settings, name) for name in PARAMETERS}
+    values.update({name: value for name, value in given.items() if value is not None})
+    if settings.point_grids is not None:
+        values["point_grids"] = parse_point_grids(read_point_grids(settings.point_grids))
+    return checked_options(values)

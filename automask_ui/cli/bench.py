@@ -1,0 +1,87 @@
+"""Measure the speed and memory of the engine here, also against upstream."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from automask_ui.errors import OptionError
+
+__all__ = ["add_arguments", "run"]
+
+DEFAULT_IMAGE = Path(__file__).parents[2] / "assets" / "samples" / "coffee.jpg"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of this command."""
+    parser.add_argument("--model", default="tiny", help="name of a model; without its file, ViTs get random weights")
+    parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--image", type=Path, default=DEFAULT_IMAGE, help="default: a sample photo")
+    parser.add_argument("--size", default="1800x1200", help="WIDTHxHEIGHT that the picture is brought to, px")
+    parser.add_argument("--grid", type=int, default=32, help="points per side (default: 32)")
+    parser.add_argument(
+        "--against", choices=["upstream"], help="run SamAutomaticMaskGenerator too, on the same weights"
+    )
+    parser.add_argument("--device")
+    parser.add_argument("--precision", choices=["float32", "bf16", "float16"])
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+
+
+def run(settings: argparse.Namespace) -> int:
+    """Measure and print; returns 0."""
+    from automask_ui.engine.bench import BenchSettings, run_bench, sample_picture
+
+    image = sample_picture(settings.image, _size(settings.size))
+    report = run_bench(
+        BenchSettings(
+            model=settings.model,
+            checkpoint=settings.checkpoint,
+            device=settings.device,
+            precision=settings.precision,
+            grid=settings.grid,
+            against_upstream=settings.against == "upstream",
+        ),
+        image,
+    )
+    print(json.dumps(report, indent=2) if settings.json else _as_text(report))
+    return 0
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, cross, height = text.lower().partition("x")
+    if not (cross and width.isdigit() and height.isdigit() and int(width) and int(height)):
+        raise OptionError(f"--size is {text!r}, but must be WIDTHxHEIGHT in pixels, such as 1800x1200.")
+    return int(width), int(height)
+
+
+def _as_text(report: dict[str, Any]) -> str:
+    ours, limits = report["ours"], report["limits"]
+    height, width = report["image_hw"]
+    lines = [
+        f"{report['model']} ({report['weights']} weights, {report['precision']}) on {report['device']}, "
+        f"{report['threads']} threads, {width}×{height} px, {report['grid']}×{report['grid']} points",
+        f"{ours['passing_iou']} of {ours['candidates']} candidates pass the IoU threshold; {ours['masks']} masks",
+        "machine: " + ", ".join(f"{value:.0f} {name.replace('_', ' ')}" for name, value in limits.items()),
+        "",
+        f"{'stage':<12}{'seconds':>9}{'share':>8}",
+    ]
+    lines += [f"{stage:<12}{s:>9.2f}{s / ours['seconds']:>8.0%}" for stage, s in ours["stages"].items()]
+    lines += [
+        f"{'whole run':<12}{ours['seconds']:>9.2f}",
+        "",
+        f"threshold change: {report['threshold_change_s']:.3f} s",
+    ]
+    if ours["peak_extra_mb"] is not None:
+        lines.append(f"peak extra memory: {ours['peak_extra_mb']:.0f} MB")
+    if "upstream" in report:
+        up = report["upstream"]
+        memory = "" if up["peak_extra_mb"] is None else f", {up['peak_extra_mb']:.0f} MB extra"
+        lines += [
+            "",
+            f"upstream: {up['seconds']:.1f} s{memory}, {up['masks']} masks: ours is {up['ratio']:.1f} times as fast",
+            f"difference: mean IoU {up['mean_iou']:.6f}, {up['not_found']} of its masks not found, "
+            f"at most {up['worst_pixels_differing']:.4%} of the pixels of a mask",
+        ]
+    return "\n".join(lines)

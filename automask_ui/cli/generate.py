@@ -1,0 +1,104 @@
+"""Find the masks of pictures and write them to files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from automask_ui.cli.arguments import add_generator_arguments, add_model_arguments, options_of
+from automask_ui.errors import AutoMaskError, ExportError
+from automask_ui.export import EXPORTERS, ExportItem, export
+from automask_ui.images import load_image
+from automask_ui.options import GeneratorOptions
+
+__all__ = ["add_arguments", "run"]
+
+# Short names for the formats that most want.
+ALIASES = {"png": "masks", "csv": "table"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of this command."""
+    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="picture files")
+    parser.add_argument("--out", "--output", type=Path, required=True, metavar="DIR", help="folder for the results")
+    parser.add_argument(
+        "--format",
+        action="append",
+        choices=[*ALIASES, *EXPORTERS],
+        help="may be given more than once (default: png); "
+        + "; ".join(f"{row.name}: {row.title}" for row in EXPORTERS.values()),
+    )
+    add_model_arguments(parser)
+    add_generator_arguments(parser)
+
+
+def run(settings: argparse.Namespace) -> int:
+    """Write the masks of every picture; returns 0, or 1 where some pictures failed."""
+    from automask_ui import MaskEngine, load_model
+
+    model = load_model(
+        settings.model, settings.checkpoint, settings.device, settings.precision, folders=settings.models_dir
+    )
+    options = options_of(settings, model)
+    formats = list(dict.fromkeys(ALIASES.get(name, name) for name in settings.format or ["png"]))
+    _make_folder(settings.out)
+    engine = MaskEngine(model, cache_bytes=0)
+    metadata = {"model": model.title, "options": options.flat()}
+
+    failed = 0
+    for photo in settings.photos:
+        try:
+            for line in _one_photo(engine, photo, options, formats, settings.out, metadata):
+                print(line, flush=True)
+        except AutoMaskError as error:
+            failed += 1
+            print(f"{photo}: {error}", file=sys.stderr, flush=True)
+    if failed:
+        print(f"{failed} of {len(settings.photos)} pictures failed.", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _one_photo(
+    engine: Any, photo: Path, options: GeneratorOptions, formats: list[str], folder: Path, metadata: dict[str, Any]
+) -> list[str]:
+    """Lines that say what became of one picture."""
+    loaded = load_image(photo)
+    start = time.monotonic()
+    result = engine.generate(loaded.rgb, options, _progress_line(photo.name))
+    seconds = time.monotonic() - start
+    lines = [f"{photo}: {note}" for note in (*loaded.notes, *result.notes)]
+    lines.append(f"{photo}: {len(result.masks)} masks in {seconds:.1f} s")
+    if not len(result.masks):
+        raise ExportError("no masks were found with these settings, so nothing was written: lower the thresholds.")
+    count = len(result.masks)
+    ids, labels = tuple(range(1, count + 1)), ("",) * count
+    item = ExportItem(loaded.name, loaded.rgb, result.masks, ids, labels, metadata)
+    for name in formats:
+        report = export(name, [item], folder)
+        lines.append(f"  {report.path}  {report.summary}")
+    return lines
+
+
+def _progress_line(name: str) -> Callable[[int, int, str], None] | None:
+    """Progress on one line of the terminal; none where the output goes to a file."""
+    if not sys.stderr.isatty():
+        return None
+    start = time.monotonic()
+
+    def show(done: int, total: int, stage: str) -> None:
+        left = f", {(time.monotonic() - start) / done * (total - done):.0f} s left" if 0 < done < total else ""
+        text = "reading the picture" if stage == "encode" else f"{done} of {total} points{left}"
+        print(f"\r\x1b[K{name}: {text}", end="\r" if done == total else "", file=sys.stderr, flush=True)
+
+    return show
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExportError(f"The folder {folder} cannot be made: {error.strerror or error}.") from error

@@ -1,0 +1,47 @@
+"""List the models, or fetch one ahead: ``models download vit_b``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from automask_ui.checkpoints import fetch, model_rows
+from automask_ui.download import TransferText
+
+__all__ = ["add_arguments", "run"]
+
+COLUMNS = ("name", "title", "size", "licence", "where")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of this command."""
+    parser.add_argument("action", nargs="?", choices=["list", "download"], default="list")
+    parser.add_argument("name", nargs="?", help="model to download")
+    parser.add_argument(
+        "--models-dir", type=Path, action="append", default=[], help="folder to look for checkpoints in"
+    )
+
+
+def run(settings: argparse.Namespace) -> int:
+    """Print the table of models, or download one; returns the exit code."""
+    if settings.action == "list":
+        _print_table([{key: str(row[key]) for key in COLUMNS} for row in model_rows(settings.models_dir)])
+        return 0
+    if settings.name is None:
+        print("error: say which model to download: python -m automask_ui models download vit_b", file=sys.stderr)
+        return 2
+    text = TransferText()
+
+    def show(done_bytes: int, total_bytes: int, seconds: float) -> None:
+        print(f"\r\x1b[K{settings.name}: {text(done_bytes, total_bytes, seconds)}", end="", file=sys.stderr, flush=True)
+
+    path = fetch(settings.name, show if sys.stderr.isatty() else None)
+    print(f"{settings.name} is at {path}")
+    return 0
+
+
+def _print_table(rows: list[dict[str, str]]) -> None:
+    widths = {key: max(len(key), *(len(row[key]) for row in rows)) for key in COLUMNS}
+    for row in [{key: key for key in COLUMNS}, *rows]:
+        print("  ".join(row[key].ljust(widths[key]) for key in COLUMNS).rstrip())
