@@ -44,8 +44,7 @@ function drawScene(topics) {
   context.imageSmoothingQuality = "high";
   context.drawImage(state.photo, 0, 0, w, h);
 
-  fillsStale ||= !topics || topics.has("view") || topics.has("masks") || topics.has("shown") || topics.has("order");
-  fillsStale ||= topics.has("style"); // the colours may follow another scale
+  fillsStale ||= ["view", "masks", "shown", "order", "style"].some((topic) => topics.has(topic));
   const ids = paintedInSight();
   if (state.mode !== "outline" && ids.length) {
     if (fillsStale) drawFills(ids);
@@ -147,7 +146,7 @@ function drawMarks() {
   }
 }
 
-on("masks order shown view style", drawScene);
+on("masks order shown view style opacity", drawScene);
 on("masks order shown view style hover selection", drawMarks);
 
 /** The mask cut out of the photo, into a canvas of `size` px a side; what surrounds it fades to `dim`. */

@@ -89,19 +89,40 @@ function pathOf(shape, scale) {
   const level = Math.max(0, Math.floor(Math.log2(1 / scale)));
   shape.paths ??= [];
   shape.rings ??= traceOutline(shape);
-  shape.paths[level] ??= buildPath(shape.rings, TOLERANCE * 2 ** level);
+  shape.paths[level] ??= buildPath(shape.rings, TOLERANCE * 2 ** level, level === 0);
   return shape.paths[level];
 }
 
-function buildPath(rings, tolerance) {
+function buildPath(rings, tolerance, close) {
   const path = new Path2D();
   for (const ring of rings) {
     const points = simplify(ring, tolerance);
-    path.moveTo(points[0], points[1]);
-    for (let i = 2; i < points.length; i += 2) path.lineTo(points[i], points[i + 1]);
+    if (close) roundBends(path, points);
+    else for (let i = 0; i < points.length; i += 2) path.lineTo(points[i], points[i + 1]);
     path.closePath();
   }
   return path;
+}
+
+const BEND = Math.cos((35 * Math.PI) / 180); // turns below this are bends of a curve, others are corners
+const BEND_REACH = 8; // display px beside a bend: it stays within half a pixel of the polygon
+
+/** Seen close, a curve must not look like a polygon; a corner must stay one. */
+function roundBends(path, points) {
+  const count = points.length;
+  for (let i = 0; i < count; i += 2) {
+    const x = points[i], y = points[i + 1];
+    const before = (i + count - 2) % count, after = (i + 2) % count;
+    const ax = points[before] - x, ay = points[before + 1] - y;
+    const bx = points[after] - x, by = points[after + 1] - y;
+    const a = Math.hypot(ax, ay), b = Math.hypot(bx, by);
+    if (-(ax * bx + ay * by) < BEND * a * b) path.lineTo(x, y);
+    else {
+      const s = Math.min(0.5, BEND_REACH / a), t = Math.min(0.5, BEND_REACH / b);
+      path.lineTo(x + ax * s, y + ay * s);
+      path.quadraticCurveTo(x, y, x + bx * t, y + by * t);
+    }
+  }
 }
 
 const LABEL_GRID = 24;

@@ -34,7 +34,7 @@ function on(topics, run) {
   listeners.push({ topics: topics.split(" "), run });
 }
 
-/** Topics: masks, order, shown, selection, hover, view, style. */
+/** Topics: masks, order, shown, selection, hover, view, style, opacity. */
 function changed(...topics) {
   for (const topic of topics) pending.add(topic);
   frame ||= requestAnimationFrame(flush);

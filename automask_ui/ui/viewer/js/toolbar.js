@@ -14,7 +14,7 @@ const opacity = $(".opacity");
 opacity.value = String(100 * state.opacity);
 opacity.addEventListener("input", () => {
   state.opacity = Number(opacity.value) / 100;
-  changed("style");
+  changed("opacity");
 });
 
 const colourBy = $(".colour-by");
@@ -45,5 +45,5 @@ function drawToolbar() {
   opacity.setAttribute("aria-valuetext", percent(state.opacity, 1, 0));
   opacity.style.setProperty("--at", `${opacity.value}%`);
 }
-on("style", drawToolbar);
+on("style opacity", drawToolbar);
 drawToolbar();
