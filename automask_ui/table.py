@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -79,8 +80,10 @@ def rows(masks: MaskSet, ids: Sequence[int] | None = None, labels: Sequence[str]
 def safe_cell(value: Value) -> Value:
     """``value`` as a spreadsheet may see it: a text that would run as a formula gets an apostrophe in front.
 
-    Source: OWASP, CSV injection. Numbers stay numbers, negative ones too.
+    Source: OWASP, CSV injection. Numbers stay numbers, negative ones too; NaN (not measured) is left empty.
     """
+    if isinstance(value, float) and math.isnan(value):
+        return ""
     if isinstance(value, str) and value.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")):
         return f"'{value}"
     return value

@@ -98,6 +98,43 @@ def test_a_mask_without_pixels_is_refused(tmp_path: Path) -> None:
         export("yolo", [item], tmp_path)
 
 
+@pytest.mark.parametrize("name", EXPORTERS)
+def test_scores_that_were_not_measured(name: str, tmp_path: Path) -> None:
+    """With a threshold of 0 the stability is never measured: NaN, which JSON does not have."""
+    item = make_item(rows=[9, 16])
+    nothing = np.full(2, np.nan, np.float32)
+    path = export(name, [replace(item, masks=replace(item.masks, stability_score=nothing))], tmp_path).path
+    if path.suffix in (".json", ".geojson"):
+        json.loads(path.read_text(encoding="utf-8"), parse_constant=pytest.fail)
+
+
+def test_numbers_from_numpy(tmp_path: Path) -> None:
+    item = make_item(rows=[9, 16])
+    export("coco", [replace(item, ids=tuple(np.array([4, 9])))], tmp_path)
+
+
+def test_further_files_travel_in_a_zip(tmp_path: Path) -> None:
+    extras = {"automask.json": b"{}"}
+    report = export("masks", [make_item(rows=[9])], tmp_path, extras)
+    with zipfile.ZipFile(report.path) as archive:
+        assert archive.read("automask.json") == b"{}"
+        assert archive.testzip() is None
+    json.loads(export("coco", [make_item(rows=[9])], tmp_path, extras).path.read_text())
+
+
+def test_any_name_is_safe() -> None:
+    random = np.random.default_rng(11)
+    alphabet = [*"ab./\\:*?<>|\0\n\t ~-_%$#'\"고é\u202e\U0001f600", "con", "..", ".png", "COM1"]
+    for _ in range(2000):
+        name = "".join(random.choice(alphabet, random.integers(0, 120)))
+        stem = base.safe_stem(name)
+        assert 0 < len(stem.encode()) <= 181
+        assert not set(stem) & set('/\\:*?"<>|\0\n\t')
+        assert stem.strip(" .") == stem
+        assert stem.split(".")[0].strip().casefold() not in ("con", "com1")
+        assert base.safe_stem(stem) == stem or "." in stem  # done once is done
+
+
 def test_unknown_format(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="no format 'tiff16'; formats are masks, coco"):
         export("tiff16", [make_item()], tmp_path)

@@ -53,6 +53,7 @@ def test_default_numbers() -> None:
         ("a=b", "a=b"),  # only the start counts
         (-3, -3),  # a number is a number
         (0.5, 0.5),
+        (float("nan"), ""),  # not measured
         ("고양이", "고양이"),
     ],
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from automask_ui.errors import ExportError
@@ -26,6 +27,7 @@ from automask_ui.export import (
     yolo,
 )
 from automask_ui.export.base import Exporter, ExportItem, safe_stem, unique_stems
+from automask_ui.export.files import zip_add
 from automask_ui.export.proof import ExportReport, MaskCheck, check_file
 
 __all__ = [
@@ -51,7 +53,9 @@ _MODULES = (
 EXPORTERS: dict[str, Exporter] = {row.name: row for module in _MODULES for row in module.EXPORTERS}
 
 
-def export(name: str, items: Sequence[ExportItem], folder: Path) -> ExportReport:
+def export(
+    name: str, items: Sequence[ExportItem], folder: Path, extras: Mapping[str, bytes] | None = None
+) -> ExportReport:
     """Write ``items`` to one file in ``folder`` (which exists), read it back, and report.
 
     The file appears under its name only when it is complete and has passed its check; it replaces an older one.
@@ -60,6 +64,7 @@ def export(name: str, items: Sequence[ExportItem], folder: Path) -> ExportReport
         name: of a format in :data:`EXPORTERS`.
         items: pictures with their masks.
         folder: where the file goes; its name comes from the first picture's.
+        extras: further files, by name, for formats that are a ZIP; the others cannot carry them.
 
     Raises:
         ExportError: for an unknown format, no masks at all, a format that cannot hold them, a full disk, or a file
@@ -77,7 +82,7 @@ def export(name: str, items: Sequence[ExportItem], folder: Path) -> ExportReport
     stem = safe_stem(items[0].name) + (f"-and-{len(items) - 1}-more" if len(items) > 1 else "")
     target = folder / f"{stem}-{name}.{exporter.extension_for(len(items))}"
     try:
-        checks = _write_checked(exporter, items, target)
+        checks = _write_checked(exporter, items, target, extras or {})
     except OSError as error:
         raise ExportError(f"The {exporter.title} file could not be written: {error.strerror or error}.") from error
     return ExportReport(target, exporter, checks)
@@ -106,12 +111,18 @@ def proof_table(items: Sequence[ExportItem]) -> list[dict[str, str]]:
     return rows
 
 
-def _write_checked(exporter: Exporter, items: Sequence[ExportItem], target: Path) -> tuple[MaskCheck, ...]:
+def _write_checked(
+    exporter: Exporter, items: Sequence[ExportItem], target: Path, extras: Mapping[str, bytes]
+) -> tuple[MaskCheck, ...]:
     # Not tempfile: its files are for the owner only, and these are handed on.
     temporary = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with temporary.open("x+b") as file:
             exporter.write(items, file)
+            if extras and target.suffix == ".zip":
+                with zipfile.ZipFile(file, "a") as archive:
+                    for name, data in extras.items():
+                        zip_add(archive, name, data)
             file.flush()
             file.seek(0)
             checks = check_file(exporter, items, file)

@@ -65,6 +65,8 @@ class ExportItem:
             raise ValueError(f"{len(self.masks)} masks, but {len(self.ids)} ids and {len(self.labels)} labels.")
         if self.image.shape[:2] != tuple(self.masks.size_hw):
             raise ValueError(f"The image is {self.image.shape[:2]}, but the masks are {self.masks.size_hw}.")
+        # Plain integers, whatever came in: they go into JSON and file names.
+        object.__setattr__(self, "ids", tuple(int(id_) for id_ in self.ids))
         if len(set(self.ids)) < len(self.ids):
             raise ValueError("Two masks have the same id.")
 

@@ -15,7 +15,7 @@ from automask_ui import rle as rle_codec
 from automask_ui import table
 from automask_ui.errors import ExportError
 from automask_ui.export.base import Exporter, ExportItem, Found, clean_text, unique_stems
-from automask_ui.export.files import photo_png, read_pixels, zip_add
+from automask_ui.export.files import png_bytes, read_pixels, zip_add
 from automask_ui.rle import Rle
 
 __all__ = ["EXPORTERS", "cutout", "placed"]
@@ -30,14 +30,15 @@ def cutout(image: np.ndarray, rle: Rle, *, tight: bool) -> tuple[np.ndarray, tup
         h×w×4 uint8 RGBA, zero outside the mask, of the mask's box or (not ``tight``) the whole picture; left and top.
     """
     window, (left, top) = rle_codec.decode_window(rle)
-    if not tight or not window.size:
-        window, left, top = rle_codec.decode(rle), 0, 0
     height, width = window.shape
-    rgba = np.zeros((height, width, 4), dtype=np.uint8)
-    rgba[..., :3] = image[top : top + height, left : left + width]
-    rgba[..., 3] = 255
-    rgba[~window] = 0
-    return rgba, (left, top)
+    part = np.empty((height, width, 4), dtype=np.uint8)
+    np.multiply(image[top : top + height, left : left + width], window[..., None], out=part[..., :3])
+    np.multiply(window, 255, out=part[..., 3], casting="unsafe")
+    if tight:
+        return part, (left, top)
+    full = np.zeros((*image.shape[:2], 4), dtype=np.uint8)
+    full[top : top + height, left : left + width] = part
+    return full, (0, 0)
 
 
 def placed(rgba: np.ndarray, left: int, top: int, image: np.ndarray) -> Rle:
@@ -47,8 +48,14 @@ def placed(rgba: np.ndarray, left: int, top: int, image: np.ndarray) -> Rle:
         ExportError: if its colours are not the photo's.
     """
     window = rgba[..., 3] == 255
-    height, width = window.shape
-    if not np.array_equal(rgba[..., :3][window], image[top : top + height, left : left + width][window]):
+    # Only what lies in the mask's own box is looked at, since most of a full frame is empty.
+    rows, columns = np.flatnonzero(window.any(axis=1)), np.flatnonzero(window.any(axis=0))
+    if not len(rows):
+        return rle_codec.encode_window(window[:0, :0], (0, 0), (image.shape[0], image.shape[1]))
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    window, left, top = window[box], left + int(columns[0]), top + int(rows[0])
+    photo = image[top : top + window.shape[0], left : left + window.shape[1]]
+    if (rgba[box][..., :3] != photo)[window].any():
         raise ExportError("A cut-out came back with other colours, so the file was not kept. Please report this.")
     return rle_codec.encode_window(window, (left, top), (image.shape[0], image.shape[1]))
 
@@ -59,7 +66,7 @@ def _write(tight: bool, items: Sequence[ExportItem], file: BinaryIO) -> None:
             rows: list[list[table.Value]] = []
             for (id_, _, mask), label in zip(item.rows(), item.labels, strict=True):
                 rgba, (left, top) = cutout(item.image, mask.rle, tight=tight)
-                zip_add(archive, f"{stem}/{id_}.png", photo_png(rgba), packed=True)
+                zip_add(archive, f"{stem}/{id_}.png", png_bytes(rgba), packed=True)
                 rows.append([id_, clean_text(label), f"{id_}.png", left, top, rgba.shape[1], rgba.shape[0]])
             zip_add(archive, f"{stem}/cutouts.csv", table.to_csv(_HEADER, rows).encode("utf-8-sig"))
 

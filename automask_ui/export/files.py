@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,6 @@ from automask_ui.export.base import ExportItem, Found, unique_stems
 
 __all__ = [
     "jpeg_bytes",
-    "photo_png",
     "png_bytes",
     "read_json",
     "read_pixels",
@@ -66,17 +66,14 @@ def zip_add(archive: zipfile.ZipFile, name: str, data: bytes, *, packed: bool = 
     archive.writestr(info, data, compress_type=method)
 
 
-def png_bytes(image: Image.Image) -> bytes:
-    """``image`` as PNG. Only runs are packed, which suits masks: half the time, and smaller than the default."""
+def png_bytes(picture: Image.Image | np.ndarray) -> bytes:
+    """A picture (an array is H×W, H×W×3 or H×W×4) as PNG.
+
+    Only runs are packed: for masks and for photos that is quicker than zlib's default, and smaller.
+    """
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
-    return buffer.getvalue()
-
-
-def photo_png(pixels: np.ndarray) -> bytes:
-    """H×W×3 or H×W×4 uint8 of photographic content as PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=2)
     return buffer.getvalue()
 
 
@@ -111,20 +108,29 @@ def write_json(value: Mapping[str, Any] | Iterator[Any], file: BinaryIO) -> None
 
 
 def _write_value(value: Any, text: TextIO) -> None:
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and any(isinstance(part, (Mapping, Iterator)) for part in value.values()):
         pieces: Iterable[tuple[str, Any]] = ((f"{json.dumps(key)}: ", part) for key, part in value.items())
         brackets = "{}"
     elif isinstance(value, Iterator):
         pieces = (("", part) for part in value)
         brackets = "[]"
     else:
-        text.write(json.dumps(value, ensure_ascii=False, allow_nan=False))
+        text.write(json.dumps(_without_nan(value), ensure_ascii=False, allow_nan=False))
         return
     text.write(brackets[0])
     for index, (start, part) in enumerate(pieces):
         text.write(f"{',' if index else ''}\n{start}")
         _write_value(part, text)
     text.write(f"\n{brackets[1]}")
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: a score that was not measured is null."""
+    if isinstance(value, Mapping):
+        return {key: _without_nan(part) for key, part in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def read_json(file: BinaryIO) -> Any:

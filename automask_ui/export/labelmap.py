@@ -61,7 +61,7 @@ def _flat(order: Order, item: ExportItem) -> np.ndarray:
 def _picture(flat: np.ndarray) -> tuple[str, bytes]:
     """Extension and content. PNG ends at 16 bits; TIFF goes on."""
     if flat.dtype != np.int32:
-        return "png", png_bytes(Image.fromarray(flat))
+        return "png", png_bytes(flat)
     buffer = io.BytesIO()
     Image.fromarray(flat).save(buffer, "TIFF", compression="tiff_lzw")
     return "tif", buffer.getvalue()

@@ -15,7 +15,7 @@ from PIL import Image
 
 from automask_ui.export.base import Exporter, ExportItem, Found
 from automask_ui.export.cutouts import cutout, placed
-from automask_ui.export.files import photo_png, read_pixels, zip_add, zipped_pictures
+from automask_ui.export.files import png_bytes, read_pixels, zip_add, zipped_pictures
 
 __all__ = ["EXPORTERS"]
 
@@ -42,15 +42,15 @@ def _write(item: ExportItem, file: BinaryIO) -> None:
             id_, label, mask = rows[row]
             rgba, (left, top) = cutout(item.image, mask.rle, tight=True)
             source = f"data/{id_}.png"
-            zip_add(archive, source, photo_png(rgba), packed=True)
+            zip_add(archive, source, png_bytes(rgba), packed=True)
             layers.append({"name": f"{id_} {label}", "src": source, "x": str(left), "y": str(top)})
-        photo = photo_png(item.image)
+        photo = png_bytes(item.image)
         layers.append({"name": "photo", "src": "data/photo.png", "x": "0", "y": "0"})
         thumbnail = Image.fromarray(item.image)
         thumbnail.thumbnail((_THUMBNAIL, _THUMBNAIL))
         zip_add(archive, "data/photo.png", photo, packed=True)
         zip_add(archive, "mergedimage.png", photo, packed=True)
-        zip_add(archive, "Thumbnails/thumbnail.png", photo_png(np.asarray(thumbnail)), packed=True)
+        zip_add(archive, "Thumbnails/thumbnail.png", png_bytes(np.asarray(thumbnail)), packed=True)
         zip_add(archive, "stack.xml", _stack(item, layers))
 
 

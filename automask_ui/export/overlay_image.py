@@ -6,18 +6,17 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
 
 from automask_ui.errors import ExportError
 from automask_ui.export.base import Exporter, ExportItem, Found
-from automask_ui.export.files import read_pixels, zipped_pictures
+from automask_ui.export.files import png_bytes, read_pixels, zipped_pictures
 from automask_ui.overlay import draw
 
 __all__ = ["EXPORTERS"]
 
 
 def _write(item: ExportItem, file: BinaryIO) -> None:
-    Image.fromarray(draw(item.image, item.masks)).save(file, "PNG", compress_level=3)
+    file.write(png_bytes(draw(item.image, item.masks)))
 
 
 def _read(file: BinaryIO, item: ExportItem) -> Iterator[Found]:

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
 
 from automask_ui import rle as rle_codec
 from automask_ui.export.base import Exporter, ExportItem, Found, unique_stems
 from automask_ui.export.files import png_bytes, read_pixels, zip_add
+from automask_ui.rle import Rle
 
 __all__ = ["EXPORTERS", "METADATA_COLUMNS", "metadata_csv"]
 
@@ -50,12 +50,19 @@ def metadata_csv(item: ExportItem) -> str:
     return text.getvalue()
 
 
+def _black_and_white(rle: Rle) -> np.ndarray:
+    """The mask as H×W uint8, 0 or 255. Rows come first in memory, unlike in what decoding the whole mask gives."""
+    window, (left, top) = rle_codec.decode_window(rle)
+    picture = np.zeros(rle["size"], dtype=np.uint8)
+    np.multiply(window, 255, out=picture[top : top + window.shape[0], left : left + window.shape[1]], casting="unsafe")
+    return picture
+
+
 def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         for stem, item in zip(unique_stems(items), items, strict=True):
             for id_, rle in zip(item.ids, item.masks.rle, strict=True):
-                picture = Image.fromarray(rle_codec.decode(rle).astype(np.uint8) * np.uint8(255))
-                zip_add(archive, f"{stem}/{id_}.png", png_bytes(picture), packed=True)
+                zip_add(archive, f"{stem}/{id_}.png", png_bytes(_black_and_white(rle)), packed=True)
             zip_add(archive, f"{stem}/metadata.csv", metadata_csv(item).encode())
 
 
