@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -19,9 +21,10 @@ SAMPLES = [
 
 
 def parse_flags() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description="Find every object in a picture, in the browser.")
-    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
-                        help="address to listen on; 0.0.0.0 opens it to the network (default: %(default)s)")  # fmt: skip
+    host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+    parser.add_argument("--host", default=host, help="0.0.0.0 opens the page to the network (default: %(default)s)")
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
     parser.add_argument("--model", help="model to begin with (default: the best that is here)")
     parser.add_argument("--checkpoint", type=Path, help="a .pth, .pt or .safetensors file of your own to begin with")
@@ -61,6 +64,8 @@ def main() -> None:
         service.load(service.default_model)
     except AutoMaskError as error:
         raise SystemExit(f"error: {error}") from error
+    # Ended like this by containers and service managers: with temporary files removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     page = build_app(service)
     threading.Thread(target=service.prepare_sample, name="sample", daemon=True).start()
     page.launch(server_name=flags.host, server_port=flags.port, **launch_options())

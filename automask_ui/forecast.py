@@ -27,7 +27,7 @@ class Workload:
 
 
 def workload(grid: GridOptions) -> Workload:
-    """Points and crops of ``grid``, as upstream's ``build_all_layer_point_grids`` and ``generate_crop_boxes`` lay them."""
+    """Points and crops of ``grid``; they are laid as in upstream's ``build_all_layer_point_grids``."""
     points = crops = 0
     for layer in range(grid.crop_n_layers + 1):
         layer_crops = 4**layer
@@ -68,7 +68,8 @@ class Speeds:
         """A run of ``model`` read ``crops`` crops in ``seconds``."""
         each = seconds / max(1, crops)
         with self._lock:
-            if each > _CACHED_SHARE * self._encode.get(model, 0.0):
+            known = self._encode.get(model)
+            if known is None or each > _CACHED_SHARE * known:
                 self._encode[model] = each
 
     def record_decode(self, model: Hashable, seconds: float, points: int) -> None:

@@ -1,7 +1,7 @@
 """The use cases behind the page and the API: open, find, refilter, show, export.
 
-Models are reached through :class:`Engine`, a protocol, so that everything here runs and is tested without torch. Engines
-come by model name from a factory that is handed in.
+Models are reached through :class:`Engine`, a protocol, so that everything here runs and is tested without torch.
+Engines come by model name from a factory that is handed in.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from automask_ui.export import EXPORTERS, ExportItem, ExportReport, export
 from automask_ui.forecast import Speeds, Workload
 from automask_ui.images import LoadedImage, load_image
 from automask_ui.masks import MaskResult
-from automask_ui.options import GeneratorOptions
+from automask_ui.options import PRESETS, GeneratorOptions
 from automask_ui.running import Progress, Steps, job_of, run_into
 from automask_ui.session import Difference, Job, Session, ShowOnly
 from automask_ui.store import SessionStore
@@ -254,7 +254,7 @@ class Service:
         """Find the masks of the first sample; meant for a thread of its own. Measures the model's speed as well."""
         try:
             model = self.load(self.default_model).model
-            options = GeneratorOptions(**self.thresholds(self.default_model))
+            options = PRESETS["balanced"].options(**self.thresholds(self.default_model))
             image = load_image(next(iter(self.samples.values())))
             self.first_sample.finish(self.find_once(image, self.default_model, options))
             _log.info("The sample photo is ready (%s on %s)", model.title, model.device)

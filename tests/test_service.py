@@ -268,7 +268,7 @@ def test_files_go_with_the_visitor(service: Service, photo: Path) -> None:
 
 
 def test_unknown_model(service: Service, photo: Path) -> None:
-    with pytest.raises(UnknownModelError, match="There is no model 'vit_x'. The models are: fake, other"):
+    with pytest.raises(UnknownModelError, match=r"There is no model 'vit_x'\. The models are: fake, other"):
         next(service.find(service.open("ann", photo), "vit_x", OPTIONS))
 
 
@@ -345,7 +345,7 @@ def test_background_sample_measures_and_is_shared(photo: Path) -> None:
 
 
 def test_unknown_sample(service: Service) -> None:
-    with pytest.raises(NoImageError, match="There is no sample 'x'. The samples are: my photo"):
+    with pytest.raises(NoImageError, match=r"There is no sample 'x'\. The samples are: my photo"):
         service.open_sample("ann", "x")
 
 
@@ -379,7 +379,9 @@ def test_export_of_chosen_masks(service: Service, photo: Path) -> None:
         ("coco", [1, 10**9], RunGoneError),  # a number that is not there
     ],
 )
-def test_export_refuses(service: Service, photo: Path, name: object, ids: list[object], error: type[AutoMaskError]) -> None:
+def test_export_refuses(
+    service: Service, photo: Path, name: object, ids: list[object], error: type[AutoMaskError]
+) -> None:
     session = service.open("ann", photo)
     run(service, session)
     with pytest.raises(error):
@@ -399,4 +401,3 @@ def test_find_once_leaves_no_session(service: Service, photo: Path) -> None:
     result = service.find_once(load_image(photo), "fake", OPTIONS)
     assert len(result.masks)
     assert not list(service.store.scratch.iterdir())
-

@@ -47,6 +47,7 @@ def find_masks_endpoint(service: Service, **queue: Any) -> None:
         output_mode: str = "coco_rle",
         model: str = service.default_model,
     ) -> dict:
+        """Only the names and defaults are meant here: every value may be anything."""
         values = {name: value for name, value in locals().items() if name not in ("image", "model", "service")}
         return _answer(service, image, model, values)
 
@@ -61,7 +62,9 @@ def _answer(service: Service, image: object, model: object, values: dict[str, An
     """
     mode = values["output_mode"]
     if mode not in _JSON_MODES:
-        raise OptionError(f"output_mode is {str(mode)[:40]!r}, but must be one of {', '.join(_JSON_MODES)}: JSON has no arrays.")
+        raise OptionError(
+            f"output_mode is {str(mode)[:40]!r}, but must be one of {', '.join(_JSON_MODES)}: JSON has no arrays."
+        )
     options = checked_options(values)
     began = time.monotonic()
     result = service.find_once(load_image(_uploaded(image)), model if isinstance(model, str) else repr(model), options)

@@ -49,8 +49,8 @@ def friendly(handler: F) -> F:
 def _shown(error: Exception, arguments: tuple[Any, ...]) -> gr.Error:
     if isinstance(error, gr.Error):
         return error
-    headers = next((argument.headers for argument in arguments if isinstance(argument, gr.Request)), {})
-    words = words_for(headers)
+    requests = [argument for argument in arguments if isinstance(argument, gr.Request)]
+    words = words_for(requests[0].headers if requests else {})
     if isinstance(error, AutoMaskError):
         return gr.Error(str(error), title=words.say("error.title"), print_exception=False)
     _log.error("A request failed", exc_info=error)

@@ -215,7 +215,9 @@ class Handlers:
         """Record which masks were hidden or shown again; the viewer shows it already."""
         session = self._session_of(visitor, payload)
         ids = payload.get("ids")
-        session.set_hidden([n for n in ids if type(n) is int] if isinstance(ids, list) else [], bool(payload.get("hidden")))
+        session.set_hidden(
+            [n for n in ids if type(n) is int] if isinstance(ids, list) else [], bool(payload.get("hidden"))
+        )
 
     def export(self, visitor: Visitor, payload: Any) -> ExportReport:
         """Write a download."""

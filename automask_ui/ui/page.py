@@ -14,7 +14,6 @@ from automask_ui.ui.api import find_masks_endpoint
 from automask_ui.ui.handlers import Handlers
 from automask_ui.ui.status import StatusLine
 from automask_ui.ui.texts import I18N
-from automask_ui.ui.texts import I18N as t
 from automask_ui.ui.theme import THEME
 from automask_ui.ui.viewer import MaskViewer
 from automask_ui.ui.wiring import MODEL_QUEUE, Parts, wire
@@ -48,7 +47,7 @@ def build_app(service: Service) -> gr.Blocks:
             with gr.Column(elem_id="stage", min_width=320):
                 line = StatusLine(elem_id="status")
                 viewer = _viewer(service)
-        download = gr.DownloadButton(t("download"), visible="hidden", elem_id="download")
+        download = gr.DownloadButton(visible="hidden", elem_id="download")
         wire(page, Parts(photo, model, sliders, show, run, viewer, line, device, download), Handlers(service))
         find_masks_endpoint(service, **MODEL_QUEUE)
     page.queue(max_size=_QUEUE_SIZE)

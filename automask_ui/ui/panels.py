@@ -13,6 +13,7 @@ from automask_ui.options import PARAMETERS, PRESETS, Parameter
 from automask_ui.ui.controls import CUSTOM, preset_values
 from automask_ui.ui.samples import SampleStrip
 from automask_ui.ui.texts import I18N as t
+from automask_ui.ui.upload import UploadImage
 
 __all__ = [
     "ModelPanel",
@@ -29,24 +30,18 @@ __all__ = [
 ]
 
 
-class UploadImage(gr.Image):
-    """Gradio's upload, handing over the file's path: our own code opens it, and can say what is wrong with it."""
-
-    is_template = True  # the front end of gr.Image
-
-    def preprocess(self, payload: object) -> str | None:  # type: ignore[override]
-        """The path of the uploaded file."""
-        return getattr(payload, "path", None)
-
-
 @dataclass(frozen=True)
 class PhotoPanel:
+    """Where a photo comes in."""
+
     upload: UploadImage
     samples: SampleStrip
 
 
 @dataclass(frozen=True)
 class ModelPanel:
+    """Which model, and which ready-made settings."""
+
     model: gr.Dropdown
     info: gr.Markdown
     preset: gr.Radio
@@ -54,6 +49,8 @@ class ModelPanel:
 
 @dataclass(frozen=True)
 class PointsPanel:
+    """Points of one's own."""
+
     text: gr.Textbox
     file: gr.UploadButton
 
@@ -77,6 +74,8 @@ class SlidersPanel:
 
 @dataclass(frozen=True)
 class ShowPanel:
+    """What of the kept masks is shown."""
+
     smallest: gr.Number
     largest: gr.Number
     unit: gr.Radio
@@ -85,6 +84,8 @@ class ShowPanel:
 
 @dataclass(frozen=True)
 class RunPanel:
+    """The primary action."""
+
     find: gr.Button
     stop: gr.Button
     forecast: gr.Markdown
@@ -95,7 +96,7 @@ def photo_panel(samples: Mapping[str, Path]) -> PhotoPanel:
     upload = UploadImage(
         label=t("photo"),
         sources=["upload", "clipboard"],
-        placeholder=t("photo.drop"),
+        placeholder=t("photo.drop"),  # type: ignore[arg-type]  # takes translations as labels do
         height=88,
         buttons=[],
         elem_id="photo",
@@ -180,5 +181,6 @@ def _points_panel() -> PointsPanel:
         max_lines=6,
         elem_id="point_grids",
     )
-    file = gr.UploadButton(t("points.file"), file_types=[".json", ".txt", ".csv"], size="sm", elem_id="points-file")
+    types = [".json", ".txt", ".csv"]
+    file = gr.UploadButton(t("points.file"), file_types=types, size="sm", elem_id="points-file")  # type: ignore[arg-type]
     return PointsPanel(text, file)

@@ -137,5 +137,3 @@ def device_name(model: EngineModel) -> str:
     """The device as people call it."""
     names = {"cpu": "CPU", "cuda": "GPU", "mps": "Apple GPU"}
     return names.get(str(model.device).split(":")[0], str(model.device))
-
-

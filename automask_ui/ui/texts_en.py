@@ -8,14 +8,12 @@ __all__ = ["EN"]
 
 EN: dict[str, str] = {
     # Header and photo
-    "tagline": "Every object in a picture as a mask",
     "photo": "Photo",
     "photo.drop": "Drop a photo here, click to choose one, or paste it",
     "samples": "Sample photos",
     "sample.open": "Open the sample photo {name}",
     # Model and presets
     "model": "Model",
-    "model.size": "{title} ({size} download)",
     "model.info": "{good_for}. Runs on {device}.",
     "model.unloaded": "{good_for}. It is loaded at the first run.",
     "model.download": "{good_for}. Its file ({size}) is fetched at the first run.",
@@ -30,11 +28,9 @@ EN: dict[str, str] = {
     "group.show.note": "Hides masks from view and from “shown” downloads. Not one of SAM's own settings.",
     "points": "Points of your own",
     "points.info": "point_grids · one x, y a line, from 0 to 1; a blank line starts the next layer. Replaces the grid.",
-    "points.example": "0.25, 0.5",
     "points.file": "Open a file…",
     "show.smallest": "Smallest area",
     "show.largest": "Largest area",
-    "show.largest.info": "Empty: no limit",
     "show.unit": "Area in",
     "show.unit.percent": "% of the picture",
     "show.covering": "Hide what covers more than",
@@ -42,8 +38,6 @@ EN: dict[str, str] = {
     # Run
     "find": "Find masks",
     "stop": "Stop",
-    "find.key": "Ctrl+Enter",
-    "stop.key": "Esc",
     "forecast.points": "{points:,} points",
     "forecast.points.one": "{points:,} point",
     "forecast.crops": "{points:,} points in {crops:,} crops",
@@ -93,18 +87,13 @@ EN: dict[str, str] = {
     "empty.edge": "{n:,} are cut off by the edge of a crop: raise {title}?",
     "empty.other": "Try another preset.",
     "empty.show": "All {all:,} masks are hidden by Show only: widen it?",
-    "why.no_candidate": "No candidate covers this place: try a denser grid.",
-    "why.threshold": "A mask here falls to {title} {value:g} (it has {score:.2f}): lower it?",
-    "why.score": "A candidate whose point is {px:,} px away falls to {title} {value:g} (it has {score:.2f}).",
-    "why.show": "A mask here is hidden by Show only.",
     # Errors
-    "error.unexpected": "Something went wrong on our side; the last result is still there. Try again, or another photo.",
+    "error.unexpected": "Something went wrong on our side; the last result is still there. Try again.",
     "error.title": "That did not work",
     # Other controls
     "download": "Download",
     "viewer": "Picture and masks",
     "status": "Status",
-    "language": "en",
 }
 
 EN.update({f"parameter.{row.field}": row.title for row in PARAMETERS.values()})

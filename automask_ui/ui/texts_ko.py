@@ -6,14 +6,12 @@ __all__ = ["KO"]
 
 KO: dict[str, str] = {
     # Header and photo
-    "tagline": "사진 속 모든 물체를 마스크로",
     "photo": "사진",
     "photo.drop": "사진을 끌어다 놓거나, 클릭해서 고르거나, 붙여넣으세요",
     "samples": "예시 사진",
     "sample.open": "예시 사진 {name} 열기",
     # Model and presets
     "model": "모델",
-    "model.size": "{title} ({size} 다운로드)",
     "model.info": "{good_for}. {device}에서 실행됩니다.",
     "model.unloaded": "{good_for}. 처음 실행할 때 불러옵니다.",
     "model.download": "{good_for}. 처음 실행할 때 파일({size})을 내려받습니다.",
@@ -36,18 +34,18 @@ KO: dict[str, str] = {
     "group.show.note": "화면과 ‘보이는 것’ 다운로드에서만 숨깁니다. SAM 자체의 설정이 아닙니다.",
     "points": "직접 지정한 점",
     "points.info": "point_grids · 한 줄에 x, y 하나씩(0~1). 빈 줄은 다음 단계를 뜻하며, 격자를 대신합니다.",
-    "points.example": "0.25, 0.5",
     "points.file": "파일 열기…",
     "show.smallest": "최소 면적",
     "show.largest": "최대 면적",
-    "show.largest.info": "비우면 제한 없음",
     "show.unit": "면적 단위",
     "show.unit.percent": "사진의 %",
     "show.covering": "이보다 넓게 덮는 마스크 숨기기",
     "show.covering.info": "사진에 대한 비율(%). 100이면 아무것도 숨기지 않습니다",
     # Parameters
     "parameter.points_per_side": "격자 밀도",
-    "parameter.points_per_side.help": "작은 물체를 놓치면 올리고, 너무 오래 걸리면 내리세요(시간은 제곱으로 늘어납니다).",
+    "parameter.points_per_side.help": (
+        "작은 물체를 놓치면 올리고, 너무 오래 걸리면 내리세요(시간은 제곱으로 늘어납니다)."
+    ),
     "parameter.points_per_batch": "한 번에 처리할 점",
     "parameter.points_per_batch.help": "GPU가 한가하면 올리고, 메모리가 모자라면 내리세요.",
     "parameter.crop_n_layers": "확대 단계",
@@ -63,7 +61,9 @@ KO: dict[str, str] = {
     "parameter.pred_iou_thresh": "마스크 품질",
     "parameter.pred_iou_thresh.help": "엉성한 마스크가 있으면 올리고, 좋은 물체가 빠지면 내리세요.",
     "parameter.stability_score_thresh": "경계 안정성",
-    "parameter.stability_score_thresh.help": "경계가 흐릿한 마스크가 있으면 올리고, 경계가 부드러운 물체가 빠지면 내리세요.",
+    "parameter.stability_score_thresh.help": (
+        "경계가 흐릿한 마스크가 있으면 올리고, 경계가 부드러운 물체가 빠지면 내리세요."
+    ),
     "parameter.stability_score_offset": "안정성 검사 강도",
     "parameter.stability_score_offset.help": "흐릿한 마스크가 검사를 통과하면 올리고, 좋은 마스크가 탈락하면 내리세요.",
     "parameter.box_nms_thresh": "중복 허용 겹침",
@@ -77,8 +77,6 @@ KO: dict[str, str] = {
     # Run
     "find": "마스크 찾기",
     "stop": "중지",
-    "find.key": "Ctrl+Enter",
-    "stop.key": "Esc",
     "forecast.points": "점 {points:,}개",
     "forecast.points.one": "점 {points:,}개",
     "forecast.crops": "조각 {crops:,}개에 점 {points:,}개",
@@ -128,16 +126,11 @@ KO: dict[str, str] = {
     "empty.edge": "{n:,}개가 조각 경계에서 잘립니다. {title} 값을 높여 볼까요?",
     "empty.other": "다른 프리셋을 써 보세요.",
     "empty.show": "마스크 {all:,}개가 모두 ‘보기 범위’ 때문에 숨었습니다. 범위를 넓혀 볼까요?",
-    "why.no_candidate": "이 자리를 덮는 후보가 없습니다. 격자를 더 촘촘하게 해 보세요.",
-    "why.threshold": "여기 있는 마스크는 {score:.2f}점이라 {title} {value:g} 기준에 걸립니다. 낮춰 볼까요?",
-    "why.score": "{px:,} px 떨어진 점의 후보는 {score:.2f}점이라 {title} {value:g} 기준에 걸립니다.",
-    "why.show": "여기 있는 마스크는 ‘보기 범위’ 때문에 숨었습니다.",
     # Errors
-    "error.unexpected": "서버에서 문제가 생겼습니다. 마지막 결과는 그대로 있습니다. 다시 시도하거나 다른 사진을 써 보세요.",
+    "error.unexpected": "서버에서 문제가 생겼습니다. 마지막 결과는 그대로 있습니다. 다시 시도해 보세요.",
     "error.title": "처리하지 못했습니다",
     # Other controls
     "download": "다운로드",
     "viewer": "사진과 마스크",
     "status": "상태",
-    "language": "ko",
 }

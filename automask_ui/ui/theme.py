@@ -8,7 +8,16 @@ from gradio.themes.utils import colors, sizes
 __all__ = ["THEME"]
 
 # Fonts of the system: nothing is fetched, and Korean text gets the platform's own typeface.
-_SANS = ("Inter", "system-ui", "-apple-system", "Segoe UI", "Apple SD Gothic Neo", "Malgun Gothic", "Noto Sans CJK KR", "sans-serif")
+_SANS = (
+    "Inter",
+    "system-ui",
+    "-apple-system",
+    "Segoe UI",
+    "Apple SD Gothic Neo",
+    "Malgun Gothic",
+    "Noto Sans CJK KR",
+    "sans-serif",
+)
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 THEME = gr.themes.Base(

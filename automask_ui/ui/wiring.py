@@ -145,9 +145,7 @@ def _wire_runs(parts: Parts, handlers: Handlers) -> list[Any]:
 
     buttons = [run.find, run.stop]
     begins = {"fn": begin, "inputs": None, "outputs": [*buttons, parts.status], **_QUICK}
-    found = run.find.click(**begins).then(
-        find, parts.controls, parts.screen, api_visibility="private", **running
-    )
+    found = run.find.click(**begins).then(find, parts.controls, parts.screen, api_visibility="private", **running)
     resumed = parts.viewer.resume(**begins).then(resume, None, parts.screen, api_visibility="private", **running)
     settled = [parts.model.info, parts.device, run.forecast, *parts.sliders.all.values()]
     for event in (found, resumed):
@@ -176,7 +174,12 @@ def _settled(parts: Parts, handlers: Handlers, controls: Controls, visitor: Visi
 def _wire_opening(page: gr.Blocks, parts: Parts, handlers: Handlers, runs: list[Any]) -> None:
     """First visit, upload, samples."""
     outputs = [parts.photo.upload, *parts.screen]
-    common = {"cancels": runs, "show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
+    common: dict[str, Any] = {
+        "cancels": runs,
+        "show_progress": "hidden",
+        "api_visibility": "private",
+        "concurrency_limit": 4,
+    }
 
     @friendly
     def first_visit(request: gr.Request) -> Iterator[Any]:
@@ -274,4 +277,3 @@ def _wire_viewer(parts: Parts, handlers: Handlers) -> None:
     )  # fmt: skip
     written.success(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
     parts.viewer.visibility(hide, None, None, **_QUICK)
-

@@ -1,0 +1,115 @@
+"""The documented endpoint over HTTP, with gradio_client and with values that no page would send."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import page_app
+import pytest
+from PIL import Image
+
+from automask_ui import rle
+
+gradio_client = pytest.importorskip("gradio_client")
+
+FIELDS = {"segmentation", "area", "bbox", "predicted_iou", "point_coords", "stability_score", "crop_box"}
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("api") / "photo.png"
+    Image.fromarray(np.full((37, 53, 3), 90, np.uint8)).save(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    with page_app.running() as url:
+        connected = gradio_client.Client(url, verbose=False)
+        yield connected
+        connected.close()
+
+
+def ask(client: Any, photo: str, **values: Any) -> Any:
+    return client.predict(image=gradio_client.handle_file(photo), api_name="/find_masks", **values)
+
+
+def test_only_one_endpoint_is_documented(client: Any) -> None:
+    endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert list(endpoints) == ["/find_masks"]
+    parameters = {row["parameter_name"]: row for row in endpoints["/find_masks"]["parameters"]}
+    assert len(parameters) == 15  # the picture, SAM's 13, the model
+    assert parameters["pred_iou_thresh"]["parameter_default"] == 0.88
+    assert parameters["model"]["parameter_default"] == "fake"
+
+
+def test_masks_come_back(client: Any, photo: str) -> None:
+    answer = ask(client, photo, points_per_side=6, pred_iou_thresh=0.8, stability_score_thresh=0.9)
+    assert answer["image_size"] == [37, 53]
+    assert answer["masks"]
+    for mask in answer["masks"]:
+        assert mask.keys() == FIELDS
+        coded = {"size": mask["segmentation"]["size"], "counts": mask["segmentation"]["counts"].encode()}
+        assert rle.decode(coded).sum() == mask["area"]
+    assert sum(answer["verdicts"].values()) == 6 * 6 * 3
+    assert answer["options"]["points_per_side"] == 6
+
+
+def test_own_points_and_uncompressed_runs(client: Any, photo: str) -> None:
+    answer = ask(client, photo, point_grids=[[[0.5, 0.5]]], output_mode="uncompressed_rle", pred_iou_thresh=0.0,
+                 stability_score_thresh=0.0)  # fmt: skip
+    assert sum(answer["verdicts"].values()) == 3
+    assert isinstance(answer["masks"][0]["segmentation"]["counts"], list)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"points_per_side": "33"}, "points_per_side must be a whole number from 1 to 128, but is '33'"),  # text
+        ({"points_per_side": 32.5}, "points_per_side must be a whole number"),  # a fraction
+        ({"points_per_side": None}, "points_per_side"),  # nothing, and no points either
+        ({"pred_iou_thresh": None}, "pred_iou_thresh must be a number from 0 to 1, but is None"),  # nothing
+        ({"pred_iou_thresh": [0.5]}, r"but is \[0.5\]"),  # a list
+        ({"pred_iou_thresh": True}, "but is True"),  # a bool
+        ({"crop_overlap_ratio": 1.5}, "crop_overlap_ratio must be a number from 0 to 0.9, but is 1.5"),  # outside
+        ({"min_mask_region_area": -1}, "min_mask_region_area"),  # negative
+        ({"point_grids": [[[0.5, 2]]]}, "not in 0 to 1"),  # outside the picture
+        ({"point_grids": "0.5"}, "point_grids must be a list of layers"),  # text
+        ({"output_mode": "binary_mask"}, "JSON has no arrays"),  # a mode for Python only
+        ({"output_mode": None}, "output_mode is 'None'"),  # nothing
+        ({"model": "vit_x"}, "There is no model 'vit_x'"),  # unknown
+        ({"model": ["fake"]}, "There is no model"),  # a list
+        ({"points_per_side": 128, "crop_n_layers": 3}, "at most 100,000 points"),  # too much work
+    ],
+)
+def test_refused_in_words(client: Any, photo: str, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(Exception, match=message):
+        ask(client, photo, **values)
+
+
+@pytest.mark.parametrize("image", ["/etc/passwd", None, 3, {"path": "/etc/passwd"}], ids=repr)
+def test_only_uploaded_files_are_opened(client: Any, image: Any) -> None:
+    with pytest.raises(Exception, match="must be an uploaded file"):
+        client.predict(image=image, api_name="/find_masks")
+
+
+def test_marked_path_outside_the_uploads_is_refused(client: Any, tmp_path: Path) -> None:
+    # gradio_client would upload the file: only plain HTTP can claim that a path on the server is an upload.
+    secret = tmp_path / "secret.png"
+    Image.fromarray(np.zeros((5, 7, 3), np.uint8)).save(secret)
+    forged = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
+    url = f"{client.src.rstrip('/')}/gradio_api/call/find_masks"
+    event = httpx.post(url, json={"data": [forged]}).json()["event_id"]
+    answer = httpx.get(f"{url}/{event}", timeout=30).text
+    assert "event: error" in answer
+    assert "masks" not in answer
+
+
+def test_file_that_is_no_picture(client: Any, tmp_path: Path) -> None:
+    (tmp_path / "notes.jpg").write_text("hello")
+    with pytest.raises(Exception, match=r"notes.jpg is no picture"):
+        ask(client, str(tmp_path / "notes.jpg"))

@@ -1,0 +1,348 @@
+"""The page's events as plain functions: what a visitor is told and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+from fakes import FakeEngine, FakeModel, fake_models
+from PIL import Image
+
+from automask_ui import running
+from automask_ui.errors import AutoMaskError, OptionError, RunGoneError
+from automask_ui.options import PARAMETERS, GeneratorOptions
+from automask_ui.service import Service
+from automask_ui.ui.controls import Controls, preset_values
+from automask_ui.ui.errors import friendly
+from automask_ui.ui.handlers import Handlers, Screen, Visitor
+from automask_ui.ui.texts import Words
+
+ANN = Visitor("ann", Words("en"))
+VALUES = {**preset_values("balanced", {}), "points_per_side": 6, "points_per_batch": 9, "pred_iou_thresh": 0.8}
+
+
+@pytest.fixture(autouse=True)
+def tell_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "UPDATE_SECONDS", 0.0)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> str:
+    path = tmp_path / "photo.png"
+    Image.fromarray(np.full((37, 53, 3), 90, np.uint8)).save(path)
+    return str(path)
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine(FakeModel(pred_iou_thresh=0.8, stability_score_thresh=0.9))
+
+
+@pytest.fixture
+def handlers(engine: FakeEngine, photo: str) -> Handlers:
+    return Handlers(Service(lambda name: engine, fake_models("fake"), "fake", [Path(photo)]))
+
+
+def controls(preset: str = "custom", **changes: Any) -> Controls:
+    own = {
+        key: changes.pop(key) for key in ("points_text", "smallest", "largest", "unit", "covering") if key in changes
+    }
+    return Controls("fake", preset, {**VALUES, "stability_score_thresh": 0.9, **changes}, **own)
+
+
+def last(screens: Iterator[Screen]) -> Screen:
+    *_, screen = screens
+    return screen
+
+
+def text(screen: Screen) -> str:
+    assert screen.status is not None
+    return screen.status["text"]
+
+
+# Opening
+
+
+def test_open_shows_the_photo(handlers: Handlers, photo: str) -> None:
+    screen = handlers.open(ANN, photo)
+    assert text(screen) == "photo.png, 53 × 37 px. Press Find masks."
+    assert screen.view is not None
+    assert (screen.view.width, screen.view.height, screen.view.masks) == (53, 37, [])
+    assert screen.view.image is not None
+    assert Path(screen.view.image.path).stat().st_size
+
+
+def test_open_without_a_photo(handlers: Handlers) -> None:
+    with pytest.raises(AutoMaskError, match="open a photo"):
+        handlers.open(ANN, None)
+
+
+def test_first_visit_before_and_after_the_sample_is_ready(handlers: Handlers) -> None:
+    waiting = handlers.first_visit(ANN)
+    assert text(next(waiting)) == "Preparing the sample photo…"
+    handlers.service.prepare_sample()
+    ready = next(waiting)
+    assert ready.view is not None
+    assert ready.view.masks
+    assert "already done" in text(ready)
+    assert last(handlers.first_visit(Visitor("bob", Words("ko")))).view is not None
+
+
+def test_first_visit_gives_way_to_a_photo(handlers: Handlers, photo: str) -> None:
+    waiting = handlers.first_visit(ANN)
+    next(waiting)
+    handlers.open(ANN, photo)
+    assert list(waiting) == []
+
+
+def test_sample_that_failed_says_why(handlers: Handlers) -> None:
+    handlers.service.first_sample.finish(None, "No file.")
+    screen = last(handlers.first_visit(ANN))
+    assert text(screen) == "The sample could not be prepared. No file."
+    assert screen.view is not None
+    assert screen.view.image is not None
+
+
+# Running
+
+
+def test_find_says_where_it_stands(handlers: Handlers, photo: str) -> None:
+    handlers.open(ANN, photo)
+    told = [text(screen) for screen in handlers.find(ANN, controls())]
+    assert told[0] == "Loading Fake model…"
+    assert told[1] == "Reading the picture (cannot be interrupted)"
+    assert told[2].startswith("9 of 36 points, ")
+    assert "masks in " in told[-1]
+
+
+def test_find_gives_plain_numbers_and_files(handlers: Handlers, photo: str) -> None:
+    handlers.open(ANN, photo)
+    view = last(handlers.find(ANN, controls())).view
+    assert view is not None
+    assert view.layers is not None
+    assert view.layers.path != ""
+    kinds = {type(value) for mask in view.masks for value in mask.values()}
+    assert kinds <= {int, float, str, list, bool}
+    assert {type(number) for mask in view.masks for number in (*mask["bbox"], *mask["point"], *mask["crop"])} <= {
+        int,
+        float,
+    }
+
+
+def test_files_of_earlier_updates_go(handlers: Handlers, photo: str) -> None:
+    handlers.open(ANN, photo)
+    for _ in handlers.find(ANN, controls(points_per_batch=3)):
+        pass
+    folder = handlers.service.store.current("ann").folder
+    assert len(list(folder.glob("masks-*.bin"))) <= 3
+
+
+def test_preset_takes_the_models_own_thresholds(handlers: Handlers, photo: str) -> None:
+    handlers.open(ANN, photo)
+    last(handlers.find(ANN, controls("quick")))
+    result = handlers.service.store.current("ann").result
+    assert result is not None
+    assert result.options == GeneratorOptions(
+        points_per_side=16, points_per_batch=9, pred_iou_thresh=0.8, stability_score_thresh=0.9
+    )
+    assert handlers.preset("quick", "fake") == {
+        **preset_values("quick", {}),
+        "pred_iou_thresh": 0.8,
+        "stability_score_thresh": 0.9,
+    }
+    assert handlers.preset("custom", "fake") is None
+
+
+def test_untouched_sliders_mean_upstreams_defaults() -> None:
+    assert Controls("fake", "custom", preset_values("balanced", {})).options({}) == GeneratorOptions()
+
+
+def test_own_points(handlers: Handlers, photo: str) -> None:
+    handlers.open(ANN, photo)
+    preview = handlers.preview_points(ANN, "0.25,0.5\n0.75,0.5")
+    assert preview.view is not None
+    assert preview.view.points == [[0.25, 0.5], [0.75, 0.5]]
+    last(handlers.find(ANN, controls(points_text="0.25,0.5\n0.75,0.5")))
+    result = handlers.service.store.current("ann").result
+    assert result is not None
+    assert len(result.candidates) == 2 * 3
+
+
+def test_nothing_found_names_the_filter(handlers: Handlers, photo: str) -> None:
+    handlers.open(ANN, photo)
+    view = last(handlers.find(ANN, controls(pred_iou_thresh=1.0))).view
+    assert view is not None
+    assert view.empty == "0 of 108 candidates pass. 108 fall to Mask quality 1: lower it?"
+    view = last(handlers.refilter(ANN, controls(pred_iou_thresh=0.0, stability_score_thresh=1.0))).view
+    assert view is not None
+    assert "fall to Edge stability 1" in view.empty
+
+
+def test_stopped_run_is_partial_and_goes_on(handlers: Handlers, photo: str) -> None:
+    handlers.open(ANN, photo)
+    session = handlers.service.store.current("ann")
+    for screen in handlers.find(ANN, controls()):
+        if text(screen).startswith("18 of"):
+            assert session.job is not None
+            session.job.cancel.set()
+    assert text(screen).startswith("Stopped after 18 of 36 points: ")
+    assert screen.view is not None
+    assert screen.view.partial
+    done = last(handlers.resume(ANN))
+    assert done.view is not None
+    assert not done.view.partial
+
+
+def test_stop_without_a_run(handlers: Handlers, photo: str) -> None:
+    handlers.open(ANN, photo)
+    assert text(last(handlers.stop(ANN))) == "Stopped before any point was looked at."
+
+
+def test_error_is_told_once_and_cancelling_is_none(handlers: Handlers, engine: FakeEngine, photo: str) -> None:
+    handlers.open(ANN, photo)
+    last(handlers.find(ANN, controls()))
+    assert handlers.after_error(ANN) is None
+    engine.error = RuntimeError("broken")
+    with pytest.raises(RuntimeError):
+        list(handlers.find(ANN, controls(points_per_side=7)))
+    told = handlers.after_error(ANN)
+    assert told is not None
+    assert "The last result is still here" in told["text"]
+    assert handlers.after_error(ANN) is None
+
+
+# Sliders
+
+
+def test_slider_says_what_changed(handlers: Handlers, photo: str) -> None:
+    handlers.open(ANN, photo)
+    before = last(handlers.find(ANN, controls()))
+    assert before.view is not None
+    screen = last(handlers.refilter(ANN, controls(pred_iou_thresh=0.95)))
+    assert screen.view is not None
+    lost = len(before.view.masks) - len(screen.view.masks)
+    assert text(screen) == f"{len(screen.view.masks)} masks, {lost} fewer"
+    assert screen.candidates == f"{len(screen.view.masks)} of 108 candidates pass"
+    # The same drag goes on: told is what has changed since it began.
+    assert text(last(handlers.refilter(ANN, controls(pred_iou_thresh=0.8)))).endswith("masks, no change")
+
+
+def test_show_only_hides(handlers: Handlers, photo: str) -> None:
+    handlers.open(ANN, photo)
+    last(handlers.find(ANN, controls()))
+    screen = last(handlers.refilter(ANN, controls(smallest=10_000)))
+    assert screen.view is not None
+    assert screen.view.masks == []
+    assert screen.view.empty.endswith("masks are hidden by Show only: widen it?")
+
+
+def test_slider_before_anything_is_there(handlers: Handlers, photo: str) -> None:
+    assert list(handlers.refilter(ANN, controls())) == []
+    handlers.open(ANN, photo)
+    assert list(handlers.refilter(ANN, controls())) == []
+
+
+def test_slider_during_a_run_waits(handlers: Handlers, photo: str) -> None:
+    handlers.open(ANN, photo)
+    run = handlers.find(ANN, controls())
+    while not text(next(run)).startswith("18 of"):
+        pass
+    assert text(last(handlers.refilter(ANN, controls(pred_iou_thresh=0.9)))) == (
+        "The new settings apply when this run ends."
+    )
+
+
+def test_forecast(handlers: Handlers, photo: str) -> None:
+    assert handlers.forecast(ANN, controls()) == "36 points"
+    handlers.open(ANN, photo)
+    last(handlers.find(ANN, controls()))
+    assert handlers.forecast(ANN, controls()).startswith("36 points · about ")
+    assert handlers.forecast(ANN, controls(points_per_side=8)).endswith("not applied yet")
+    assert handlers.forecast(ANN, controls(crop_n_layers=1)).startswith("180 points in 5 crops")
+    with pytest.raises(OptionError, match="at most 100,000"):
+        handlers.forecast(ANN, controls(points_per_side=128, crop_n_layers=3))
+
+
+# Hostile values
+
+
+@pytest.mark.parametrize("value", [float("nan"), None, "0.5", [0.5], True, 1.5], ids=repr)
+def test_slider_values_are_checked(handlers: Handlers, photo: str, value: object) -> None:
+    handlers.open(ANN, photo)
+    with pytest.raises(OptionError, match=r"pred_iou_thresh must be a number from 0 to 1, but is"):
+        list(handlers.find(ANN, controls(pred_iou_thresh=value)))
+
+
+@pytest.mark.parametrize("payload", [None, [], "x", {}, {"run": None}, {"run": "0" * 32}, {"run": ["a"]}], ids=repr)
+def test_payload_without_a_run_of_ones_own(handlers: Handlers, photo: str, payload: Any) -> None:
+    handlers.open(ANN, photo)
+    for ask in (handlers.export, handlers.set_hidden):
+        with pytest.raises(RunGoneError):
+            ask(ANN, payload)
+
+
+@pytest.mark.parametrize("ids", [None, "1", [None, "1", 1.5, True, {}], {"0": 1}], ids=repr)
+def test_ids_that_are_none(handlers: Handlers, photo: str, ids: Any) -> None:
+    run = handlers.open(ANN, photo).view
+    assert run is not None
+    last(handlers.find(ANN, controls()))
+    handlers.set_hidden(ANN, {"run": run.run, "ids": ids, "hidden": True})
+    assert handlers.service.store.current("ann").edits.hidden == frozenset()
+    with pytest.raises(AutoMaskError, match="no mask to download"):
+        handlers.export(ANN, {"run": run.run, "format": "masks", "ids": ids})
+
+
+def test_strangers_cannot_take_a_run(handlers: Handlers, photo: str) -> None:
+    view = handlers.open(ANN, photo).view
+    assert view is not None
+    last(handlers.find(ANN, controls()))
+    with pytest.raises(RunGoneError):
+        handlers.export(Visitor("bob", Words("en")), {"run": view.run, "format": "masks", "ids": [1]})
+
+
+def test_hidden_masks_are_told_to_the_viewer(handlers: Handlers, photo: str) -> None:
+    handlers.open(ANN, photo)
+    view = last(handlers.find(ANN, controls())).view
+    assert view is not None
+    handlers.set_hidden(ANN, {"run": view.run, "ids": [view.masks[0]["id"]], "hidden": True})
+    again = handlers.views.data(handlers.service.store.current("ann"))
+    assert [mask["hidden"] for mask in again.masks[:2]] == [True, False]
+
+
+# Errors as visitors read them
+
+
+def test_own_errors_are_shown_as_they_are() -> None:
+    @friendly
+    def fails() -> None:
+        raise OptionError("points_per_side must be smaller")
+
+    with pytest.raises(gr.Error, match="points_per_side must be smaller"):
+        fails()
+
+
+def test_other_errors_are_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+    @friendly
+    def fails() -> Iterator[int]:
+        yield 1
+        raise KeyError("/home/ann/secret.txt")
+
+    steps = fails()
+    assert next(steps) == 1
+    with pytest.raises(gr.Error) as caught:
+        next(steps)
+    assert "secret" not in str(caught.value)
+    assert "Something went wrong" in str(caught.value)
+    assert "secret" in caplog.text
+
+
+def test_every_slider_value_survives_the_slider() -> None:
+    values = preset_values("small", {})
+    assert all(PARAMETERS[name].minimum <= value <= PARAMETERS[name].maximum for name, value in values.items())
+    assert values["crop_overlap_ratio"] == 0.34
+    exact = Controls("fake", "custom", values).options({}).grid.crop_overlap_ratio
+    assert exact == 512 / 1500

@@ -1,0 +1,66 @@
+"""Both languages say the same things, and everything that can be said."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+
+from automask_ui.options import PARAMETERS, PRESETS
+from automask_ui.ui.texts import I18N, TEXTS, words_for
+from automask_ui.ui.viewer import VIEWER_TEXTS
+
+
+def places(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("texts", [TEXTS, VIEWER_TEXTS], ids=["page", "viewer"])
+def test_languages_have_the_same_keys(texts: dict[str, dict[str, str]]) -> None:
+    assert texts["ko"].keys() == texts["en"].keys()
+    assert all(text.strip() for language in texts.values() for text in language.values())
+
+
+def test_languages_fill_in_the_same_values() -> None:
+    different = [key for key, text in TEXTS["en"].items() if places(text) != places(TEXTS["ko"][key])]
+    assert different == []
+
+
+def test_korean_is_korean() -> None:
+    untranslated = [key for key in TEXTS["en"] if TEXTS["en"][key] == TEXTS["ko"][key]]
+    assert untranslated == []
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_every_parameter_and_preset_has_its_texts(language: str) -> None:
+    wanted = {f"parameter.{name}{part}" for name in PARAMETERS for part in ("", ".help")}
+    wanted |= {f"preset.{name}{part}" for name in PRESETS for part in ("", ".help")}
+    assert wanted <= TEXTS[language].keys()
+    labels = I18N.translations[language]
+    assert all(f"`{name}`" in labels[f"parameter.{name}.info"] for name in PARAMETERS)
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        (None, "en"),  # no header
+        ("", "en"),  # an empty one
+        ("ko-KR,ko;q=0.9,en-US;q=0.8", "ko"),  # a Korean browser
+        ("en-US,en;q=0.9,ko;q=0.8", "en"),  # Korean as second language
+        ("fr, ko;q=0.5, en;q=0.4", "ko"),  # the best that we have
+        ("de-DE,de;q=0.9", "en"),  # none that we have
+        ("en;q=0.1, ko;q=0.2", "ko"),  # order does not count, quality does
+        ("ko;q=1.2.3, ;;;, *", "en"),  # nonsense
+    ],
+)
+def test_language_of_a_request(header: str | None, language: str) -> None:
+    headers = {} if header is None else {"accept-language": header}
+    assert words_for(headers).language == language
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.04, "0.0 s"), (1.46, "1.5 s"), (12.4, "12 s"), (119.0, "119 s"), (120.0, "2 min"), (3599.0, "60 min")],
+)
+def test_time(seconds: float, said: str) -> None:
+    assert words_for({}).time(seconds) == said
