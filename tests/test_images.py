@@ -84,16 +84,27 @@ def test_formats(format_name: str, options: dict, tolerance: int) -> None:
     assert loaded.notes == ()
 
 
-def interlaced_png() -> bytes:
-    """RGB, Adam7: an encoder for it is not in Pillow, so the seven passes are written here."""
-    passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
-    rows = [b"\0" + line.tobytes() for top, left, step_y, step_x in passes for line in RGB[top::step_y, left::step_x]]
+def written_png(rows: list[bytes], depth: int, colour_type: int, interlaced: bool = False) -> bytes:
+    """A PNG of the usual size from its raw rows, for what Pillow can read but not write."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 2, 0, 0, 1))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"".join(rows))) + chunk(b"IEND", b"")
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, depth, colour_type, 0, 0, interlaced))
+    pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def interlaced_png() -> bytes:
+    """RGB in the seven passes of Adam7."""
+    passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+    rows = [row.tobytes() for top, left, step_y, step_x in passes for row in RGB[top::step_y, left::step_x]]
+    return written_png(rows, 8, 2, interlaced=True)
+
+
+def deep_png(channels: np.ndarray, colour_type: int) -> bytes:
+    """16 bits a channel: 257 times the 8-bit value, which is the same brightness."""
+    return written_png([row.tobytes() for row in (channels.astype(">u2") * 257).astype(">u2")], 16, colour_type)
 
 
 def on_white(alpha: np.ndarray) -> np.ndarray:
@@ -119,6 +130,10 @@ MODES = {
                         np.where(HALF[..., None] > 0, GREY_RGB, 255), 1, "white"),
     "RGB with one clear colour": (saved(PHOTO, "PNG", transparency=tuple(RGB[0, 0].tolist())),
                                   np.where((RGB[0, 0] == RGB).all(axis=2, keepdims=True), 255, RGB), 0, "white"),
+    "16-bit colour": (deep_png(RGB, 2), RGB, 0, None),
+    "16-bit colour with alpha": (deep_png(np.dstack([RGB, HALF]), 6), on_white(HALF), 1, "white"),
+    "16-bit grey with alpha": (deep_png(np.dstack([GREY, HALF]), 4),
+                               np.where(HALF[..., None] > 0, GREY_RGB, 255), 1, "white"),
     "interlaced": (interlaced_png(), RGB, 0, None),
     "16-bit PNG": (saved(from_array(RAMP_16), "PNG"), np.rint(RAMP_16 / 257)[..., None].repeat(3, 2), 0, "65535"),
     "16-bit TIFF": (saved(from_array(RAMP_16), "TIFF"), np.rint(RAMP_16 / 257)[..., None].repeat(3, 2), 0, "65535"),

@@ -73,7 +73,11 @@ def _scores(id_: int, mask: Mask) -> dict[str, Any]:
 
 
 def polygons(rle: Rle) -> list[list[float]]:
-    """A mask as COCO polygons, one a connected part; holes are tied to their part by a cut of no width."""
+    """A mask as COCO polygons, one a connected part; holes are tied to their part by a cut of no width.
+
+    They run along pixel edges, as COCO means them, and give the same pixels in pycocotools. Readers that paint a
+    polygon's border as well (OpenCV) draw them up to one pixel larger to the right and below.
+    """
     return [keyhole(part).ravel().astype(float).tolist() for part in outlines(rle)]
 
 

@@ -37,7 +37,7 @@ def zipped_pictures(
 ) -> dict[str, Any]:
     """``write`` and ``read`` of a format that holds one picture a file: alone as it is, several in a ZIP."""
 
-    def write(items: Sequence[ExportItem], file: BinaryIO) -> None:
+    def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
         if len(items) == 1:
             return write_one(items[0], file)
         with zipfile.ZipFile(file, "w") as archive:
@@ -46,7 +46,7 @@ def zipped_pictures(
                 write_one(item, buffer)
                 zip_add(archive, f"{stem}.{extension}", buffer.getvalue())
 
-    def read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterable[Found]]:
+    def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterable[Found]]:
         if len(items) == 1:
             yield read_one(file, items[0])
             return
@@ -54,7 +54,8 @@ def zipped_pictures(
             for stem, item in zip(unique_stems(items), items, strict=True):
                 yield read_one(io.BytesIO(archive.read(f"{stem}.{extension}")), item)
 
-    return {"extension": extension, "write": write, "read": read, "one_picture_a_file": True}
+    # Keyword arguments for the format's row.
+    return {"extension": extension, "write": _write, "read": _read, "one_picture_a_file": True}
 
 
 def zip_add(archive: zipfile.ZipFile, name: str, data: bytes, *, packed: bool = False) -> None:

@@ -62,6 +62,7 @@ def _read(file: BinaryIO, item: ExportItem) -> Iterator[Found]:
 
 def _painted(polygons: list[list[list[list[int]]]], size_hw: tuple[int, int]) -> Rle | None:
     """The pixels whose centres lie inside, by OpenCV's even-odd fill at double size: borders miss all centres there."""
+    # All rings at once: what lies inside a hole or outside is met by an even number of them.
     rings = [np.array(ring, dtype=np.int32) for polygon in polygons for ring in polygon]
     if not rings:
         return None

@@ -51,6 +51,7 @@ def flatten(masks: MaskSet, values: Sequence[int], order: np.ndarray, dtype: typ
 
 def _flat(order: Order, item: ExportItem) -> np.ndarray:
     """The label map in the smallest type that holds the numbers."""
+    # The numbers themselves are the pixel values, so that a pixel leads back to the table.
     highest, lowest = max(item.ids, default=0), min(item.ids, default=1)
     if lowest < 1 or highest > np.iinfo(np.int32).max:
         raise ExportError(f"A label map holds numbers from 1 to 2,147,483,647, but there are {lowest} and {highest}.")

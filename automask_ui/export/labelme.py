@@ -56,6 +56,7 @@ def to_labelme(item: ExportItem, image_path: str, shapes: Shapes = polygon_shape
             for id_, label, mask in item.rows()
             for shape in shapes(mask.rle)
         ),
+        # Beside the document: image data inside it would double the file and cannot be looked at.
         "imagePath": image_path,
         "imageData": None,
         "imageHeight": item.size_hw[0],

@@ -84,7 +84,8 @@ class ExportReport:
             return f"{total:,} {noun}, {'exact' if total == 1 else 'all exact'}."
         parts = [f"{total:,} {noun}: {self.exact:,} exact"]
         if self.changed:
-            parts.append(f"{len(self.changed):,} changed (worst IoU {_floor(self.changed[0].iou)}, {self._who()})")
+            worst = self.changed[0]
+            parts.append(f"{len(self.changed):,} changed (worst IoU {_floor(worst.iou)}, {self._number(worst)})")
         if self.lost:
             numbers = ", ".join(self._number(check) for check in self.lost[:_NAMED])
             more = ", …" * (len(self.lost) > _NAMED)
@@ -92,9 +93,6 @@ class ExportReport:
         if self.merged:
             parts.append(f"{len(self.merged):,} the same as another")
         return f"{', '.join(parts)}. {self.exporter.loses}"
-
-    def _who(self) -> str:
-        return self._number(self.changed[0])
 
     def _number(self, check: MaskCheck) -> str:
         several = len({other.photo for other in self.checks}) > 1

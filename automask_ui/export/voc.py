@@ -51,6 +51,7 @@ def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
         zip_add(archive, "labelmap.txt", _colour_list(names).encode())
         zip_add(archive, "ImageSets/Segmentation/default.txt", "".join(f"{stem}\n" for stem in stems).encode())
         for stem, item in zip(stems, items, strict=True):
+            # Counted from 1, not by the shown numbers, which may not fit a byte.
             objects = flatten(item.masks, range(1, len(item.masks) + 1), smallest_on_top(item.masks), np.uint8)
             zip_add(archive, f"JPEGImages/{stem}.jpg", jpeg_bytes(item.image), packed=True)
             zip_add(archive, f"SegmentationObject/{stem}.png", _indexed(objects), packed=True)
