@@ -17,7 +17,7 @@ from automask_ui import export as exports
 from automask_ui import overlay, rle
 from automask_ui.errors import ExportError
 from automask_ui.export import EXPORTERS, ExportItem, base, export, proof
-from automask_ui.export.hard_masks import SIZES_HW, hard_mask_set, mask_set
+from automask_ui.export.hard_masks import SIZES_HW, hard_items, hard_mask_set, mask_set
 
 
 def make_item(size_hw: tuple[int, int] = (37, 53), name: str = "photo.jpg", rows: object = slice(None)) -> ExportItem:
@@ -82,6 +82,19 @@ def test_hostile_names_stay_data(name: str, tmp_path: Path) -> None:
                 assert not member.startswith("/")
                 assert not {"..", ""} & set(member.split("/"))
                 assert not set(member) & set('<>:"\\|?*\0\n')
+
+
+def test_the_proof_of_every_format() -> None:
+    """The README's table: who reads each format back, and how well the hard masks survive."""
+    rows = {row["name"]: row for row in exports.proof_table(hard_items())}
+    assert list(rows) == list(EXPORTERS)
+    for name, row in rows.items():
+        if EXPORTERS[name].change == base.EXACT:
+            assert (row["exact"], row["worst IoU"], row["notes"]) == ("48 of 48", "1.0000", "")
+        else:
+            assert row["notes"] == EXPORTERS[name].loses
+    # Only masks of several parts change: five in each size.
+    assert rows["yolo"]["exact"] == "38 of 48"
 
 
 def test_nothing_to_write_is_refused(tmp_path: Path) -> None:

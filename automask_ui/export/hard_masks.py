@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from automask_ui import rle as rle_codec
+from automask_ui.export.base import ExportItem
 from automask_ui.masks import MaskSet, object_column
 
-__all__ = ["HARD_MASKS", "SIZES_HW", "hard_mask_set", "mask_set"]
+__all__ = ["HARD_MASKS", "SIZES_HW", "hard_items", "hard_mask_set", "mask_set"]
 
 SIZES_HW = ((37, 53), (534, 800))
 
@@ -88,6 +89,18 @@ def hard_mask_set(size_hw: tuple[int, int]) -> MaskSet:
     height, width = size_hw
     y, x = np.arange(height)[:, None], np.arange(width)[None]
     return mask_set([np.broadcast_to(draw(y, x, height, width), size_hw) for draw in HARD_MASKS.values()], size_hw)
+
+
+def hard_items() -> list[ExportItem]:
+    """The hard masks as two pictures of :data:`SIZES_HW`, to be exported."""
+    items = []
+    for number, size_hw in enumerate(SIZES_HW, start=1):
+        y, x = np.mgrid[: size_hw[0], : size_hw[1]]
+        image = np.stack([x % 256, y % 256, (x + y) % 256], axis=2).astype(np.uint8)
+        masks = hard_mask_set(size_hw)
+        ids = tuple(range(1, len(masks) + 1))
+        items.append(ExportItem(f"hard-{number}.png", image, masks, ids, tuple(HARD_MASKS)))
+    return items
 
 
 def mask_set(arrays: list[np.ndarray], size_hw: tuple[int, int]) -> MaskSet:
