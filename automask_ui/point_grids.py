@@ -35,10 +35,13 @@ def read_point_grids(path: str | Path) -> str:
     """The text of a file with a point list.
 
     Raises:
-        OptionError: the file is too large, or is no text.
+        OptionError: the file is not there, too large, or no text.
     """
     path = Path(path)
-    size = path.stat().st_size
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise OptionError(f"The point list {path} cannot be read: {error.strerror or error}.") from error
     if size > _MAX_BYTES:
         raise OptionError(f"{path.name} has {size:,} bytes; a point list may have {_MAX_BYTES:,}.")
     try:

@@ -20,6 +20,9 @@ __all__ = ["add_arguments", "run"]
 # Short names for the formats that most want.
 ALIASES = {"png": "masks", "csv": "table"}
 
+# Upstream's output modes as formats.
+OUTPUT_FORMATS = {"binary_mask": "masks", "uncompressed_rle": "raw-uncompressed", "coco_rle": "raw"}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of this command."""
@@ -31,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=[*ALIASES, *EXPORTERS],
         help="may be given more than once (default: png); "
         + "; ".join(f"{row.name}: {row.title}" for row in EXPORTERS.values()),
+    )
+    parser.add_argument(
+        "--output-mode", choices=list(OUTPUT_FORMATS), help="SAM's own form of the masks, as a further format"
     )
     add_model_arguments(parser)
     add_generator_arguments(parser)
@@ -44,7 +50,7 @@ def run(settings: argparse.Namespace) -> int:
         settings.model, settings.checkpoint, settings.device, settings.precision, folders=settings.models_dir
     )
     options = options_of(settings, model)
-    formats = list(dict.fromkeys(ALIASES.get(name, name) for name in settings.format or ["png"]))
+    formats = _formats(settings)
     _make_folder(settings.out)
     engine = MaskEngine(model, cache_bytes=0)
     metadata = {"model": model.title, "options": options.flat()}
@@ -60,6 +66,14 @@ def run(settings: argparse.Namespace) -> int:
     if failed:
         print(f"{failed} of {len(settings.photos)} pictures failed.", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _formats(settings: argparse.Namespace) -> list[str]:
+    """Names of the formats to write, each once."""
+    names = [ALIASES.get(name, name) for name in settings.format or []]
+    if settings.output_mode is not None:
+        names.append(OUTPUT_FORMATS[settings.output_mode])
+    return list(dict.fromkeys(names or ["masks"]))
 
 
 def _one_photo(

@@ -1,0 +1,160 @@
+"""The command line as a script would use it: files, messages, exit codes."""
+
+import csv
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco
+from sams import small_sam
+from test_engine_parity import picture
+
+from automask_ui.cli import main
+from automask_ui.engine import bench, models
+from automask_ui.engine.models import SamModel
+from automask_ui.options import PARAMETERS
+
+FLAGS = ["--points-per-side=6", "--pred-iou-thresh=0.75", "--stability-score-thresh=0.88", "--box-nms-thresh=0.97"]
+
+
+@pytest.fixture(autouse=True)
+def small_model(monkeypatch):
+    """The commands run a small model with random weights instead of the built-in one."""
+    monkeypatch.setattr(models, "load_model", lambda *names, **places: SamModel.wrap(small_sam()))
+    monkeypatch.setattr(bench, "load_model", lambda *names, **places: SamModel.wrap(small_sam()))
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "Straße 1.png"
+    Image.fromarray(picture(53, 80)).save(path)
+    return path
+
+
+def test_generate_writes_what_it_says(photo, tmp_path, capsys):
+    out = tmp_path / "new" / "masks"
+    formats = ["--format", "png", "--format", "coco", "--format", "overlay", "--format", "csv"]
+    assert main(["generate", str(photo), "--out", str(out), *FLAGS, *formats]) == 0
+    printed = capsys.readouterr().out
+    assert sorted(path.name for path in out.iterdir()) == [
+        "Straße 1-coco.json",
+        "Straße 1-masks.zip",
+        "Straße 1-overlay.png",
+        "Straße 1-table.csv",
+    ]
+    annotations = json.loads((out / "Straße 1-coco.json").read_text())["annotations"]
+    assert f"{len(annotations)} masks in" in printed
+    assert "all exact" in printed
+    assert coco.area(annotations[0]["segmentation"]) == annotations[0]["area"]
+    with Image.open(out / "Straße 1-overlay.png") as overlay:
+        assert overlay.size == (80, 53)
+    with zipfile.ZipFile(out / "Straße 1-masks.zip") as archive:
+        pictures = [name for name in archive.namelist() if name.endswith(".png")]
+        assert len(pictures) == len(annotations)
+        assert np.array(Image.open(io.BytesIO(archive.read(pictures[0])))).shape == (53, 80)
+    with (out / "Straße 1-table.csv").open(newline="", encoding="utf-8-sig") as table:
+        assert len(list(csv.DictReader(table))) == len(annotations)
+
+
+@pytest.mark.parametrize(
+    ("mode", "file", "counts"),
+    [("coco_rle", "Straße 1-raw.json", str), ("uncompressed_rle", "Straße 1-raw-uncompressed.json", list)],
+)
+def test_output_mode_is_upstreams(photo, tmp_path, mode, file, counts):
+    assert main(["generate", str(photo), "--out", str(tmp_path), *FLAGS, "--output-mode", mode]) == 0
+    text = (tmp_path / file).read_text()
+    assert '"counts"' in text
+    assert isinstance(json.loads(text)[0]["segmentation"]["counts"], counts)
+
+
+def test_bad_pictures_are_named_and_the_others_are_done(photo, tmp_path, capsys):
+    broken = tmp_path / "text.jpg"
+    broken.write_text("not a picture")
+    missing = tmp_path / "missing.jpg"
+    assert main(["generate", str(broken), str(photo), str(missing), "--out", str(tmp_path / "out"), *FLAGS]) == 1
+    captured = capsys.readouterr()
+    assert f"{broken}: " in captured.err
+    assert f"{missing}: " in captured.err
+    assert "2 of 3 pictures failed" in captured.err
+    assert (tmp_path / "out" / "Straße 1-masks.zip").exists()
+
+
+def test_no_masks_writes_nothing_and_says_so(photo, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["generate", str(photo), "--out", str(out), "--points-per-side", "3", "--pred-iou-thresh", "1"]) == 1
+    assert "no masks were found" in capsys.readouterr().err
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "message"),
+    [
+        (["--points-per-side", "0"], 2, "points_per_side must be a whole number from 1 to 128, but is 0"),
+        (["--pred-iou-thresh", "nan"], 2, "pred_iou_thresh must be a number from 0 to 1, but is nan"),
+        (["--crop-n-layers", "9"], 2, "crop_n_layers must be a whole number from 0 to 3, but is 9"),
+        (["--point-grids", "missing.txt"], 2, "missing.txt"),
+    ],
+)
+def test_wrong_values_are_refused_before_anything_runs(photo, tmp_path, capsys, flags, code, message):
+    assert main(["generate", str(photo), "--out", str(tmp_path / "out"), *flags]) == code
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_parameter_has_a_flag(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["generate", "--help"])
+    assert end.value.code == 0
+    usage = capsys.readouterr().out
+    for name in [*PARAMETERS, "point_grids"]:
+        assert f"--{name.replace('_', '-')}" in usage
+
+
+def test_own_points_and_presets_reach_the_generator(photo, tmp_path, monkeypatch):
+    from automask_ui.engine.generator import MaskEngine
+
+    seen = []
+    generate = MaskEngine.generate
+    monkeypatch.setattr(
+        MaskEngine,
+        "generate",
+        lambda engine, image, options, *rest: seen.append(options) or generate(engine, image, options, *rest),
+    )
+    points = tmp_path / "points.txt"
+    points.write_text("0.5,0.5\n0.25, 0.75\n")
+    main(["generate", str(photo), "--out", str(tmp_path / "a"), "--point-grids", str(points)])
+    main(["generate", str(photo), "--out", str(tmp_path / "b"), "--preset", "small", "--points-per-side", "4"])
+    assert seen[0].grid.point_grids == (((0.5, 0.5), (0.25, 0.75)),)
+    assert seen[1].flat()["min_mask_region_area"] == 100
+    assert seen[1].flat()["points_per_side"] == 4
+
+
+def test_models_lists_every_row(capsys):
+    assert main(["models"]) == 0
+    printed = capsys.readouterr().out
+    for name in ("tiny", "vit_t", "vit_b", "vit_l", "vit_h"):
+        assert f"\n{name} " in printed
+
+
+def test_models_download_offline_is_refused_with_ways_out(capsys):
+    assert main(["models", "download", "vit_b"]) == 3
+    assert "AUTOMASK_OFFLINE" in capsys.readouterr().err
+    assert main(["models", "download"]) == 2
+
+
+def test_bench_measures_and_compares(photo, capsys):
+    arguments = ["bench", "--image", str(photo), "--size", "80x53", "--grid", "4", "--against", "upstream", "--json"]
+    assert main([*arguments, "--checkpoint", "own.pth"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["ours"]["candidates"] == 48
+    assert report["upstream"]["masks"] == report["ours"]["masks"]
+    assert report["upstream"]["mean_iou"] > 0.999
+    assert sum(report["ours"]["stages"].values()) == pytest.approx(report["ours"]["seconds"], rel=0.1)
+
+
+def test_bench_refuses_a_size_that_is_none(capsys):
+    assert main(["bench", "--size", "large"]) == 2
+    assert "WIDTHxHEIGHT" in capsys.readouterr().err

@@ -1,0 +1,133 @@
+"""Encoder, decoder and resampling, each against the part of upstream that it stands for."""
+
+import numpy as np
+import pytest
+import torch
+from sams import small_sam
+from segment_anything.modeling import ImageEncoderViT
+from segment_anything.utils.amg import calculate_stability_score
+from test_engine_parity import LOOSE, picture
+
+from automask_ui import GeneratorOptions, MaskEngine, rle
+from automask_ui.engine import encoder as encoder_module
+from automask_ui.engine.decoder import PointDecoder
+from automask_ui.engine.encoder import encode_image, encode_vit, resized_hw
+from automask_ui.engine.models import SamModel
+from automask_ui.engine.resample import Resampler
+
+
+def _encoder(**changes) -> ImageEncoderViT:
+    torch.manual_seed(0)
+    settings = {"img_size": 128, "depth": 2, "embed_dim": 48, "num_heads": 3, "out_chans": 32, "use_rel_pos": True}
+    encoder = ImageEncoderViT(**{**settings, "window_size": 3, "global_attn_indexes": (1,), **changes})
+    for name, parameter in encoder.named_parameters():
+        if "rel_pos" in name or parameter.dim() == 1:
+            torch.nn.init.normal_(parameter, std=0.2)
+    return encoder.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},  # windows of 3 in a grid of 8: padded to 9
+        {"window_size": 4},  # windows that fit
+        {"window_size": 14},  # one window larger than the grid
+        {"use_rel_pos": False},
+        {"use_abs_pos": False},
+        {"qkv_bias": True, "global_attn_indexes": ()},  # windows only
+        {"global_attn_indexes": (0, 1)},  # global only
+    ],
+)
+@pytest.mark.parametrize("strip", [1 << 8, 1 << 21])
+def test_encoder_equals_upstream(changes, strip, monkeypatch):
+    monkeypatch.setattr(encoder_module, "STRIP_SCORES", strip)
+    encoder = _encoder(**changes)
+    inputs = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        torch.testing.assert_close(encode_vit(encoder, inputs), encoder(inputs), atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size_hw", [(37, 53), (200, 301), (128, 128), (1, 1)])
+def test_embedding_equals_the_predictor(size_hw):
+    from segment_anything import SamPredictor
+
+    image, predictor = picture(*size_hw), SamPredictor(small_sam())
+    predictor.set_image(image)
+    embedding = encode_image(small_sam(), image)
+    torch.testing.assert_close(embedding, predictor.get_image_embedding()[0], atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("size_hw", "expected"),
+    [
+        ((534, 800), (684, 1024)),  # landscape
+        ((800, 534), (1024, 684)),  # portrait
+        ((1, 20_000), (1, 1024)),  # upstream's formula gives no row at all
+    ],
+)
+def test_resized_size(size_hw, expected):
+    assert resized_hw(size_hw, 1024) == expected
+
+
+@pytest.mark.parametrize("shown_hw", [None, (5, 8), (8, 3)])
+def test_decoder_equals_upstream(shown_hw):
+    sam = small_sam()
+    embedding = encode_image(sam, picture(80, 128))
+    points = torch.rand(7, 2, generator=torch.Generator().manual_seed(0)) * 128
+    with torch.inference_mode():
+        sparse, dense = sam.prompt_encoder((points[:, None], torch.ones(7, 1)), None, None)
+        masks, scores = sam.mask_decoder(embedding[None], sam.prompt_encoder.get_dense_pe(), sparse, dense, True)
+
+    decoder = PointDecoder(sam, embedding, shown_hw)
+    decoded = decoder.decode(points)
+    torch.testing.assert_close(decoded.predicted_iou, scores, atol=1e-5, rtol=1e-4)
+    wanted = torch.tensor([[True, False, True]] * 3 + [[False] * 3] + [[False, True, False]] * 3)
+    rows, columns = (4 * side for side in shown_hw or (8, 8))
+    torch.testing.assert_close(decoder.masks(decoded, wanted), masks[wanted][:, :rows, :columns], atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("crop", "size_hw"),
+    [
+        ((0, 0, 53, 37), (37, 53)),  # the whole picture, enlarged
+        ((0, 0, 301, 200), (200, 301)),  # made smaller by the model's input, enlarged again
+        ((20, 11, 90, 61), (200, 301)),  # a crop
+        ((0, 0, 1, 1), (1, 1)),
+        ((0, 0, 400, 1), (1, 400)),
+    ],
+)
+@pytest.mark.parametrize("strip", [64, 1 << 20])
+def test_resampling_equals_postprocess_masks(crop, size_hw, strip, monkeypatch):
+    monkeypatch.setattr("automask_ui.engine.resample.STRIP_PIXELS", strip)
+    sam = small_sam()
+    crop_hw = (crop[3] - crop[1], crop[2] - crop[0])
+    resized = resized_hw(crop_hw, 128)
+    generator = torch.Generator().manual_seed(3)
+    coarse = torch.randn(6, 1, 5, 5, generator=generator) * 4
+    logits = torch.nn.functional.interpolate(coarse, size=(32, 32), mode="bicubic")[:, 0]
+    logits[4] = -9.0  # nothing
+    logits[5] = -9.0
+    logits[5, 3, 2] = 9.0  # a speck
+
+    resampler = Resampler(4, 128, resized, crop, size_hw, torch.device("cpu"))
+    rows, columns = resampler.used_hw
+    measured = resampler.measure(logits[:, :rows, :columns], 0.0, 1.0)
+    full = sam.postprocess_masks(logits[:, None], resized, crop_hw)[:, 0]
+    stability = calculate_stability_score(full, 0.0, 1.0)
+    for mask, expected, score in zip(measured, full > 0, stability, strict=True):
+        frame = np.zeros(size_hw, dtype=bool)
+        frame[crop[1] : crop[3], crop[0] : crop[2]] = expected.numpy()
+        assert np.mean(rle.decode(mask.rle) != frame) <= 1e-4
+        assert mask.area == rle.area(mask.rle)
+        assert mask.stability_score == pytest.approx(float(score), abs=1e-3, nan_ok=True)
+        x, y, width, height = rle.bbox_xywh(mask.rle)
+        assert mask.box_xyxy == ((x, y, x + width - 1, y + height - 1) if width else (crop[0], crop[1]) * 2)
+
+
+def test_turbo_gives_nearly_the_same_masks():
+    image, options = picture(80, 120), GeneratorOptions(**LOOSE).replace(pred_iou_thresh=0.0)
+    exact = MaskEngine(SamModel.wrap(small_sam())).generate(image, options).candidates
+    turbo = MaskEngine(SamModel.wrap(small_sam(), "bf16")).generate(image, options).candidates
+    ious = [rle.iou_matrix([left], [right])[0, 0] for left, right in zip(exact.rle, turbo.rle, strict=True)]
+    assert 0.97 <= np.mean(ious) < 1.0
+    np.testing.assert_allclose(turbo.predicted_iou, exact.predicted_iou, atol=0.05)
