@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from automask_ui.options import PARAMETERS, PRESETS, GeneratorOptions, Parameter, checked_options
@@ -28,18 +28,30 @@ class Controls:
     unit: str = "px"
     covering: float | None = None
 
+    def with_values(self, values: Mapping[str, Any]) -> Controls:
+        """The same controls with the sliders at ``values``."""
+        return replace(self, values=values)
+
+    def is_preset(self, thresholds: Mapping[str, float]) -> bool:
+        """Whether the sliders stand where the preset puts them, for a model with these thresholds or an unknown one.
+
+        How many points go at a time is about the machine, not about the picture: no preset minds.
+        """
+        if self.preset not in PRESETS:
+            return False
+        batch = {"points_per_batch": self.values.get("points_per_batch")}
+        return any({**preset_values(self.preset, known), **batch} == self.values for known in (thresholds, {}))
+
     def options(self, thresholds: Mapping[str, float]) -> GeneratorOptions:
-        """The options that are meant; a preset takes the model's own ``thresholds``.
+        """The options that are meant; an untouched preset takes the model's own ``thresholds``.
 
         Raises:
             OptionError: for a value that does not fit, or a line of the point list.
         """
-        if self.preset in PRESETS:
-            flat = PRESETS[self.preset].options(**thresholds).flat()
-            # Batch size is about the machine, not about the picture: no preset sets it.
-            flat["points_per_batch"] = self.values.get("points_per_batch", flat["points_per_batch"])
-        else:
-            flat = {name: _exact(PARAMETERS[name], value) for name, value in self.values.items()}
+        flat = {name: _exact(PARAMETERS[name], value) for name, value in self.values.items()}
+        if self.is_preset(thresholds):
+            batch = flat["points_per_batch"]
+            flat = {**PRESETS[self.preset].options(**thresholds).flat(), "points_per_batch": batch}
         grids = parse_point_grids(self.points_text or "")
         return checked_options({**flat, "point_grids": grids})
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from automask_ui.errors import NoImageError, RunGoneError
+from automask_ui.errors import NoImageError, OptionError, RunGoneError
 from automask_ui.export import ExportReport
 from automask_ui.masks import MaskResult
 from automask_ui.options import CleanupOptions, FilterOptions, GridOptions
@@ -155,20 +155,25 @@ class Handlers:
     # Around a run
 
     def forecast(self, visitor: Visitor, controls: Controls) -> str:
-        """What a run with these controls will cost."""
-        options = controls.options(self.service.thresholds(controls.model))
-        work = self.service.workload(options)
+        """What a run with these controls will cost, or why there can be none."""
+        try:
+            options = controls.options(self.service.thresholds(controls.model))
+            work = self.service.workload(options)
+        except OptionError as error:
+            return str(error)
         seconds = self.service.speeds.run_seconds(controls.model, work)
         line = sentences.forecast_line(visitor.words, work, seconds)
         result = self._result_of(visitor)
         is_new = result is not None and not _same_places(options.grid, result.options.grid)
         return f"{line} · {visitor.words.say('forecast.pending')}" if is_new else line
 
-    def preset(self, preset: str, model: str) -> dict[str, float] | None:
-        """Slider values of a preset; None for Custom, which leaves them as they are."""
-        if preset == CUSTOM:
-            return None
+    def preset(self, preset: str, model: str) -> dict[str, float]:
+        """Slider values of a preset for a model."""
         return preset_values(preset, self.service.thresholds(model))
+
+    def matching_preset(self, controls: Controls) -> str:
+        """The preset that the controls name, or Custom where a slider was moved away from it."""
+        return controls.preset if controls.is_preset(self.service.thresholds(controls.model)) else CUSTOM
 
     def model_info(self, visitor: Visitor, model: str) -> str:
         """What the chosen model is good for."""

@@ -10,13 +10,15 @@ import gradio as gr
 from automask_ui.export import EXPORTERS
 from automask_ui.service import Service
 from automask_ui.ui import panels
+from automask_ui.ui.answers import Answers
 from automask_ui.ui.api import find_masks_endpoint
 from automask_ui.ui.handlers import Handlers
+from automask_ui.ui.parts import Parts
 from automask_ui.ui.status import StatusLine
 from automask_ui.ui.texts import I18N
 from automask_ui.ui.theme import THEME
 from automask_ui.ui.viewer import MaskViewer
-from automask_ui.ui.wiring import MODEL_QUEUE, Parts, wire
+from automask_ui.ui.wiring import MODEL_QUEUE, wire
 
 __all__ = ["build_app", "launch_options"]
 
@@ -48,7 +50,8 @@ def build_app(service: Service) -> gr.Blocks:
                 line = StatusLine(elem_id="status")
                 viewer = _viewer(service)
         download = gr.DownloadButton(visible="hidden", elem_id="download")
-        wire(page, Parts(photo, model, sliders, show, run, viewer, line, device, download), Handlers(service))
+        parts = Parts(photo, model, sliders, show, run, viewer, line, device, download)
+        wire(page, parts, Answers(parts, Handlers(service)))
         find_masks_endpoint(service, **MODEL_QUEUE)
     page.queue(max_size=_QUEUE_SIZE)
     return page

@@ -1,0 +1,156 @@
+"""What Gradio calls on each event: component values and the request in, outputs out. The work is in handlers.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import gradio as gr
+
+from automask_ui.ui.controls import CUSTOM
+from automask_ui.ui.errors import friendly
+from automask_ui.ui.handlers import Handlers, Visitor
+from automask_ui.ui.parts import Parts, painted, played, read
+from automask_ui.ui.status import status
+from automask_ui.ui.texts import words_for
+
+__all__ = ["Answers"]
+
+Values = dict[Any, Any]  # by component
+Outputs = tuple[Any, ...]
+
+
+class Answers:
+    """Handlers behind Gradio's calling conventions; errors become what a visitor reads."""
+
+    def __init__(self, parts: Parts, handlers: Handlers) -> None:
+        self._parts = parts
+        self._handlers = handlers
+
+    # Opening
+
+    @friendly
+    def first_visit(self, request: gr.Request) -> Iterator[Outputs]:
+        """The first sample."""
+        yield from played(self._handlers.first_visit(_visitor(request)))
+
+    @friendly
+    def open_photo(self, path: str | None, request: gr.Request) -> Outputs:
+        """A photo, which leaves the drop zone free for the next one."""
+        return (None, *painted(self._handlers.open(_visitor(request), path)))
+
+    @friendly
+    def open_sample(self, event: gr.EventData, request: gr.Request) -> Outputs:
+        """A sample photo."""
+        return (None, *painted(self._handlers.open_sample(_visitor(request), event._data)))
+
+    def free_drop_zone(self) -> None:
+        """Nothing in the drop zone: a file that could not be opened does not stay there."""
+        return None
+
+    def leave(self, request: gr.Request) -> None:
+        """The tab was closed."""
+        self._handlers.forget(_visitor(request))
+
+    # Running
+
+    def begin(self, request: gr.Request) -> Outputs:
+        """Buttons and status at once, before a run has its turn."""
+        line = status(_visitor(request).words.say("status.waiting"), "busy", -1)
+        return gr.update(interactive=False), gr.update(interactive=True), line
+
+    def end(self) -> Outputs:
+        """Buttons after a run."""
+        return gr.update(interactive=True), gr.update(interactive=False)
+
+    @friendly
+    def find(self, values: Values, request: gr.Request) -> Iterator[Outputs]:
+        """Find masks."""
+        yield from played(self._handlers.find(_visitor(request), read(self._parts, values)))
+
+    @friendly
+    def resume(self, request: gr.Request) -> Iterator[Outputs]:
+        """Continue."""
+        yield from played(self._handlers.resume(_visitor(request)))
+
+    @friendly
+    def stop(self, request: gr.Request) -> Iterator[Outputs]:
+        """Stop."""
+        yield from played(self._handlers.stop(_visitor(request)))
+
+    def failed(self, request: gr.Request) -> Any:
+        """The status line after an error."""
+        return self._handlers.after_error(_visitor(request)) or gr.skip()
+
+    # Settings
+
+    @friendly
+    def refilter(self, values: Values, request: gr.Request) -> Iterator[Outputs]:
+        """Thresholds, clean-up and Show only on what was found."""
+        yield from played(self._handlers.refilter(_visitor(request), read(self._parts, values)))
+
+    @friendly
+    def choose(self, values: Values, request: gr.Request) -> Outputs:
+        """A preset, as it is for the chosen model."""
+        controls = read(self._parts, values)
+        sliders = None
+        if controls.preset != CUSTOM:
+            sliders = self._handlers.preset(controls.preset, controls.model)
+        return self._settings(values, sliders, request)
+
+    @friendly
+    def settle(self, values: Values, request: gr.Request) -> Outputs:
+        """What is known once a model is loaded and has run; a preset that was not touched takes its thresholds."""
+        controls = read(self._parts, values)
+        name = self._handlers.matching_preset(controls)
+        sliders = None if name == CUSTOM else self._handlers.preset(name, controls.model)
+        return self._settings(values, sliders, request)
+
+    @friendly
+    def moved(self, values: Values, request: gr.Request) -> Outputs:
+        """A slider was moved: the preset is no longer what it says."""
+        return self._settings(values, None, request)
+
+    @friendly
+    def preview(self, text: str, request: gr.Request) -> Outputs:
+        """A pasted point list as dots."""
+        return painted(self._handlers.preview_points(_visitor(request), text))
+
+    @friendly
+    def point_file(self, path: str | None) -> str:
+        """A point list from a file."""
+        return self._handlers.point_file(path)
+
+    # What the picture and the table ask for
+
+    @friendly
+    def export(self, event: gr.EventData, request: gr.Request) -> Outputs:
+        """A file to download, and what is in it."""
+        report = self._handlers.export(_visitor(request), event._data)
+        return str(report.path), status(report.summary, "done")
+
+    @friendly
+    def hide(self, event: gr.EventData, request: gr.Request) -> None:
+        """Masks that were hidden or shown again."""
+        self._handlers.set_hidden(_visitor(request), event._data)
+
+    def _settings(self, values: Values, sliders: Mapping[str, float] | None, request: gr.Request) -> Outputs:
+        """Outputs for ``Parts.settings``; without ``sliders`` these stay, and the preset is named after them."""
+        visitor, controls = _visitor(request), read(self._parts, values)
+        names = list(self._parts.sliders.all)
+        if sliders is None:
+            preset, sliders_out = self._handlers.matching_preset(controls), [gr.skip()] * len(names)
+        else:
+            controls = controls.with_values(sliders)
+            preset, sliders_out = gr.skip(), [sliders[name] for name in names]
+        return (
+            self._handlers.model_info(visitor, controls.model),
+            self._handlers.device_line(visitor, controls.model),
+            self._handlers.forecast(visitor, controls),
+            preset,
+            *sliders_out,
+        )
+
+
+def _visitor(request: gr.Request) -> Visitor:
+    return Visitor(request.session_hash or "", words_for(request.headers))

@@ -1,0 +1,83 @@
+"""All components that take part in events, and how their values become what handlers take and give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from automask_ui.ui.controls import Controls
+from automask_ui.ui.handlers import Screen
+from automask_ui.ui.panels import ModelPanel, PhotoPanel, RunPanel, ShowPanel, SlidersPanel
+from automask_ui.ui.status import StatusLine
+from automask_ui.ui.viewer import MaskViewer
+
+__all__ = ["Parts", "painted", "played", "read"]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The page's components by panel."""
+
+    photo: PhotoPanel
+    model: ModelPanel
+    sliders: SlidersPanel
+    show: ShowPanel
+    run: RunPanel
+    viewer: MaskViewer
+    status: StatusLine
+    device: gr.Markdown
+    download: gr.DownloadButton
+
+    @property
+    def controls(self) -> set[Any]:
+        """Everything that :func:`read` needs."""
+        show = self.show
+        singles = {self.model.model, self.model.preset, self.sliders.points.text}
+        return singles | {show.smallest, show.largest, show.unit, show.covering} | set(self.sliders.all.values())
+
+    @property
+    def screen(self) -> list[Any]:
+        """The outputs of :func:`painted`, in its order."""
+        return [self.viewer, self.status, self.sliders.candidates]
+
+    @property
+    def buttons(self) -> list[Any]:
+        """Find and Stop."""
+        return [self.run.find, self.run.stop]
+
+    @property
+    def settings(self) -> list[Any]:
+        """What a preset or a model sets: its description, device and forecast, the preset and every slider."""
+        return [self.model.info, self.device, self.run.forecast, self.model.preset, *self.sliders.all.values()]
+
+
+def read(parts: Parts, values: Mapping[Any, Any]) -> Controls:
+    """Component values as one object."""
+    show = parts.show
+    return Controls(
+        model=values[parts.model.model],
+        preset=values[parts.model.preset],
+        values={name: values[slider] for name, slider in parts.sliders.all.items()},
+        points_text=values[parts.sliders.points.text] or "",
+        smallest=values[show.smallest],
+        largest=values[show.largest],
+        unit=values[show.unit],
+        covering=values[show.covering],
+    )
+
+
+def painted(screen: Screen) -> tuple[Any, ...]:
+    """Outputs for a screen; what it leaves out stays."""
+    return tuple(gr.skip() if part is None else part for part in (screen.view, screen.status, screen.candidates))
+
+
+def played(screens: Iterator[Screen]) -> Iterator[tuple[Any, ...]]:
+    """Outputs for screens one after the other. Gradio would clear every output of a generator that yields nothing."""
+    screen = Screen()
+    for screen in screens:
+        yield painted(screen)
+    if screen == Screen():
+        yield painted(screen)
