@@ -83,7 +83,7 @@ def test_numbers_are_written_inside_the_picture() -> None:
     drawn = overlay.draw(image, masks[[16]], numbers=[117])
     changed = np.argwhere((drawn != without).any(axis=2))
     assert len(changed) > 100
-    assert (drawn == 255).all(axis=2).any()  # white digits
+    assert (drawn > 200).all(axis=2).any()  # white digits
     # The ring's middle is its hole: the number belongs on the ring itself.
     middle_y, middle_x = changed.mean(axis=0)
     assert rle.decode(masks.rle[16])[round(middle_y), round(middle_x)]
