@@ -49,6 +49,12 @@ class GridOptions:
         _check_fields(self)
         if (self.points_per_side is None) == (self.point_grids is None):
             raise OptionError("Give either points_per_side or point_grids, not both and not neither.")
+        factor = self.crop_n_points_downscale_factor
+        if self.points_per_side is not None and self.points_per_side < factor**self.crop_n_layers:
+            raise OptionError(
+                f"points_per_side={self.points_per_side} thinned out by {factor} at each level leaves no point in crop "
+                f"layer {self.crop_n_layers}: raise points_per_side, or lower crop_n_points_downscale_factor."
+            )
         if self.point_grids is not None and len(self.point_grids) <= self.crop_n_layers:
             raise OptionError(
                 f"point_grids has {len(self.point_grids)} layer(s), but crop_n_layers={self.crop_n_layers} needs "

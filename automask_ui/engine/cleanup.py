@@ -43,6 +43,7 @@ class _Frame:
 
     @classmethod
     def around(cls, rle: Rle) -> _Frame:
+        """The mask's own box with that margin."""
         window, (x, y) = decode_window(rle)
         height, width = rle["size"]
         # OpenCV numbers regions in 2×2 blocks: an even corner keeps the order that they have in the full frame.

@@ -1,0 +1,140 @@
+"""The parameters: what is accepted, what is refused and in which words, presets, and upstream's defaults."""
+
+import dataclasses
+import inspect
+import math
+
+import numpy as np
+import pytest
+from segment_anything import SamAutomaticMaskGenerator
+
+from automask_ui import AutomaticMaskGenerator
+from automask_ui.errors import OptionError
+from automask_ui.options import (
+    PARAMETERS,
+    PRESETS,
+    FilterOptions,
+    GeneratorOptions,
+    GridOptions,
+    check_value,
+    checked_options,
+)
+
+UPSTREAM = {
+    name: parameter.default
+    for name, parameter in inspect.signature(SamAutomaticMaskGenerator).parameters.items()
+    if name != "model"
+}
+
+
+def test_names_order_and_defaults_are_upstreams():
+    assert GeneratorOptions().flat() == UPSTREAM
+    assert list(GeneratorOptions().flat()) == list(UPSTREAM)
+    ours = inspect.signature(AutomaticMaskGenerator).parameters
+    assert {name: parameter.default for name, parameter in ours.items() if name != "model"} == UPSTREAM
+
+
+def test_the_table_has_a_row_for_every_number():
+    assert set(PARAMETERS) == set(UPSTREAM) - {"point_grids", "output_mode"}
+    for name, row in PARAMETERS.items():
+        assert row.default == UPSTREAM[name]
+        assert row.minimum <= row.default <= row.maximum
+        assert row.help.startswith("Raise it if ")
+
+
+def test_flat_names_and_stages_are_the_same():
+    flat = GeneratorOptions(points_per_side=16, pred_iou_thresh=0.5, min_mask_region_area=9)
+    staged = GeneratorOptions(grid=GridOptions(points_per_side=16), filter=FilterOptions(pred_iou_thresh=0.5))
+    assert flat == staged.replace(min_mask_region_area=9)
+    assert hash(flat) == hash(staged.replace(min_mask_region_area=9))
+    assert flat != staged
+
+
+def test_options_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        GeneratorOptions().grid.points_per_side = 3  # type: ignore[misc]
+
+
+def test_numpy_numbers_become_plain_ones():
+    options = GeneratorOptions(points_per_side=np.int64(3), box_nms_thresh=np.float64(0.5))
+    assert type(options.grid.points_per_side) is int
+    assert type(options.filter.box_nms_thresh) is float
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"points_per_sid": 3}, "There is no option points_per_sid; options are points_per_side"),  # misspelt
+        ({"points_per_side": 0}, "points_per_side must be a whole number of at least 1, but is 0"),
+        ({"points_per_side": 2.5}, "points_per_side must be a whole number of at least 1, but is 2.5"),
+        ({"points_per_side": True}, "but is True"),  # bool is an int in Python
+        ({"points_per_side": None}, "either points_per_side or point_grids"),
+        ({"points_per_side": "32"}, "but is '32'"),
+        ({"pred_iou_thresh": math.nan}, "pred_iou_thresh must be a number of at least 0, but is nan"),
+        ({"pred_iou_thresh": math.inf}, "but is inf"),
+        ({"pred_iou_thresh": [0.5]}, r"but is \[0.5\]"),
+        ({"stability_score_offset": -1}, "stability_score_offset must be a number of at least 0, but is -1"),
+        ({"output_mode": "png"}, "output_mode is 'png'"),
+        ({"points_per_side": 32, "point_grids": [[(0.5, 0.5)]]}, "either points_per_side or point_grids"),
+        ({"point_grids": [[(0.5, 1.5)]]}, r"Layer 0 of point_grids has the point \(0.5, 1.5\)"),
+        ({"point_grids": [[(0.5, math.nan)]]}, "not in 0 to 1"),
+        ({"point_grids": [[0.5, 0.5]]}, r"list of \(x, y\) pairs"),
+        ({"point_grids": []}, "no points"),
+        ({"point_grids": [[(0.5, 0.5)]], "crop_n_layers": 1}, r"has 1 layer\(s\), but crop_n_layers=1 needs 2"),
+        ({"points_per_side": 4, "crop_n_layers": 2, "crop_n_points_downscale_factor": 3}, "no point in crop layer 2"),
+    ],
+)
+def test_wrong_options_say_what_and_why(values, message):
+    with pytest.raises(OptionError, match=message):
+        GeneratorOptions(**values)
+
+
+@pytest.mark.parametrize("grids", [[np.array([[0.25, 0.5]])], [[(0.25, 0.5)]], (((0.25, 0.5),),), [[[0.25, 0.5]]]])
+def test_point_grids_in_any_form_are_the_same(grids):
+    options = GeneratorOptions(point_grids=grids)
+    assert options.grid.point_grids == (((0.25, 0.5),),)
+    assert options.grid.points_per_side is None
+    assert options.replace(pred_iou_thresh=0.1).grid.point_grids == options.grid.point_grids
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_every_range_is_checked(name):
+    row = PARAMETERS[name]
+    assert check_value(name, row.minimum) == row.minimum
+    assert check_value(name, row.maximum) == row.maximum
+    for outside in (row.minimum - row.step, row.maximum + row.step, math.nan, math.inf, None, "1", True, [1], {}):
+        with pytest.raises(OptionError, match=rf"{name} must be .* from {row.minimum:g} to {row.maximum:g}"):
+            check_value(name, outside)
+
+
+def test_outside_values_become_options():
+    options = checked_options({"points_per_side": 16.0, "pred_iou_thresh": 1})
+    assert options.grid.points_per_side == 16
+    assert checked_options({"points_per_side": 200, "point_grids": [[(0, 1)]]}).grid.points_per_side is None
+    with pytest.raises(OptionError, match="points_per_side must be a whole number from 1 to 128, but is 200"):
+        checked_options({"points_per_side": 200})
+
+
+def test_a_long_wrong_value_is_shown_shortened():
+    with pytest.raises(OptionError) as raised:
+        check_value("points_per_side", "x" * 10_000)
+    assert len(str(raised.value)) < 200
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_presets_fit_the_table_and_take_the_models_thresholds(preset):
+    options = preset.options(pred_iou_thresh=0.4, stability_score_thresh=0.7)
+    checked_options({name: value for name, value in options.flat().items() if name != "point_grids"})
+    assert options.filter.pred_iou_thresh == preset.values.get("pred_iou_thresh", 0.4)
+
+
+def test_small_objects_is_the_tutorials_second_run():
+    assert PRESETS["small"].options().flat() == {
+        **UPSTREAM,
+        "points_per_side": 32,
+        "pred_iou_thresh": 0.86,
+        "stability_score_thresh": 0.92,
+        "crop_n_layers": 1,
+        "crop_n_points_downscale_factor": 2,
+        "min_mask_region_area": 100,
+    }
