@@ -322,6 +322,12 @@ def test_h_hides_the_selection_and_says_where_it_was(viewer: Viewer) -> None:
     assert "Mask 1 is here, but hidden." in viewer.page.locator(".note").inner_text()
 
 
+def test_h_on_a_row_hides_it_when_nothing_is_selected(viewer: Viewer) -> None:
+    viewer.row(2).focus()
+    viewer.page.keyboard.press("h")
+    assert viewer.event("hidden")["ids"] == [2]
+
+
 def test_the_table_by_keyboard_alone(viewer: Viewer) -> None:
     viewer.row(1).focus()
     press = viewer.page.keyboard.press
@@ -553,6 +559,26 @@ def test_a_phone_stacks_and_taps(new_page: Callable[..., Any], address: str) -> 
         "(nodes) => nodes.filter((n) => n.getBoundingClientRect().height < 28).map((n) => n.outerHTML.slice(0, 80))"
     )
     assert small == []
+
+
+def test_two_fingers_zoom_and_select_nothing(new_page: Callable[..., Any], address: str) -> None:
+    viewer = Viewer(new_page(400, 800, touch=True), address)
+    x, y = viewer.place(CENTRE)
+    before = float(viewer.stage.get_attribute("data-scale"))
+    touch = viewer.page.context.new_cdp_session(viewer.page)
+
+    def fingers(kind: str, *reaches: int) -> None:
+        points = [{"x": x + reach, "y": y, "id": number} for number, reach in enumerate(reaches)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        viewer.settle()
+
+    fingers("touchStart", -20, 20)
+    for reach in (30, 40, 50, 60):
+        fingers("touchMove", -reach, reach)
+    fingers("touchEnd")
+    assert float(viewer.stage.get_attribute("data-scale")) == pytest.approx(3 * before, rel=0.05)
+    assert viewer.selected() == []
+    assert viewer.page.evaluate("() => visualViewport.scale") == 1
 
 
 def test_dark_mode_follows_the_theme(new_page: Callable[..., Any], address: str) -> None:
