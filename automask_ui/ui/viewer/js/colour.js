@@ -1,6 +1,7 @@
-// What colour a mask has: its own, or its place on a scale. The scale (viridis) is read alike with any colour vision.
+// What colour a mask has: its own, or its place on a scale. The scale (viridis without its black end, which dark photos
+// would swallow) is read alike with any colour vision.
 
-const RAMP = [[68, 1, 84], [71, 45, 123], [59, 82, 139], [44, 114, 142], [33, 145, 140], [40, 174, 128],
+const RAMP = [[71, 45, 123], [59, 82, 139], [44, 114, 142], [33, 145, 140], [40, 174, 128],
   [94, 201, 98], [173, 220, 48], [253, 231, 37]];
 
 function ramp(share) {

@@ -42,8 +42,21 @@ function startRun(value) {
   changed("masks", "selection", "hover", "view");
 }
 
-async function fetchPhoto(url) {
-  return createImageBitmap(await (await fetchFile(url)).blob());
+let photoLoad = { url: "", bitmap: null };
+
+/** Asked for again while it is under way, a photo is still fetched once. */
+function fetchPhoto(url) {
+  if (photoLoad.url !== url) photoLoad = { url, bitmap: decodePhoto(url) };
+  return photoLoad.bitmap;
+}
+
+async function decodePhoto(url) {
+  try {
+    return await createImageBitmap(await (await fetchFile(url)).blob());
+  } catch (error) {
+    photoLoad = { url: "", bitmap: null }; // the next value may try again
+    throw error;
+  }
 }
 
 function showPhoto(value, photo) {

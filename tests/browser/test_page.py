@@ -1,0 +1,284 @@
+"""The whole page in Chromium, as a person uses it, on fake models (tests/page_app.py)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from pycocotools import mask as coco
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = str(ROOT / "tests" / "page_app.py")
+CHUNK_SECONDS = "0.12"
+PATIENCE_MS = 30_000
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="session")
+def address(start_app: Callable[..., str], browser: Any) -> str:
+    return start_app(PAGE, CHUNK_SECONDS)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "a photo.png"
+    Image.linear_gradient("L").resize((333, 211)).convert("RGB").save(path)
+    return path
+
+
+class Person:
+    """Somebody in front of the page."""
+
+    def __init__(self, page: Any, address: str) -> None:
+        self.page = page
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(address)
+        self.status = page.locator("#status .text")
+        self.find = page.locator("#find")
+        self.stop = page.locator("#stop")
+        self.candidates = page.locator("#candidates")
+        self.reads(r"already done|이미 끝났습니다")
+
+    def reads(self, pattern: str) -> str:
+        """Wait until the status line says this."""
+        self.page.wait_for_function(
+            "(pattern) => new RegExp(pattern).test(document.querySelector('#status .text')?.textContent ?? '')",
+            arg=pattern,
+        )
+        return str(self.status.inner_text())
+
+    def sees_error(self, pattern: str) -> None:
+        self.page.get_by_test_id("toast-body").filter(has_text=re.compile(pattern)).first.wait_for()
+
+    def opens(self, photo: Path) -> None:
+        self.page.locator("#photo input[type=file]").set_input_files(str(photo))
+        self.reads(re.escape(photo.name))
+
+    def runs(self) -> None:
+        self.find.click()
+        self.reads(r"masks? in ")
+        self.page.wait_for_function("() => !document.querySelector('#find').disabled")
+
+    def sets(self, parameter: str, value: str) -> None:
+        field = self.page.locator(f"#{parameter} input[type=number]")
+        field.fill(value)
+        field.blur()
+
+    def unfolds(self, group: str) -> None:
+        self.page.locator(f"#group-{group} > button").click()
+
+    def masks(self) -> int:
+        """As the table counts them, once it shows as many as the server has sent."""
+        self.page.wait_for_function(
+            "() => { const said = document.querySelector('#status .text').textContent.match(/^(?:.*: )?([\\d,]+) masks?/);"
+            " const shown = document.querySelector('#viewer .totals').textContent.match(/^[\\d,]+/);"
+            " return shown && (!said || said[1] === shown[0]); }"
+        )
+        return int(self.page.locator("#viewer .totals").inner_text().split()[0].replace(",", ""))
+
+
+@pytest.fixture
+def person(page: Any, address: str) -> Person:
+    return Person(page, address)
+
+
+def test_first_visit_shows_a_sample_with_its_masks(person: Person) -> None:
+    assert person.masks() > 100
+    assert "candidates pass" in person.candidates.inner_text()
+    assert re.search(r"1,024 points · about \d", person.page.locator("#forecast").inner_text())
+
+
+def test_page_fits_the_window(person: Person) -> None:
+    height, width = person.page.evaluate(
+        "[document.documentElement.scrollHeight, document.documentElement.scrollWidth]"
+    )
+    assert height <= 800
+    assert width <= 1280
+
+
+def test_photo_to_coco_file_in_four_clicks(person: Person, photo: Path) -> None:
+    person.opens(photo)
+    person.runs()
+    masks = person.masks()
+    person.page.get_by_role("button", name="Download").click()
+    with person.page.expect_download() as download:
+        person.page.get_by_text("COCO JSON (RLE)").click()
+    assert download.value.suggested_filename == "a photo-coco.json"
+    data = json.loads(Path(download.value.path()).read_text())
+    assert len(data["annotations"]) == masks
+    first = data["annotations"][0]["segmentation"]
+    assert first["size"] == [211, 333]
+    assert coco.decode(first).sum() == data["annotations"][0]["area"]
+    person.reads("all exact")
+
+
+def test_status_tells_how_far_a_run_is(person: Person, photo: Path) -> None:
+    person.opens(photo)
+    person.find.click()
+    person.reads(r"Reading the picture \(cannot be interrupted\), about ")
+    assert person.find.is_disabled()
+    assert person.stop.is_enabled()
+    person.reads(r"^\d+ of 1,024 points, \d+ masks found · [\d.]+ s left$")
+    assert person.page.locator("#status .fill").evaluate("bar => parseFloat(bar.style.width)") > 0
+    person.reads("masks in ")
+
+
+def test_stop_keeps_what_was_found_and_continue_finishes(person: Person, photo: Path) -> None:
+    person.opens(photo)
+    person.page.keyboard.press("Control+Enter")
+    person.reads(r"^\d+ of 1,024 points, [1-9]\d+ masks found")
+    person.page.keyboard.press("Escape")
+    person.reads("^Stopped after ")
+    partial = person.masks()
+    assert partial > 0
+    person.page.get_by_role("button", name="Continue").click()
+    person.reads("masks in ")
+    assert person.masks() > partial
+
+
+def test_slider_is_instant_and_says_what_changed(person: Person) -> None:
+    before = person.masks()
+    person.sets("pred_iou_thresh", "0.95")
+    said = person.reads(r"^\d+ masks, \d+ fewer$")
+    assert person.masks() == int(said.split()[0]) < before
+    assert person.candidates.inner_text().startswith(f"{person.masks()} of 3,072")
+    assert person.page.locator("#preset label.selected").inner_text() == "Custom"
+    person.page.locator("#preset label", has_text="Balanced").click()
+    person.page.wait_for_function("() => document.querySelector('#pred_iou_thresh input').value === '0.88'")
+    person.reads(rf"^{before} masks")
+
+
+def test_lower_quality_decodes_only_what_is_missing(person: Person) -> None:
+    before = person.masks()
+    person.sets("pred_iou_thresh", "0.75")
+    person.reads(r"^\d+ of \d+ points")
+    person.reads(r"more")
+    assert person.masks() > before
+
+
+def test_show_only_and_clean_up(person: Person) -> None:
+    before = person.masks()
+    person.unfolds("show")
+    field = person.page.locator("#smallest input")
+    field.fill("1000")
+    field.blur()
+    person.reads(r"fewer$")
+    assert 0 < person.masks() < before
+    field.fill("99999999")
+    field.blur()
+    person.page.get_by_text(re.compile(r"masks are hidden by Show only")).wait_for()
+
+
+def test_nothing_found_says_why(person: Person) -> None:
+    person.sets("pred_iou_thresh", "1")
+    person.page.get_by_text("0 of 3,072 candidates pass. 3,072 fall to Mask quality 1: lower it?").wait_for()
+
+
+def test_own_points(person: Person) -> None:
+    person.unfolds("keep")
+    person.unfolds("look")
+    field = person.page.locator("#point_grids textarea")
+    field.fill("0.25, 0.5\nhello")
+    field.blur()
+    person.sees_error('Line 2: "hello" is not two numbers')
+    field.fill("0.25, 0.5\n0.75, 0.5")
+    field.blur()
+    person.reads("2 points of your own")
+    person.page.wait_for_function("() => /^2 points/.test(document.querySelector('#forecast').innerText)")
+    person.runs()
+    assert person.candidates.inner_text().endswith("of 6 candidates pass")
+
+
+def test_file_that_is_no_picture_leaves_everything(person: Person, tmp_path: Path) -> None:
+    before = person.masks()
+    (tmp_path / "notes.jpg").write_text("hello")
+    person.page.locator("#photo input[type=file]").set_input_files(str(tmp_path / "notes.jpg"))
+    person.sees_error("notes.jpg is no picture")
+    assert person.masks() == before
+    person.page.get_by_text("Drop a photo here").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("Broken model", "Something went wrong on our side"),  # raises in the middle
+        ("Missing model", "The file of missing is not on this machine"),  # cannot be loaded
+    ],
+)
+def test_failing_run_keeps_the_last_result(person: Person, model: str, said: str) -> None:
+    before = person.masks()
+    person.page.get_by_label("Model").click()
+    person.page.get_by_role("option", name=model).click()
+    person.find.click()
+    person.sees_error(said)
+    person.reads("The last result is still here")
+    assert person.masks() == before
+    assert person.find.is_enabled()
+    assert person.page.locator("body").inner_text().count("/secret/path") == 0
+
+
+def test_another_photo_during_a_run(person: Person, photo: Path) -> None:
+    person.find.click()
+    person.page.locator("#samples button").nth(1).click()
+    person.reads(r"coins\.png")
+    person.opens(photo)
+    person.runs()
+    assert "a photo.png" in person.page.locator("#viewer").inner_text()
+
+
+def test_reset_button_of_a_slider(person: Person) -> None:
+    person.sets("box_nms_thresh", "0.3")
+    person.reads("fewer")
+    person.page.locator("#box_nms_thresh").get_by_label("Reset to default value").click()
+    person.page.wait_for_function("() => document.querySelector('#box_nms_thresh input').value === '0.7'")
+    person.reads("no change|more")
+
+
+def test_korean(new_page: Callable[..., Any], address: str, photo: Path) -> None:
+    person = Person(new_page(locale="ko-KR"), address)
+    assert person.find.inner_text() == "마스크 찾기"
+    person.opens(photo)
+    person.find.click()
+    person.reads(r"^점 1,024개 중 \d+개, 마스크 \d+개 찾음")
+    person.page.keyboard.press("Escape")
+    person.reads("에서 멈춤")
+
+
+def test_phone(new_page: Callable[..., Any], address: str, photo: Path) -> None:
+    person = Person(new_page(width=400, height=800, touch=True), address)
+    assert person.page.evaluate("document.documentElement.scrollWidth") <= 400
+    person.opens(photo)
+    person.runs()
+    assert person.masks() > 0
+
+
+def test_dark(new_page: Callable[..., Any], address: str) -> None:
+    person = Person(new_page(dark=True), address)
+    shade = person.page.evaluate("getComputedStyle(document.querySelector('#controls')).backgroundColor")
+    assert max(int(part) for part in re.findall(r"\d+", shade)[:3]) < 64
+
+
+def test_keyboard_only(person: Person) -> None:
+    slider = person.page.get_by_label("range slider for Mask quality")
+    slider.focus()
+    for _ in range(5):
+        person.page.keyboard.press("ArrowRight")
+    person.reads(r"fewer$")
+    person.page.keyboard.press("Control+Enter")
+    person.reads("masks? in ")
+
+
+def test_two_visitors_do_not_see_each_other(new_page: Callable[..., Any], address: str, photo: Path) -> None:
+    ann, bob = Person(new_page(), address), Person(new_page(), address)
+    ann.opens(photo)
+    assert "a photo.png" not in bob.page.locator("#viewer").inner_text()
+    bob.sets("pred_iou_thresh", "0.95")
+    bob.reads("fewer")
+    ann.runs()
+    assert ann.masks() > bob.masks()
