@@ -31,7 +31,6 @@ __all__ = ["Engine", "EngineModel", "FirstSample", "Service"]
 _log = logging.getLogger(__name__)
 
 STORE_BYTES = 1024**3
-_STOP_SECONDS = 60  # longest that a run which was stopped is waited for: reading a picture on a slow CPU
 
 
 class EngineModel(Protocol):
@@ -167,8 +166,6 @@ class Service:
         """
         self.workload(options)
         engine = self.load(model)
-        if session.job is not None and session.job.cancel.is_set():
-            session.job.ended.wait(_STOP_SECONDS)
         with job_of(session) as job:
             earlier = session.result if session.model == model else None
             yield from self._advance(session, model, engine.steps(session.image.rgb, options, earlier), job)
@@ -203,12 +200,11 @@ class Service:
             yield from self._advance(session, session.model, steps, job)
 
     def stop(self, session: Session) -> bool:
-        """End the run in progress after the chunk it is at, and wait for that; whether there was one."""
+        """Ask the run in progress to end after the chunk it is at; whether there is one."""
         job = session.job
-        if job is None:
-            return False
-        job.cancel.set()
-        return job.ended.wait(_STOP_SECONDS)
+        if job is not None:
+            job.cancel.set()
+        return job is not None
 
     def find_once(self, image: LoadedImage, model: str, options: GeneratorOptions) -> MaskResult:
         """Find masks without a visitor, to the end.

@@ -294,7 +294,6 @@ def test_model_that_cannot_be_loaded(photo: Path) -> None:
         (GridOptions(points_per_side=8, crop_n_layers=1), Workload(64 * 5, 5)),  # one layer: 4 crops more
         (GridOptions(points_per_side=8, crop_n_layers=2, crop_n_points_downscale_factor=2),
          Workload(64 + 4 * 16 + 16 * 4, 21)),  # thinner grids in the crops
-        (GridOptions(points_per_side=1, crop_n_layers=1, crop_n_points_downscale_factor=2), Workload(1, 5)),  # 0 a side
         (GridOptions(points_per_side=None, point_grids=(((0.5, 0.5), (0.1, 0.2)), ((0.5, 0.5),)), crop_n_layers=1),
          Workload(2 + 4, 5)),  # own points, by layer
     ],

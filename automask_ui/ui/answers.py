@@ -54,14 +54,15 @@ class Answers:
 
     # Running
 
+    @friendly
     def begin(self, request: gr.Request) -> Outputs:
         """Buttons and status at once, before a run has its turn."""
-        line = status(_visitor(request).words.say("status.waiting"), "busy", -1)
-        return gr.update(interactive=False), gr.update(interactive=True), line
+        screen = self._handlers.begin(_visitor(request))
+        return (*_busy(True), *painted(screen))
 
     def end(self) -> Outputs:
         """Buttons after a run."""
-        return gr.update(interactive=True), gr.update(interactive=False)
+        return _busy(False)
 
     @friendly
     def find(self, values: Values, request: gr.Request) -> Iterator[Outputs]:
@@ -74,13 +75,14 @@ class Answers:
         yield from played(self._handlers.resume(_visitor(request)))
 
     @friendly
-    def stop(self, request: gr.Request) -> Iterator[Outputs]:
+    def stop(self, request: gr.Request) -> Outputs:
         """Stop."""
-        yield from played(self._handlers.stop(_visitor(request)))
+        screen, is_running = self._handlers.stop(_visitor(request))
+        return (*_busy(is_running), *painted(screen))
 
     def failed(self, request: gr.Request) -> Any:
         """The status line after an error."""
-        return self._handlers.after_error(_visitor(request)) or gr.skip()
+        return self._handlers.after_error(_visitor(request))
 
     # Settings
 
@@ -150,6 +152,11 @@ class Answers:
             preset,
             *sliders_out,
         )
+
+
+def _busy(is_busy: bool) -> Outputs:
+    """Find and Stop."""
+    return gr.update(interactive=not is_busy), gr.update(interactive=is_busy)
 
 
 def _visitor(request: gr.Request) -> Visitor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,7 +50,7 @@ class Handlers:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.views = Views()
-        self._failed: set[str] = set()  # owners whose last run raised; Gradio calls a cancelled one failed as well
+        self._asked: dict[str, str] = {}  # owner -> run that waits for its turn
 
     # Opening a picture
 
@@ -94,14 +93,17 @@ class Handlers:
 
     # Running
 
+    def begin(self, visitor: Visitor) -> Screen:
+        """Before a run has its turn: note what it is asked for."""
+        self._asked[visitor.owner] = self.service.store.current(visitor.owner).run
+        return Screen(status=status(visitor.words.say("status.waiting"), "busy", -1))
+
     def find(self, visitor: Visitor, controls: Controls) -> Iterator[Screen]:
         """Find masks with everything that the controls say."""
-        with self._noting_failure(visitor):
-            yield from self._find(visitor, controls)
-
-    def _find(self, visitor: Visitor, controls: Controls) -> Iterator[Screen]:
+        session = self._asked_for(visitor)
+        if session is None:
+            return
         words, service = visitor.words, self.service
-        session = service.store.current(visitor.owner)
         model = service.models.get(controls.model)
         if service.loaded(controls.model) is None:
             yield Screen(status=status(words.say("status.load", model=model.title if model else ""), "busy", -1))
@@ -115,19 +117,18 @@ class Handlers:
 
     def resume(self, visitor: Visitor) -> Iterator[Screen]:
         """Finish a run that was stopped."""
-        with self._noting_failure(visitor):
-            session = self.service.store.current(visitor.owner)
-            yield Screen(status=status(visitor.words.say("status.begin"), "busy", -1))
-            yield from self._follow(visitor, session, self.service.resume(session))
-
-    def stop(self, visitor: Visitor) -> Iterator[Screen]:
-        """End the run in progress and show what it found."""
-        session = self.service.store.current(visitor.owner)
-        yield Screen(status=status(visitor.words.say("status.stopping"), "busy", -1))
-        self.service.stop(session)
-        if not self._is_current(session):
+        session = self._asked_for(visitor)
+        if session is None:
             return
-        yield self._screen(visitor, session, sentences.stopped_line(visitor.words, session))
+        yield Screen(status=status(visitor.words.say("status.begin"), "busy", -1))
+        yield from self._follow(visitor, session, self.service.resume(session))
+
+    def stop(self, visitor: Visitor) -> tuple[Screen, bool]:
+        """End the run; whether one was in progress, which then tells of its end itself."""
+        self._asked.pop(visitor.owner, None)
+        if self.service.stop(self.service.store.current(visitor.owner)):
+            return Screen(status=status(visitor.words.say("status.stopping"), "busy", -1)), True
+        return Screen(status=status(visitor.words.say("status.stopped.none"))), False
 
     def refilter(self, visitor: Visitor, controls: Controls) -> Iterator[Screen]:
         """Apply thresholds, clean-up and Show only to what was found. Nothing to do before there is something."""
@@ -185,11 +186,8 @@ class Handlers:
         title = self.service.models[model].title
         return title if loaded is None else f"{title} · {sentences.device_name(loaded)}"
 
-    def after_error(self, visitor: Visitor) -> Status | None:
-        """The status line once an error was shown; None where the run was only cancelled."""
-        if visitor.owner not in self._failed:
-            return None
-        self._failed.discard(visitor.owner)
+    def after_error(self, visitor: Visitor) -> Status:
+        """The status line once an error was shown."""
         if self._result_of(visitor) is None:
             return status(visitor.words.say("status.failed"), "error")
         masks = len(self.service.store.current(visitor.owner).shown()[0])
@@ -232,18 +230,16 @@ class Handlers:
 
     def forget(self, visitor: Visitor) -> None:
         """Free what belongs to a visitor who has left."""
-        self._failed.discard(visitor.owner)
+        self._asked.pop(visitor.owner, None)
         self.service.store.forget(visitor.owner)
 
     # Inside
 
-    @contextmanager
-    def _noting_failure(self, visitor: Visitor) -> Iterator[None]:
-        try:
-            yield
-        except Exception:
-            self._failed.add(visitor.owner)
-            raise
+    def _asked_for(self, visitor: Visitor) -> Session | None:
+        """What a run was asked for; None where it was stopped, or another picture opened, before it had its turn."""
+        run = self._asked.pop(visitor.owner, None)
+        session = self.service.store.current(visitor.owner)
+        return session if session.run == run else None
 
     def _follow(self, visitor: Visitor, session: Session, run: Iterator[Progress]) -> Iterator[Screen]:
         began = time.monotonic()

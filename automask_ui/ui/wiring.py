@@ -26,42 +26,35 @@ _CLICK_DOWNLOAD = "() => document.getElementById('download').click()"
 
 def wire(page: gr.Blocks, parts: Parts, answers: Answers) -> None:
     """Attach all events of ``page``."""
-    runs = _wire_runs(parts, answers)
-    _wire_opening(page, parts, answers, runs)
+    _wire_runs(parts, answers)
+    _wire_opening(page, parts, answers)
     _wire_settings(parts, answers)
     _wire_viewer(parts, answers)
     page.unload(answers.leave)
 
 
-def _wire_runs(parts: Parts, answers: Answers) -> list[Any]:
-    """Find, Continue and Stop. Gives the events that Stop, or another picture, cancels."""
-    begins: dict[str, Any] = {
-        "fn": answers.begin,
-        "inputs": None,
-        "outputs": [*parts.buttons, parts.status],
-        **_QUICK,
-    }
-    running: dict[str, Any] = {
-        "show_progress": "minimal",
-        "show_progress_on": parts.status,
-        "api_visibility": "private",
-        **MODEL_QUEUE,
-    }
-    found = parts.run.find.click(**begins).then(answers.find, parts.controls, parts.screen, **running)
-    resumed = parts.viewer.resume(**begins).then(answers.resume, None, parts.screen, **running)
+def _wire_runs(parts: Parts, answers: Answers) -> None:
+    """Find, Continue and Stop. A run is ended by our own flag: it then says itself what it has found."""
+    running: dict[str, Any] = {"api_visibility": "private", "trigger_mode": "multiple", **MODEL_QUEUE}
+    running |= {"show_progress": "minimal", "show_progress_on": parts.status}
+    controlled = [*parts.buttons, *parts.screen]
+
+    asked = parts.run.find.click(answers.begin, None, controlled, **_ASKED)
+    found = asked.success(answers.find, parts.controls, parts.screen, **running)
+    asked_again = parts.viewer.resume(answers.begin, None, controlled, **_ASKED)
+    resumed = asked_again.success(answers.resume, None, parts.screen, **running)
     for run in (found, resumed):
-        # .then() does not follow an error, .failure() also a cancelled run.
         run.failure(answers.failed, None, parts.status, **_QUICK)
+        # .then() does not follow an error.
         for after in (run.then, run.failure):
             after(answers.end, None, parts.buttons, **_QUICK)
             settled = after(answers.settle, parts.controls, parts.settings, **_QUICK)
             # Sliders that were moved during the run count now.
             settled.then(answers.refilter, parts.controls, parts.screen, **_REFILTER)
-    parts.run.stop.click(answers.stop, None, parts.screen, cancels=[found, resumed], **_ASKED)
-    return [found, resumed]
+    parts.run.stop.click(answers.stop, None, controlled, **_ASKED)
 
 
-def _wire_opening(page: gr.Blocks, parts: Parts, answers: Answers, runs: list[Any]) -> None:
+def _wire_opening(page: gr.Blocks, parts: Parts, answers: Answers) -> None:
     """First visit, upload, samples."""
     page.load(answers.settle, parts.controls, parts.settings, **_QUICK)
     visited = page.load(answers.first_visit, None, parts.screen, **_ASKED)
@@ -69,9 +62,9 @@ def _wire_opening(page: gr.Blocks, parts: Parts, answers: Answers, runs: list[An
 
     outputs = [parts.photo.upload, *parts.screen]
     opened = [
-        parts.photo.upload.upload(answers.open_photo, parts.photo.upload, outputs, cancels=runs, **_ASKED),
-        parts.photo.samples.pick(answers.open_sample, None, outputs, cancels=runs, **_ASKED),
-        parts.viewer.open_sample(answers.open_sample, None, outputs, cancels=runs, **_ASKED),
+        parts.photo.upload.upload(answers.open_photo, parts.photo.upload, outputs, **_ASKED),
+        parts.photo.samples.pick(answers.open_sample, None, outputs, **_ASKED),
+        parts.viewer.open_sample(answers.open_sample, None, outputs, **_ASKED),
     ]
     for event in opened:
         event.failure(answers.free_drop_zone, None, parts.photo.upload, **_QUICK)

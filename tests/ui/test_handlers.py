@@ -64,6 +64,12 @@ def text(screen: Screen) -> str:
     return screen.status["text"]
 
 
+def find(handlers: Handlers, controls: Controls) -> Iterator[Screen]:
+    """A run that need not wait."""
+    handlers.begin(ANN)
+    return handlers.find(ANN, controls)
+
+
 # Opening
 
 
@@ -112,7 +118,7 @@ def test_sample_that_failed_says_why(handlers: Handlers) -> None:
 
 def test_find_says_where_it_stands(handlers: Handlers, photo: str) -> None:
     handlers.open(ANN, photo)
-    told = [text(screen) for screen in handlers.find(ANN, controls())]
+    told = [text(screen) for screen in find(handlers, controls())]
     assert told[0] == "Loading Fake model…"
     assert told[1] == "Reading the picture (cannot be interrupted)"
     assert told[2].startswith("9 of 36 points, ")
@@ -121,7 +127,7 @@ def test_find_says_where_it_stands(handlers: Handlers, photo: str) -> None:
 
 def test_find_gives_plain_numbers_and_files(handlers: Handlers, photo: str) -> None:
     handlers.open(ANN, photo)
-    view = last(handlers.find(ANN, controls())).view
+    view = last(find(handlers, controls())).view
     assert view is not None
     assert view.layers is not None
     assert view.layers.path != ""
@@ -135,7 +141,7 @@ def test_find_gives_plain_numbers_and_files(handlers: Handlers, photo: str) -> N
 
 def test_files_of_earlier_updates_go(handlers: Handlers, photo: str) -> None:
     handlers.open(ANN, photo)
-    for _ in handlers.find(ANN, controls(points_per_batch=3)):
+    for _ in find(handlers, controls(points_per_batch=3)):
         pass
     folder = handlers.service.store.current("ann").folder
     assert len(list(folder.glob("masks-*.bin"))) <= 3
@@ -143,7 +149,7 @@ def test_files_of_earlier_updates_go(handlers: Handlers, photo: str) -> None:
 
 def test_preset_takes_the_models_own_thresholds(handlers: Handlers, photo: str) -> None:
     handlers.open(ANN, photo)
-    last(handlers.find(ANN, Controls("fake", "quick", {**preset_values("quick", {}), "points_per_batch": 9})))
+    last(find(handlers, Controls("fake", "quick", {**preset_values("quick", {}), "points_per_batch": 9})))
     result = handlers.service.store.current("ann").result
     assert result is not None
     assert result.options == GeneratorOptions(
@@ -175,7 +181,7 @@ def test_own_points(handlers: Handlers, photo: str) -> None:
     preview = handlers.preview_points(ANN, "0.25,0.5\n0.75,0.5")
     assert preview.view is not None
     assert preview.view.points == [[0.25, 0.5], [0.75, 0.5]]
-    last(handlers.find(ANN, controls(points_text="0.25,0.5\n0.75,0.5")))
+    last(find(handlers, controls(points_text="0.25,0.5\n0.75,0.5")))
     result = handlers.service.store.current("ann").result
     assert result is not None
     assert len(result.candidates) == 2 * 3
@@ -183,7 +189,7 @@ def test_own_points(handlers: Handlers, photo: str) -> None:
 
 def test_nothing_found_names_the_filter(handlers: Handlers, photo: str) -> None:
     handlers.open(ANN, photo)
-    view = last(handlers.find(ANN, controls(pred_iou_thresh=1.0))).view
+    view = last(find(handlers, controls(pred_iou_thresh=1.0))).view
     assert view is not None
     assert view.empty == "0 of 108 candidates pass. 108 fall to Mask quality 1: lower it?"
     view = last(handlers.refilter(ANN, controls(pred_iou_thresh=0.0, stability_score_thresh=1.0))).view
@@ -194,34 +200,67 @@ def test_nothing_found_names_the_filter(handlers: Handlers, photo: str) -> None:
 def test_stopped_run_is_partial_and_goes_on(handlers: Handlers, photo: str) -> None:
     handlers.open(ANN, photo)
     session = handlers.service.store.current("ann")
-    for screen in handlers.find(ANN, controls()):
+    for screen in find(handlers, controls()):
         if text(screen).startswith("18 of"):
             assert session.job is not None
             session.job.cancel.set()
     assert text(screen).startswith("Stopped after 18 of 36 points: ")
     assert screen.view is not None
     assert screen.view.partial
+    handlers.begin(ANN)
     done = last(handlers.resume(ANN))
     assert done.view is not None
     assert not done.view.partial
 
 
-def test_stop_without_a_run(handlers: Handlers, photo: str) -> None:
+def test_stop_of_a_run_that_waits_for_its_turn(handlers: Handlers, photo: str) -> None:
     handlers.open(ANN, photo)
-    assert text(last(handlers.stop(ANN))) == "Stopped before any point was looked at."
+    assert text(handlers.begin(ANN)) == "Waiting for a turn…"
+    screen, is_running = handlers.stop(ANN)
+    assert text(screen) == "Stopped before any point was looked at."
+    assert not is_running
+    assert list(handlers.find(ANN, controls())) == []
 
 
-def test_error_is_told_once_and_cancelling_is_none(handlers: Handlers, engine: FakeEngine, photo: str) -> None:
+def test_another_photo_opened_while_a_run_waits(handlers: Handlers, photo: str) -> None:
     handlers.open(ANN, photo)
-    last(handlers.find(ANN, controls()))
-    assert handlers.after_error(ANN) is None
+    handlers.begin(ANN)
+    handlers.open(ANN, photo)
+    assert list(handlers.find(ANN, controls())) == []
+
+
+def test_another_photo_opened_during_a_run(handlers: Handlers, engine: FakeEngine, photo: str) -> None:
+    handlers.open(ANN, photo)
+    handlers.begin(ANN)
+    run = handlers.find(ANN, controls())
+    while not text(next(run)).startswith("9 of"):
+        pass
+    handlers.open(ANN, photo)
+    assert list(run) == []
+    assert engine.decoded == 9
+
+
+def test_stop_of_a_run(handlers: Handlers, engine: FakeEngine, photo: str) -> None:
+    handlers.open(ANN, photo)
+    handlers.begin(ANN)
+    run = handlers.find(ANN, controls())
+    while not text(next(run)).startswith("18 of"):
+        pass
+    screen, is_running = handlers.stop(ANN)
+    assert text(screen) == "Stopping after this step…"
+    assert is_running
+    assert text(last(run)).startswith("Stopped after 18 of 36 points")
+    assert engine.decoded == 18
+
+
+def test_status_after_an_error(handlers: Handlers, engine: FakeEngine, photo: str) -> None:
+    handlers.open(ANN, photo)
+    assert handlers.after_error(ANN)["text"] == "That did not work. Nothing was changed."
+    last(find(handlers, controls()))
     engine.error = RuntimeError("broken")
     with pytest.raises(RuntimeError):
-        list(handlers.find(ANN, controls(points_per_side=7)))
-    told = handlers.after_error(ANN)
-    assert told is not None
-    assert "The last result is still here" in told["text"]
-    assert handlers.after_error(ANN) is None
+        list(find(handlers, controls(points_per_side=7)))
+    assert "The last result is still here" in handlers.after_error(ANN)["text"]
 
 
 # Sliders
@@ -229,7 +268,7 @@ def test_error_is_told_once_and_cancelling_is_none(handlers: Handlers, engine: F
 
 def test_slider_says_what_changed(handlers: Handlers, photo: str) -> None:
     handlers.open(ANN, photo)
-    before = last(handlers.find(ANN, controls()))
+    before = last(find(handlers, controls()))
     assert before.view is not None
     screen = last(handlers.refilter(ANN, controls(pred_iou_thresh=0.95)))
     assert screen.view is not None
@@ -242,7 +281,7 @@ def test_slider_says_what_changed(handlers: Handlers, photo: str) -> None:
 
 def test_show_only_hides(handlers: Handlers, photo: str) -> None:
     handlers.open(ANN, photo)
-    last(handlers.find(ANN, controls()))
+    last(find(handlers, controls()))
     screen = last(handlers.refilter(ANN, controls(smallest=10_000)))
     assert screen.view is not None
     assert screen.view.masks == []
@@ -257,7 +296,7 @@ def test_slider_before_anything_is_there(handlers: Handlers, photo: str) -> None
 
 def test_slider_during_a_run_waits(handlers: Handlers, photo: str) -> None:
     handlers.open(ANN, photo)
-    run = handlers.find(ANN, controls())
+    run = find(handlers, controls())
     while not text(next(run)).startswith("18 of"):
         pass
     assert text(last(handlers.refilter(ANN, controls(pred_iou_thresh=0.9)))) == (
@@ -268,7 +307,7 @@ def test_slider_during_a_run_waits(handlers: Handlers, photo: str) -> None:
 def test_forecast(handlers: Handlers, photo: str) -> None:
     assert handlers.forecast(ANN, controls()) == "36 points"
     handlers.open(ANN, photo)
-    last(handlers.find(ANN, controls()))
+    last(find(handlers, controls()))
     assert handlers.forecast(ANN, controls()).startswith("36 points · about ")
     assert handlers.forecast(ANN, controls(points_per_side=8)).endswith("not applied yet")
     assert handlers.forecast(ANN, controls(crop_n_layers=1)).startswith("180 points in 5 crops")
@@ -282,7 +321,7 @@ def test_forecast(handlers: Handlers, photo: str) -> None:
 def test_slider_values_are_checked(handlers: Handlers, photo: str, value: object) -> None:
     handlers.open(ANN, photo)
     with pytest.raises(OptionError, match=r"pred_iou_thresh must be a number from 0 to 1, but is"):
-        list(handlers.find(ANN, controls(pred_iou_thresh=value)))
+        list(find(handlers, controls(pred_iou_thresh=value)))
 
 
 @pytest.mark.parametrize("payload", [None, [], "x", {}, {"run": None}, {"run": "0" * 32}, {"run": ["a"]}], ids=repr)
@@ -297,7 +336,7 @@ def test_payload_without_a_run_of_ones_own(handlers: Handlers, photo: str, paylo
 def test_ids_that_are_none(handlers: Handlers, photo: str, ids: Any) -> None:
     run = handlers.open(ANN, photo).view
     assert run is not None
-    last(handlers.find(ANN, controls()))
+    last(find(handlers, controls()))
     handlers.set_hidden(ANN, {"run": run.run, "ids": ids, "hidden": True})
     assert handlers.service.store.current("ann").edits.hidden == frozenset()
     with pytest.raises(AutoMaskError, match="no mask to download"):
@@ -307,14 +346,14 @@ def test_ids_that_are_none(handlers: Handlers, photo: str, ids: Any) -> None:
 def test_strangers_cannot_take_a_run(handlers: Handlers, photo: str) -> None:
     view = handlers.open(ANN, photo).view
     assert view is not None
-    last(handlers.find(ANN, controls()))
+    last(find(handlers, controls()))
     with pytest.raises(RunGoneError):
         handlers.export(Visitor("bob", Words("en")), {"run": view.run, "format": "masks", "ids": [1]})
 
 
 def test_hidden_masks_are_told_to_the_viewer(handlers: Handlers, photo: str) -> None:
     handlers.open(ANN, photo)
-    view = last(handlers.find(ANN, controls())).view
+    view = last(find(handlers, controls())).view
     assert view is not None
     handlers.set_hidden(ANN, {"run": view.run, "ids": [view.masks[0]["id"]], "hidden": True})
     again = handlers.views.data(handlers.service.store.current("ann"))
