@@ -19,6 +19,7 @@ __all__ = [
     "decode",
     "decode_window",
     "encode",
+    "encode_columns",
     "encode_counts",
     "encode_window",
     "iou_matrix",
@@ -49,14 +50,24 @@ def encode_window(window: np.ndarray, offset_xy: tuple[int, int], size_hw: tuple
         offset_xy: the window's left and top in the full mask, px.
         size_hw: the full mask's height and width, px.
     """
-    height, width = size_hw
-    left, top = offset_xy
-    # One empty row above every column makes each run start and end inside its own column.
-    columns = np.zeros((window.shape[1], window.shape[0] + 1), dtype=np.int8)
+    columns = np.zeros((window.shape[1], window.shape[0] + 1), dtype=bool)
     columns[:, 1:] = window.T
-    edges = np.flatnonzero(np.diff(columns.ravel(), append=np.int8(0)))
+    return encode_columns(columns, offset_xy, size_hw)
+
+
+def encode_columns(columns: np.ndarray, offset_xy: tuple[int, int], size_hw: tuple[int, int]) -> Rle:
+    """Encode a window that is given column by column, each after a pixel that is not set.
+
+    Args:
+        columns: w×(h+1) bool, C-contiguous; ``columns[:, 0]`` is False, ``columns[:, 1:]`` is the window transposed.
+        offset_xy, size_hw: as for :func:`encode_window`.
+    """
+    height, width = size_hw
+    # The empty pixel makes each run start and end inside its own column.
+    flat = np.append(columns.ravel(), False)
+    edges = np.flatnonzero(flat[1:] != flat[:-1])
     starts, ends = edges[0::2], edges[1::2]
-    to_full = _window_to_full(window.shape[0] + 1, left, top, height)
+    to_full = _window_to_full(columns.shape[1], *offset_xy, height)
     starts, ends = to_full(starts), to_full(ends)
 
     # A run that reaches the bottom of a column continues where the next column starts at the top.

@@ -15,12 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from automask_ui.rle import Rle, bbox_xywh, encode_window
+from automask_ui.rle import Rle, area, bbox_xywh, encode_columns
 
 __all__ = ["MeasuredMask", "Resampler"]
 
-# Pixels of a window that are computed together: about 4 MB of logits, which stay in a CPU's cache.
-STRIP_PIXELS = 1 << 20
+# Pixels of a window that are computed together: 1 MB of logits, which stays in the cache of a core.
+STRIP_PIXELS = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -79,23 +79,36 @@ class Resampler:
     ) -> MeasuredMask:
         top, bottom, row_weights, row_span = self._rows.reach(*rows)
         left, right, column_weights, column_span = self._columns.reach(*columns)
-        window = np.empty((max(right - left, 0), max(bottom - top, 0)), dtype=bool)
+        # Transposed, since masks are encoded column by column; each column after an empty pixel, as encoding needs it.
+        window = np.zeros((right - left, bottom - top + 1), dtype=bool)
         inner = outer = 0
-        if window.size:
-            # Transposed, since masks are encoded column by column.
-            source = logits[row_span[0] : row_span[1], column_span[0] : column_span[1]].T
-            by_row = source @ row_weights.T
-            step = max(1, STRIP_PIXELS // window.shape[1])
-            for begin in range(0, len(window), step):
-                strip = column_weights[begin : begin + step] @ by_row
-                inner += int(torch.count_nonzero(strip > threshold + offset))
-                outer += int(torch.count_nonzero(strip > threshold - offset))
-                window[begin : begin + step] = (strip > threshold).cpu().numpy()
+        by_row = logits[row_span[0] : row_span[1], column_span[0] : column_span[1]].T @ row_weights.T
+        step = max(1, STRIP_PIXELS // window.shape[1])
+        for begin in range(0, len(window), step):
+            end = min(begin + step, len(window))
+            # A few neighbouring columns are made of only a few low-resolution ones.
+            first, last = self._columns.first[left + begin], self._columns.last[left + end - 1]
+            used = slice(int(first) - column_span[0], int(last) + 1 - column_span[0])
+            strip = column_weights[begin:end, used] @ by_row[used]
+            window[begin:end, 1:] = _above(strip, threshold)
+            inner += np.count_nonzero(_above(strip, threshold + offset)) if offset else 0
+            outer += np.count_nonzero(_above(strip, threshold - offset)) if offset else 0
         x, y = self._offset_xy
-        rle = encode_window(window.T, (x + left, y + top), self._size_hw)
+        rle = encode_columns(window, (x + left, y + top), self._size_hw)
+        mask_area = area(rle)
+        if not offset:
+            inner = outer = mask_area
         box_left, box_top, width, height = bbox_xywh(rle)
         box = (box_left, box_top, box_left + width - 1, box_top + height - 1) if width else (x, y, x, y)
-        return MeasuredMask(rle, int(window.sum()), box, inner / outer if outer else float("nan"))
+        return MeasuredMask(rle, mask_area, box, inner / outer if outer else float("nan"))
+
+
+def _above(values: Tensor, threshold: float) -> np.ndarray:
+    """``values > threshold`` as a NumPy array."""
+    if values.device.type == "cpu":
+        # PyTorch would wake its threads for each strip, which takes longer than comparing it.
+        return values.numpy() > threshold
+    return (values > threshold).cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -124,7 +137,7 @@ class _Axis:
         begin = int(np.searchsorted(self.last, first, side="left"))
         end = int(np.searchsorted(self.first, last, side="right"))
         if first > last or begin >= end:
-            return 0, 0, self.weights[:0], (0, 0)
+            return 0, 0, self.weights[:0, :0], (0, 0)
         span = (int(self.first[begin]), int(self.last[end - 1]) + 1)
         return begin, end, self.weights[begin:end, span[0] : span[1]], span
 
