@@ -15,9 +15,9 @@ from automask_ui.ui.api import find_masks_endpoint
 from automask_ui.ui.handlers import Handlers
 from automask_ui.ui.parts import Parts
 from automask_ui.ui.status import StatusLine
-from automask_ui.ui.texts import I18N
+from automask_ui.ui.texts import I18N, TEXTS
 from automask_ui.ui.theme import THEME
-from automask_ui.ui.viewer import MaskViewer
+from automask_ui.ui.viewer import DownloadFormat, MaskViewer
 from automask_ui.ui.wiring import MODEL_QUEUE, wire
 
 __all__ = ["build_app", "launch_options"]
@@ -75,5 +75,10 @@ def launch_options() -> dict[str, Any]:
 
 
 def _viewer(service: Service) -> MaskViewer:
-    formats: list[Any] = [{"id": row.name, "label": row.title, "hint": row.hint} for row in EXPORTERS.values()]
+    def in_each(key: str) -> dict[str, str]:
+        return {code: texts[key] for code, texts in TEXTS.items() if key in texts}
+
+    formats: list[DownloadFormat] = [
+        {"id": name, "label": in_each(f"format.{name}"), "hint": in_each(f"format.{name}.hint")} for name in EXPORTERS
+    ]
     return MaskViewer(formats=formats, offer_sample=bool(service.samples), elem_id="viewer")

@@ -6,6 +6,7 @@ const spoken = element.querySelector(".spoken");
 // A running count would keep a screen reader talking: while busy, it is told every few seconds.
 const SPEAK_EVERY_MS = 5000;
 let spokenAt = 0;
+let spokenKind = "";
 
 function show() {
   const { text: sentence = "", kind = "idle", fraction = null } = props.value || {};
@@ -15,8 +16,9 @@ function show() {
   line.classList.toggle("busy", kind === "busy");
   line.classList.toggle("unknown", kind === "busy" && !known);
   fill.style.width = known ? `${Math.round(fraction * 1000) / 10}%` : "";
-  if (kind !== "busy" || Date.now() - spokenAt > SPEAK_EVERY_MS) {
+  if (kind !== "busy" || kind !== spokenKind || Date.now() - spokenAt > SPEAK_EVERY_MS) {
     spokenAt = Date.now();
+    spokenKind = kind;
     spoken.textContent = sentence;
   }
 }

@@ -1,7 +1,8 @@
-"""English texts of the page. Those of parameters and presets come from their own tables."""
+"""English texts of the page. Those of parameters, presets and formats come from their own tables."""
 
 from __future__ import annotations
 
+from automask_ui.export import EXPORTERS
 from automask_ui.options import PARAMETERS, PRESETS
 
 __all__ = ["EN"]
@@ -100,3 +101,5 @@ EN.update({f"parameter.{row.field}": row.title for row in PARAMETERS.values()})
 EN.update({f"parameter.{row.field}.help": row.help for row in PARAMETERS.values()})
 EN.update({f"preset.{row.name}": row.title for row in PRESETS.values()})
 EN.update({f"preset.{row.name}.help": row.description for row in PRESETS.values()})
+EN.update({f"format.{row.name}": row.title for row in EXPORTERS.values()})
+EN.update({f"format.{row.name}.hint": row.hint for row in EXPORTERS.values()})

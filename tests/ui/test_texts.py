@@ -27,7 +27,8 @@ def test_languages_fill_in_the_same_values() -> None:
 
 
 def test_korean_is_korean() -> None:
-    untranslated = [key for key in TEXTS["en"] if TEXTS["en"][key] == TEXTS["ko"][key]]
+    names = {"format.coco", "format.voc", "format.cvat", "format.geojson"}  # of formats, the same everywhere
+    untranslated = [key for key in TEXTS["en"].keys() - names if TEXTS["en"][key] == TEXTS["ko"][key]]
     assert untranslated == []
 
 
