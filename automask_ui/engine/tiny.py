@@ -3,6 +3,8 @@
 Only the shape of the network is here; how its weights were made is under `automask_ui/training`.
 """
 
+import math
+
 import torch
 from segment_anything.modeling import MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from segment_anything.modeling.common import LayerNorm2d
@@ -15,6 +17,9 @@ EMBED_DIM = 128
 HEADS = 4
 WIDTHS = (32, 48, 96, 144, 192)
 BLOCKS = (2, 3, 3, 3)
+# Waves of the positional code, in cells of the embedding, and in how many directions each of them runs.
+WAVELENGTHS = (128, 64, 32, 16, 8)
+DIRECTIONS = 5
 
 
 class Downsample(nn.Sequential):
@@ -68,9 +73,20 @@ class TinyEncoder(nn.Module):
         self.merge16 = nn.Conv2d(EMBED_DIM, EMBED_DIM, 3, padding=1)
         self.merge8 = nn.Conv2d(EMBED_DIM, EMBED_DIM, 3, padding=1)
         self.norm = LayerNorm2d(EMBED_DIM)
+        self.place = nn.Conv2d(2 * len(WAVELENGTHS) * DIRECTIONS, EMBED_DIM, 1)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Encode normalised images, (B, 3, H, W) float, into embeddings, (B, EMBED_DIM, H / 8, W / 8) float."""
+    def forward(self, images: Tensor, origin_cells: tuple[int, int] = (0, 0)) -> Tensor:
+        """Encode images.
+
+        Convolutions alone cannot tell two things of one look apart, so each cell is also told where it is.
+
+        Args:
+            images: (B, 3, H, W) float, normalised.
+            origin_cells: (row, column) of the images in the cells of the full input, other than 0 for crops of it.
+
+        Returns:
+            (B, EMBED_DIM, H / 8, W / 8) float embeddings.
+        """
         quarter = self.stage4(self.stem(images))
         eighth = self.stage8(quarter)
         sixteenth = self.stage16(eighth)
@@ -78,11 +94,27 @@ class TinyEncoder(nn.Module):
         merged = _doubled(functional.relu(self.merge16(merged)))
         merged = merged + self.lateral8(eighth) + self.lateral4(quarter)
         # Normalised in float32 even where autocast computed the rest in bfloat16.
-        return self.norm(self.merge8(functional.relu(merged)).float())
+        features = self.norm(self.merge8(functional.relu(merged)).float())
+        code = _place_code(origin_cells, (features.shape[2], features.shape[3]), features.device)
+        return features + self.place(code)
 
 
 def _blocks(channels: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
+
+
+def _place_code(origin_cells: tuple[int, int], size_hw: tuple[int, int], device: torch.device) -> Tensor:
+    """Sines and cosines of plane waves, by which near cells look alike and far ones do not. (1, C, H, W) float32."""
+    rows = torch.arange(size_hw[0], device=device, dtype=torch.float32)[:, None] + origin_cells[0]
+    columns = torch.arange(size_hw[1], device=device, dtype=torch.float32) + origin_cells[1]
+    waves = []
+    for number, length in enumerate(WAVELENGTHS):
+        for direction in range(DIRECTIONS):
+            # Each wavelength's fan of directions is turned against the one before.
+            angle = math.pi * (direction + 0.5 * number) / DIRECTIONS
+            phase = (columns * math.cos(angle) + rows * math.sin(angle)) * (2 * math.pi / length)
+            waves += [phase.sin(), phase.cos()]
+    return torch.stack(waves)[None]
 
 
 def _doubled(features: Tensor) -> Tensor:

@@ -8,11 +8,14 @@ import torch
 from torch import Tensor
 
 from automask_ui.engine.tiny import IMAGE_SIZE, STRIDE
-from automask_ui.training.pool import ScenePool
+from automask_ui.training.pool import MAX_INSTANCES, ScenePool
 from automask_ui.training.textures import log_uniform
 
 MIN_TARGET_PIXELS = 24
 LOWRES_STRIDE = 2
+# What `Sam.preprocess` pads with is this colour, once normalised; its cells belong to an instance nobody clicks on.
+MEAN_COLOUR = (124, 116, 104)
+PADDING = MAX_INSTANCES - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,15 +114,26 @@ def _random_crop(pool: ScenePool, rng: np.random.Generator, size: int) -> _Crop:
         image, ids = image.transpose(1, 0, 2), ids.T
     if rng.random() < 0.4:
         image = image[..., rng.permutation(3)]
+    if size == IMAGE_SIZE and rng.random() < 0.7:
+        image, ids = _padded(rng, image, ids)
     ids = np.ascontiguousarray(ids)
     return _Crop(np.ascontiguousarray(image), ids, pool.parents[index][ids])
+
+
+def _padded(rng: np.random.Generator, image: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A full input as of a photograph that is not square: nothing at its bottom or at its right."""
+    image, ids = image.copy(), ids.copy()
+    kept = int(ids.shape[0] * rng.uniform(0.5, 0.95))
+    void = (slice(kept, None), slice(None)) if rng.random() < 0.7 else (slice(None), slice(kept, None))
+    image[void], ids[void] = MEAN_COLOUR, PADDING
+    return image, ids
 
 
 def _random_points(rng: np.random.Generator, ids: np.ndarray, count: int) -> np.ndarray:
     """Clicks on instances, large ones more often, but less so than their area says. (P, 2) int64 xy."""
     order = np.argsort(ids, axis=None, kind="stable")
-    _, starts, areas = np.unique(ids.ravel()[order], return_index=True, return_counts=True)
-    weights = np.sqrt(areas) * (areas >= MIN_TARGET_PIXELS)
+    labels, starts, areas = np.unique(ids.ravel()[order], return_index=True, return_counts=True)
+    weights = np.sqrt(areas) * (areas >= MIN_TARGET_PIXELS) * (labels != PADDING)
     chosen = rng.choice(len(areas), size=count, p=weights / weights.sum())
     pixels = order[starts[chosen] + (rng.random(count) * areas[chosen]).astype(np.int64)]
     return np.stack([pixels % ids.shape[1], pixels // ids.shape[1]], axis=1)

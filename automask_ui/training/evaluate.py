@@ -163,9 +163,8 @@ def measure_scenes(sam: Sam, count: int) -> ClickScores:
     return clicks
 
 
-def measure_photographs(sam: Sam, pictures: Path | None, **thresholds: float) -> None:
+def measure_photographs(generator: AutomaticMaskGenerator, pictures: Path | None) -> None:
     """Log how many coins are found and how many masks the other samples get; write overlays if asked to."""
-    generator = AutomaticMaskGenerator(sam, **thresholds)
     for name in SAMPLES:
         image = np.asarray(Image.open(COINS_PHOTO.parent / name).convert("RGB"))
         found = generator.generate(image)
@@ -179,10 +178,9 @@ def measure_photographs(sam: Sam, pictures: Path | None, **thresholds: float) ->
             Image.fromarray(overlay(image, found)).save(pictures / f"{Path(name).stem}.jpg", quality=85)
 
 
-def measure_speed(sam: Sam, **thresholds: float) -> None:
+def measure_speed(generator: AutomaticMaskGenerator) -> None:
     """Log the time of a whole run with the standard grid on a photograph of 800 x 534."""
     photo = Image.open(COINS_PHOTO.parent / "coffee.jpg").convert("RGB").resize(SPEED_HW[::-1])
-    generator = AutomaticMaskGenerator(sam, **thresholds)
     started = time.perf_counter()
     generator.generate(np.asarray(photo))
     logger.info("32 x 32 clicks on %d x %d: %.1f s", *SPEED_HW[::-1], time.perf_counter() - started)
@@ -209,15 +207,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         logger.info("after %(step)d steps, %(seconds).0f s", state["progress"])
     else:
         own = load_weights(sam, options.weights)
-    thresholds = {
-        "pred_iou_thresh": options.pred_iou_thresh or float(own["pred_iou_thresh"]),
-        "stability_score_thresh": options.stability_score_thresh or float(own["stability_score_thresh"]),
-    }
+    pred_iou_thresh = options.pred_iou_thresh or float(own["pred_iou_thresh"])
+    stability_score_thresh = options.stability_score_thresh or float(own["stability_score_thresh"])
     if options.export:
-        save_weights(sam, options.weights, options.export, **thresholds)
+        save_weights(sam, options.weights, options.export, pred_iou_thresh, stability_score_thresh)
     measure_scenes(sam, options.scenes)
-    measure_photographs(sam, options.pictures, **thresholds)
-    measure_speed(sam, **thresholds)
+    generator = AutomaticMaskGenerator(
+        sam, pred_iou_thresh=pred_iou_thresh, stability_score_thresh=stability_score_thresh
+    )
+    measure_photographs(generator, options.pictures)
+    measure_speed(generator)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ AFFINITY_DIM = 64
 POSITION_SCALE = 6.0
 POINT_ATTENTION_GAIN = 2.2
 EMBEDDING_SCALE = 0.5
+PLACE_SCALE = 0.05
 
 
 class AffinityHead(nn.Module):
@@ -79,6 +80,8 @@ def prepare_for_training(sam: Sam) -> Sam:
             nn.init.zeros_(layer.bias)
     # Features must not drown the positional code that is added to them.
     nn.init.constant_(sam.image_encoder.norm.weight, EMBEDDING_SCALE)
+    nn.init.normal_(sam.image_encoder.place.weight, std=PLACE_SCALE)
+    nn.init.zeros_(sam.image_encoder.place.bias)
     for module in sam.image_encoder.modules():
         if isinstance(module, ResidualBlock):
             nn.init.zeros_(module.norm2.weight)

@@ -5,12 +5,12 @@ other in every operation, these processes only once a step.
 """
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import distributed, multiprocessing, nn
+from torch import Tensor, distributed, multiprocessing, nn
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,21 @@ class Team:
 
     def average(self, parameters: Iterable[nn.Parameter], figure: float) -> float:
         """Replace gradients by their mean over the team; returns the mean of a figure that each process has."""
-        if self.size == 1:
-            return figure
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        everything = torch.cat([*(gradient.flatten() for gradient in gradients), torch.tensor([figure])])
+        together = torch.tensor([figure])
+        self.add_up([*gradients, together])
+        torch._foreach_div_([*gradients, together], self.size)
+        return float(together)
+
+    def add_up(self, tensors: Sequence[Tensor]) -> None:
+        """Replace float32 tensors, the same in number and shape everywhere, by their sums over the team."""
+        if self.size == 1:
+            return
+        everything = torch.cat([tensor.flatten() for tensor in tensors])
         distributed.all_reduce(everything)
-        everything /= self.size
-        pieces = everything[:-1].split([gradient.numel() for gradient in gradients])
-        for gradient, piece in zip(gradients, pieces, strict=True):
-            gradient.copy_(piece.view_as(gradient))
-        return float(everything[-1])
+        pieces = everything.split([tensor.numel() for tensor in tensors])
+        for tensor, piece in zip(tensors, pieces, strict=True):
+            tensor.copy_(piece.view_as(tensor))
 
 
 def run_team(size: int, work: Callable[..., None], *arguments: object) -> None:

@@ -27,6 +27,7 @@ from automask_ui.training.data import Batch, sample_batch
 from automask_ui.training.decoder import Decoded, decode_clicks, glimpse_at, masks_at_cells, pixels_of_cells
 from automask_ui.training.losses import affinity_loss, choose_cells, click_loss, mask_losses
 from automask_ui.training.model import AffinityHead, new_model
+from automask_ui.training.muon import Muon
 from automask_ui.training.pool import ScenePool, default_state_dir, draw_pool, load_pool
 from automask_ui.training.team import Team, run_team
 from automask_ui.training.weights import WEIGHTS_PATH, load_weights
@@ -35,9 +36,10 @@ logger = logging.getLogger(__name__)
 
 SEED = 7
 AFFINITY_CELLS = 256
-AVERAGE_DECAY = 0.998
+AVERAGE_DECAY = 0.996
 WARMUP_STEPS = 60
 GRADIENT_NORM = 1.0
+WEIGHT_DECAY = 0.02
 SAVE_EVERY_S = 120
 LOG_EVERY = 50
 
@@ -79,8 +81,8 @@ STAGES = (
     Stage("dense", 0.12, 384, 256, 12, 0, 0, 0, 1.5e-3, 1.0, 0.0, 1.0),
     Stage("ignite", 0.20, 384, 128, 24, 12, 256, 112, 6e-4, 1.0, 0.5, 0.5),
     Stage("small", 0.27, 384, 128, 24, 12, 256, 112, 8e-4, 0.5, 1.0, 0.4),
-    Stage("crops", 0.75, 384, 256, 12, 12, 512, 224, 8e-4, 0.4, 1.0, 0.3),
-    Stage("full", 1.0, 512, 512, 4, 16, 1280, 512, 6e-4, 0.3, 1.0, 0.2),
+    Stage("crops", 0.78, 384, 256, 12, 16, 448, 192, 1e-3, 0.4, 1.0, 0.4),
+    Stage("full", 1.0, 512, 512, 4, 16, 1280, 512, 8e-4, 0.3, 1.0, 0.2),
 )
 POOL_SCENES = {384: 6000, 512: 1200}
 
@@ -92,7 +94,7 @@ class Run:
     sam: Sam
     head: AffinityHead
     average: Sam
-    optimizer: torch.optim.Optimizer
+    optimizers: tuple[torch.optim.Optimizer, ...]
     minutes: float
     team: Team = field(default_factory=Team)
     seconds: float = 0.0
@@ -106,14 +108,21 @@ class Run:
         return self.seconds / (60 * self.minutes)
 
 
-def new_run(sam: Sam, head: AffinityHead, minutes: float, skip_to: float = 0.0) -> Run:
+def new_run(sam: Sam, head: AffinityHead, minutes: float, skip_to: float = 0.0, team: Team | None = None) -> Run:
     """A run from given weights; `skip_to` is the share of the schedule that those weights have behind them."""
+    team = team or Team()
     sam.image_encoder.to(memory_format=torch.channels_last)
-    matrices = [p for p in (*sam.parameters(), *head.parameters()) if p.dim() > 1]
-    vectors = [p for p in (*sam.parameters(), *head.parameters()) if p.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": 0.02}, {"params": vectors, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True)
-    return Run(sam, head, copy.deepcopy(sam), optimizer, minutes, seconds=skip_to * 60 * minutes)
+    named = [*sam.image_encoder.named_parameters(), *sam.mask_decoder.named_parameters()]
+    matrices = [
+        weight for name, weight in named if weight.dim() > 1 and "tokens" not in name and "iou_token" not in name
+    ]
+    taken = {id(weight) for weight in matrices}
+    others = [weight for weight in (*sam.parameters(), *head.parameters()) if id(weight) not in taken]
+    optimizers = (
+        Muon(matrices, lr=0.0, weight_decay=WEIGHT_DECAY, team=team),
+        torch.optim.AdamW(others, lr=0.0, betas=(0.9, 0.98), weight_decay=0.0, fused=True),
+    )
+    return Run(sam, head, copy.deepcopy(sam), optimizers, minutes, team, seconds=skip_to * 60 * minutes)
 
 
 def save_run(run: Run, folder: Path) -> None:
@@ -122,7 +131,7 @@ def save_run(run: Run, folder: Path) -> None:
         "sam": run.sam.state_dict(),
         "head": run.head.state_dict(),
         "average": run.average.state_dict(),
-        "optimizer": run.optimizer.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in run.optimizers],
         "progress": {"minutes": run.minutes, "seconds": run.seconds, "step": run.step},
     }
     unfinished = folder / "state.pt.new"
@@ -130,31 +139,32 @@ def save_run(run: Run, folder: Path) -> None:
     os.replace(unfinished, folder / "state.pt")
 
 
-def load_run(folder: Path) -> Run:
+def load_run(folder: Path, team: Team | None = None) -> Run:
     """Read the state that `save_run` wrote."""
     state = torch.load(folder / "state.pt", weights_only=True)
     sam, head = new_model()
-    run = new_run(sam, head, state["progress"]["minutes"])
+    run = new_run(sam, head, state["progress"]["minutes"], team=team)
     run.sam.load_state_dict(state["sam"])
     run.head.load_state_dict(state["head"])
     run.average.load_state_dict(state["average"])
-    run.optimizer.load_state_dict(state["optimizer"])
+    for optimizer, kept in zip(run.optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(kept)
     run.seconds, run.step = state["progress"]["seconds"], state["progress"]["step"]
     return run
 
 
-def start_or_resume(folder: Path, minutes: float, resume: bool) -> Run:
+def start_or_resume(folder: Path, minutes: float, resume: bool, team: Team) -> Run:
     """The run to go on with: the interrupted one, a further one from the weights at hand, or one from scratch."""
     if not resume:
-        return new_run(*new_model(), minutes)
+        return new_run(*new_model(), minutes, team=team)
     if (folder / "state.pt").exists():
-        run = load_run(folder)
+        run = load_run(folder, team)
         if run.progress < 1:
             return run
-        return new_run(run.average, run.head, minutes, skip_to=STAGES[1].until)
+        return new_run(run.average, run.head, minutes, skip_to=STAGES[1].until, team=team)
     sam, head = new_model()
     load_weights(sam, WEIGHTS_PATH)
-    return new_run(sam, head, minutes, skip_to=STAGES[1].until)
+    return new_run(sam, head, minutes, skip_to=STAGES[1].until, team=team)
 
 
 def train(run: Run, pools: dict[int, ScenePool], folder: Path, max_steps: int | None = None) -> None:
@@ -205,7 +215,7 @@ def train_step(run: Run, stage: Stage, batch: Batch) -> dict[str, float]:
     pixels = (batch.images.float() - run.sam.pixel_mean) / run.sam.pixel_std
     cells = torch.randperm(batch.cell_ids[0].numel(), generator=generator)[:AFFINITY_CELLS]
     with torch.autocast("cpu", torch.bfloat16):
-        embeddings = run.sam.image_encoder(pixels.to(memory_format=torch.channels_last))
+        embeddings = run.sam.image_encoder(pixels.to(memory_format=torch.channels_last), batch.origin_cells)
         affinity = run.head(embeddings, cells)
     dense = affinity_loss(affinity, batch.cell_ids, batch.cell_wholes, cells)
     figures = {"dense": dense.item()}
@@ -271,17 +281,19 @@ def _freeze_norms(encoder: nn.Module) -> None:
 
 def _update(run: Run, stage: Stage) -> None:
     """Apply the team's gradients, and move the averaged weights a little towards the new ones."""
-    parameters = [parameter for group in run.optimizer.param_groups for parameter in group["params"]]
+    groups = [group for optimizer in run.optimizers for group in optimizer.param_groups]
+    parameters = [parameter for group in groups for parameter in group["params"]]
     # Time is agreed upon with the gradients, so that all enter the next stage at the same step.
     now = time.monotonic()
     run.seconds += run.team.average(parameters, now - run.last_tick)
     run.last_tick = now
     warmup = min(1.0, (run.step + 1) / WARMUP_STEPS)
-    for group in run.optimizer.param_groups:
+    for group in groups:
         group["lr"] = stage.rate * warmup * max(0.0, 1 - run.progress**2)
         nn.utils.clip_grad_norm_(group["params"], GRADIENT_NORM)
-    run.optimizer.step()
-    run.optimizer.zero_grad()
+    for optimizer in run.optimizers:
+        optimizer.step()
+        optimizer.zero_grad()
     run.step += 1
     # A young run's average must not lag behind the weights it began with.
     decay = min(AVERAGE_DECAY, run.step / (run.step + 50))
@@ -317,8 +329,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _train_in_team(team: Team, folder: Path, minutes: float, resume: bool) -> None:
     """What each process of the team does."""
     logging.basicConfig(level=logging.INFO if team.leads else logging.WARNING, format="%(asctime)s %(message)s")
-    run = start_or_resume(folder, minutes, resume)
-    run.team = team
+    run = start_or_resume(folder, minutes, resume, team)
     train(run, {side: load_pool(folder / f"pool-{side}") for side in POOL_SCENES}, folder)
 
 
