@@ -1,0 +1,182 @@
+"""Files that hold the whole dataset, made picture by picture from what is kept, so that memory stays flat."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, TextIO, overload
+
+import numpy as np
+
+from automask_ui import rle as rle_codec
+from automask_ui import table
+from automask_ui.batch.formats import VOC_LIST
+from automask_ui.batch.pictures import Failure, Picture, shown
+from automask_ui.batch.store import Dataset, Written
+from automask_ui.errors import BatchError, ExportError
+from automask_ui.export import EXPORTERS, ExportItem
+from automask_ui.export.coco import polygons, to_coco
+from automask_ui.export.files import write_json
+from automask_ui.export.proof import check_file
+
+__all__ = ["DOCUMENTS", "MANIFEST", "item_of", "write_document", "write_manifest", "write_voc_list"]
+
+DOCUMENTS = {"coco": rle_codec.to_coco_json, "coco-polygons": polygons}  # format -> how a mask is written
+MANIFEST = "manifest.csv"
+
+_BETWEEN = re.compile(r"[\s,]*")  # elements of an array
+_CHUNK = 1 << 18  # characters
+
+
+def item_of(picture: Picture, masks: Any, rgb: np.ndarray | None, metadata: dict[str, Any]) -> ExportItem:
+    """A picture for the exporters: masks counted from 1, no labels. Without ``rgb``, for formats without pixels."""
+    count = len(masks)
+    # One zero that is looked at H×W×3 times takes no memory.
+    image = np.broadcast_to(np.uint8(0), (*masks.size_hw, 3)) if rgb is None else rgb
+    return ExportItem(shown(picture.relative), image, masks, tuple(range(1, count + 1)), ("",) * count, metadata)
+
+
+class _Stored(Sequence[ExportItem]):
+    """The dataset's pictures, each read when it is asked for and forgotten thereafter."""
+
+    def __init__(self, dataset: Dataset, pictures: Sequence[Picture], metadata: dict[str, Any]) -> None:
+        self._dataset, self._pictures, self._metadata = dataset, pictures, metadata
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    @overload
+    def __getitem__(self, index: int) -> ExportItem: ...
+    @overload
+    def __getitem__(self, index: slice) -> _Stored: ...
+    def __getitem__(self, index: int | slice) -> ExportItem | _Stored:
+        if isinstance(index, slice):
+            return _Stored(self._dataset, self._pictures[index], self._metadata)
+        picture = self._pictures[index]
+        record = self._dataset.read_masks(picture)
+        if record is None:
+            raise BatchError(
+                f"The masks of {shown(picture.relative)} are gone from the dataset: run the command again."
+            )
+        return item_of(picture, record.masks, None, self._metadata)
+
+
+def write_document(dataset: Dataset, name: str, pictures: Sequence[Picture], metadata: dict[str, Any]) -> Written:
+    """Write one file for all ``pictures``, read it back picture by picture, and let it land.
+
+    Raises:
+        BatchError: the disk cannot take it.
+        ExportError: it did not pass its check.
+    """
+    items = _Stored(dataset, pictures, metadata)
+    part = dataset.new_part()
+    target = dataset.root / f"{name}.json"
+    try:
+        with part.open("xb") as file:
+            document = to_coco(items, DOCUMENTS[name])
+            # As an iterator, and under the pictures' very names.
+            document["images"] = _image_rows(items)
+            write_json(document, file)
+        with part.open(encoding="utf-8") as images, part.open(encoding="utf-8") as annotations:
+            written = _check(name, items, images, annotations)
+        size = part.stat().st_size
+    except OSError as error:
+        raise BatchError(
+            f"{target} could not be written: {error.strerror or error}. The pictures' masks are kept."
+        ) from error
+    dataset.move(part, target)
+    return Written({target.name: size}, *written)
+
+
+def _image_rows(items: Sequence[ExportItem]) -> Iterator[dict[str, Any]]:
+    for number, item in enumerate(items, start=1):
+        yield {"id": number, "file_name": item.name, "width": item.size_hw[1], "height": item.size_hw[0]}
+
+
+def _check(name: str, items: Sequence[ExportItem], images: TextIO, annotations: TextIO) -> tuple[int, int, float]:
+    """Each picture's part of the document, as a document of its own, goes through the format's own check.
+
+    Returns:
+        Masks, exact ones, and the worst IoU.
+    """
+    groups = groupby(_rows(annotations, "annotations"), key=lambda row: row["image_id"])
+    group = next(groups, None)
+    masks, exact, worst = 0, 0, 1.0
+    for item, image in zip(items, _rows(images, "images"), strict=True):
+        own: list[dict[str, Any]] = []
+        if group is not None and group[0] == image["id"]:
+            own = list(group[1])
+            group = next(groups, None)
+        document = io.BytesIO(json.dumps({"images": [image], "annotations": own}).encode())
+        checks = check_file(EXPORTERS[name], [item], document)
+        masks, exact = masks + len(checks), exact + sum(check.exact for check in checks)
+        worst = min([worst, *(check.iou for check in checks)])
+    if group is not None:
+        raise ExportError(f"{name}.json holds masks of a picture that is not in it, so it was not kept.")
+    return masks, exact, worst
+
+
+def _rows(file: TextIO, array: str) -> Iterator[dict[str, Any]]:
+    """The elements (objects) of one array of a JSON document, read piece by piece."""
+    decoder = json.JSONDecoder()
+    opening = f'"{array}": ['
+    buffer = ""
+    while opening not in buffer:
+        buffer = buffer[-len(opening) :] + _more(file)
+    buffer = buffer.partition(opening)[2]
+    place = 0
+    while True:
+        between = _BETWEEN.match(buffer, place)
+        place = between.end() if between else place
+        if buffer.startswith("]", place):
+            return
+        try:
+            row, place = decoder.raw_decode(buffer, place)
+        except ValueError:
+            # The rest of the element has not been read yet.
+            buffer, place = buffer[place:] + _more(file), 0
+            continue
+        yield row
+
+
+def _more(file: TextIO) -> str:
+    text = file.read(_CHUNK)
+    if not text:
+        raise ExportError("The document ends too early, so it was not kept. Please report this.")
+    return text
+
+
+def write_manifest(dataset: Dataset, pictures: Iterable[Picture], failures: Iterable[Failure]) -> None:
+    """Write the table of all pictures: what each holds, and what became of those that could not be used."""
+    part = dataset.new_part()
+    target = dataset.root / MANIFEST
+    try:
+        with part.open("x", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["picture", "masks", "width", "height", "sha256", "error"])
+            for picture in pictures:
+                record = dataset.read_masks(picture)
+                if record is not None:
+                    height, width = record.masks.size_hw
+                    name = table.safe_cell(shown(picture.relative))
+                    writer.writerow([name, len(record.masks), width, height, record.sha256, ""])
+            for failure in failures:
+                writer.writerow([table.safe_cell(failure.name), "", "", "", "", table.safe_cell(failure.reason)])
+    except OSError as error:
+        raise BatchError(f"{target} could not be written: {error.strerror or error}.") from error
+    dataset.move(part, target)
+
+
+def write_voc_list(dataset: Dataset, pictures: Iterable[Picture]) -> None:
+    """Write the list by which Pascal VOC's readers find the pictures."""
+    written = (
+        picture
+        for picture in pictures
+        if "voc" in (formats := dataset.read_files(picture).formats) and formats["voc"].files
+    )
+    lines = (shown(str(picture.folder / picture.stem)) for picture in written)
+    dataset.land("".join(f"{line}\n" for line in lines).encode(), dataset.root / "voc" / VOC_LIST)

@@ -1,0 +1,122 @@
+"""The files of one picture, format by format, each checked before it lands.
+
+Formats that are a ZIP are unpacked, so that the dataset is the folder that training code expects. The folders of the
+pictures are kept, by which pictures of one name do not meet.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from automask_ui.batch.pictures import Picture
+from automask_ui.batch.store import Dataset, FilesRecord, Written
+from automask_ui.errors import BatchError, ExportError
+from automask_ui.export import EXPORTERS, ExportItem, export
+
+__all__ = ["VOC_LIST", "write_formats"]
+
+VOC_LIST = "ImageSets/Segmentation/default.txt"  # of all pictures: made at the end
+
+# Folders that come before a picture's own files, in archives where there are any.
+_LEADING = {"yolo": 1, "voc": 1}
+# Files that are the same for every picture, as long as there are no labels.
+_SHARED = {"yolo": {"data.yaml"}, "voc": {"labelmap.txt"}}
+
+
+def write_formats(
+    dataset: Dataset, picture: Picture, item: ExportItem, names: Sequence[str], key: str
+) -> Iterator[tuple[str, str]]:
+    """Make the files of ``picture`` that are missing; remove those that show other masks.
+
+    Every moment on the way is safe to be killed in: a file is listed before it lands.
+
+    Args:
+        dataset: where to.
+        picture: whose files.
+        item: its pixels and masks.
+        names: formats that have files for each picture.
+        key: of the masks.
+
+    Yields:
+        The format and the reason, where one cannot hold these masks.
+
+    Raises:
+        BatchError: the disk cannot take them.
+    """
+    old = dataset.read_files(picture)
+    is_same = (old.key, old.stem) == (key, picture.stem)
+    formats = {name: written for name, written in old.formats.items() if is_same and dataset.has(written.files)}
+    gone = old.paths().difference(*(written.files for written in formats.values()))
+
+    def list_files(coming: dict[str, int]) -> None:
+        gone.update(coming)
+        dataset.write_files(picture, FilesRecord(key, picture.stem, formats, tuple(sorted(gone))))
+
+    for name in names:
+        if name not in formats:
+            try:
+                formats[name] = _write_one(dataset, picture, item, name, list_files)
+            except ExportError as error:
+                if isinstance(error.__cause__, OSError):
+                    raise BatchError(
+                        f"{error} What is finished is kept; the same command goes on from there."
+                    ) from error
+                yield name, str(error)
+    kept: set[str] = set().union(*(written.files for written in formats.values()))
+    dataset.remove(gone - kept)
+    dataset.write_files(picture, FilesRecord(key, picture.stem, formats))
+
+
+def _write_one(
+    dataset: Dataset, picture: Picture, item: ExportItem, name: str, list_files: Callable[[dict[str, int]], None]
+) -> Written:
+    """Make one format's files; ``list_files`` is told of them before the first one lands."""
+    if not len(item.masks):
+        return Written({}, 0, 0, 1.0)
+    exporter = EXPORTERS[name]
+    is_archive = exporter.extension == "zip"
+    if is_archive:
+        # Names in an archive come from the item's; other formats have it as a field, where it stays the picture's own.
+        item = replace(item, name=picture.stem + PurePosixPath(picture.relative).suffix)
+    report = export(name, [item], dataset.scratch)
+    if is_archive:
+        files = _unpack(dataset, picture, name, report.path, list_files)
+    else:
+        target = f"{name}/{picture.folder / picture.stem}.{exporter.extension}"
+        files = {target: report.path.stat().st_size}
+        list_files(files)
+        dataset.move(report.path, dataset.root / target)
+    return Written(files, len(report.checks), report.exact, report.worst_iou)
+
+
+def _unpack(
+    dataset: Dataset, picture: Picture, name: str, path: Path, list_files: Callable[[dict[str, int]], None]
+) -> dict[str, int]:
+    with zipfile.ZipFile(path) as archive:
+        own, shared = [], []
+        for entry in archive.infolist():
+            if entry.filename in _SHARED.get(name, ()):
+                shared.append(entry)
+            elif entry.filename != VOC_LIST:
+                own.append((entry, _place(name, entry.filename, picture)))
+        files = {target: entry.file_size for entry, target in own}
+        list_files(files)
+        for entry, target in own:
+            dataset.land(archive.read(entry), dataset.root / target)
+        for entry in shared:
+            common = dataset.root / name / entry.filename
+            data = archive.read(entry)
+            if not common.is_file() or common.read_bytes() != data:
+                dataset.land(data, common)
+    path.unlink()
+    return files
+
+
+def _place(name: str, entry: str, picture: Picture) -> str:
+    """Where an archive's entry goes: below the picture's folder."""
+    parts = entry.split("/")
+    leading = _LEADING.get(name, 0)
+    return str(PurePosixPath(name, *parts[:leading], picture.folder, *parts[leading:]))

@@ -1,0 +1,115 @@
+"""The pictures of a folder, and what their files are called."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from automask_ui.errors import BatchError
+from automask_ui.export import safe_stem
+
+__all__ = ["NOTES", "SUFFIXES", "Failure", "Listing", "Picture", "find_pictures", "shown"]
+
+# What a dataset keeps for itself; a folder that holds one is a dataset, and no place to look for photos.
+NOTES = ".automask"
+
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp", ".dib"),
+    *(".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif"),
+)
+
+_STEM_START = 40  # characters that a stem keeps when it gets a number, so that it never becomes too long for a file
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture file below the folder of a run."""
+
+    path: Path
+    relative: str  # its path below the folder, with /
+    stem: str  # of the files made of it: safe, and different from those of its neighbours
+
+    @property
+    def folder(self) -> PurePosixPath:
+        """Where it lies below the folder; "." at the top."""
+        return PurePosixPath(self.relative).parent
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A picture or folder that could not be worked on, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass
+class Listing:
+    """What was found in a folder and all folders below it."""
+
+    pictures: list[Picture] = field(default_factory=list)  # in the order of their names, folder by folder
+    unreadable: list[Failure] = field(default_factory=list)  # folders
+    others: int = 0  # files that are no pictures, by their names
+
+
+def find_pictures(folder: Path, out: Path) -> Listing:
+    """All pictures below ``folder``, known by their suffix; hidden files, datasets and ``out`` are left out.
+
+    Raises:
+        BatchError: there is no such folder, it is ``out`` itself, or there is no picture in it.
+    """
+    if not folder.is_dir():
+        raise BatchError(f"{folder} is {'no folder' if folder.exists() else 'not there'}: give a folder with pictures.")
+    if folder.resolve() == out.resolve():
+        raise BatchError(f"The dataset cannot be made in {out}, where the pictures are: give another folder.")
+    listing = Listing()
+
+    def note(error: OSError) -> None:
+        reason = f"the folder could not be read: {error.strerror or error}"
+        listing.unreadable.append(Failure(shown(str(error.filename)), reason))
+
+    for root, folders, files in os.walk(folder, onerror=note):
+        # Emptied in place: this is how os.walk is told where not to go.
+        folders[:] = sorted(name for name in folders if _is_searched(Path(root, name), out))
+        wanted = sorted(name for name in files if _is_picture(name))
+        listing.others += len(files) - len(wanted)
+        below = Path(root).relative_to(folder)
+        for name, stem in zip(wanted, _stems(wanted, folders), strict=True):
+            listing.pictures.append(Picture(Path(root, name), (below / name).as_posix(), stem))
+    if not listing.pictures:
+        why = f" {listing.unreadable[0].name}: {listing.unreadable[0].reason}." if listing.unreadable else ""
+        raise BatchError(
+            f"There is no picture in {folder} or the folders below it ({listing.others:,} other files).{why} "
+            f"Pictures are known by their names: {', '.join(SUFFIXES)}."
+        )
+    return listing
+
+
+def shown(name: str) -> str:
+    """A path for people: bytes in it that are no UTF-8 are replaced, since they could not be printed."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _is_searched(path: Path, out: Path) -> bool:
+    return not (path.name.startswith(".") or (path / NOTES).exists() or path.resolve() == out.resolve())
+
+
+def _is_picture(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def _stems(names: Iterable[str], folders: Iterable[str]) -> list[str]:
+    """One stem a name, all different, and different from the folders beside them, also where case does not count."""
+    used = {name.casefold() for name in folders}
+    stems = []
+    for name in names:
+        stem = candidate = safe_stem(name)
+        number = 2
+        while candidate.casefold() in used:
+            candidate = f"{stem[:_STEM_START]}-{number}"
+            number += 1
+        used.add(candidate.casefold())
+        stems.append(candidate)
+    return stems

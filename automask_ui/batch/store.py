@@ -1,0 +1,240 @@
+"""A dataset on the disk: what is known of each picture, and files that appear only when they are complete.
+
+    DATASET/.automask/masks/xx/<id>.json   masks of a picture with the key of all that they depend on
+    DATASET/.automask/files/xx/<id>.json   the files made of them, format by format
+    DATASET/.automask/scratch/             files being written; emptied when a run starts
+
+Records hold neither times nor paths of this machine: an interrupted run and one that was not leave the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from automask_ui.batch.pictures import NOTES, Picture
+from automask_ui.errors import BatchError
+from automask_ui.masks import MaskSet, object_column
+
+__all__ = ["Dataset", "FilesRecord", "MasksRecord", "Written"]
+
+_log = logging.getLogger(__name__)
+
+_VERSION = 1  # of the records' form
+
+# Column of a MaskSet -> its type and the numbers in a row.
+_COLUMNS = {
+    "area": (np.int64, 1),
+    "bbox_xywh": (np.int64, 4),
+    "predicted_iou": (np.float32, 1),
+    "stability_score": (np.float32, 1),
+    "point_xy": (np.float64, 2),
+    "crop_box_xywh": (np.int64, 4),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class MasksRecord:
+    """The masks of one picture."""
+
+    key: str  # of all that they depend on
+    sha256: str  # of the picture's file
+    masks: MaskSet
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was made of a picture in one format, and what its check found."""
+
+    files: dict[str, int]  # path in the dataset -> bytes
+    masks: int
+    exact: int
+    worst_iou: float
+
+
+@dataclass(frozen=True)
+class FilesRecord:
+    """All files of one picture."""
+
+    key: str = ""  # of the masks that they show
+    stem: str = ""
+    formats: dict[str, Written] = field(default_factory=dict)
+    stale: tuple[str, ...] = ()  # files that may be there and belong to none of the formats
+
+    def paths(self) -> set[str]:
+        """Every file that may be there."""
+        return set(self.stale).union(*(written.files for written in self.formats.values()))
+
+
+class Dataset:
+    """The folder ``root``. All writing goes through here, and every failure of the disk is a :class:`BatchError`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._notes = root / NOTES
+        self.scratch = self._notes / "scratch"
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Have the dataset to oneself; what an earlier run had begun to write is thrown away.
+
+        Raises:
+            BatchError: another run has it, or the folder cannot be written.
+        """
+        with _writing(self._notes):
+            self._notes.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._notes / "lock")
+        try:
+            with _writing(self._notes):
+                lock.acquire(timeout=0)
+        except Timeout as error:
+            raise BatchError(f"Another run is writing to {self.root}: wait for it, or give another folder.") from error
+        try:
+            with _writing(self.scratch):
+                shutil.rmtree(self.scratch, ignore_errors=True)
+                self.scratch.mkdir(exist_ok=True)
+            yield
+        finally:
+            lock.release()
+
+    def read_masks(self, picture: Picture) -> MasksRecord | None:
+        """What is kept of a picture's masks, if anything is."""
+        record = _read(self._path("masks", picture))
+        if record is None:
+            return None
+        masks = _masks_from(tuple(record["size_hw"]), record["masks"])
+        return MasksRecord(record["key"], record["sha256"], masks)
+
+    def write_masks(self, picture: Picture, record: MasksRecord) -> None:
+        """Keep a picture's masks."""
+        values = {
+            "picture": picture.relative,
+            "key": record.key,
+            "sha256": record.sha256,
+            "size_hw": list(record.masks.size_hw),
+            "masks": _plain(record.masks),
+        }
+        self._keep(values, self._path("masks", picture))
+
+    def read_files(self, picture: Picture) -> FilesRecord:
+        """Which files were made of a picture; an empty record where none were."""
+        record = _read(self._path("files", picture))
+        if record is None:
+            return FilesRecord()
+        formats = {name: Written(**values) for name, values in record["formats"].items()}
+        return FilesRecord(record["key"], record["stem"], formats, tuple(record["stale"]))
+
+    def write_files(self, picture: Picture, record: FilesRecord) -> None:
+        """Keep the list of a picture's files."""
+        self._keep({"picture": picture.relative, **asdict(record)}, self._path("files", picture))
+
+    def count_others(self, pictures: Iterable[Picture]) -> int:
+        """Of how many pictures besides ``pictures`` masks are kept."""
+        known = {self._path("masks", picture) for picture in pictures}
+        return sum(path not in known for path in (self._notes / "masks").glob("*/*.json"))
+
+    def has(self, files: dict[str, int]) -> bool:
+        """Whether all these files are there at their full size."""
+        try:
+            return all((self.root / path).stat().st_size == size for path, size in files.items())
+        except OSError:
+            return False
+
+    def land(self, data: bytes, target: Path) -> None:
+        """Make ``target`` hold ``data``, at once or not at all."""
+        part = self.new_part()
+        with _writing(target):
+            part.write_bytes(data)
+        self.move(part, target)
+
+    def move(self, part: Path, target: Path) -> None:
+        """Bring a complete file from the scratch folder to its place, over an older one."""
+        with _writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(part, target)
+
+    def new_part(self) -> Path:
+        """A new path in the scratch folder."""
+        return self.scratch / secrets.token_hex(8)
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Remove files and the folders that they leave empty."""
+        for path in sorted(paths):
+            target = self.root / path
+            with _writing(target):
+                target.unlink(missing_ok=True)
+            for parent in target.relative_to(self.root).parents[:-1]:
+                try:
+                    (self.root / parent).rmdir()
+                except OSError:
+                    break
+
+    def _keep(self, values: dict[str, Any], target: Path) -> None:
+        part = self.new_part()
+        with _writing(target), part.open("wb") as file:
+            text = json.dumps({"version": _VERSION, **values}, separators=(",", ":"), allow_nan=False)
+            file.write(text.encode("ascii"))
+            file.flush()
+            # Or a power cut may leave the name with nothing behind it. Other files are compared by their sizes.
+            os.fsync(file.fileno())
+        self.move(part, target)
+
+    def _path(self, kind: str, picture: Picture) -> Path:
+        # A hash, since the picture's own name may be too long for a suffix.
+        name = hashlib.sha256(os.fsencode(picture.relative)).hexdigest()[:32]
+        return self._notes / kind / name[:2] / f"{name}.json"
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BatchError(
+            f"{target} could not be written: {error.strerror or error}. What is finished is kept; when this is mended, "
+            "the same command goes on from there."
+        ) from error
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        record = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        _log.warning("%s cannot be read, so its picture is done again: %s", path, error)
+        return None
+    # Records of another version are as good as none.
+    return record if isinstance(record, dict) and record.get("version") == _VERSION else None
+
+
+def _plain(masks: MaskSet) -> dict[str, list[Any]]:
+    """The columns as JSON values; NaN, a score that was not measured, is null."""
+    columns: dict[str, list[Any]] = {"counts": [rle["counts"].decode("ascii") for rle in masks.rle]}
+    for name in _COLUMNS:
+        values = getattr(masks, name).ravel().tolist()
+        columns[name] = [None if isinstance(value, float) and math.isnan(value) else value for value in values]
+    return columns
+
+
+def _masks_from(size_hw: tuple[int, int], columns: dict[str, list[Any]]) -> MaskSet:
+    size = list(size_hw)
+    rles = [{"size": size, "counts": counts.encode("ascii")} for counts in columns["counts"]]
+    arrays = {}
+    for name, (dtype, width) in _COLUMNS.items():
+        values = np.array([math.nan if value is None else value for value in columns[name]], dtype=dtype)
+        arrays[name] = values.reshape(-1, width) if width > 1 else values
+    return MaskSet(size_hw, rle=object_column(rles), candidate=np.full(len(rles), -1, np.int64), **arrays)

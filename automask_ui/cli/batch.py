@@ -1,0 +1,106 @@
+"""Make a dataset of all pictures in a folder; started again, it goes on where it was stopped."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from automask_ui.batch import Job, Progress, run_batch
+from automask_ui.cli.arguments import add_generator_arguments, add_model_arguments, options_of
+from automask_ui.cli.generate import ALIASES
+from automask_ui.export import EXPORTERS
+from automask_ui.verified import sha256_of
+
+__all__ = ["add_arguments", "run"]
+
+# Seconds between two lines of progress: of a terminal, where one replaces the other, and of a log.
+_TERMINAL_SECONDS, _LOG_SECONDS = 0.2, 30.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of this command."""
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="pictures, in folders of any depth")
+    parser.add_argument("--out", "--output", type=Path, required=True, metavar="DATASET", help="folder for the results")
+    parser.add_argument(
+        "--format",
+        action="append",
+        choices=[*ALIASES, *EXPORTERS],
+        help="may be given more than once (default: coco); "
+        + "; ".join(f"{row.name}: {row.title}" for row in EXPORTERS.values()),
+    )
+    add_model_arguments(parser)
+    add_generator_arguments(parser)
+
+
+def run(settings: argparse.Namespace) -> int:
+    """Make the dataset; returns 0, or 1 where some pictures failed."""
+    from automask_ui import MaskEngine, load_model
+
+    model = load_model(
+        settings.model, settings.checkpoint, settings.device, settings.precision, folders=settings.models_dir
+    )
+    options = options_of(settings, model)
+    formats = tuple(dict.fromkeys(ALIASES.get(name, name) for name in settings.format or ["coco"]))
+    metadata = {"model": model.title, "options": options.flat()}
+    job = Job(options, formats, f"{_identity(model)} {model.precision}", metadata)
+    with _ProgressLines() as lines:
+        report = run_batch(settings.folder, settings.out, MaskEngine(model, cache_bytes=0), job, lines.show)
+    for line in (*report.notes, *report.written):
+        print(line)
+    print(
+        f"{report.total:,} pictures: {report.made:,} done now, {report.kept:,} done before, {report.masks:,} masks, "
+        f"{len(report.failures):,} failures. {settings.out / 'manifest.csv'} lists them."
+    )
+    for failure in report.failures:
+        print(f"{failure.name}: {failure.reason}", file=sys.stderr)
+    return 1 if report.failures else 0
+
+
+def _identity(model: Any) -> str:
+    """What the weights are, wherever their file lies."""
+    return model.key if model.path is None else sha256_of(model.path)
+
+
+class _ProgressLines:
+    """Progress on one line of a terminal, or now and then on a line of a log."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._pause = _TERMINAL_SECONDS if self._is_terminal else _LOG_SECONDS
+        self._at = time.monotonic()
+
+    def __enter__(self) -> _ProgressLines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_terminal:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def show(self, progress: Progress) -> None:
+        """Say where the run stands, if that was not said just now."""
+        if time.monotonic() - self._at < self._pause:
+            return
+        self._at = time.monotonic()
+        start, end = ("\r\x1b[K", "") if self._is_terminal else ("", "\n")
+        print(f"{start}{_in_words(progress)}", end=end, file=sys.stderr, flush=True)
+
+
+def _in_words(progress: Progress) -> str:
+    parts = [f"{progress.done:,} of {progress.total:,} pictures"]
+    if progress.failed:
+        parts.append(f"{progress.failed:,} failed")
+    if progress.per_second and progress.seconds_left is not None:
+        rate = progress.per_second
+        parts.append(f"{rate:.1f} a second" if rate >= 1 else f"{1 / rate:.1f} s each")
+        parts.append(f"{_duration(progress.seconds_left)} left")
+    return f"{', '.join(parts)}: {progress.picture}"
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
