@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from automask_ui.errors import EngineError
 from automask_ui.forecast import Speeds
 from automask_ui.masks import MaskResult, Step
 from automask_ui.session import Difference, Job, Session
 
-__all__ = ["UPDATE_SECONDS", "Progress", "Steps", "job_of", "run_into"]
+__all__ = ["UPDATE_SECONDS", "Fetch", "Progress", "Steps", "fetch_into", "job_of", "run_into"]
 
 Steps = Generator[Step, None, MaskResult]
+# Called with a model's name, what to tell of bytes done, bytes in all and seconds since the start, and what stops it.
+Fetch = Callable[[str, Callable[[int, int, float], None], threading.Event], Path]
 
 UPDATE_SECONDS = 0.5  # a browser that draws more often has no time left for the person in front of it
 
@@ -23,8 +28,8 @@ UPDATE_SECONDS = 0.5  # a browser that draws more often has no time left for the
 class Progress:
     """Where a run stands."""
 
-    stage: str  # "load", "encode", "decode", "clean", "stopped" or "done"
-    done: int = 0  # points
+    stage: str  # "fetch", "encode", "decode", "clean", "stopped" or "done"
+    done: int = 0  # points; bytes of "fetch"
     total: int = 0  # points that this run has to decode
     seconds_left: float | None = None  # None while unknown
     change: Difference | None = None  # None where the session was not brought up to date
@@ -45,6 +50,31 @@ def job_of(session: Session) -> Iterator[Job]:
         yield job
     finally:
         session.end(job)
+
+
+def fetch_into(fetch: Fetch, model: str, job: Job) -> Generator[Progress, None, Path | None]:
+    """Fetch a model's file, telling now and then how far it is; gives the file, or None where ``job`` was cancelled.
+
+    Raises:
+        CheckpointError: it cannot be fetched.
+    """
+    told = Progress("fetch")
+
+    def tell(done: int, total: int, seconds: float) -> None:
+        nonlocal told
+        told = Progress("fetch", done, total, seconds / done * (total - done) if done else None)
+
+    cancel = threading.Event()
+    with ThreadPoolExecutor(1, thread_name_prefix="fetch") as pool:
+        file = pool.submit(fetch, model, tell, cancel)
+        try:
+            while not wait([file], UPDATE_SECONDS).done:
+                if job.cancel.is_set():
+                    return None
+                yield told
+        finally:
+            cancel.set()
+        return file.result()
 
 
 def run_into(session: Session, model: str, steps: Steps, job: Job, speeds: Speeds) -> Iterator[Progress]:

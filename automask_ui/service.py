@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from automask_ui import forecast
+from automask_ui import checkpoints, forecast
 from automask_ui.checkpoints import AvailableModel
 from automask_ui.errors import AutoMaskError, ExportError, NoImageError, UnknownModelError
 from automask_ui.export import EXPORTERS, ExportItem, ExportReport, export
@@ -22,7 +23,7 @@ from automask_ui.forecast import Speeds, Workload
 from automask_ui.images import LoadedImage, load_image
 from automask_ui.masks import MaskResult
 from automask_ui.options import PRESETS, GeneratorOptions
-from automask_ui.running import Progress, Steps, job_of, run_into
+from automask_ui.running import Fetch, Progress, Steps, fetch_into, job_of, run_into
 from automask_ui.session import Difference, Job, Session, ShowOnly
 from automask_ui.store import SessionStore
 
@@ -77,6 +78,7 @@ class Service:
         samples: sample photographs; the first one is what a first visit shows.
         store_bytes: bound on the memory of all sessions together.
         max_points: most points, over all crops, of one run.
+        fetch: gets the file of a model that is not on this machine.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Service:
         *,
         store_bytes: int = STORE_BYTES,
         max_points: int = forecast.MAX_POINTS,
+        fetch: Fetch = checkpoints.fetch,
     ) -> None:
         self.models = {model.name: model for model in models}
         self.default_model = default_model
@@ -97,6 +100,7 @@ class Service:
         self.first_sample = FirstSample()
         self.store = SessionStore(store_bytes)
         self._engines = engines
+        self._fetch = fetch
         self._loaded: dict[str, EngineModel] = {}
 
     def load(self, name: str) -> Engine:
@@ -156,6 +160,23 @@ class Service:
         if self.first_sample.result is not None:
             session.update(self.first_sample.result, self.default_model)
             self.store.keep(session)
+
+    def fetch(self, session: Session, name: str) -> Iterator[Progress]:
+        """Fetch the file of model ``name`` for a run of ``session``; nothing to do where it is on this machine.
+
+        Raises:
+            CheckpointError: it cannot be fetched.
+        """
+        model = self.models.get(name)
+        if model is None or model.path is not None:
+            return
+        with job_of(session) as job:
+            path = yield from fetch_into(self._fetch, name, job)
+            if path is None:
+                session.end(job)
+                yield Progress("stopped")
+            else:
+                self.models[name] = replace(model, path=path)
 
     def find(self, session: Session, model: str, options: GeneratorOptions) -> Iterator[Progress]:
         """Find masks; the session has what each update tells of. Closing the iterator, or :meth:`stop`, ends the run.

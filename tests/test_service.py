@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +18,7 @@ from automask_ui import running
 from automask_ui.errors import (
     AutoMaskError,
     CheckpointNotFoundError,
+    DownloadError,
     EngineError,
     ExportError,
     NoImageError,
@@ -300,6 +305,52 @@ def test_model_that_cannot_be_loaded(photo: Path) -> None:
 )  # fmt: skip
 def test_workload(grid: GridOptions, work: Workload) -> None:
     assert workload(grid) == work
+
+
+def test_model_that_is_not_here_is_fetched_once(engine: FakeEngine, photo: Path, tmp_path: Path) -> None:
+    asked = []
+
+    def fetch(name: str, tell: Callable[[int, int, float], None], cancel: threading.Event) -> Path:
+        asked.append(name)
+        tell(5, 20, 2.0)
+        time.sleep(0.05)
+        return tmp_path / "model.pt"
+
+    models = [replace(fake_models("fake")[0], path=None)]
+    service = Service(lambda name: engine, models, "fake", [photo], fetch=fetch)
+    session = service.open("ann", photo)
+    told = list(service.fetch(session, "fake"))
+    assert {progress.stage for progress in told} == {"fetch"}
+    assert told[-1] == running.Progress("fetch", 5, 20, 6.0)
+    assert list(service.fetch(session, "fake")) == []
+    assert asked == ["fake"]
+    assert session.job is None
+
+
+def test_fetching_can_be_stopped(engine: FakeEngine, photo: Path) -> None:
+    def fetch(name: str, tell: Callable[[int, int, float], None], cancel: threading.Event) -> Path:
+        assert cancel.wait(30)
+        raise DownloadError("stopped")
+
+    models = [replace(fake_models("fake")[0], path=None)]
+    service = Service(lambda name: engine, models, "fake", [photo], fetch=fetch)
+    session = service.open("ann", photo)
+    stages = []
+    for progress in service.fetch(session, "fake"):
+        stages.append(progress.stage)
+        service.stop(session)
+    assert stages[-1] == "stopped"
+    assert service.models["fake"].path is None
+
+
+def test_fetching_that_fails(engine: FakeEngine, photo: Path) -> None:
+    def fetch(name: str, tell: Callable[[int, int, float], None], cancel: threading.Event) -> Path:
+        raise DownloadError("no network")
+
+    models = [replace(fake_models("fake")[0], path=None)]
+    service = Service(lambda name: engine, models, "fake", [photo], fetch=fetch)
+    with pytest.raises(DownloadError, match="no network"):
+        list(service.fetch(service.open("ann", photo), "fake"))
 
 
 def test_too_much_work_is_refused_with_the_numbers(service: Service, photo: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -160,4 +161,5 @@ def _busy(is_busy: bool) -> Outputs:
 
 
 def _visitor(request: gr.Request) -> Visitor:
-    return Visitor(request.session_hash or "", words_for(request.headers))
+    # Without a session, as plain HTTP may call, everyone is a stranger to everyone.
+    return Visitor(request.session_hash or uuid.uuid4().hex, words_for(request.headers))

@@ -103,12 +103,15 @@ class Handlers:
         session = self._asked_for(visitor)
         if session is None:
             return
-        words, service = visitor.words, self.service
-        model = service.models.get(controls.model)
-        if service.loaded(controls.model) is None:
-            yield Screen(status=status(words.say("status.load", model=model.title if model else ""), "busy", -1))
-        else:
-            yield Screen(status=status(words.say("status.begin"), "busy", -1))
+        service = self.service
+        yield Screen(status=status(visitor.words.say("status.begin"), "busy", -1))
+        for progress in service.fetch(session, controls.model):
+            yield Screen(status=sentences.progress_line(visitor.words, progress, session, 0.0))
+            if progress.stage == "stopped":
+                return
+        if service.loaded(controls.model) is None and controls.model in service.models:
+            title = service.models[controls.model].title
+            yield Screen(status=status(visitor.words.say("status.load", model=title), "busy", -1))
         # Loaded first: a preset takes the model's own thresholds.
         service.load(controls.model)
         options = controls.options(service.thresholds(controls.model))

@@ -12,6 +12,29 @@
     }
   });
 
+  // Gradio's folding headers do not say whether they are open.
+  const tellFolding = () => {
+    for (const header of document.querySelectorAll("#settings .label-wrap")) {
+      header.setAttribute("aria-expanded", String(header.classList.contains("open")));
+    }
+  };
+  new MutationObserver(tellFolding).observe(document.body, { subtree: true, childList: true, attributeFilter: ["class"] });
+
+  const openPhoto = (file) => {
+    const input = find("photo")?.querySelector("input[type=file]");
+    if (!input) return;
+    const files = new DataTransfer();
+    files.items.add(file);
+    input.files = files.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+
+  // A photo may be pasted anywhere but into a field.
+  document.addEventListener("paste", (event) => {
+    const file = event.clipboardData?.files?.[0];
+    if (file?.type.startsWith("image/") && !event.target.closest?.("input, textarea, #photo")) openPhoto(file);
+  });
+
   // A photo may be dropped anywhere on the page, a point list on its field.
   document.addEventListener("dragover", (event) => event.preventDefault());
   document.addEventListener("drop", async (event) => {
@@ -25,11 +48,6 @@
       points.dispatchEvent(new Event("blur"));
       return;
     }
-    const input = find("photo")?.querySelector("input[type=file]");
-    if (!input) return;
-    const files = new DataTransfer();
-    files.items.add(file);
-    input.files = files.files;
-    input.dispatchEvent(new Event("change", { bubbles: true }));
+    openPhoto(file);
   });
 }

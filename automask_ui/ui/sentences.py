@@ -38,6 +38,10 @@ def progress_line(words: Words, progress: Progress, session: Session, seconds: f
         if progress.seconds_left:
             return status(words.say("status.encode.time", time=words.time(progress.seconds_left)), "busy", -1)
         return status(words.say("status.encode"), "busy", -1)
+    if progress.stage == "fetch":
+        sizes = {"done": progress.done / 1e6, "total": progress.total / 1e6}
+        parts = [words.say("status.fetch", **sizes), *_time_left(words, progress)]
+        return status(" · ".join(parts), "busy", progress.done / progress.total if progress.total else -1)
     if progress.stage == "stopped":
         return stopped_line(words, session)
     if progress.stage == "done":
@@ -45,10 +49,14 @@ def progress_line(words: Words, progress: Progress, session: Session, seconds: f
         return status(" · ".join(parts), "done")
     if progress.stage == "clean":
         return status(words.count("status.clean", masks, **counts), "busy", 1.0)
-    parts = [words.count("status.decode", masks, **counts)]
-    if progress.seconds_left is not None:
-        parts.append(words.say("status.left", time=words.time(progress.seconds_left)))
+    parts = [words.count("status.decode", masks, **counts), *_time_left(words, progress)]
     return status(" · ".join(parts), "busy", progress.done / max(1, progress.total))
+
+
+def _time_left(words: Words, progress: Progress) -> list[str]:
+    if progress.seconds_left is None:
+        return []
+    return [words.say("status.left", time=words.time(progress.seconds_left))]
 
 
 def stopped_line(words: Words, session: Session) -> Status:
@@ -126,11 +134,12 @@ def forecast_line(words: Words, work: Workload, seconds: float | None) -> str:
 
 def model_line(words: Words, model: AvailableModel, loaded: EngineModel | None) -> str:
     """What a model is good for, and where it runs."""
+    good_for = words.get(f"model.{model.name}.good_for", model.good_for)
     if loaded is not None:
-        return words.say("model.info", good_for=model.good_for, device=device_name(loaded))
+        return words.say("model.info", good_for=good_for, device=device_name(loaded))
     if model.path is None and model.size_bytes:
-        return words.say("model.download", good_for=model.good_for, size=f"{model.size_bytes / 1e6:,.0f} MB")
-    return words.say("model.unloaded", good_for=model.good_for)
+        return words.say("model.download", good_for=good_for, size=f"{model.size_bytes / 1e6:,.0f} MB")
+    return words.say("model.unloaded", good_for=good_for)
 
 
 def device_name(model: EngineModel) -> str:

@@ -37,6 +37,10 @@ class Words:
         """The text ``key`` with its values filled in."""
         return self._texts[key].format(**values)
 
+    def get(self, key: str, default: str) -> str:
+        """The text ``key``, or ``default`` where this language has none."""
+        return self._texts.get(key, default)
+
     def count(self, key: str, n: int, **values: Any) -> str:
         """The text ``key`` in the form that fits the number ``n``."""
         return self.say(f"{key}.one" if n == 1 else key, **values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from automask_ui.export import EXPORTERS
 from automask_ui.options import PARAMETERS, PRESETS
+from automask_ui.registry import CHECKPOINTS
 
 __all__ = ["EN"]
 
@@ -45,7 +46,7 @@ EN: dict[str, str] = {
     "forecast.time": "about {time}",
     "forecast.pending": "not applied yet",
     "candidates": "{passing:,} of {all:,} candidates pass",
-    "candidates.none": "Appears after a run",
+    "candidates.none": "No candidates yet: press Find masks",
     # Time
     "seconds": "{n} s",
     "minutes": "{n} min",
@@ -60,6 +61,7 @@ EN: dict[str, str] = {
     "status.failed": "That did not work. Nothing was changed.",
     "status.failed.kept": "That did not work. The last result is still here: {masks:,} masks.",
     "status.failed.kept.one": "That did not work. The last result is still here: {masks:,} mask.",
+    "status.fetch": "Fetching the model: {done:,.0f} of {total:,.0f} MB",
     "status.load": "Loading {model}…",
     "status.encode": "Reading the picture (cannot be interrupted)",
     "status.encode.time": "Reading the picture (cannot be interrupted), about {time}",
@@ -101,5 +103,6 @@ EN.update({f"parameter.{row.field}": row.title for row in PARAMETERS.values()})
 EN.update({f"parameter.{row.field}.help": row.help for row in PARAMETERS.values()})
 EN.update({f"preset.{row.name}": row.title for row in PRESETS.values()})
 EN.update({f"preset.{row.name}.help": row.description for row in PRESETS.values()})
+EN.update({f"model.{row.name}.good_for": row.good_for for row in CHECKPOINTS.values()})
 EN.update({f"format.{row.name}": row.title for row in EXPORTERS.values()})
 EN.update({f"format.{row.name}.hint": row.hint for row in EXPORTERS.values()})

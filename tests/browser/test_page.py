@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable
@@ -233,6 +234,31 @@ def test_another_photo_during_a_run(person: Person, photo: Path) -> None:
     person.opens(photo)
     person.runs()
     assert "a photo.png" in person.page.locator("#viewer").inner_text()
+
+
+# What a browser hands over when a file is dropped or pasted: made by hand, since no test can hold a mouse with a file.
+HAND_OVER = """([kind, selector, name, type, content]) => {
+  const bytes = Uint8Array.from(atob(content), (char) => char.charCodeAt(0));
+  const data = new DataTransfer();
+  data.items.add(new File([bytes], name, { type }));
+  const options = { dataTransfer: data, clipboardData: data, bubbles: true, cancelable: true };
+  const event = kind === "drop" ? new DragEvent("drop", options) : new ClipboardEvent("paste", options);
+  document.querySelector(selector).dispatchEvent(event);
+}"""
+
+
+@pytest.mark.parametrize(("kind", "selector"), [("drop", "#viewer"), ("drop", "#photo button"), ("paste", "body")])
+def test_photo_dropped_or_pasted_anywhere(person: Person, photo: Path, kind: str, selector: str) -> None:
+    content = base64.b64encode(photo.read_bytes()).decode()
+    person.page.evaluate(HAND_OVER, [kind, selector, "handed over.png", "image/png", content])
+    person.reads(r"^handed over\.png, 333 × 211 px")
+
+
+def test_point_list_dropped_on_its_field(person: Person) -> None:
+    person.unfolds("look")
+    content = base64.b64encode(b"[[0.5, 0.5]]").decode()
+    person.page.evaluate(HAND_OVER, ["drop", "#point_grids", "points.json", "application/json", content])
+    person.reads("1 points? of your own")
 
 
 def test_reset_button_of_a_slider(person: Person) -> None:

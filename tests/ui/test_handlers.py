@@ -119,9 +119,9 @@ def test_sample_that_failed_says_why(handlers: Handlers) -> None:
 def test_find_says_where_it_stands(handlers: Handlers, photo: str) -> None:
     handlers.open(ANN, photo)
     told = [text(screen) for screen in find(handlers, controls())]
-    assert told[0] == "Loading Fake model…"
-    assert told[1] == "Reading the picture (cannot be interrupted)"
-    assert told[2].startswith("9 of 36 points, ")
+    assert told[:2] == ["Starting…", "Loading Fake model…"]
+    assert told[2] == "Reading the picture (cannot be interrupted)"
+    assert told[3].startswith("9 of 36 points, ")
     assert "masks in " in told[-1]
 
 
