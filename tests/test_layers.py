@@ -17,7 +17,7 @@ ROOMS = [
     ("app", "__main__", "cli"),
     ("ui", "training"),
     ("engine", "service", "batch"),
-    ("running", "session", "store", "forecast"),
+    ("running", "session", "store", "forecast", "explain"),
     ("export",),
     ("overlay", "table", "display", "checkpoints", "point_grids", "geometry"),
     ("download", "masks"),

@@ -137,6 +137,12 @@ class Answers:
         """Masks that were hidden or shown again."""
         self._handlers.set_hidden(_visitor(request), event._data)
 
+    @friendly
+    def why(self, event: gr.EventData, request: gr.Request) -> Any:
+        """A click where there is no mask."""
+        note = self._handlers.why(_visitor(request), event._data)
+        return gr.skip() if note is None else gr.update(note=note)
+
     def _settings(self, values: Values, sliders: Mapping[str, float] | None, request: gr.Request) -> Outputs:
         """Outputs for ``Parts.settings``; without ``sliders`` these stay, and the preset is named after them."""
         visitor, controls = _visitor(request), read(self._parts, values)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from automask_ui.errors import NoImageError, OptionError, RunGoneError
+from automask_ui.explain import explain
 from automask_ui.export import ExportReport
 from automask_ui.masks import MaskResult
 from automask_ui.options import CleanupOptions, FilterOptions, GridOptions
@@ -20,7 +21,7 @@ from automask_ui.ui.controls import CUSTOM, Controls, preset_values
 from automask_ui.ui.status import Status, status
 from automask_ui.ui.texts import Words
 from automask_ui.ui.view import Views
-from automask_ui.ui.viewer import ViewerData
+from automask_ui.ui.viewer import ViewerData, viewer_note
 
 __all__ = ["Handlers", "Screen", "Visitor"]
 
@@ -224,6 +225,15 @@ class Handlers:
         session.set_hidden(
             [n for n in ids if type(n) is int] if isinstance(ids, list) else [], bool(payload.get("hidden"))
         )
+
+    def why(self, visitor: Visitor, payload: Any) -> dict[str, Any] | None:
+        """Why there is no mask at a place: the viewer's note there; None where nothing was found yet."""
+        session = self._session_of(visitor, payload)
+        x, y = payload.get("x"), payload.get("y")
+        if session.result is None or type(x) is not int or type(y) is not int:
+            return None
+        sentence = sentences.why_sentence(visitor.words, session.result, explain(session.result, x, y))
+        return viewer_note(sentence, x, y)
 
     def export(self, visitor: Visitor, payload: Any) -> ExportReport:
         """Write a download."""

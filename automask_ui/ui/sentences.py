@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from automask_ui.checkpoints import AvailableModel
+from automask_ui.explain import Reason
 from automask_ui.forecast import Workload
 from automask_ui.masks import MaskResult, Verdict
 from automask_ui.running import Progress
@@ -21,13 +22,19 @@ __all__ = [
     "opened_line",
     "progress_line",
     "stopped_line",
+    "why_sentence",
 ]
 
-# Which option a verdict hangs on, in the order in which lowering one would be tried.
+# Which option a verdict hangs on, and whether it would have to be lowered.
 _OPTION_OF = {
     Verdict.LOW_PREDICTED_IOU: "pred_iou_thresh",
     Verdict.LOW_STABILITY: "stability_score_thresh",
+    Verdict.CROP_EDGE: "crop_overlap_ratio",
+    Verdict.DUPLICATE: "box_nms_thresh",
+    Verdict.CROP_DUPLICATE: "crop_nms_thresh",
+    Verdict.CLEANED_AWAY: "box_nms_thresh",
 }
+_THRESHOLDS = (Verdict.LOW_PREDICTED_IOU, Verdict.LOW_STABILITY)
 
 
 def progress_line(words: Words, progress: Progress, session: Session, seconds: float) -> Status:
@@ -110,15 +117,24 @@ def empty_sentence(words: Words, session: Session) -> str:
     first = words.say("empty.none", all=len(result.candidates))
     lost = {verdict: n for verdict, n in counts.items() if n and verdict is not Verdict.KEPT}
     worst = max(lost, key=lambda verdict: lost[verdict], default=None)
-    if worst in _OPTION_OF:
-        name = _OPTION_OF[worst]
-        value = result.options.flat()[name]
-        title = words.say(f"parameter.{name}")
-        return f"{first} {words.say('empty.threshold', n=lost[worst], title=title, value=value)}"
-    if worst is Verdict.CROP_EDGE:
-        title = words.say("parameter.crop_overlap_ratio")
-        return f"{first} {words.say('empty.edge', n=lost[worst], title=title)}"
-    return f"{first} {words.say('empty.other')}"
+    if worst is None or worst not in (*_THRESHOLDS, Verdict.CROP_EDGE):
+        return f"{first} {words.say('empty.other')}"
+    name = _OPTION_OF[worst]
+    key = "empty.threshold" if worst in _THRESHOLDS else "empty.edge"
+    title, value = words.say(f"parameter.{name}"), result.options.flat()[name]
+    return f"{first} {words.say(key, n=lost[worst], title=title, value=value)}"
+
+
+def why_sentence(words: Words, result: MaskResult, reason: Reason) -> str:
+    """Why there is no mask at a place, and what to do."""
+    if reason.verdict is None or reason.verdict not in _OPTION_OF:
+        return words.say("why.kept" if reason.kind == "kept" else "why.none")
+    name = _OPTION_OF[reason.verdict]
+    key = "why.near" if reason.kind == "near" else "why.dropped"
+    if reason.verdict not in _THRESHOLDS:
+        key = "why.edge" if reason.verdict is Verdict.CROP_EDGE else "why.duplicate"
+    title, value = words.say(f"parameter.{name}"), result.options.flat()[name]
+    return words.say(key, score=reason.score, title=title, value=value)
 
 
 def forecast_line(words: Words, work: Workload, seconds: float | None) -> str:

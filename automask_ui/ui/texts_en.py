@@ -90,6 +90,13 @@ EN: dict[str, str] = {
     "empty.edge": "{n:,} are cut off by the edge of a crop: raise {title}?",
     "empty.other": "Try another preset.",
     "empty.show": "All {all:,} masks are hidden by Show only: widen it?",
+    # A place without a mask
+    "why.none": "No candidate covers this place. A denser grid may find one.",
+    "why.kept": "A mask here is hidden by Show only.",
+    "why.dropped": "A mask here has {score:.2f} and falls to {title} {value:g}: lower it?",
+    "why.duplicate": "A mask here was taken for a double of a better one: raise {title} {value:g}?",
+    "why.edge": "A mask here is cut off by the edge of a crop: raise {title}?",
+    "why.near": "The best candidate around here has {score:.2f} and falls to {title} {value:g}: lower it?",
     # Errors
     "error.unexpected": "Something went wrong on our side; the last result is still there. Try again.",
     "error.title": "That did not work",

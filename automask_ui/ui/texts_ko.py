@@ -132,6 +132,13 @@ KO: dict[str, str] = {
     "empty.edge": "{n:,}개가 조각 경계에서 잘립니다. {title} 값을 높여 볼까요?",
     "empty.other": "다른 프리셋을 써 보세요.",
     "empty.show": "마스크 {all:,}개가 모두 ‘보기 범위’ 때문에 숨었습니다. 범위를 넓혀 볼까요?",
+    # A place without a mask
+    "why.none": "이 자리를 덮는 후보가 없습니다. 격자를 더 촘촘하게 하면 찾을 수도 있습니다.",
+    "why.kept": "여기 있는 마스크는 ‘보기 범위’ 때문에 숨었습니다.",
+    "why.dropped": "여기 있는 마스크는 {score:.2f}점이라 {title} {value:g} 기준에 걸립니다. 낮춰 볼까요?",
+    "why.duplicate": "여기 있는 마스크는 더 나은 것과 겹쳐 빠졌습니다. {title} {value:g} 값을 높여 볼까요?",
+    "why.edge": "여기 있는 마스크는 조각 경계에서 잘렸습니다. {title} 값을 높여 볼까요?",
+    "why.near": "근처에서 가장 나은 후보가 {score:.2f}점이라 {title} {value:g} 기준에 걸립니다. 낮춰 볼까요?",
     # Errors
     "error.unexpected": "서버에서 문제가 생겼습니다. 마지막 결과는 그대로 있습니다. 다시 시도해 보세요.",
     "error.title": "처리하지 못했습니다",

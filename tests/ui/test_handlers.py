@@ -14,8 +14,11 @@ from PIL import Image
 
 from automask_ui import running
 from automask_ui.errors import AutoMaskError, OptionError, RunGoneError
+from automask_ui.explain import Reason
+from automask_ui.masks import Verdict
 from automask_ui.options import PARAMETERS, GeneratorOptions
 from automask_ui.service import Service
+from automask_ui.ui import sentences
 from automask_ui.ui.controls import Controls, preset_values
 from automask_ui.ui.errors import friendly
 from automask_ui.ui.handlers import Handlers, Screen, Visitor
@@ -393,3 +396,31 @@ def test_every_slider_value_survives_the_slider() -> None:
     assert values["crop_overlap_ratio"] == 0.34
     exact = Controls("fake", "custom", values).options({}).grid.crop_overlap_ratio
     assert exact == 512 / 1500
+
+
+def test_click_without_a_mask_says_why(handlers: Handlers, photo: str) -> None:
+    run = handlers.open(ANN, photo).view
+    assert run is not None
+    assert handlers.why(ANN, {"run": run.run, "x": 1, "y": 1}) is None
+    last(find(handlers, controls(stability_score_thresh=1.0)))
+    session = handlers.service.store.current("ann")
+    assert session.result is not None
+    x, y = (int(part) for part in session.result.candidates.point_xy[session.result.candidates.has_mask][0])
+    note = handlers.why(ANN, {"run": run.run, "x": x, "y": y})
+    assert note is not None
+    assert "falls to Edge stability 1: lower it?" in note["text"]
+    for hostile in ("1", None, 1.5, True, [1]):
+        assert handlers.why(ANN, {"run": run.run, "x": hostile, "y": 1}) is None
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("kind", ["none", "kept", "dropped", "near"])
+@pytest.mark.parametrize("verdict", [None, *Verdict])
+def test_every_reason_has_a_sentence(
+    handlers: Handlers, photo: str, language: str, kind: str, verdict: Verdict | None
+) -> None:
+    handlers.open(ANN, photo)
+    last(find(handlers, controls()))
+    result = handlers.service.store.current("ann").result
+    assert result is not None
+    assert sentences.why_sentence(Words(language), result, Reason(kind, verdict, 0.5))
