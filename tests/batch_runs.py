@@ -1,7 +1,7 @@
 """Batches for tests: folders of small pictures, an engine without a model, and a process that can be killed.
 
-    python tests/batch_runs.py FOLDER OUT FORMAT...            one run, to its end
-    python tests/batch_runs.py --kills 50 --pictures 40        runs killed at random moments, compared with one that was not
+python tests/batch_runs.py FOLDER OUT FORMAT...            one run, to its end
+python tests/batch_runs.py --kills 50 --pictures 40        runs killed at random moments, compared with one that was not
 """
 
 from __future__ import annotations

@@ -97,11 +97,13 @@ class Dataset:
         with _writing(self._notes):
             self._notes.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._notes / "lock")
-        try:
-            with _writing(self._notes):
+        with _writing(self._notes):
+            try:
                 lock.acquire(timeout=0)
-        except Timeout as error:
-            raise BatchError(f"Another run is writing to {self.root}: wait for it, or give another folder.") from error
+            except Timeout as error:
+                raise BatchError(
+                    f"Another run is writing to {self.root}: wait for it, or give another folder."
+                ) from error
         try:
             with _writing(self.scratch):
                 shutil.rmtree(self.scratch, ignore_errors=True)
@@ -185,7 +187,7 @@ class Dataset:
     def _keep(self, values: dict[str, Any], target: Path) -> None:
         part = self.new_part()
         with _writing(target), part.open("wb") as file:
-            text = json.dumps({"version": _VERSION, **values}, separators=(",", ":"), allow_nan=False)
+            text = json.dumps({"version": _VERSION, **values}, sort_keys=True, separators=(",", ":"), allow_nan=False)
             file.write(text.encode("ascii"))
             file.flush()
             # Or a power cut may leave the name with nothing behind it. Other files are compared by their sizes.
