@@ -1,5 +1,6 @@
 """What the engine keeps, re-uses and never mixes up: stages, caches, stopping, going on, single masks."""
 
+import copy
 import threading
 
 import numpy as np
@@ -248,6 +249,23 @@ def test_no_memory_at_all_is_a_clear_error_and_loses_nothing(engine, monkeypatch
         engine.refilter(result, lower)
     monkeypatch.undo()
     assert same_masks(engine.refilter(result, OPTIONS), result)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_workers_side_by_side_find_the_same(engine, monkeypatch, count):
+    image = picture(53, 80)
+    expected = fresh(image, OPTIONS)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: count)
+    monkeypatch.setattr(chunks.CropTask, "_points_in_cache", staticmethod(lambda embedding: 2))
+    assert same_masks(engine.generate(image, OPTIONS), expected)
+
+
+def test_weights_that_are_being_trained_can_be_used():
+    sam = copy.deepcopy(small_sam()).requires_grad_(True)
+    image = picture(53, 80)
+    result = MaskEngine(SamModel.wrap(sam)).generate(image, OPTIONS)
+    assert same_masks(result, fresh(image, OPTIONS))
+    assert all(parameter.grad is None for parameter in sam.parameters())
 
 
 def test_threads_share_an_engine(engine):

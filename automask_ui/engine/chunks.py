@@ -19,6 +19,7 @@ from automask_ui.engine.encoder import encode_image, resized_hw
 from automask_ui.engine.memory import is_out_of_memory
 from automask_ui.engine.models import SamModel
 from automask_ui.engine.resample import Resampler
+from automask_ui.engine.threads import side_by_side
 from automask_ui.engine.work import Work
 from automask_ui.errors import EngineOutOfMemoryError, OptionError
 from automask_ui.options import FilterOptions
@@ -83,6 +84,7 @@ class CropTask:
         self._box = tuple(work.crop_boxes_xyxy[crop].tolist())
         self._use(sam, embedding)
 
+    @torch.inference_mode()
     def _use(self, sam: Sam, embedding: Tensor) -> None:
         """Take this copy of the model from here on."""
         size_hw = (self._box[3] - self._box[1], self._box[2] - self._box[0])
@@ -116,30 +118,51 @@ class CropTask:
             EngineOutOfMemoryError: not even one point fits on the CPU.
         """
         notes: list[str] = []
-        together = min(self._together or len(points), len(points))
-        begin = 0
-        while begin < len(points):
-            part = slice(begin, begin + together)
+        while True:
+            together = min(self._together or len(points), len(points))
+            parts = [slice(begin, begin + together) for begin in range(0, len(points), together)]
             try:
-                self._decode_together(points[part], filters, None if wanted is None else wanted[part])
-                begin += together
+                self._decode_parts(points, parts, filters, wanted)
+                return notes
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
-                _log.warning("out of memory on %s with %d points at a time", self._device, together)
-                if together > 1:
-                    together = self._together = max(1, together // 2)
-                elif self._device.type != "cpu":
-                    notes.append(f"Memory on {self._device} ran out even with one point at a time: went on on the CPU.")
-                    self._move_to_cpu()
-                    together = min(self._together or 1, len(points))
-                else:
-                    raise EngineOutOfMemoryError(
-                        "Memory ran out even with one point at a time. Close other programs, or choose a smaller model."
-                    ) from error
-            if self._device.type == "cuda" and together != len(points):
-                torch.cuda.empty_cache()
-        return notes
+                notes.extend(self._use_less_memory(together, error))
+
+    def _decode_parts(
+        self, points: np.ndarray, parts: list[slice], filters: FilterOptions, wanted: np.ndarray | None
+    ) -> None:
+        def decode(part: slice) -> dict[str, float]:
+            return self._decode_together(points[part], filters, None if wanted is None else wanted[part])
+
+        start = time.perf_counter()
+        spent = side_by_side(decode, parts) if self._device.type == "cpu" else [decode(part) for part in parts]
+        seconds = time.perf_counter() - start
+        # Parts that ran side by side share the time that passed.
+        busy = sum(sum(row.values()) for row in spent) or 1.0
+        for row in spent:
+            for name, value in row.items():
+                self.seconds[name] += value / busy * seconds
+
+    def _use_less_memory(self, together: int, error: Exception) -> list[str]:
+        """Halve what is decoded together, or leave the GPU; returns what the user should know of it.
+
+        Raises:
+            EngineOutOfMemoryError: there is nothing left to save.
+        """
+        _log.warning("out of memory on %s with %d points at a time", self._device, together)
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        if together > 1:
+            self._together = together // 2
+            return []
+        if self._device.type == "cpu":
+            raise EngineOutOfMemoryError(
+                "Memory ran out even with one point at a time. Close other programs, or choose a smaller model."
+            ) from error
+        note = f"Memory on {self._device} ran out even with one point at a time: went on on the CPU."
+        self._move_to_cpu()
+        return [note]
 
     def _move_to_cpu(self) -> None:
         """Go on with a copy of the model on the CPU, in float32, which every CPU computes well."""
@@ -147,7 +170,10 @@ class CropTask:
         self._sam, self._embedding = copy.deepcopy(self._sam).cpu(), self._embedding.cpu()
         self._use(self._sam, self._embedding)
 
-    def _decode_together(self, points: np.ndarray, filters: FilterOptions, wanted: np.ndarray | None) -> None:
+    def _decode_together(
+        self, points: np.ndarray, filters: FilterOptions, wanted: np.ndarray | None
+    ) -> dict[str, float]:
+        """Decode points at once, and store what is found; returns the seconds by part."""
         # Where the points lie in the model's input.
         in_crop = self._work.points_xy(points) - self._box[:2]
         in_model = self._transform.apply_coords(in_crop, self._size_hw)
@@ -157,19 +183,18 @@ class CropTask:
         decoded = self._decoder.decode(torch.as_tensor(in_model, dtype=dtype, device=self._device))
         scores = decoded.predicted_iou.float().cpu().numpy()
         self._work.store_scores(points, scores)
-        self.seconds["transformer"] += time.perf_counter() - start
+        seconds = {"transformer": time.perf_counter() - start}
 
         # Only masks that may be kept and are not known yet are upscaled.
         if wanted is None:
             passing = scores > np.float32(filters.pred_iou_thresh) if filters.pred_iou_thresh > 0 else scores > -np.inf
             wanted = passing & self._work.unmeasured(points)
         if not wanted.any():
-            return
+            return seconds
         start = time.perf_counter()
         logits = self._decoder.masks(decoded, torch.from_numpy(wanted).to(self._device))
         upscaled = time.perf_counter()
         measured = self._resampler.measure(logits, self._mask_threshold, filters.stability_score_offset)
         for (row, level), mask in zip(np.argwhere(wanted), measured, strict=True):
             self._work.store_mask(points[row], level, mask)
-        self.seconds["upscaling"] += upscaled - start
-        self.seconds["resampling"] += time.perf_counter() - upscaled
+        return seconds | {"upscaling": upscaled - start, "resampling": time.perf_counter() - upscaled}

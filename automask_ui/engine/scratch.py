@@ -7,6 +7,7 @@ costs more than the arithmetic on it.
 from __future__ import annotations
 
 import math
+import threading
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +15,8 @@ from torch import Tensor, nn
 __all__ = ["Scratch"]
 
 
-class Scratch:
-    """Named buffers that grow to the largest size asked for."""
+class Scratch(threading.local):
+    """Named buffers that grow to the largest size asked for; every thread has its own."""
 
     def __init__(self) -> None:
         self._buffers: dict[str, Tensor] = {}
