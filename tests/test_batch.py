@@ -16,7 +16,8 @@ from pycocotools.coco import COCO
 
 from automask_ui import rle
 from automask_ui.batch import Failure, documents, run_batch, work
-from automask_ui.batch.pictures import find_pictures
+from automask_ui.batch.pictures import Picture, find_pictures
+from automask_ui.batch.store import Dataset, MasksRecord
 from automask_ui.errors import BatchError, EngineOutOfMemoryError
 from automask_ui.export import EXPORTERS
 from automask_ui.export.hard_masks import hard_mask_set
@@ -132,7 +133,8 @@ def _damage_record(photos: Path, out: Path) -> None:
 
 
 def _leave_scratch(photos: Path, out: Path) -> None:
-    (out / ".automask" / "scratch" / "half a file").write_bytes(b"half")
+    (out / ".automask" / "scratch" / "of a run").mkdir(parents=True)
+    (out / ".automask" / "scratch" / "of a run" / "half a file").write_bytes(b"half")
 
 
 def _nothing(photos: Path, out: Path) -> None:
@@ -402,7 +404,7 @@ def test_a_folder_that_cannot_be_read_is_named(photos, out, monkeypatch):
     scandir = os.scandir
 
     def refused(path):
-        if os.path.basename(path) == "more":
+        if str(path).endswith("more"):
             raise PermissionError(13, "Permission denied", str(path))
         return scandir(path)
 
@@ -423,13 +425,11 @@ def test_a_whole_file_that_fails_its_check_is_not_kept(photos, out, monkeypatch)
 
 
 def test_masks_come_back_from_the_records_as_they_were(out, tmp_path):
-    from automask_ui.batch.pictures import Picture
-    from automask_ui.batch.store import Dataset, MasksRecord
-
     masks = hard_mask_set((37, 53))
     dataset = Dataset(out)
     picture = Picture(tmp_path / "x.png", "x.png", "x")
     with dataset.hold():
+        dataset.open_scratch()
         dataset.write_masks(picture, MasksRecord("key", "sha", masks))
         kept = dataset.read_masks(picture)
     assert kept.masks.size_hw == masks.size_hw
@@ -491,3 +491,22 @@ def test_progress_counts_every_picture_and_knows_the_rate(photos, out):
     again = []
     run_batch(photos, out, Engine(), job("coco"), again.append)
     assert again[-1].per_second is None
+
+
+def test_a_folder_that_another_worker_removes_is_made_again(out, monkeypatch):
+    dataset = Dataset(out).open_scratch()
+    mkdir = Path.mkdir
+    times = 0
+
+    def mkdir_and_lose(path, *how, **ever):
+        nonlocal times
+        mkdir(path, *how, **ever)
+        times += path.name == "folder"
+        if path.name == "folder" and times == 1:
+            path.rmdir()
+
+    monkeypatch.setattr(Path, "mkdir", mkdir_and_lose)
+    dataset.land(b"data", out / "folder" / "file")
+    assert (out / "folder" / "file").read_bytes() == b"data"
+    with pytest.raises(BatchError, match="could not be written"):
+        dataset.move(out / "nothing", out / "folder" / "file")

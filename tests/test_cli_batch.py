@@ -1,5 +1,6 @@
 """The batch command as a script would use it: files, messages, exit codes."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,11 +62,14 @@ def test_bad_pictures_are_named_at_the_end(photos, tmp_path, capsys):
     ("folder", "flags", "code", "message"),
     [
         ("photos", ["--points-per-side", "0"], 2, "points_per_side must be a whole number from 1 to 128, but is 0"),
+        ("photos", ["--engine", "ray"], 3, 'pip install "ray[data]"'),
+        ("photos", ["--engine", "ray", "--workers", "0"], 2, "--workers is 0, but must be at least 1"),
         ("missing", [], 3, "is not there: give a folder with pictures"),
         ("", [], 3, "no picture"),
     ],
 )
-def test_what_cannot_be_done_is_said(photos, tmp_path, capsys, folder, flags, code, message):
+def test_what_cannot_be_done_is_said(photos, tmp_path, capsys, monkeypatch, folder, flags, code, message):
+    monkeypatch.setitem(sys.modules, "ray", None)
     folder = photos.parent / folder if folder else tmp_path / "empty"
     (tmp_path / "empty").mkdir()
     assert main(["batch", str(folder), "--out", str(tmp_path / "dataset"), *flags]) == code

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +11,11 @@ from pathlib import Path
 from automask_ui.batch.documents import DOCUMENTS, write_document, write_manifest, write_voc_list
 from automask_ui.batch.pictures import Failure, Listing, Picture, find_pictures
 from automask_ui.batch.store import Dataset, Written
-from automask_ui.batch.work import Engine, Job, Loaded, Outcome, Worker
+from automask_ui.batch.work import Engine, Job, Outcome, work_through
 from automask_ui.errors import ExportError
 from automask_ui.export import EXPORTERS
 
-__all__ = ["BatchReport", "Progress", "run_batch"]
+__all__ = ["BatchReport", "Progress", "run_batch", "run_with"]
 
 
 @dataclass(frozen=True)
@@ -63,30 +62,30 @@ def run_batch(
     Raises:
         BatchError: there is nothing to do, another run writes there, or the disk cannot take what is made.
     """
+
+    def work(dataset: Dataset, pictures: Sequence[Picture]) -> Generator[Outcome, None, None]:
+        return work_through(dataset, engine, job, pictures)
+
+    return run_with(work, folder, out, job, progress)
+
+
+def run_with(
+    work: Callable[[Dataset, Sequence[Picture]], Generator[Outcome, None, None]],
+    folder: Path,
+    out: Path,
+    job: Job,
+    progress: Callable[[Progress], None] | None,
+) -> BatchReport:
+    """The same with any way to ``work``: it brings what became of each picture, in their order."""
     listing = find_pictures(folder, out)
     dataset = Dataset(out)
     with dataset.hold():
-        worker = Worker(dataset, engine, job)
         tally = _Tally(listing, progress)
-        # Closed on the way out of an error as well, so that no thread reads on.
-        with closing(_ahead(listing.pictures, worker.load)) as pictures:
-            for loaded in pictures:
-                tally.add(worker.finish(loaded))
-        _write_whole(dataset, job, listing, tally)
+        with closing(work(dataset, listing.pictures)) as outcomes:
+            for outcome in outcomes:
+                tally.add(outcome)
+        _write_whole(dataset.open_scratch(), job, listing, tally)
     return tally.report
-
-
-def _ahead(pictures: Iterable[Picture], load: Callable[[Picture], Loaded]) -> Generator[Loaded, None, None]:
-    """Each picture loaded, while its user is still busy with the one before."""
-    with ThreadPoolExecutor(1, "pictures") as reader:
-        coming: Future[Loaded] | None = None
-        for picture in pictures:
-            following = reader.submit(load, picture)
-            if coming is not None:
-                yield coming.result()
-            coming = following
-        if coming is not None:
-            yield coming.result()
 
 
 class _Tally:

@@ -80,12 +80,15 @@ class FilesRecord:
 
 
 class Dataset:
-    """The folder ``root``. All writing goes through here, and every failure of the disk is a :class:`BatchError`."""
+    """The folder ``root``. All writing goes through here, and every failure of the disk is a :class:`BatchError`.
+
+    Every user of one dataset has a scratch folder of its own.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._notes = root / NOTES
-        self.scratch = self._notes / "scratch"
+        self.scratch = self._notes / "scratch" / secrets.token_hex(8)
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -105,12 +108,17 @@ class Dataset:
                     f"Another run is writing to {self.root}: wait for it, or give another folder."
                 ) from error
         try:
-            with _writing(self.scratch):
-                shutil.rmtree(self.scratch, ignore_errors=True)
-                self.scratch.mkdir(exist_ok=True)
+            shutil.rmtree(self.scratch.parent, ignore_errors=True)
             yield
+            shutil.rmtree(self.scratch.parent, ignore_errors=True)
         finally:
             lock.release()
+
+    def open_scratch(self) -> Dataset:
+        """Make the scratch folder; returns the dataset itself."""
+        with _writing(self.scratch):
+            self.scratch.mkdir(parents=True, exist_ok=True)
+        return self
 
     def read_masks(self, picture: Picture) -> MasksRecord | None:
         """What is kept of a picture's masks, if anything is."""
@@ -165,8 +173,14 @@ class Dataset:
     def move(self, part: Path, target: Path) -> None:
         """Bring a complete file from the scratch folder to its place, over an older one."""
         with _writing(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(part, target)
+            while True:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    return os.replace(part, target)
+                except FileNotFoundError:
+                    # Another worker has just removed the folder, which was empty.
+                    if not part.exists():
+                        raise
 
     def new_part(self) -> Path:
         """A new path in the scratch folder."""

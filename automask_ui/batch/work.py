@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,7 +21,7 @@ from automask_ui.images import load_image
 from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
 
-__all__ = ["Engine", "Job", "Loaded", "Outcome", "Worker"]
+__all__ = ["Engine", "Job", "Outcome", "work_through"]
 
 _KEY_VERSION = 1  # raised when the engine finds other masks for the same key
 # Options that change how masks are computed or handed over, but not the masks.
@@ -89,6 +90,27 @@ class Outcome:
     def name(self) -> str:
         """The picture's path for people."""
         return shown(self.picture.relative)
+
+
+def work_through(
+    dataset: Dataset, engine: Engine, job: Job, pictures: Iterable[Picture]
+) -> Generator[Outcome, None, None]:
+    """Do ``job`` with every picture, reading the next one while the model looks at this one.
+
+    Raises:
+        BatchError: the disk cannot take what is made.
+    """
+    worker = Worker(dataset.open_scratch(), engine, job)
+    # Ended on the way out of an error as well, so that no thread reads on.
+    with ThreadPoolExecutor(1, "pictures") as reader:
+        coming: Future[Loaded] | None = None
+        for picture in pictures:
+            following = reader.submit(worker.load, picture)
+            if coming is not None:
+                yield worker.finish(coming.result())
+            coming = following
+        if coming is not None:
+            yield worker.finish(coming.result())
 
 
 class Worker:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from automask_ui.batch import Job, Progress, run_batch
+from automask_ui.batch import BatchReport, Job, Progress, run_batch
+from automask_ui.batch.on_ray import run_batch_on_ray
 from automask_ui.cli.arguments import add_generator_arguments, add_model_arguments, options_of
 from automask_ui.cli.generate import ALIASES
+from automask_ui.errors import OptionError
 from automask_ui.export import EXPORTERS
 from automask_ui.verified import sha256_of
 
@@ -31,32 +34,63 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="may be given more than once (default: coco); "
         + "; ".join(f"{row.name}: {row.title}" for row in EXPORTERS.values()),
     )
+    parser.add_argument(
+        "--engine", choices=["local", "ray"], default="local", help='ray: on a Ray cluster (pip install "ray[data]")'
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="models at a time, with --engine ray (default: one a GPU, else one)"
+    )
     add_model_arguments(parser)
     add_generator_arguments(parser)
 
 
 def run(settings: argparse.Namespace) -> int:
     """Make the dataset; returns 0, or 1 where some pictures failed."""
-    from automask_ui import MaskEngine, load_model
-
-    model = load_model(
-        settings.model, settings.checkpoint, settings.device, settings.precision, folders=settings.models_dir
+    if settings.workers is not None and settings.workers < 1:
+        raise OptionError(f"--workers is {settings.workers}, but must be at least 1.")
+    make_engine = partial(
+        _make_engine,
+        settings.model,
+        settings.checkpoint and settings.checkpoint.absolute(),
+        settings.device,
+        settings.precision,
+        [folder.absolute() for folder in settings.models_dir],
     )
+    engine = make_engine()
+    model = engine.model
     options = options_of(settings, model)
     formats = tuple(dict.fromkeys(ALIASES.get(name, name) for name in settings.format or ["coco"]))
     metadata = {"model": model.title, "options": options.flat()}
     job = Job(options, formats, f"{_identity(model)} {model.precision}", metadata)
     with _ProgressLines() as lines:
-        report = run_batch(settings.folder, settings.out, MaskEngine(model, cache_bytes=0), job, lines.show)
+        if settings.engine == "ray":
+            # Each worker has a model of its own; this one was for what it says of itself.
+            del engine, model
+            report = run_batch_on_ray(settings.folder, settings.out, make_engine, job, settings.workers, lines.show)
+        else:
+            report = run_batch(settings.folder, settings.out, engine, job, lines.show)
+    _print_report(report, settings.out)
+    return 1 if report.failures else 0
+
+
+def _make_engine(
+    name: str | None, checkpoint: Path | None, device: str | None, precision: str | None, folders: list[Path]
+) -> Any:
+    """A `MaskEngine`, here or in another process."""
+    from automask_ui import MaskEngine, load_model
+
+    return MaskEngine(load_model(name, checkpoint, device, precision, folders=folders), cache_bytes=0)
+
+
+def _print_report(report: BatchReport, out: Path) -> None:
     for line in (*report.notes, *report.written):
         print(line)
     print(
         f"{report.total:,} pictures: {report.made:,} done now, {report.kept:,} done before, {report.masks:,} masks, "
-        f"{len(report.failures):,} failures. {settings.out / 'manifest.csv'} lists them."
+        f"{len(report.failures):,} failures. {out / 'manifest.csv'} lists them."
     )
     for failure in report.failures:
         print(f"{failure.name}: {failure.reason}", file=sys.stderr)
-    return 1 if report.failures else 0
 
 
 def _identity(model: Any) -> str:

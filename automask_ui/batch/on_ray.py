@@ -1,0 +1,97 @@
+"""The same work on the machines of a Ray cluster: a pool of actors, each with a model of its own.
+
+Ray hands out names of pictures and gets back what became of them; pixels and masks go between an actor and the file
+system, which all machines have to share. An actor that dies is replaced and its pictures are handed out again: those
+that it had finished are found finished.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+from automask_ui.batch.pictures import Picture
+from automask_ui.batch.run import BatchReport, Progress, run_with
+from automask_ui.batch.store import Dataset
+from automask_ui.batch.work import Engine, Job, Outcome, work_through
+from automask_ui.errors import BatchError
+
+__all__ = ["run_batch_on_ray"]
+
+_PICTURES_A_TASK = 8  # what is handed out at a time, and looked through again when an actor dies
+
+
+def run_batch_on_ray(
+    folder: Path,
+    out: Path,
+    make_engine: Callable[[], Engine],
+    job: Job,
+    workers: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> BatchReport:
+    """`run_batch` on Ray: on the cluster that ``RAY_ADDRESS`` names, or on this machine; the same files to the byte.
+
+    Args:
+        folder: searched by this process; every machine has to see it under this path.
+        out: likewise.
+        make_engine: called once in every actor.
+        job: what to do.
+        workers: how many actors; one a GPU by default, or one where there is none.
+        progress: called after every picture.
+
+    Raises:
+        BatchError: Ray is not installed, or what `run_batch` raises.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise BatchError('Ray is not installed. Install it: pip install "ray[data]"') from error
+
+    def work(dataset: Dataset, pictures: Sequence[Picture]) -> Generator[Outcome, None, None]:
+        if not ray.is_initialized():
+            ray.init(log_to_driver=False, logging_level="warning")
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.execution_options.preserve_order = True
+        rows = ray.data.from_items([{"picture": pickle.dumps(picture)} for picture in pictures])
+        results = rows.map_batches(
+            _Actor,
+            fn_constructor_args=(str(dataset.root.absolute()), make_engine, job),
+            batch_size=_PICTURES_A_TASK,
+            **_share(ray.cluster_resources(), workers),
+        )
+        for row in results.iter_rows():
+            outcome = pickle.loads(row["outcome"])
+            if isinstance(outcome, BatchError):
+                raise outcome
+            yield outcome
+
+    return run_with(work, folder.absolute(), out, job, progress)
+
+
+class _Actor:
+    """A process with a model."""
+
+    def __init__(self, root: str, make_engine: Callable[[], Engine], job: Job) -> None:
+        self._dataset, self._engine, self._job = Dataset(Path(root)), make_engine(), job
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
+        pictures = [pickle.loads(picture) for picture in batch["picture"]]
+        outcomes: list[Outcome | BatchError] = []
+        # Handed over as a value: Ray would wrap it, and try again what cannot work.
+        try:
+            outcomes.extend(work_through(self._dataset, self._engine, self._job, pictures))
+        except BatchError as error:
+            outcomes.append(error)
+        return {"outcome": [pickle.dumps(outcome) for outcome in outcomes]}
+
+
+def _share(resources: dict[str, float], workers: int | None) -> dict[str, Any]:
+    """What each of ``workers`` gets of the cluster."""
+    gpus, cpus = resources.get("GPU", 0.0), resources.get("CPU", 1.0)
+    count = workers or int(gpus) or 1
+    # Ray lets an actor use as many threads as it has CPUs.
+    share: dict[str, Any] = {"concurrency": count, "num_cpus": max(1, int(cpus) // count)}
+    return {**share, "num_gpus": min(1.0, gpus / count)} if gpus else share
