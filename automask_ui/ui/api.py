@@ -20,7 +20,8 @@ __all__ = ["find_masks_endpoint"]
 _JSON_MODES = ("coco_rle", "uncompressed_rle")
 
 DESCRIPTION = (
-    "Find every object in a picture. Parameters are those of SamAutomaticMaskGenerator. Returns image size [height, "
+    "Find every object in a picture: image=handle_file('photo.jpg'). Parameters are those of "
+    "SamAutomaticMaskGenerator; the thresholds' defaults are those of the default model. Returns image size [height, "
     "width], the masks (segmentation as COCO RLE, area, bbox, predicted_iou, point_coords, stability_score, crop_box), "
     "the number of candidates by verdict, the options used and the seconds taken."
 )
@@ -28,14 +29,15 @@ DESCRIPTION = (
 
 def find_masks_endpoint(service: Service, **queue: Any) -> None:
     """Add the endpoint to the Blocks that are being built; ``queue`` is where it waits for the model."""
+    own = service.thresholds(service.default_model)
 
     @friendly
     def find_masks(
         image: FileData,
         points_per_side: int = 32,
         points_per_batch: int = 64,
-        pred_iou_thresh: float = 0.88,
-        stability_score_thresh: float = 0.95,
+        pred_iou_thresh: float = own.get("pred_iou_thresh", 0.88),
+        stability_score_thresh: float = own.get("stability_score_thresh", 0.95),
         stability_score_offset: float = 1.0,
         box_nms_thresh: float = 0.7,
         crop_n_layers: int = 0,

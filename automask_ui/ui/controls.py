@@ -64,7 +64,7 @@ class Controls:
         unit: Any = self.unit
         return ShowOnly(
             smallest=self.smallest or 0.0,
-            # An empty field may come as nothing or as 0, and nobody asks for masks of at most 0 pixels.
+            # 0 and an empty field: no limit.
             largest=self.largest or None,
             unit=unit,
             covering=100.0 if self.covering is None else self.covering,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -134,8 +135,9 @@ def show_panel() -> ShowPanel:
     with gr.Accordion(t("group.show"), open=False, elem_id="group-show"):
         gr.Markdown(t("group.show.note"), elem_classes="note")
         with gr.Row():
-            smallest = gr.Number(0, label=t("show.smallest"), minimum=0, min_width=80, elem_id="smallest")
-            largest = gr.Number(None, label=t("show.largest"), minimum=0, min_width=80, elem_id="largest")
+            limit: dict[str, Any] = {"value": 0, "minimum": 0, "min_width": 80, "info": t("show.limit")}
+            smallest = gr.Number(label=t("show.smallest"), elem_id="smallest", **limit)
+            largest = gr.Number(label=t("show.largest"), elem_id="largest", **limit)
         unit = gr.Radio(
             [("px", "px"), (t("show.unit.percent"), "%")], value="px", label=t("show.unit"), elem_id="area-unit"
         )

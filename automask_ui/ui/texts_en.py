@@ -33,6 +33,7 @@ EN: dict[str, str] = {
     "points.file": "Open a file…",
     "show.smallest": "Smallest area",
     "show.largest": "Largest area",
+    "show.limit": "0: no limit",
     "show.unit": "Area in",
     "show.unit.percent": "% of the picture",
     "show.covering": "Hide what covers more than",

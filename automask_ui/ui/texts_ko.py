@@ -42,6 +42,7 @@ KO: dict[str, str] = {
     "points.file": "파일 열기…",
     "show.smallest": "최소 면적",
     "show.largest": "최대 면적",
+    "show.limit": "0이면 제한 없음",
     "show.unit": "면적 단위",
     "show.unit.percent": "사진의 %",
     "show.covering": "이보다 넓게 덮는 마스크 숨기기",
