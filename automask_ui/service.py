@@ -253,7 +253,7 @@ class Service:
         """
         if not isinstance(name, str) or name not in EXPORTERS:
             raise ExportError(f"There is no format {str(name)[:40]!r}. The formats are: {', '.join(EXPORTERS)}.")
-        numbers = [number for number in ids if type(number) is int]
+        numbers = list(dict.fromkeys(number for number in ids if type(number) is int))
         result = session.result
         if not numbers or result is None:
             raise ExportError("There is no mask to download: select or show at least one.")
