@@ -127,10 +127,12 @@ class Answers:
     # What the picture and the table ask for
 
     @friendly
-    def export(self, event: gr.EventData, request: gr.Request) -> Outputs:
+    def export(self, event: gr.EventData, request: gr.Request) -> Iterator[Outputs]:
         """A file to download, and what is in it."""
-        report = self._handlers.export(_visitor(request), event._data)
-        return str(report.path), status(report.summary, "done")
+        visitor = _visitor(request)
+        yield gr.skip(), status(visitor.words.say("status.exporting"), "busy", -1)
+        report = self._handlers.export(visitor, event._data)
+        yield str(report.path), status(report.summary, "done")
 
     @friendly
     def hide(self, event: gr.EventData, request: gr.Request) -> None:

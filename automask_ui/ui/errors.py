@@ -52,6 +52,6 @@ def _shown(error: Exception, arguments: tuple[Any, ...]) -> gr.Error:
     requests = [argument for argument in arguments if isinstance(argument, gr.Request)]
     words = words_for(requests[0].headers if requests else {})
     if isinstance(error, AutoMaskError):
-        return gr.Error(str(error), title=words.say("error.title"), print_exception=False)
+        return gr.Error(words.error(error), title=words.say("error.title"), print_exception=False)
     _log.error("A request failed", exc_info=error)
     return gr.Error(words.say("error.unexpected"), title=words.say("error.title"), print_exception=False)

@@ -165,7 +165,7 @@ class Handlers:
             options = controls.options(self.service.thresholds(controls.model))
             work = self.service.workload(options)
         except OptionError as error:
-            return str(error)
+            return visitor.words.error(error)
         seconds = self.service.speeds.run_seconds(controls.model, work)
         line = sentences.forecast_line(visitor.words, work, seconds)
         result = self._result_of(visitor)

@@ -10,11 +10,13 @@ import gradio as gr
 
 from automask_ui.options import PARAMETERS
 from automask_ui.ui.texts_en import EN
-from automask_ui.ui.texts_ko import KO
+from automask_ui.ui.texts_ko import KO, KO_ERRORS
 
 __all__ = ["I18N", "TEXTS", "Words", "words_for"]
 
 TEXTS: dict[str, dict[str, str]] = {"en": EN, "ko": KO}
+# Errors speak English themselves.
+_ERRORS: dict[str, dict[str, str]] = {"en": {}, "ko": KO_ERRORS}
 
 
 def _labels(texts: dict[str, str]) -> dict[str, str]:
@@ -40,6 +42,12 @@ class Words:
     def get(self, key: str, default: str) -> str:
         """The text ``key``, or ``default`` where this language has none."""
         return self._texts.get(key, default)
+
+    def error(self, error: Exception) -> str:
+        """What happened, in this language as far as it has words for it, then in the error's own."""
+        meanings = [_ERRORS[self.language].get(kind.__name__, "") for kind in type(error).__mro__]
+        meaning = next(filter(None, meanings), "")
+        return f"{meaning} {error}".strip()
 
     def count(self, key: str, n: int, **values: Any) -> str:
         """The text ``key`` in the form that fits the number ``n``."""

@@ -83,6 +83,7 @@ EN: dict[str, str] = {
     "status.fewer": "{n:,} fewer",
     "status.same": "no change",
     "status.busy": "The new settings apply when this run ends.",
+    "status.exporting": "Writing the file and reading it back…",
     "status.points": "{points:,} points of your own in {layers} layers: press Find masks.",
     "status.points.one": "{points:,} points of your own in {layers} layer: press Find masks.",
     # Nothing found

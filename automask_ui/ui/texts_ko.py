@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["KO"]
+__all__ = ["KO", "KO_ERRORS"]
 
 KO: dict[str, str] = {
     # Header and photo
@@ -125,6 +125,7 @@ KO: dict[str, str] = {
     "status.fewer": "{n:,}개 줄어듦",
     "status.same": "변화 없음",
     "status.busy": "새 설정은 이번 실행이 끝나면 적용됩니다.",
+    "status.exporting": "파일을 쓰고 다시 읽어 확인하는 중…",
     "status.points": "직접 지정한 점 {points:,}개, {layers}단계. ‘마스크 찾기’를 누르세요.",
     "status.points.one": "직접 지정한 점 {points:,}개, {layers}단계. ‘마스크 찾기’를 누르세요.",
     # Nothing found
@@ -188,4 +189,20 @@ KO: dict[str, str] = {
     "format.raw.hint": "스크립트용: SAM이 돌려주는 일곱 항목 그대로, 라벨은 없습니다.",
     "format.raw-uncompressed": "SAM 사전 (압축 없는 RLE)",
     "format.raw-uncompressed.hint": "같은 내용에 길이를 숫자로: pycocotools 없이 읽습니다.",
+}
+
+# What an error of a class means, before the English details; a class without a line takes that of its base.
+KO_ERRORS: dict[str, str] = {
+    "AutoMaskError": "처리하지 못했습니다.",
+    "OptionError": "설정 값을 쓸 수 없습니다.",
+    "ImageError": "이 사진은 쓸 수 없습니다.",
+    "UnreadableImageError": "이 파일은 사진으로 읽을 수 없습니다.",
+    "ImageTooLargeError": "사진이 너무 큽니다.",
+    "CheckpointError": "이 모델을 쓸 수 없습니다.",
+    "DownloadError": "모델을 내려받지 못했습니다.",
+    "EngineError": "모델을 실행하지 못했습니다.",
+    "EngineOutOfMemoryError": "메모리가 모자랍니다.",
+    "NoImageError": "먼저 사진을 여세요.",
+    "RunGoneError": "이 결과는 서버에 더 이상 없습니다. 사진을 다시 열어 주세요.",
+    "ExportError": "파일을 만들지 못했습니다.",
 }

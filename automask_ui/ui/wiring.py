@@ -101,5 +101,6 @@ def _wire_viewer(parts: Parts, answers: Answers) -> None:
         answers.export, None, [parts.download, parts.status], concurrency_id="export", concurrency_limit=2, **_HIDDEN
     )
     written.success(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
+    written.failure(answers.failed, None, parts.status, **_QUICK)
     parts.viewer.why(answers.why, None, parts.viewer, **_ASKED)
     parts.viewer.visibility(answers.hide, None, None, **_ASKED)

@@ -6,8 +6,11 @@ import string
 
 import pytest
 
+from automask_ui import errors
+from automask_ui.errors import ImageTooLargeError, UnknownModelError
 from automask_ui.options import PARAMETERS, PRESETS
-from automask_ui.ui.texts import I18N, TEXTS, words_for
+from automask_ui.ui.texts import I18N, TEXTS, Words, words_for
+from automask_ui.ui.texts_ko import KO_ERRORS
 from automask_ui.ui.viewer import VIEWER_TEXTS
 
 
@@ -24,6 +27,10 @@ def test_languages_have_the_same_keys(texts: dict[str, dict[str, str]]) -> None:
 def test_languages_fill_in_the_same_values() -> None:
     different = [key for key, text in TEXTS["en"].items() if places(text) != places(TEXTS["ko"][key])]
     assert different == []
+
+
+def test_korean_errors_are_errors_of_ours() -> None:
+    assert KO_ERRORS.keys() <= set(errors.__all__)
 
 
 def test_korean_is_korean() -> None:
@@ -57,6 +64,18 @@ def test_every_parameter_and_preset_has_its_texts(language: str) -> None:
 def test_language_of_a_request(header: str | None, language: str) -> None:
     headers = {} if header is None else {"accept-language": header}
     assert words_for(headers).language == language
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ImageTooLargeError("40 MP"), "사진이 너무 큽니다. 40 MP"),  # a line of its own
+        (UnknownModelError("no vit_x"), "이 모델을 쓸 수 없습니다. no vit_x"),  # that of its base
+    ],
+)
+def test_errors_in_korean(error: Exception, said: str) -> None:
+    assert Words("ko").error(error) == said
+    assert Words("en").error(error) == str(error)
 
 
 @pytest.mark.parametrize(
