@@ -428,8 +428,7 @@ def test_masks_come_back_from_the_records_as_they_were(out, tmp_path):
     masks = hard_mask_set((37, 53))
     dataset = Dataset(out)
     picture = Picture(tmp_path / "x.png", "x.png", "x")
-    with dataset.hold():
-        dataset.open_scratch()
+    with dataset.hold(), dataset.open_scratch():
         dataset.write_masks(picture, MasksRecord("key", "sha", masks))
         kept = dataset.read_masks(picture)
     assert kept.masks.size_hw == masks.size_hw
@@ -494,7 +493,7 @@ def test_progress_counts_every_picture_and_knows_the_rate(photos, out):
 
 
 def test_a_folder_that_another_worker_removes_is_made_again(out, monkeypatch):
-    dataset = Dataset(out).open_scratch()
+    dataset = Dataset(out)
     mkdir = Path.mkdir
     times = 0
 
@@ -506,7 +505,8 @@ def test_a_folder_that_another_worker_removes_is_made_again(out, monkeypatch):
             path.rmdir()
 
     monkeypatch.setattr(Path, "mkdir", mkdir_and_lose)
-    dataset.land(b"data", out / "folder" / "file")
+    with dataset.open_scratch():
+        dataset.land(b"data", out / "folder" / "file")
     assert (out / "folder" / "file").read_bytes() == b"data"
     with pytest.raises(BatchError, match="could not be written"):
         dataset.move(out / "nothing", out / "folder" / "file")

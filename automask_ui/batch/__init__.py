@@ -6,6 +6,7 @@ missing from these, so that being killed costs at most the picture in hand, and 
 """
 
 from automask_ui.batch.pictures import Failure
+from automask_ui.batch.places import place_of
 from automask_ui.batch.run import BatchReport, Progress, run_batch
 from automask_ui.batch.work import Engine, Job
 
@@ -15,5 +16,6 @@ __all__ = [
     "Failure",
     "Job",
     "Progress",
+    "place_of",
     "run_batch",
 ]

@@ -58,7 +58,7 @@ def run_batch_on_ray(
         rows = ray.data.from_items([{"picture": pickle.dumps(picture)} for picture in pictures])
         results = rows.map_batches(
             _Actor,
-            fn_constructor_args=(str(dataset.root.absolute()), make_engine, job),
+            fn_constructor_args=(dataset.root.absolute(), make_engine, job),
             batch_size=_PICTURES_A_TASK,
             **_share(ray.cluster_resources(), workers),
         )
@@ -74,8 +74,8 @@ def run_batch_on_ray(
 class _Actor:
     """A process with a model."""
 
-    def __init__(self, root: str, make_engine: Callable[[], Engine], job: Job) -> None:
-        self._dataset, self._engine, self._job = Dataset(Path(root)), make_engine(), job
+    def __init__(self, root: Path, make_engine: Callable[[], Engine], job: Job) -> None:
+        self._dataset, self._engine, self._job = Dataset(root), make_engine(), job
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
         pictures = [pickle.loads(picture) for picture in batch["picture"]]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from automask_ui.batch.places import same_place, walk
 from automask_ui.errors import BatchError
 from automask_ui.export import safe_stem
 
@@ -62,7 +63,7 @@ def find_pictures(folder: Path, out: Path) -> Listing:
     """
     if not folder.is_dir():
         raise BatchError(f"{folder} is {'no folder' if folder.exists() else 'not there'}: give a folder with pictures.")
-    if folder.resolve() == out.resolve():
+    if same_place(folder, out):
         raise BatchError(f"The dataset cannot be made in {out}, where the pictures are: give another folder.")
     listing = Listing()
 
@@ -70,14 +71,15 @@ def find_pictures(folder: Path, out: Path) -> Listing:
         reason = f"the folder could not be read: {error.strerror or error}"
         listing.unreadable.append(Failure(shown(str(error.filename)), reason))
 
-    for root, folders, files in os.walk(folder, onerror=note):
-        # Emptied in place: this is how os.walk is told where not to go.
-        folders[:] = sorted(name for name in folders if _is_searched(Path(root, name), out))
-        wanted = sorted(name for name in files if _is_picture(name))
+    def is_searched(path: Path) -> bool:
+        return not (path.name.startswith(".") or (path / NOTES).exists() or same_place(path, out))
+
+    for below, folders, files in walk(folder, note, is_searched):
+        wanted = [name for name in files if _is_picture(name)]
         listing.others += len(files) - len(wanted)
-        below = Path(root).relative_to(folder)
         for name, stem in zip(wanted, _stems(wanted, folders), strict=True):
-            listing.pictures.append(Picture(Path(root, name), (below / name).as_posix(), stem))
+            relative = below / name
+            listing.pictures.append(Picture(folder / relative, str(relative), stem))
     if not listing.pictures:
         why = f" {listing.unreadable[0].name}: {listing.unreadable[0].reason}." if listing.unreadable else ""
         raise BatchError(
@@ -90,10 +92,6 @@ def find_pictures(folder: Path, out: Path) -> Listing:
 def shown(name: str) -> str:
     """A path for people: bytes in it that are no UTF-8 are replaced, since they could not be printed."""
     return os.fsencode(name).decode("utf-8", "replace")
-
-
-def _is_searched(path: Path, out: Path) -> bool:
-    return not (path.name.startswith(".") or (path / NOTES).exists() or path.resolve() == out.resolve())
 
 
 def _is_picture(name: str) -> bool:

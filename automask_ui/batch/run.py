@@ -84,7 +84,8 @@ def run_with(
         with closing(work(dataset, listing.pictures)) as outcomes:
             for outcome in outcomes:
                 tally.add(outcome)
-        _write_whole(dataset.open_scratch(), job, listing, tally)
+        with dataset.open_scratch():
+            _write_whole(dataset, job, listing, tally)
     return tally.report
 
 

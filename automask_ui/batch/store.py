@@ -16,6 +16,7 @@ import math
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -26,6 +27,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from automask_ui.batch.pictures import NOTES, Picture
+from automask_ui.batch.places import is_local
 from automask_ui.errors import BatchError
 from automask_ui.masks import MaskSet, object_column
 
@@ -82,25 +84,31 @@ class FilesRecord:
 class Dataset:
     """The folder ``root``. All writing goes through here, and every failure of the disk is a :class:`BatchError`.
 
-    Every user of one dataset has a scratch folder of its own.
+    Every user of one dataset has a scratch folder of its own: in it where files can be moved from there, else on this
+    machine, since object stores have whole files only.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._notes = root / NOTES
-        self.scratch = self._notes / "scratch" / secrets.token_hex(8)
+        self._scratch_of_all = self._notes / "scratch"
+        self.scratch = self._scratch_of_all
 
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Have the dataset to oneself; what an earlier run had begun to write is thrown away.
 
+        Where files cannot be locked, it is left to the user that there is one run at a time.
+
         Raises:
             BatchError: another run has it, or the folder cannot be written.
         """
-        with _writing(self._notes):
-            self._notes.mkdir(parents=True, exist_ok=True)
+        if not is_local(self.root):
+            yield
+            return
         lock = FileLock(self._notes / "lock")
         with _writing(self._notes):
+            self._notes.mkdir(parents=True, exist_ok=True)
             try:
                 lock.acquire(timeout=0)
             except Timeout as error:
@@ -108,17 +116,24 @@ class Dataset:
                     f"Another run is writing to {self.root}: wait for it, or give another folder."
                 ) from error
         try:
-            shutil.rmtree(self.scratch.parent, ignore_errors=True)
+            shutil.rmtree(self._scratch_of_all, ignore_errors=True)
             yield
-            shutil.rmtree(self.scratch.parent, ignore_errors=True)
         finally:
             lock.release()
 
-    def open_scratch(self) -> Dataset:
-        """Make the scratch folder; returns the dataset itself."""
+    @contextmanager
+    def open_scratch(self) -> Iterator[None]:
+        """Have the scratch folder for as long as the block lasts: nothing can be written without it."""
+        if is_local(self.root):
+            self.scratch = self._scratch_of_all / secrets.token_hex(8)
+        else:
+            self.scratch = Path(tempfile.gettempdir(), f"automask-{secrets.token_hex(8)}")
         with _writing(self.scratch):
-            self.scratch.mkdir(parents=True, exist_ok=True)
-        return self
+            self.scratch.mkdir(parents=True)
+        try:
+            yield
+        finally:
+            shutil.rmtree(self.scratch, ignore_errors=True)
 
     def read_masks(self, picture: Picture) -> MasksRecord | None:
         """What is kept of a picture's masks, if anything is."""
@@ -153,8 +168,8 @@ class Dataset:
 
     def count_others(self, pictures: Iterable[Picture]) -> int:
         """Of how many pictures besides ``pictures`` masks are kept."""
-        known = {self._path("masks", picture) for picture in pictures}
-        return sum(path not in known for path in (self._notes / "masks").glob("*/*.json"))
+        known = {self._path("masks", picture).name for picture in pictures}
+        return sum(path.name not in known for path in (self._notes / "masks").glob("*/*.json"))
 
     def has(self, files: dict[str, int]) -> bool:
         """Whether all these files are there at their full size."""
@@ -173,14 +188,12 @@ class Dataset:
     def move(self, part: Path, target: Path) -> None:
         """Bring a complete file from the scratch folder to its place, over an older one."""
         with _writing(target):
-            while True:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                try:
-                    return os.replace(part, target)
-                except FileNotFoundError:
-                    # Another worker has just removed the folder, which was empty.
-                    if not part.exists():
-                        raise
+            if is_local(target):
+                _move(part, target)
+            else:
+                # A store shows a file when all of it has arrived.
+                target.fs.put_file(str(part), target.path)  # type: ignore[attr-defined]
+                part.unlink()
 
     def new_part(self) -> Path:
         """A new path in the scratch folder."""
@@ -192,6 +205,8 @@ class Dataset:
             target = self.root / path
             with _writing(target):
                 target.unlink(missing_ok=True)
+            if not is_local(target):
+                continue
             for parent in target.relative_to(self.root).parents[:-1]:
                 try:
                     (self.root / parent).rmdir()
@@ -212,6 +227,17 @@ class Dataset:
         # A hash, since the picture's own name may be too long for a suffix.
         name = hashlib.sha256(os.fsencode(picture.relative)).hexdigest()[:32]
         return self._notes / kind / name[:2] / f"{name}.json"
+
+
+def _move(part: Path, target: Path) -> None:
+    while True:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return os.replace(part, target)
+        except FileNotFoundError:
+            # Another worker has just removed the folder, which was empty.
+            if not part.exists():
+                raise
 
 
 @contextmanager

@@ -100,9 +100,9 @@ def work_through(
     Raises:
         BatchError: the disk cannot take what is made.
     """
-    worker = Worker(dataset.open_scratch(), engine, job)
+    worker = Worker(dataset, engine, job)
     # Ended on the way out of an error as well, so that no thread reads on.
-    with ThreadPoolExecutor(1, "pictures") as reader:
+    with dataset.open_scratch(), ThreadPoolExecutor(1, "pictures") as reader:
         coming: Future[Loaded] | None = None
         for picture in pictures:
             following = reader.submit(worker.load, picture)

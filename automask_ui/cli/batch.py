@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from automask_ui.batch import BatchReport, Job, Progress, run_batch
+from automask_ui.batch import BatchReport, Job, Progress, place_of, run_batch
 from automask_ui.batch.on_ray import run_batch_on_ray
 from automask_ui.cli.arguments import add_generator_arguments, add_model_arguments, options_of
 from automask_ui.cli.generate import ALIASES
@@ -25,8 +25,12 @@ _TERMINAL_SECONDS, _LOG_SECONDS = 0.2, 30.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of this command."""
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="pictures, in folders of any depth")
-    parser.add_argument("--out", "--output", type=Path, required=True, metavar="DATASET", help="folder for the results")
+    parser.add_argument(
+        "folder",
+        metavar="FOLDER",
+        help="pictures, in folders of any depth; also s3://... and the like, with universal-pathlib",
+    )
+    parser.add_argument("--out", "--output", required=True, metavar="DATASET", help="folder for the results")
     parser.add_argument(
         "--format",
         action="append",
@@ -48,6 +52,7 @@ def run(settings: argparse.Namespace) -> int:
     """Make the dataset; returns 0, or 1 where some pictures failed."""
     if settings.workers is not None and settings.workers < 1:
         raise OptionError(f"--workers is {settings.workers}, but must be at least 1.")
+    folder, out = place_of(settings.folder), place_of(settings.out)
     make_engine = partial(
         _make_engine,
         settings.model,
@@ -66,10 +71,10 @@ def run(settings: argparse.Namespace) -> int:
         if settings.engine == "ray":
             # Each worker has a model of its own; this one was for what it says of itself.
             del engine, model
-            report = run_batch_on_ray(settings.folder, settings.out, make_engine, job, settings.workers, lines.show)
+            report = run_batch_on_ray(folder, out, make_engine, job, settings.workers, lines.show)
         else:
-            report = run_batch(settings.folder, settings.out, engine, job, lines.show)
-    _print_report(report, settings.out)
+            report = run_batch(folder, out, engine, job, lines.show)
+    _print_report(report, out)
     return 1 if report.failures else 0
 
 
