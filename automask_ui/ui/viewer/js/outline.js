@@ -98,11 +98,14 @@ function buildPath(rings, tolerance, close) {
   for (const ring of rings) {
     const points = simplify(ring, tolerance);
     if (close) roundBends(path, points);
-    else for (let i = 0; i < points.length; i += 2) path.lineTo(points[i], points[i + 1]);
+    else for (let i = 0; i < points.length; i += 2) path[goTo(i)](points[i], points[i + 1]);
     path.closePath();
   }
   return path;
 }
+
+/** How to get to corner i: the first one of a ring must not be joined to the ring before. */
+const goTo = (i) => (i ? "lineTo" : "moveTo");
 
 const BEND = Math.cos((35 * Math.PI) / 180); // turns below this are bends of a curve, others are corners
 const BEND_REACH = 8; // display px beside a bend: it stays within half a pixel of the polygon
@@ -116,10 +119,10 @@ function roundBends(path, points) {
     const ax = points[before] - x, ay = points[before + 1] - y;
     const bx = points[after] - x, by = points[after + 1] - y;
     const a = Math.hypot(ax, ay), b = Math.hypot(bx, by);
-    if (-(ax * bx + ay * by) < BEND * a * b) path.lineTo(x, y);
+    if (-(ax * bx + ay * by) < BEND * a * b) path[goTo(i)](x, y);
     else {
       const s = Math.min(0.5, BEND_REACH / a), t = Math.min(0.5, BEND_REACH / b);
-      path.lineTo(x + ax * s, y + ay * s);
+      path[goTo(i)](x + ax * s, y + ay * s);
       path.quadraticCurveTo(x, y, x + bx * t, y + by * t);
     }
   }
