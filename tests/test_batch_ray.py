@@ -2,13 +2,17 @@
 
 import os
 import signal
+import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 from batch_runs import Engine, contents, job, make_pictures, run
 
 from automask_ui.batch.on_ray import _share, run_batch_on_ray
 from automask_ui.errors import BatchError
+
+TESTS = Path(__file__).parent
 
 
 class Deadly(Engine):
@@ -30,7 +34,10 @@ class Deadly(Engine):
 def cluster():
     """Two CPUs of this machine."""
     ray = pytest.importorskip("ray", reason='Ray is an extra: pip install "ray[data]"')
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    # Workers are sent the names of the engines below, and import them.
+    places = os.pathsep.join(map(str, (TESTS, TESTS.parent)))
+    environment = {"env_vars": {"PYTHONPATH": places}}
+    ray.init(num_cpus=2, runtime_env=environment, include_dashboard=False, log_to_driver=False, logging_level="error")
     yield
     ray.shutdown()
 
@@ -60,8 +67,18 @@ def test_what_stops_a_worker_stops_the_run(cluster, tmp_path):
         run_batch_on_ray(tmp_path / "photos", tmp_path / "dataset", Full, job(), workers=1)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_worker_that_cannot_begin_is_said(cluster, tmp_path):
+    def refuse() -> Engine:
+        raise RuntimeError("no model here")
+
+    make_pictures(tmp_path / "photos", 2)
+    with pytest.raises(BatchError, match=r"(?s)A worker failed .*no model here.*on every machine"):
+        run_batch_on_ray(tmp_path / "photos", tmp_path / "dataset", refuse, job(), workers=1)
+
+
 def test_without_ray_the_command_to_install_it_is_said(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(BatchError, match=r'pip install "ray\[data\]"'):
         run_batch_on_ray(tmp_path, tmp_path / "dataset", Engine, job())
 
@@ -69,11 +86,11 @@ def test_without_ray_the_command_to_install_it_is_said(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("resources", "workers", "share"),
     [
-        ({"CPU": 8.0}, None, {"concurrency": 1, "num_cpus": 8}),  # a single machine
-        ({"CPU": 8.0}, 3, {"concurrency": 3, "num_cpus": 2}),
-        ({"CPU": 2.0}, 3, {"concurrency": 3, "num_cpus": 1}),  # more than there is room for at once
-        ({"CPU": 16.0, "GPU": 4.0}, None, {"concurrency": 4, "num_cpus": 4, "num_gpus": 1.0}),  # one a GPU
-        ({"CPU": 16.0, "GPU": 1.0}, 2, {"concurrency": 2, "num_cpus": 8, "num_gpus": 0.5}),  # two on one
+        ({"CPU": 8.0}, None, {"actors": 1, "num_cpus": 8}),  # a single machine
+        ({"CPU": 8.0}, 3, {"actors": 3, "num_cpus": 2}),
+        ({"CPU": 2.0}, 3, {"actors": 3, "num_cpus": 1}),  # more than there is room for at once
+        ({"CPU": 16.0, "GPU": 4.0}, None, {"actors": 4, "num_cpus": 4, "num_gpus": 1.0}),  # one a GPU
+        ({"CPU": 16.0, "GPU": 1.0}, 2, {"actors": 2, "num_cpus": 8, "num_gpus": 0.5}),  # two on one
     ],
 )
 def test_the_cluster_is_shared_out(resources, workers, share):

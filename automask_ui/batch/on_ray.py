@@ -55,18 +55,27 @@ def run_batch_on_ray(
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.execution_options.preserve_order = True
+        share = _share(ray.cluster_resources(), workers)
         rows = ray.data.from_items([{"picture": pickle.dumps(picture)} for picture in pictures])
         results = rows.map_batches(
             _Actor,
             fn_constructor_args=(dataset.root.absolute(), make_engine, job),
             batch_size=_PICTURES_A_TASK,
-            **_share(ray.cluster_resources(), workers),
+            compute=ray.data.ActorPoolStrategy(size=share.pop("actors")),
+            **share,
         )
-        for row in results.iter_rows():
-            outcome = pickle.loads(row["outcome"])
-            if isinstance(outcome, BatchError):
-                raise outcome
-            yield outcome
+        try:
+            for row in results.iter_rows():
+                outcome = pickle.loads(row["outcome"])
+                if isinstance(outcome, BatchError):
+                    raise outcome
+                yield outcome
+        except ray.exceptions.RayError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise BatchError(
+                f"A worker failed ({type(error).__name__}: {reason}). AutoMask, the model's file and the folders have "
+                "to be on every machine of the cluster. What is finished is kept."
+            ) from error
 
     return run_with(work, folder.absolute(), out, job, progress)
 
@@ -89,9 +98,9 @@ class _Actor:
 
 
 def _share(resources: dict[str, float], workers: int | None) -> dict[str, Any]:
-    """What each of ``workers`` gets of the cluster."""
+    """How many actors, and what each gets of the cluster."""
     gpus, cpus = resources.get("GPU", 0.0), resources.get("CPU", 1.0)
     count = workers or int(gpus) or 1
     # Ray lets an actor use as many threads as it has CPUs.
-    share: dict[str, Any] = {"concurrency": count, "num_cpus": max(1, int(cpus) // count)}
+    share: dict[str, Any] = {"actors": count, "num_cpus": max(1, int(cpus) // count)}
     return {**share, "num_gpus": min(1.0, gpus / count)} if gpus else share
