@@ -10,7 +10,8 @@ import sys
 import threading
 from pathlib import Path
 
-from automask_ui.checkpoints import available_models, default_model
+from automask_ui.checkpoints import available_models, default_model, fetch
+from automask_ui.download import TransferText
 from automask_ui.errors import AutoMaskError
 from automask_ui.service import Service
 
@@ -61,6 +62,11 @@ def main() -> None:
 
     try:
         service = build_service(flags)
+        model = service.models.get(service.default_model)
+        if model is not None and model.path is None:
+            text = TransferText()
+            fetch(model.name, lambda *told: print(f"\r\x1b[K{model.title}: {text(*told)}", end="", flush=True))
+            print()
         service.load(service.default_model)
     except AutoMaskError as error:
         raise SystemExit(f"error: {error}") from error
