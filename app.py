@@ -66,14 +66,13 @@ def main() -> None:
         if model is not None and model.path is None:
             text = TransferText()
             fetch(model.name, lambda *told: print(f"\r\x1b[K{model.title}: {text(*told)}", end="", flush=True))
-            print()
         service.load(service.default_model)
     except AutoMaskError as error:
         raise SystemExit(f"error: {error}") from error
     # Ended like this by containers and service managers: with temporary files removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     page = build_app(service)
-    threading.Thread(target=service.prepare_sample, name="sample", daemon=True).start()
+    threading.Thread(target=service.prepare_sample, daemon=True).start()
     page.launch(server_name=flags.host, server_port=flags.port, **launch_options())
 
 
