@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,38 +47,49 @@ def run_batch_on_ray(
     """
     try:
         import ray
+        import ray.data
     except ImportError as error:
         raise BatchError('Ray is not installed. Install it: pip install "ray[data]"') from error
 
-    def work(dataset: Dataset, pictures: Sequence[Picture]) -> Generator[Outcome, None, None]:
-        if not ray.is_initialized():
-            ray.init(log_to_driver=False, logging_level="warning")
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
-        context.execution_options.preserve_order = True
-        share = _share(ray.cluster_resources(), workers)
-        rows = ray.data.from_items([{"picture": pickle.dumps(picture)} for picture in pictures])
-        results = rows.map_batches(
-            _Actor,
-            fn_constructor_args=(dataset.root.absolute(), make_engine, job),
-            batch_size=_PICTURES_A_TASK,
-            compute=ray.data.ActorPoolStrategy(size=share.pop("actors")),
-            **share,
-        )
-        try:
-            for row in results.iter_rows():
-                outcome = pickle.loads(row["outcome"])
-                if isinstance(outcome, BatchError):
-                    raise outcome
-                yield outcome
-        except ray.exceptions.RayError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise BatchError(
-                f"A worker failed ({type(error).__name__}: {reason}). AutoMask, the model's file and the folders have "
-                "to be on every machine of the cluster. What is finished is kept."
-            ) from error
-
+    work = partial(_hand_out, ray, make_engine, job, workers)
     return run_with(work, folder.absolute(), out, job, progress)
+
+
+def _hand_out(
+    ray: Any,
+    make_engine: Callable[[], Engine],
+    job: Job,
+    workers: int | None,
+    dataset: Dataset,
+    pictures: Sequence[Picture],
+) -> Generator[Outcome, None, None]:
+    """What became of each picture, in their order, wherever it was worked on."""
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, logging_level="warning")
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.execution_options.preserve_order = True
+    share = _share(ray.cluster_resources(), workers)
+    rows = ray.data.from_items([{"picture": pickle.dumps(picture)} for picture in pictures])
+    results = rows.map_batches(
+        _Actor,
+        fn_constructor_args=(dataset.root.absolute(), make_engine, job),
+        batch_size=_PICTURES_A_TASK,
+        compute=ray.data.ActorPoolStrategy(size=share.pop("actors")),
+        **share,
+    )
+    try:
+        for row in results.iter_rows():
+            outcome = pickle.loads(row["outcome"])
+            if isinstance(outcome, BatchError):
+                raise outcome
+            yield outcome
+    except ray.exceptions.RayError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise BatchError(
+            f"A worker failed ({type(error).__name__}: {reason}). AutoMask, the model's file and the folders have "
+            "to be on every machine of the cluster. What is finished is kept."
+        ) from error
 
 
 class _Actor:
