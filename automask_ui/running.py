@@ -13,6 +13,7 @@ from pathlib import Path
 from automask_ui.errors import EngineError
 from automask_ui.forecast import Speeds
 from automask_ui.masks import MaskResult, Step
+from automask_ui.options import GeneratorOptions
 from automask_ui.session import Difference, Job, Session
 
 __all__ = ["UPDATE_SECONDS", "Fetch", "Progress", "Steps", "fetch_into", "job_of", "run_into"]
@@ -28,7 +29,7 @@ UPDATE_SECONDS = 0.5  # a browser that draws more often has no time left for the
 class Progress:
     """Where a run stands."""
 
-    stage: str  # "fetch", "encode", "decode", "clean", "stopped" or "done"
+    stage: str  # "fetch", "encode", "decode", "clean", "stopped", "superseded" or "done"
     done: int = 0  # points; bytes of "fetch"
     total: int = 0  # points that this run has to decode
     seconds_left: float | None = None  # None while unknown
@@ -36,7 +37,7 @@ class Progress:
 
 
 @contextmanager
-def job_of(session: Session) -> Iterator[Job]:
+def job_of(session: Session, settings: GeneratorOptions | None = None) -> Iterator[Job]:
     """The session's run for as long as the block lasts.
 
     Raises:
@@ -45,7 +46,7 @@ def job_of(session: Session) -> Iterator[Job]:
     with session.lock:
         if session.job is not None:
             raise EngineError("A run of this picture is still in progress: wait for it, or press Stop.")
-        job = session.job = Job()
+        job = session.job = Job(settings)
     try:
         yield job
     finally:
@@ -99,7 +100,8 @@ def run_into(session: Session, model: str, steps: Steps, job: Job, speeds: Speed
                 change = session.update(step.snapshot(), model) if step.done else None
                 # Ended before it is told: whoever was told to stop may never come back for the rest.
                 session.end(job)
-                yield Progress("stopped", step.done, step.total, change=change)
+                stage = "superseded" if job.is_superseded else "stopped"
+                yield Progress(stage, step.done, step.total, change=change)
                 return
     except StopIteration as end:
         result: MaskResult = end.value

@@ -22,7 +22,7 @@ from automask_ui.export import EXPORTERS, ExportItem, ExportReport, export
 from automask_ui.forecast import Speeds, Workload
 from automask_ui.images import LoadedImage, load_image
 from automask_ui.masks import MaskResult
-from automask_ui.options import PRESETS, GeneratorOptions
+from automask_ui.options import PRESETS, CleanupOptions, FilterOptions, GeneratorOptions
 from automask_ui.running import Fetch, Progress, Steps, fetch_into, job_of, run_into
 from automask_ui.session import Difference, Job, Session, ShowOnly
 from automask_ui.store import SessionStore
@@ -32,6 +32,7 @@ __all__ = ["Engine", "EngineModel", "FirstSample", "Service"]
 _log = logging.getLogger(__name__)
 
 STORE_BYTES = 1024**3
+_CHUNK_SECONDS = 60  # longest that a chunk of a large model on a slow CPU is waited for
 
 
 class EngineModel(Protocol):
@@ -187,6 +188,7 @@ class Service:
         """
         self.workload(options)
         engine = self.load(model)
+        self.supersede(session)
         with job_of(session) as job:
             earlier = session.result if session.model == model else None
             yield from self._advance(session, model, engine.steps(session.image.rgb, options, earlier), job)
@@ -214,9 +216,9 @@ class Service:
         wanted = GeneratorOptions(result.options.grid, options.filter, options.cleanup, result.options.output_mode)
         if wanted == result.options:
             return
-        with job_of(session) as job:
+        with job_of(session, wanted) as job:
             steps = self.load(session.model).steps(None, wanted, result)
-            if result.partial:
+            if not result.candidates.decoded.all():
                 steps = _first_only(steps)
             yield from self._advance(session, session.model, steps, job)
 
@@ -226,6 +228,16 @@ class Service:
         if job is not None:
             job.cancel.set()
         return job is not None
+
+    def supersede(self, session: Session, options: GeneratorOptions | None = None) -> None:
+        """End a refilter in progress, unless it applies these very ``options``, and wait for the end of its chunk."""
+        job = session.job
+        if job is None or job.settings is None:
+            return
+        if options is None or _thresholds(options) != _thresholds(job.settings):
+            job.is_superseded = True
+            job.cancel.set()
+            job.ended.wait(_CHUNK_SECONDS)
 
     def find_once(self, image: LoadedImage, model: str, options: GeneratorOptions) -> MaskResult:
         """Find masks without a visitor, to the end.
@@ -287,6 +299,11 @@ class Service:
         for progress in run_into(session, model, steps, job, self.speeds):
             self.store.keep(session)
             yield progress
+
+
+def _thresholds(options: GeneratorOptions) -> tuple[FilterOptions, CleanupOptions]:
+    """What a refilter applies."""
+    return options.filter, options.cleanup
 
 
 def _first_only(steps: Steps) -> Steps:

@@ -24,6 +24,7 @@ import numpy as np
 from automask_ui.errors import OptionError, RunGoneError
 from automask_ui.images import LoadedImage
 from automask_ui.masks import MaskResult, MaskSet
+from automask_ui.options import GeneratorOptions
 
 __all__ = ["Difference", "Edits", "Job", "Session", "ShowOnly"]
 
@@ -84,9 +85,18 @@ class Difference:
 
 
 class Job:
-    """A run in progress, to be stopped from elsewhere."""
+    """A run in progress, to be stopped from elsewhere.
 
-    def __init__(self) -> None:
+    Attributes:
+        cancel: set to end it.
+        ended: set once it has.
+        settings: what it applies to a finished run; such a job gives way to newer settings. None for a real run.
+        is_superseded: it was ended for newer ones.
+    """
+
+    def __init__(self, settings: GeneratorOptions | None = None) -> None:
+        self.settings = settings
+        self.is_superseded = False
         self.cancel = threading.Event()
         self.ended = threading.Event()
 

@@ -10,7 +10,7 @@ import gradio as gr
 
 from automask_ui.ui.controls import CUSTOM
 from automask_ui.ui.errors import friendly
-from automask_ui.ui.handlers import Handlers, Visitor
+from automask_ui.ui.handlers import Handlers, Screen, Visitor
 from automask_ui.ui.parts import Parts, painted, played, read
 from automask_ui.ui.status import status
 from automask_ui.ui.texts import words_for
@@ -58,12 +58,11 @@ class Answers:
     @friendly
     def begin(self, request: gr.Request) -> Outputs:
         """Buttons and status at once, before a run has its turn."""
-        screen = self._handlers.begin(_visitor(request))
-        return (*_busy(True), *painted(screen))
+        return painted(self._handlers.begin(_visitor(request)))
 
     def end(self) -> Outputs:
         """Buttons after a run."""
-        return _busy(False)
+        return painted(Screen(is_busy=False))
 
     @friendly
     def find(self, values: Values, request: gr.Request) -> Iterator[Outputs]:
@@ -78,8 +77,7 @@ class Answers:
     @friendly
     def stop(self, request: gr.Request) -> Outputs:
         """Stop."""
-        screen, is_running = self._handlers.stop(_visitor(request))
-        return (*_busy(is_running), *painted(screen))
+        return painted(self._handlers.stop(_visitor(request)))
 
     def failed(self, request: gr.Request) -> Any:
         """The status line after an error."""
@@ -112,6 +110,7 @@ class Answers:
     @friendly
     def moved(self, values: Values, request: gr.Request) -> Outputs:
         """A slider was moved: the preset is no longer what it says."""
+        self._handlers.supersede(_visitor(request), read(self._parts, values))
         return self._settings(values, None, request)
 
     @friendly
@@ -161,11 +160,6 @@ class Answers:
             preset,
             *sliders_out,
         )
-
-
-def _busy(is_busy: bool) -> Outputs:
-    """Find and Stop."""
-    return gr.update(interactive=not is_busy), gr.update(interactive=is_busy)
 
 
 def _visitor(request: gr.Request) -> Visitor:

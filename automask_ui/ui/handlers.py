@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,6 +44,7 @@ class Screen:
     view: ViewerData | None = None
     status: Status | None = None
     candidates: str | None = None
+    is_busy: bool | None = None  # whether Stop can be pressed, and Find cannot
 
 
 class Handlers:
@@ -97,7 +99,7 @@ class Handlers:
     def begin(self, visitor: Visitor) -> Screen:
         """Before a run has its turn: note what it is asked for."""
         self._asked[visitor.owner] = self.service.store.current(visitor.owner).run
-        return Screen(status=status(visitor.words.say("status.waiting"), "busy", -1))
+        return Screen(status=status(visitor.words.say("status.waiting"), "busy", -1), is_busy=True)
 
     def find(self, visitor: Visitor, controls: Controls) -> Iterator[Screen]:
         """Find masks with everything that the controls say."""
@@ -127,12 +129,12 @@ class Handlers:
         yield Screen(status=status(visitor.words.say("status.begin"), "busy", -1))
         yield from self._follow(visitor, session, self.service.resume(session))
 
-    def stop(self, visitor: Visitor) -> tuple[Screen, bool]:
-        """End the run; whether one was in progress, which then tells of its end itself."""
+    def stop(self, visitor: Visitor) -> Screen:
+        """End the run; one that is in progress then tells of its end itself."""
         self._asked.pop(visitor.owner, None)
         if self.service.stop(self.service.store.current(visitor.owner)):
-            return Screen(status=status(visitor.words.say("status.stopping"), "busy", -1)), True
-        return Screen(status=status(visitor.words.say("status.stopped.none"))), False
+            return Screen(status=status(visitor.words.say("status.stopping"), "busy", -1))
+        return Screen(status=status(visitor.words.say("status.stopped.none")), is_busy=False)
 
     def refilter(self, visitor: Visitor, controls: Controls) -> Iterator[Screen]:
         """Apply thresholds, clean-up and Show only to what was found. Nothing to do before there is something."""
@@ -142,9 +144,10 @@ class Handlers:
             return
         if session.result is None:
             return
-        if session.job is not None:
+        if session.job is not None and session.job.settings is None:
             yield Screen(status=status(visitor.words.say("status.busy"), "busy", -1))
             return
+        self.service.supersede(session)
         show, options = controls.show(), controls.options(self.service.thresholds(session.model))
         if show == session.show and (options.filter, options.cleanup) == _kept_by(session.result):
             return
@@ -153,9 +156,22 @@ class Handlers:
         for progress in self.service.refilter(session, options):
             if not self._is_current(session):
                 return
+            if progress.stage == "superseded":
+                yield Screen(is_busy=False)
+                return
             if progress.stage != "done":
-                yield self._screen(visitor, session, sentences.progress_line(visitor.words, progress, session, 0.0))
-        yield self._screen(visitor, session, sentences.changed_line(visitor.words, session.difference(before)))
+                line = sentences.progress_line(visitor.words, progress, session, 0.0)
+                yield replace(self._screen(visitor, session, line), is_busy=progress.stage != "stopped")
+            if progress.stage == "stopped":
+                return
+        line = sentences.changed_line(visitor.words, session.difference(before))
+        yield replace(self._screen(visitor, session, line), is_busy=False)
+
+    def supersede(self, visitor: Visitor, controls: Controls) -> None:
+        """A slider was moved: what is still being done for its last place is of no use."""
+        with suppress(NoImageError, RunGoneError, OptionError):
+            session = self.service.store.current(visitor.owner)
+            self.service.supersede(session, controls.options(self.service.thresholds(session.model)))
 
     # Around a run
 

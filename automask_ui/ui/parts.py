@@ -41,12 +41,7 @@ class Parts:
     @property
     def screen(self) -> list[Any]:
         """The outputs of :func:`painted`, in its order."""
-        return [self.viewer, self.status, self.sliders.candidates]
-
-    @property
-    def buttons(self) -> list[Any]:
-        """Find and Stop."""
-        return [self.run.find, self.run.stop]
+        return [self.viewer, self.status, self.sliders.candidates, self.run.find, self.run.stop]
 
     @property
     def settings(self) -> list[Any]:
@@ -71,7 +66,10 @@ def read(parts: Parts, values: Mapping[Any, Any]) -> Controls:
 
 def painted(screen: Screen) -> tuple[Any, ...]:
     """Outputs for a screen; what it leaves out stays."""
-    return tuple(gr.skip() if part is None else part for part in (screen.view, screen.status, screen.candidates))
+    parts = [gr.skip() if part is None else part for part in (screen.view, screen.status, screen.candidates)]
+    if screen.is_busy is None:
+        return (*parts, gr.skip(), gr.skip())
+    return (*parts, gr.update(interactive=not screen.is_busy), gr.update(interactive=screen.is_busy))
 
 
 def played(screens: Iterator[Screen]) -> Iterator[tuple[Any, ...]]:

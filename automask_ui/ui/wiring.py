@@ -37,21 +37,19 @@ def _wire_runs(parts: Parts, answers: Answers) -> None:
     """Find, Continue and Stop. A run is ended by our own flag: it then says itself what it has found."""
     running: dict[str, Any] = {"api_visibility": "private", "trigger_mode": "multiple", **MODEL_QUEUE}
     running |= {"show_progress": "minimal", "show_progress_on": parts.status}
-    controlled = [*parts.buttons, *parts.screen]
-
-    asked = parts.run.find.click(answers.begin, None, controlled, **_ASKED)
+    asked = parts.run.find.click(answers.begin, None, parts.screen, **_ASKED)
     found = asked.success(answers.find, parts.controls, parts.screen, **running)
-    asked_again = parts.viewer.resume(answers.begin, None, controlled, **_ASKED)
+    asked_again = parts.viewer.resume(answers.begin, None, parts.screen, **_ASKED)
     resumed = asked_again.success(answers.resume, None, parts.screen, **running)
     for run in (found, resumed):
         run.failure(answers.failed, None, parts.status, **_QUICK)
         # .then() does not follow an error.
         for after in (run.then, run.failure):
-            after(answers.end, None, parts.buttons, **_QUICK)
+            after(answers.end, None, parts.screen, **_QUICK)
             settled = after(answers.settle, parts.controls, parts.settings, **_QUICK)
             # Sliders that were moved during the run count now.
             settled.then(answers.refilter, parts.controls, parts.screen, **_REFILTER)
-    parts.run.stop.click(answers.stop, None, controlled, **_ASKED)
+    parts.run.stop.click(answers.stop, None, parts.screen, **_ASKED)
 
 
 def _wire_opening(page: gr.Blocks, parts: Parts, answers: Answers) -> None:
@@ -86,7 +84,8 @@ def _wire_settings(parts: Parts, answers: Answers) -> None:
     instant = [*sliders.keep.values(), *sliders.clean.values(), show.covering]
     slid = [event for slider in instant for event in (slider.input, slider.release)]
     typed = [event for number in (show.smallest, show.largest) for event in (number.submit, number.blur)]
-    gr.on([*slid, *typed, show.unit.input], answers.refilter, parts.controls, parts.screen, **_REFILTER)
+    filtered = gr.on([*slid, *typed, show.unit.input], answers.refilter, parts.controls, parts.screen, **_REFILTER)
+    filtered.failure(answers.end, None, parts.screen, **_QUICK)
 
     points = sliders.points
     pasted = gr.on([points.text.blur, points.text.submit], answers.preview, points.text, parts.screen, **_ASKED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import gradio as gr
@@ -219,9 +220,9 @@ def test_stopped_run_is_partial_and_goes_on(handlers: Handlers, photo: str) -> N
 def test_stop_of_a_run_that_waits_for_its_turn(handlers: Handlers, photo: str) -> None:
     handlers.open(ANN, photo)
     assert text(handlers.begin(ANN)) == "Waiting for a turn…"
-    screen, is_running = handlers.stop(ANN)
+    screen = handlers.stop(ANN)
     assert text(screen) == "Stopped before any point was looked at."
-    assert not is_running
+    assert screen.is_busy is False
     assert list(handlers.find(ANN, controls())) == []
 
 
@@ -249,9 +250,7 @@ def test_stop_of_a_run(handlers: Handlers, engine: FakeEngine, photo: str) -> No
     run = handlers.find(ANN, controls())
     while not text(next(run)).startswith("18 of"):
         pass
-    screen, is_running = handlers.stop(ANN)
-    assert text(screen) == "Stopping after this step…"
-    assert is_running
+    assert text(handlers.stop(ANN)) == "Stopping after this step…"
     assert text(last(run)).startswith("Stopped after 18 of 36 points")
     assert engine.decoded == 18
 
@@ -295,6 +294,43 @@ def test_slider_before_anything_is_there(handlers: Handlers, photo: str) -> None
     assert list(handlers.refilter(ANN, controls())) == []
     handlers.open(ANN, photo)
     assert list(handlers.refilter(ANN, controls())) == []
+
+
+def test_slider_that_needs_the_model_can_be_stopped(handlers: Handlers, engine: FakeEngine, photo: str) -> None:
+    handlers.open(ANN, photo)
+    last(find(handlers, controls()))
+    session = handlers.service.store.current("ann")
+    screens = []
+    for screen in handlers.refilter(ANN, controls(pred_iou_thresh=0.6)):
+        screens.append(screen)
+        if screen.is_busy and text(screen).startswith("9 of"):
+            handlers.stop(ANN)
+    assert screens[0].is_busy is True
+    assert screens[-1].is_busy is False
+    assert session.result is not None
+    assert session.result.partial
+    assert 36 < engine.decoded < 72
+
+
+def test_slider_moved_on_gives_up_what_it_was_doing(handlers: Handlers, engine: FakeEngine, photo: str) -> None:
+    handlers.open(ANN, photo)
+    last(find(handlers, controls()))
+    first = handlers.refilter(ANN, controls(pred_iou_thresh=0.7))
+    while not text(next(first)).startswith("9 of"):
+        pass
+    session = handlers.service.store.current("ann")
+    assert session.job is not None
+    # The same slider's own move, told a moment later, does not end it.
+    handlers.supersede(ANN, controls(pred_iou_thresh=0.7))
+    assert not session.job.cancel.is_set()
+    Thread(target=handlers.supersede, args=(ANN, controls(pred_iou_thresh=0.6))).start()
+    assert session.job.cancel.wait(30)
+    assert [screen.status for screen in first] == [None]
+    done = last(handlers.refilter(ANN, controls(pred_iou_thresh=0.6)))
+    assert done.view is not None
+    assert not done.view.partial
+    assert session.result is not None
+    assert session.result.options.filter.pred_iou_thresh == 0.6
 
 
 def test_slider_during_a_run_waits(handlers: Handlers, photo: str) -> None:
