@@ -38,7 +38,9 @@ class Views:
             points: preview of a point list, x and y in 0 to 1.
         """
         with self._lock:
-            display = self._displays.setdefault(session, _Display(session))
+            display = self._displays.get(session)
+            if display is None:
+                display = self._displays[session] = _Display(session)
         ids, masks = session.shown()
         height, width = session.image.rgb.shape[:2]
         return ViewerData(
