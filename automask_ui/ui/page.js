@@ -12,13 +12,18 @@
     }
   });
 
-  // Gradio's folding headers do not say whether they are open.
-  const tellFolding = () => {
+  // What Gradio leaves unsaid: the buttons' keys, and whether its folding headers are open.
+  const KEYS = { find: ["Control+Enter", "Ctrl+Enter"], stop: ["Escape", "Esc"] };
+  const tell = () => {
+    for (const [id, [keys, title]] of Object.entries(KEYS)) {
+      find(id)?.setAttribute("aria-keyshortcuts", keys);
+      find(id)?.setAttribute("title", title);
+    }
     for (const header of document.querySelectorAll("#settings .label-wrap")) {
       header.setAttribute("aria-expanded", String(header.classList.contains("open")));
     }
   };
-  new MutationObserver(tellFolding).observe(document.body, { subtree: true, childList: true, attributeFilter: ["class"] });
+  new MutationObserver(tell).observe(document.body, { subtree: true, childList: true, attributeFilter: ["class"] });
 
   const openPhoto = (file) => {
     const input = find("photo")?.querySelector("input[type=file]");
