@@ -7,6 +7,7 @@ python tests/batch_runs.py --kills 50 --pictures 40        runs killed at random
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import subprocess
 import sys
@@ -66,13 +67,17 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+# The package need not be installed: the subprocesses find it beside this folder.
+HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+
+
 def run_killed(folder: Path, out: Path, kills: int, seed: int = 0) -> int:
     """Start a run again and again, killed at random moments while it works, then let one finish; kills that hit."""
     moments = random.Random(seed)
     hits = 0
     for _ in range(kills):
         process = subprocess.Popen(
-            [sys.executable, __file__, str(folder), str(out), *FORMATS], stdout=subprocess.PIPE, text=True
+            [sys.executable, __file__, str(folder), str(out), *FORMATS], stdout=subprocess.PIPE, text=True, env=HERE
         )
         assert process.stdout is not None
         # After so many pictures and a moment more: wherever the next one stands by then.
@@ -82,7 +87,8 @@ def run_killed(folder: Path, out: Path, kills: int, seed: int = 0) -> int:
         hits += process.poll() is None
         process.kill()
         process.communicate()
-    subprocess.run([sys.executable, __file__, str(folder), str(out), *FORMATS], check=True, stdout=subprocess.DEVNULL)
+    last = [sys.executable, __file__, str(folder), str(out), *FORMATS]
+    subprocess.run(last, check=True, stdout=subprocess.DEVNULL, env=HERE)
     return hits
 
 
