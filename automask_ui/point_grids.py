@@ -118,7 +118,8 @@ def _json_layer(layer: Any, number: int) -> list[tuple[float, float]]:
         where = f"Layer {number}, point {place}"
         if not _is_pair(point):
             raise OptionError(f"{where}: {json.dumps(point)[:40]} is not two numbers; write [x, y].")
-        points.append(_checked(*point, where))
+        x, y = point
+        points.append(_checked(x, y, where))
     return points
 
 
