@@ -74,6 +74,7 @@ class TinyEncoder(nn.Module):
         self.merge8 = nn.Conv2d(EMBED_DIM, EMBED_DIM, 3, padding=1)
         self.norm = LayerNorm2d(EMBED_DIM)
         self.place = nn.Conv2d(2 * len(WAVELENGTHS) * DIRECTIONS, EMBED_DIM, 1)
+        self.project = nn.Conv2d(EMBED_DIM, EMBED_DIM, 1)
 
     def forward(self, images: Tensor, origin_cells: tuple[int, int] = (0, 0)) -> Tensor:
         """Encode images.
@@ -96,7 +97,7 @@ class TinyEncoder(nn.Module):
         # Normalised in float32 even where autocast computed the rest in bfloat16.
         features = self.norm(self.merge8(functional.relu(merged)).float())
         code = _place_code(origin_cells, (features.shape[2], features.shape[3]), features.device)
-        return features + self.place(code)
+        return self.project(features + self.place(code))
 
 
 def _blocks(channels: int, count: int) -> nn.Sequential:

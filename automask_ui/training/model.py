@@ -82,6 +82,8 @@ def prepare_for_training(sam: Sam) -> Sam:
     nn.init.constant_(sam.image_encoder.norm.weight, EMBEDDING_SCALE)
     nn.init.normal_(sam.image_encoder.place.weight, std=PLACE_SCALE)
     nn.init.zeros_(sam.image_encoder.place.bias)
+    nn.init.dirac_(sam.image_encoder.project.weight)
+    nn.init.zeros_(sam.image_encoder.project.bias)
     for module in sam.image_encoder.modules():
         if isinstance(module, ResidualBlock):
             nn.init.zeros_(module.norm2.weight)

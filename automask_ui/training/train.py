@@ -60,7 +60,7 @@ class Stage:
         rate: Learning rate at the start of a run; it falls to zero over the whole run.
         balance: See `mask_losses`.
         dice_weight: See `mask_losses`.
-        dense_weight: Weight of the affinity loss beside the clicks' loss.
+        dense_weight: Weight of the affinity loss beside the clicks' loss; at 0 the encoder is left as it is.
     """
 
     name: str
@@ -81,7 +81,8 @@ STAGES = (
     Stage("dense", 0.12, 384, 256, 12, 0, 0, 0, 1.5e-3, 1.0, 0.0, 1.0),
     Stage("ignite", 0.20, 384, 128, 24, 12, 256, 112, 6e-4, 1.0, 0.5, 0.5),
     Stage("small", 0.27, 384, 128, 24, 12, 256, 112, 8e-4, 0.5, 1.0, 0.4),
-    Stage("crops", 0.78, 384, 256, 12, 16, 448, 192, 1e-3, 0.4, 1.0, 0.4),
+    Stage("crops", 0.53, 384, 256, 12, 16, 448, 192, 1e-3, 0.4, 1.0, 0.4),
+    Stage("decoder", 0.88, 512, 512, 6, 16, 1024, 448, 1.2e-3, 0.3, 1.0, 0.0),
     Stage("full", 1.0, 512, 512, 4, 16, 1280, 512, 8e-4, 0.3, 1.0, 0.2),
 )
 POOL_SCENES = {384: 6000, 512: 1200}
@@ -214,7 +215,7 @@ def train_step(run: Run, stage: Stage, batch: Batch) -> dict[str, float]:
     generator = torch.Generator().manual_seed(run.step * run.team.size + run.team.rank)
     pixels = (batch.images.float() - run.sam.pixel_mean) / run.sam.pixel_std
     cells = torch.randperm(batch.cell_ids[0].numel(), generator=generator)[:AFFINITY_CELLS]
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16), torch.set_grad_enabled(stage.dense_weight > 0):
         embeddings = run.sam.image_encoder(pixels.to(memory_format=torch.channels_last), batch.origin_cells)
         affinity = run.head(embeddings, cells)
     dense = affinity_loss(affinity, batch.cell_ids, batch.cell_wholes, cells)
