@@ -15,6 +15,7 @@ from test_engine_parity import picture
 from automask_ui.cli import main
 from automask_ui.engine import bench, models
 from automask_ui.engine.models import SamModel
+from automask_ui.export import EXPORTERS
 from automask_ui.options import PARAMETERS
 
 FLAGS = ["--points-per-side=6", "--pred-iou-thresh=0.75", "--stability-score-thresh=0.88", "--box-nms-thresh=0.97"]
@@ -158,3 +159,14 @@ def test_bench_measures_and_compares(photo, capsys):
 def test_bench_refuses_a_size_that_is_none(capsys):
     assert main(["bench", "--size", "large"]) == 2
     assert "WIDTHxHEIGHT" in capsys.readouterr().err
+
+
+def test_formats_are_listed_and_proved(capsys):
+    assert main(["formats"]) == 0
+    assert "\ncoco " in capsys.readouterr().out
+    assert main(["formats", "--proof", "--markdown"]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[1].startswith("| --- |")
+    assert len(table) == 2 + len(EXPORTERS)
+    coco_row = next(line for line in table if line.startswith("| COCO JSON (RLE)"))
+    assert "| 48 of 48 | 1.0000 |" in coco_row

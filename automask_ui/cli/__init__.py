@@ -1,4 +1,4 @@
-"""The command line: ``python -m automask_ui generate|batch|models|bench``.
+"""The command line: ``python -m automask_ui generate|batch|models|formats|bench``.
 
 Exit codes: 0 done, 1 some pictures failed, 2 the command line is wrong, 3 nothing could be done, 130 interrupted.
 """
@@ -10,12 +10,12 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from automask_ui.cli import batch, bench, generate, models
+from automask_ui.cli import batch, bench, formats, generate, models
 from automask_ui.errors import AutoMaskError, OptionError
 
 __all__ = ["main"]
 
-COMMANDS = {"generate": generate, "batch": batch, "models": models, "bench": bench}
+COMMANDS = {"generate": generate, "batch": batch, "models": models, "formats": formats, "bench": bench}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

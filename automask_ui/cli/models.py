@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from automask_ui.checkpoints import fetch, model_rows
+from automask_ui.cli.text_table import as_columns
 from automask_ui.download import TransferText
 
 __all__ = ["add_arguments", "run"]
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(settings: argparse.Namespace) -> int:
     """Print the table of models, or download one; returns the exit code."""
     if settings.action == "list":
-        _print_table([{key: str(row[key]) for key in COLUMNS} for row in model_rows(settings.models_dir)])
+        print(as_columns(model_rows(settings.models_dir), COLUMNS))
         return 0
     if settings.name is None:
         print("error: say which model to download: python -m automask_ui models download vit_b", file=sys.stderr)
@@ -39,9 +40,3 @@ def run(settings: argparse.Namespace) -> int:
     path = fetch(settings.name, show if sys.stderr.isatty() else None)
     print(f"{settings.name} is at {path}")
     return 0
-
-
-def _print_table(rows: list[dict[str, str]]) -> None:
-    widths = {key: max(len(key), *(len(row[key]) for row in rows)) for key in COLUMNS}
-    for row in [{key: key for key in COLUMNS}, *rows]:
-        print("  ".join(row[key].ljust(widths[key]) for key in COLUMNS).rstrip())
