@@ -32,6 +32,7 @@ def save_weights(sam: Sam, path: Path, version: str, pred_iou_thresh: float, sta
         for name, value in sam.state_dict().items()
     }
     save_file(state, path, metadata=header)
+    path.chmod(0o644)
 
 
 def load_weights(sam: Sam, path: Path = WEIGHTS_PATH) -> dict[str, str]:
