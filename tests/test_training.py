@@ -11,13 +11,16 @@ from safetensors import safe_open
 from segment_anything import SamAutomaticMaskGenerator
 from segment_anything.modeling import Sam
 from test_training_scenes import small_pool
+from torch import nn
 
 from automask_ui.engine.tiny import IMAGE_SIZE, build_tiny_sam
 from automask_ui.training import train
+from automask_ui.training.affinity_start import start_from_code
 from automask_ui.training.decoder import decode_clicks, glimpse_at, masks_at_cells, pixels_of_cells
 from automask_ui.training.evaluate import count_coins, instances_of, score_clicks
 from automask_ui.training.losses import affinity_loss, choose_cells, click_loss, mask_losses
 from automask_ui.training.model import AffinityHead, new_model
+from automask_ui.training.muon import orthogonal
 from automask_ui.training.pool import ScenePool
 from automask_ui.training.reference import COINS_LABELS, COINS_PHOTO, label_coins
 from automask_ui.training.scenes import Scene
@@ -258,3 +261,29 @@ def test_coins_reference_is_what_its_segmentation_makes() -> None:
     assert count_coins(perfect)[0] == 24
     assert count_coins(perfect[:5])[0] == 5
     assert count_coins([])[0] == 0
+
+
+@pytest.mark.parametrize("shape", [(8, 20), (20, 8), (16, 16)])
+def test_muon_makes_updates_nearly_orthogonal(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    singular = torch.linalg.svdvals(orthogonal(torch.randn(shape)))
+    assert singular.max() < 1.4
+    assert singular.min() > 0.3
+
+
+def test_a_decoder_started_from_a_code_masks_what_has_the_clicked_code() -> None:
+    """With a code that is there from the start, masks are its likeness: three nested ones, the click in all."""
+    torch.manual_seed(0)
+    trained, _ = new_model()
+    code = nn.Conv2d(128, 15, 1).requires_grad_(False)
+    sam = start_from_code(trained.eval(), code, small_pool(scenes=4, side=512))
+    with torch.no_grad():
+        embeddings = sam.image_encoder(torch.randn(1, 3, 512, 512).clamp(-2, 2))
+        points = torch.tensor([[[100.0, 204.0], [300.0, 404.0]]])
+        decoded = decode_clicks(sam, embeddings, points, (0, 0))
+        masks = masks_at_cells(sam.mask_decoder, decoded, torch.arange(4096).expand(2, -1))
+    for click, (column, row) in enumerate([(12, 25), (37, 50)]):
+        loose, middle, tight = (masks[click, 1:, :, 0] > 0).unbind()
+        assert loose[row * 64 + column]
+        assert (loose >= middle).all()
+        assert (middle >= tight).all()

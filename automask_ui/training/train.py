@@ -162,10 +162,10 @@ def start_or_resume(folder: Path, minutes: float, resume: bool, team: Team) -> R
         run = load_run(folder, team)
         if run.progress < 1:
             return run
-        return new_run(run.average, run.head, minutes, skip_to=STAGES[1].until, team=team)
+        return new_run(run.average, run.head, minutes, skip_to=STAGES[2].until, team=team)
     sam, head = new_model()
     load_weights(sam, WEIGHTS_PATH)
-    return new_run(sam, head, minutes, skip_to=STAGES[1].until, team=team)
+    return new_run(sam, head, minutes, skip_to=STAGES[2].until, team=team)
 
 
 def train(run: Run, pools: dict[int, ScenePool], folder: Path, max_steps: int | None = None) -> None:
