@@ -6,10 +6,21 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from automask_ui.export import EXPORTERS
 from automask_ui.options import PARAMETERS, PRESETS, GeneratorOptions, checked_options
 from automask_ui.point_grids import parse_point_grids, read_point_grids
 
-__all__ = ["add_generator_arguments", "add_model_arguments", "options_of"]
+# Short names for the formats that most want.
+ALIASES = {"png": "masks", "csv": "table"}
+
+__all__ = ["ALIASES", "add_format_argument", "add_generator_arguments", "add_model_arguments", "options_of"]
+
+
+def add_format_argument(parser: argparse.ArgumentParser, default: str) -> None:
+    """``--format``, which may be given more than once; ``default`` is only told of here."""
+    titles = "; ".join(f"{row.name}: {row.title}" for row in EXPORTERS.values())
+    text = f"may be given more than once (default: {default}); {titles}"
+    parser.add_argument("--format", action="append", choices=[*ALIASES, *EXPORTERS], help=text)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:

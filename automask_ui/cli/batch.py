@@ -11,10 +11,14 @@ from typing import Any
 
 from automask_ui.batch import BatchReport, Job, Progress, place_of, run_batch
 from automask_ui.batch.on_ray import run_batch_on_ray
-from automask_ui.cli.arguments import add_generator_arguments, add_model_arguments, options_of
-from automask_ui.cli.generate import ALIASES
+from automask_ui.cli.arguments import (
+    ALIASES,
+    add_format_argument,
+    add_generator_arguments,
+    add_model_arguments,
+    options_of,
+)
 from automask_ui.errors import OptionError
-from automask_ui.export import EXPORTERS
 from automask_ui.verified import sha256_of
 
 __all__ = ["add_arguments", "run"]
@@ -31,13 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures, in folders of any depth; also s3://... and the like, with universal-pathlib",
     )
     parser.add_argument("--out", "--output", required=True, metavar="DATASET", help="folder for the results")
-    parser.add_argument(
-        "--format",
-        action="append",
-        choices=[*ALIASES, *EXPORTERS],
-        help="may be given more than once (default: coco); "
-        + "; ".join(f"{row.name}: {row.title}" for row in EXPORTERS.values()),
-    )
+    add_format_argument(parser, default="coco")
     parser.add_argument(
         "--engine", choices=["local", "ray"], default="local", help='ray: on a Ray cluster (pip install "ray[data]")'
     )

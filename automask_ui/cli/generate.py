@@ -9,16 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from automask_ui.cli.arguments import add_generator_arguments, add_model_arguments, options_of
+from automask_ui.cli.arguments import (
+    ALIASES,
+    add_format_argument,
+    add_generator_arguments,
+    add_model_arguments,
+    options_of,
+)
 from automask_ui.errors import AutoMaskError, ExportError
-from automask_ui.export import EXPORTERS, ExportItem, export
+from automask_ui.export import ExportItem, export
 from automask_ui.images import load_image
 from automask_ui.options import GeneratorOptions
 
 __all__ = ["add_arguments", "run"]
-
-# Short names for the formats that most want.
-ALIASES = {"png": "masks", "csv": "table"}
 
 # Upstream's output modes as formats.
 OUTPUT_FORMATS = {"binary_mask": "masks", "uncompressed_rle": "raw-uncompressed", "coco_rle": "raw"}
@@ -28,13 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of this command."""
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="picture files")
     parser.add_argument("--out", "--output", type=Path, required=True, metavar="DIR", help="folder for the results")
-    parser.add_argument(
-        "--format",
-        action="append",
-        choices=[*ALIASES, *EXPORTERS],
-        help="may be given more than once (default: png); "
-        + "; ".join(f"{row.name}: {row.title}" for row in EXPORTERS.values()),
-    )
+    add_format_argument(parser, default="png")
     parser.add_argument(
         "--output-mode", choices=list(OUTPUT_FORMATS), help="SAM's own form of the masks, as a further format"
     )
