@@ -15,6 +15,7 @@ AutoMaskError
 ├── SessionError                      what a visitor refers to is not there
 │   ├── NoImageError                    nothing has been opened yet
 │   └── RunGoneError                    the run is no longer on the server, or is not theirs
+├── LabelError                        a class list, a label or another edit cannot be used
 ├── ExportError                       a download could not be made, or failed its check
 └── BatchError                        a folder run cannot start or go on
 
@@ -34,6 +35,7 @@ __all__ = [
     "ExportError",
     "ImageError",
     "ImageTooLargeError",
+    "LabelError",
     "NoImageError",
     "OptionError",
     "RunGoneError",
@@ -101,6 +103,10 @@ class NoImageError(SessionError):
 
 class RunGoneError(SessionError):
     """The run is no longer on the server, or belongs to someone else."""
+
+
+class LabelError(AutoMaskError):
+    """A class list, a label or another edit cannot be used."""
 
 
 class ExportError(AutoMaskError):

@@ -1,7 +1,7 @@
 """One visitor's work on one picture: a plain object that knows neither the page nor the model.
 
 A mask keeps its number as long as its content stays, over new thresholds and new runs; numbers are never given twice,
-so they may have gaps. Hidden masks are remembered by number and therefore stay hidden as well.
+so they may have gaps. Labels and what is hidden or deleted are remembered by number and therefore stay as well.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,12 +21,13 @@ from typing import Literal
 
 import numpy as np
 
+from automask_ui.edits import Action, Edits, History
 from automask_ui.errors import OptionError, RunGoneError
 from automask_ui.images import LoadedImage
 from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.options import GeneratorOptions
 
-__all__ = ["Difference", "Edits", "Job", "Session", "ShowOnly"]
+__all__ = ["Difference", "Job", "Session", "ShowOnly"]
 
 GESTURE_SECONDS = 1.5  # between two moves of one drag
 
@@ -66,13 +67,6 @@ class ShowOnly:
         area = masks.area if self.unit == "px" else masks.area * 100 / pixels
         shown = (area >= self.smallest) & (masks.area * 100 <= self.covering * pixels)
         return shown if self.largest is None else shown & (area <= self.largest)
-
-
-@dataclass(frozen=True)
-class Edits:
-    """What the visitor did to the masks, by number; a new object for every change, so that it can be taken back."""
-
-    hidden: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -122,7 +116,8 @@ class Session:
         run: names this work; a new picture is a new run.
         owner: the visitor it belongs to.
         model: registry name of the model that made the result, "" before there is one.
-        edits: what the visitor did to the masks.
+        history: what the visitor did to the masks, step by step; replaced as a whole.
+        version: how often that has changed.
         job: the run in progress, or None.
         lock: held while any of this changes.
     """
@@ -132,7 +127,8 @@ class Session:
         self.owner = owner
         self.image = image
         self.model = ""
-        self.edits = Edits()
+        self.history = History()
+        self.version = 0
         self.job: Job | None = None
         self._state = _State()
         self._scratch = scratch
@@ -150,6 +146,11 @@ class Session:
         """What is shown of it."""
         return self._state.show
 
+    @property
+    def edits(self) -> Edits:
+        """What the visitor did to the masks, as it is now."""
+        return self.history.now
+
     @cached_property
     def folder(self) -> Path:
         """A folder for files made from this work; it goes when the work does."""
@@ -162,7 +163,8 @@ class Session:
         if result is None:
             return self.image.rgb.nbytes
         coded = sum(len(rle["counts"]) for rle in (*result.candidates.rle, *result.masks.rle) if rle is not None)
-        return self.image.rgb.nbytes + coded + 200 * (len(result.candidates) + len(result.masks))
+        edited = sum(len(edits.labels) + len(edits.hidden) + len(edits.deleted) for _, edits in self.history.past)
+        return self.image.rgb.nbytes + coded + 200 * (len(result.candidates) + len(result.masks)) + 100 * edited
 
     def update(self, result: MaskResult, model: str | None = None) -> Difference:
         """Take over a new result of this picture; ``model`` names what made it, if that may have changed."""
@@ -178,17 +180,66 @@ class Session:
 
     def set_hidden(self, ids: Iterable[int], hidden: bool) -> None:
         """Hide the masks with these numbers, or show them again; numbers that do not exist are passed over."""
-        known = set(self._known.values()).intersection(ids)
-        with self.lock:
-            before = self.edits.hidden
-            self.edits = replace(self.edits, hidden=before | known if hidden else before - known)
+        numbers = self._there(ids)
+        self._do(Action("hide" if hidden else "show", len(numbers)), lambda edits: edits.with_hidden(numbers, hidden))
 
-    def shown(self) -> tuple[tuple[int, ...], MaskSet]:
-        """Numbers and masks that are shown, in upstream's order; hidden ones are among them."""
+    def set_label(self, ids: Iterable[int], label: str) -> None:
+        """Label the masks with these numbers, with a new class if need be; "" takes their labels away.
+
+        Raises:
+            LabelError: the name cannot be used, or there are too many classes.
+        """
+        numbers = self._there(ids)
+        action = Action("label" if label else "unlabel", len(numbers), label)
+        if numbers:
+            self._do(action, lambda edits: edits.with_label(numbers, label))
+
+    def delete(self, ids: Iterable[int]) -> None:
+        """Take the masks with these numbers away."""
+        numbers = self._there(ids)
+        self._do(Action("delete", len(numbers)), lambda edits: edits.with_deleted(numbers))
+
+    def set_classes(self, names: Iterable[object]) -> None:
+        """Another class list; labels that are not in it go.
+
+        Raises:
+            LabelError: a name cannot be used, or there are too many.
+        """
+        names = list(names)
+        self._do(Action("classes", len(names)), lambda edits: edits.with_classes(names))
+
+    def undo(self) -> Action | None:
+        """Take the last step back; None where there is none."""
+        with self.lock:
+            action = self.history.undo
+            self._take(self.history.undone())
+            return action
+
+    def redo(self) -> Action | None:
+        """Do the step again that was taken back last; None where there is none."""
+        with self.lock:
+            action = self.history.redo
+            self._take(self.history.redone())
+            return action
+
+    def restore(self, edits: Edits) -> None:
+        """Begin with ``edits`` that were made before; nothing can be taken back."""
+        with self.lock:
+            self._take(History(edits))
+
+    def passing(self) -> tuple[tuple[int, ...], MaskSet]:
+        """Numbers and masks that pass what is set, in upstream's order; hidden and deleted ones are among them."""
         state = self._state
         if state.result is None:
             return (), MaskSet.empty(self.image.rgb.shape[:2])
         return tuple(state.numbers[state.shown].tolist()), state.result.masks[state.shown]
+
+    def shown(self) -> tuple[tuple[int, ...], MaskSet]:
+        """Numbers and masks that the visitor has, in upstream's order; hidden ones are among them."""
+        numbers, masks = self.passing()
+        deleted = self.edits.deleted
+        rows = [row for row, number in enumerate(numbers) if number not in deleted]
+        return (numbers, masks) if len(rows) == len(numbers) else (tuple(numbers[row] for row in rows), masks[rows])
 
     def masks_of(self, ids: Sequence[int]) -> MaskSet:
         """The masks with these numbers, in this order.
@@ -197,7 +248,8 @@ class Session:
             RunGoneError: a number is not (or no longer) there.
         """
         state = self._state
-        rows = {int(number): row for row, number in enumerate(state.numbers)}
+        deleted = self.edits.deleted
+        rows = {int(number): row for row, number in enumerate(state.numbers) if int(number) not in deleted}
         if missing := [number for number in ids if number not in rows]:
             raise RunGoneError(f"Mask {missing[0]} is no longer there: select again, then repeat the download.")
         if state.result is None:
@@ -215,7 +267,7 @@ class Session:
         with self.lock:
             began, before = self._gesture
             if now - began > GESTURE_SECONDS:
-                before = frozenset(self._state.numbers[self._state.shown].tolist())
+                before = frozenset(self.shown()[0])
             self._gesture = (now, before)
             return before
 
@@ -232,6 +284,19 @@ class Session:
             self.job.cancel.set()
         if "folder" in self.__dict__:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _there(self, ids: Iterable[int]) -> frozenset[int]:
+        with self.lock:
+            return frozenset(self._known.values()).intersection(ids)
+
+    def _do(self, action: Action, change: Callable[[Edits], Edits]) -> None:
+        with self.lock:
+            self._take(self.history.done(action, change(self.edits)))
+
+    def _take(self, history: History) -> None:
+        if history is not self.history:
+            self.history = history
+            self.version += 1
 
     def _replace(self, state: _State) -> Difference:
         before = frozenset(self.shown()[0])

@@ -21,7 +21,8 @@ ROOMS = [
     ("export",),
     ("overlay", "table", "display", "checkpoints", "point_grids", "geometry"),
     ("download", "masks"),
-    ("verified", "registry", "rle", "options", "images", "cache"),
+    ("edits",),
+    ("verified", "registry", "rle", "options", "images", "cache", "labels"),
     ("errors",),
 ]
 LEVEL = {name: level for level, names in enumerate(ROOMS) for name in names}

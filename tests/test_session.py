@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from fakes import FakeEngine, FakeModel
 
+from automask_ui.edits import Action, Edits
 from automask_ui.errors import OptionError, RunGoneError
 from automask_ui.images import LoadedImage
 from automask_ui.masks import MaskResult
@@ -137,6 +138,49 @@ def test_edits_are_replaced_not_changed(session: Session) -> None:
     before = session.edits
     session.set_hidden([1], True)
     assert before.hidden == frozenset()
+
+
+def test_labels_stay_over_other_thresholds_and_go_with_undo(session: Session) -> None:
+    session.update(result_of(LOOSE))
+    session.set_label([1, 2, 999], "car")
+    session.update(result_of(LOOSE.replace(pred_iou_thresh=0.95)))
+    session.set_label([2], "person")
+    session.update(result_of(LOOSE))
+    assert session.edits.labels == {1: "car", 2: "person"}
+    assert session.edits.classes == ("car", "person")
+    assert session.undo() == Action("label", 1, "person")
+    assert session.edits.labels == {1: "car", 2: "car"}
+    assert session.redo() == Action("label", 1, "person")
+    assert session.edits.labels == {1: "car", 2: "person"}
+
+
+def test_deleted_masks_are_not_there_until_it_is_taken_back(session: Session) -> None:
+    session.update(result_of(LOOSE))
+    ids = session.shown()[0]
+    session.delete(ids[:2])
+    assert session.shown()[0] == ids[2:]
+    assert len(session.shown()[1]) == len(ids) - 2
+    assert session.passing()[0] == ids
+    with pytest.raises(RunGoneError, match="no longer there"):
+        session.masks_of(ids[:1])
+    session.undo()
+    assert session.shown()[0] == ids
+
+
+def test_version_counts_changes_only(session: Session) -> None:
+    session.update(result_of(LOOSE))
+    for change in (
+        lambda: session.set_hidden([1], False),  # is not hidden
+        lambda: session.set_label([999], "car"),  # no such mask: no class either
+        lambda: session.delete([]),  # nothing
+        session.undo,  # nothing was done
+    ):
+        change()
+        assert (session.version, session.history.undo) == (0, None)
+    session.set_label([1], "car")
+    session.set_classes(["person"])
+    assert session.version == 2
+    assert session.edits == Edits(("person",))
 
 
 def test_masks_come_in_the_order_asked_for(session: Session) -> None:

@@ -204,5 +204,6 @@ KO_ERRORS: dict[str, str] = {
     "EngineOutOfMemoryError": "메모리가 모자랍니다.",
     "NoImageError": "먼저 사진을 여세요.",
     "RunGoneError": "이 결과는 서버에 더 이상 없습니다. 사진을 다시 열어 주세요.",
+    "LabelError": "이 레이블을 쓸 수 없습니다.",
     "ExportError": "파일을 만들지 못했습니다.",
 }
