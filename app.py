@@ -56,7 +56,7 @@ def build_service(flags: argparse.Namespace) -> Service:
 def main() -> None:
     """Parse flags, build, launch."""
     flags = parse_flags()
-    logging.basicConfig(level=flags.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=flags.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     from automask_ui.ui import build_app, launch_options
 
@@ -73,7 +73,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     page = build_app(service)
     threading.Thread(target=service.prepare_sample, daemon=True).start()
-    page.launch(server_name=flags.host, server_port=flags.port, **launch_options())
+    page.launch(server_name=flags.host, server_port=flags.port, **launch_options(service))
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ __all__ = [
     "open_image",
 ]
 
+__version__ = "0.1.0"
+
 _NEEDS_TORCH = {
     "AutomaticMaskGenerator": "automask_ui.engine.generator",
     "MaskEngine": "automask_ui.engine.generator",

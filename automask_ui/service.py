@@ -23,6 +23,7 @@ from automask_ui.forecast import Speeds, Workload
 from automask_ui.images import LoadedImage, load_image
 from automask_ui.masks import MaskResult
 from automask_ui.options import PRESETS, CleanupOptions, FilterOptions, GeneratorOptions
+from automask_ui.run_log import RunNote, Runs
 from automask_ui.running import Fetch, Progress, Steps, fetch_into, job_of, run_into
 from automask_ui.session import Difference, Job, Session, ShowOnly
 from automask_ui.store import SessionStore
@@ -98,6 +99,7 @@ class Service:
         self.samples = {sample.stem: sample for sample in samples}
         self.max_points = max_points
         self.speeds = Speeds()
+        self.runs = Runs()
         self.first_sample = FirstSample()
         self.store = SessionStore(store_bytes)
         self._engines = engines
@@ -296,9 +298,15 @@ class Service:
             raise
 
     def _advance(self, session: Session, model: str, steps: Steps, job: Job) -> Iterator[Progress]:
-        for progress in run_into(session, model, steps, job, self.speeds):
-            self.store.keep(session)
-            yield progress
+        loaded = self._loaded[model]
+        kind = "find" if job.settings is None else "refilter"
+        with self.runs.noted(RunNote(kind, model, str(loaded.device), session.image.rgb.shape[:2])) as note:
+            for progress in run_into(session, model, steps, job, self.speeds):
+                note.outcome, note.points = progress.stage, progress.done
+                if progress.change is not None:
+                    note.result = session.result
+                self.store.keep(session)
+                yield progress
 
 
 def _thresholds(options: GeneratorOptions) -> tuple[FilterOptions, CleanupOptions]:

@@ -44,7 +44,7 @@ def main(port: int, chunk_seconds: float) -> None:
     service.load("fake")
     page = build_app(service)
     threading.Thread(target=service.prepare_sample, daemon=True).start()
-    page.launch(**launch_options(), server_name="127.0.0.1", server_port=port, quiet=True)
+    page.launch(**launch_options(service), server_name="127.0.0.1", server_port=port, quiet=True)
 
 
 @contextmanager

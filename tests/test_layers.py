@@ -17,12 +17,12 @@ ROOMS = [
     ("app", "__main__", "cli"),
     ("ui", "training"),
     ("engine", "service", "batch"),
-    ("running", "session", "store", "forecast", "explain"),
+    ("running", "run_log", "session", "saved", "resume", "autosave", "store", "forecast", "explain"),
     ("export",),
     ("overlay", "table", "display", "checkpoints", "point_grids", "geometry"),
     ("download", "masks"),
     ("edits",),
-    ("verified", "registry", "rle", "options", "images", "cache", "labels"),
+    ("verified", "registry", "rle", "options", "images", "cache", "labels", "archives", "json_values"),
     ("errors",),
 ]
 LEVEL = {name: level for level, names in enumerate(ROOMS) for name in names}

@@ -12,6 +12,7 @@ from automask_ui.service import Service
 from automask_ui.ui import panels
 from automask_ui.ui.answers import Answers
 from automask_ui.ui.api import find_masks_endpoint
+from automask_ui.ui.door import REFUSALS, health_route
 from automask_ui.ui.handlers import Handlers
 from automask_ui.ui.parts import Parts
 from automask_ui.ui.status import StatusLine
@@ -53,13 +54,19 @@ def build_app(service: Service) -> gr.Blocks:
         parts = Parts(photo, model, sliders, show, run, viewer, line, device, download)
         wire(page, parts, Answers(parts, Handlers(service)))
         find_masks_endpoint(service, **MODEL_QUEUE)
-    page.queue(max_size=_QUEUE_SIZE)
+    # Nothing that waits for its turn can be had past the queue, which Gradio allows outside of Spaces.
+    page.queue(max_size=_QUEUE_SIZE, api_open=False)
     return page
 
 
-def launch_options() -> dict[str, Any]:
-    """Arguments of ``Blocks.launch`` that belong to the page, wherever it runs."""
+def launch_options(service: Service | None = None) -> dict[str, Any]:
+    """Arguments of ``Blocks.launch`` that belong to the page, wherever it runs.
+
+    Args:
+        service: whose health is told at ``/health``; None leaves that out.
+    """
     return {
+        "app_kwargs": {"middleware": [REFUSALS], "routes": [health_route(service)] if service else []},
         "theme": THEME,
         "css": (HERE / "page.css").read_text(encoding="utf-8"),
         "js": (HERE / "page.js").read_text(encoding="utf-8"),
