@@ -27,6 +27,7 @@ __all__ = [
     "ModelChoice",
     "available_models",
     "cache_folder",
+    "checksum",
     "default_model",
     "fetch",
     "find_checkpoint",
@@ -155,6 +156,20 @@ def fetch(
     download(job, target, progress=progress, cancel=cancel)
     _verified_files().note(target, row.sha256)
     return target
+
+
+def checksum(model: AvailableModel) -> str | None:
+    """SHA-256 of the model's file, computed once per change; None where it is not on this machine.
+
+    Raises:
+        CheckpointNotFoundError: the file cannot be read.
+    """
+    if model.path is None or not model.path.is_file():
+        return None
+    try:
+        return _verified_files().sha256(model.path)
+    except OSError as error:
+        raise CheckpointNotFoundError(f"The file of {model.title} cannot be read: {error}.") from error
 
 
 def default_model(device_free_bytes: int | None, folders: Sequence[Path | str] = ()) -> ModelChoice:

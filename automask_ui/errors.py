@@ -16,6 +16,8 @@ AutoMaskError
 │   ├── NoImageError                    nothing has been opened yet
 │   └── RunGoneError                    the run is no longer on the server, or is not theirs
 ├── LabelError                        a class list, a label or another edit cannot be used
+├── ArchiveError                      a ZIP cannot be read, or holds more than it may
+├── ResumeError                       kept work cannot be taken up again
 ├── ExportError                       a download could not be made, or failed its check
 └── BatchError                        a folder run cannot start or go on
 
@@ -24,6 +26,7 @@ This module imports nothing, so that every other may import it.
 """
 
 __all__ = [
+    "ArchiveError",
     "AutoMaskError",
     "BatchError",
     "CheckpointError",
@@ -38,6 +41,7 @@ __all__ = [
     "LabelError",
     "NoImageError",
     "OptionError",
+    "ResumeError",
     "RunGoneError",
     "SessionError",
     "UnknownModelError",
@@ -107,6 +111,14 @@ class RunGoneError(SessionError):
 
 class LabelError(AutoMaskError):
     """A class list, a label or another edit cannot be used."""
+
+
+class ArchiveError(AutoMaskError):
+    """A ZIP cannot be read, or holds more than it may."""
+
+
+class ResumeError(AutoMaskError):
+    """Kept work cannot be taken up again."""
 
 
 class ExportError(AutoMaskError):

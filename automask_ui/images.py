@@ -7,10 +7,12 @@ done to the picture is said in ``notes``.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -51,6 +53,19 @@ class LoadedImage:
     rgb: np.ndarray  # H×W×3 uint8, C-contiguous, upright
     name: str  # file name, to be shown only
     notes: tuple[str, ...]  # sentences on what was done to the picture
+    data: bytes = b""  # the file that it was made of; empty where there is none
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the file; "" where there is none."""
+        return hashlib.sha256(self.data).hexdigest() if self.data else ""
+
+    @cached_property
+    def pixels_sha256(self) -> str:
+        """Of height, width and RGB bytes: the same after the picture was saved again without loss."""
+        digest = hashlib.sha256(f"{self.rgb.shape[0]} {self.rgb.shape[1]} ".encode())
+        digest.update(np.ascontiguousarray(self.rgb).data)
+        return digest.hexdigest()
 
 
 def open_image(source: Source, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -85,7 +100,7 @@ def load_image(source: Source, *, name: str | None = None, max_pixels: int = MAX
         rgb = np.array(image)
     except MemoryError as error:
         raise _out_of_memory(image, name) from error
-    return LoadedImage(rgb, name, tuple(notes + colour_notes))
+    return LoadedImage(rgb, name, tuple(notes + colour_notes), data)
 
 
 def fit_long_side(rgb: np.ndarray, longest: int) -> np.ndarray:

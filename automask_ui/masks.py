@@ -88,6 +88,14 @@ class Candidates(_Columns):
     verdict: np.ndarray  # (n,) int8 of Verdict
     dropped_by: np.ndarray  # (n,) int64: row of the winner for duplicates, else -1
 
+    @classmethod
+    def unknown(cls, size_hw: tuple[int, int]) -> Candidates:
+        """Of a picture whose masks were kept without them."""
+        columns = {name: np.zeros(0, np.int64) for name in ("crop_index", "level", "area", "verdict", "dropped_by")}
+        scores = dict.fromkeys(("predicted_iou", "stability_score"), np.zeros(0, np.float32))
+        boxes = {"crop_boxes_xyxy": np.zeros((0, 4), np.int64), "box_xyxy": np.zeros((0, 4), np.int64)}
+        return cls(size_hw, point_xy=np.zeros((0, 2)), rle=object_column([]), **columns, **scores, **boxes)
+
     def __getitem__(self, index: Any) -> Candidates:
         return self.rows(index)
 
@@ -212,6 +220,11 @@ class MaskResult:
     # Stage -> time spent on it in this call: encode, decode (of which transformer, upscaling, resampling), select.
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()  # what the user should know, e.g. that memory ran out on the way
+
+    @property
+    def has_candidates(self) -> bool:
+        """Whether other thresholds can be applied; masks that were kept and taken up again come without candidates."""
+        return len(self.candidates) > 0
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ __all__ = [
     "Rle",
     "area",
     "bbox_xywh",
+    "checked",
     "decode",
     "decode_window",
     "encode",
@@ -96,6 +97,29 @@ def encode_counts(counts: np.ndarray, size_hw: tuple[int, int]) -> Rle:
     size = [int(size_hw[0]), int(size_hw[1])]
     compressed = coco.frPyObjects({"size": size, "counts": counts}, *size)
     return {"size": size, "counts": compressed["counts"]}
+
+
+def checked(counts: str, size_hw: tuple[int, int]) -> Rle:
+    """The RLE that ``counts`` is, for a mask of ``size_hw`` px; for text from outside, before any other use of it.
+
+    Raises:
+        ValueError: it is not what :func:`encode` would write for any mask of this size.
+    """
+    raw = counts.encode("ascii")
+    digits = np.frombuffer(raw, dtype=np.uint8).astype(np.int64) - 48
+    if not len(digits) or digits.min() < 0 or digits.max() > 0x3F:
+        raise ValueError("it has characters that no RLE has")
+    last = np.flatnonzero((digits & 0x20) == 0)
+    # A number takes at most seven digits of five bits: longer ones would overflow.
+    if not len(last) or last[-1] != len(digits) - 1 or np.diff(last, prepend=-1).max() > 7:
+        raise ValueError("a number in it has no end")
+    rle: Rle = {"size": [int(size_hw[0]), int(size_hw[1])], "counts": raw}
+    runs = run_counts(rle)
+    if runs.min() < 0 or not runs[1:].all() or runs.sum() != size_hw[0] * size_hw[1]:
+        raise ValueError(f"its runs are not the pixels of a mask of {size_hw[0]} × {size_hw[1]}")
+    if encode_counts(runs, size_hw)["counts"] != raw:
+        raise ValueError("it is not written as COCO writes it")
+    return rle
 
 
 def run_counts(rle: Rle) -> np.ndarray:

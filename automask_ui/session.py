@@ -27,7 +27,7 @@ from automask_ui.images import LoadedImage
 from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.options import GeneratorOptions
 
-__all__ = ["Difference", "Job", "Session", "ShowOnly"]
+__all__ = ["Difference", "Job", "Session", "ShowOnly", "Snapshot"]
 
 GESTURE_SECONDS = 1.5  # between two moves of one drag
 
@@ -109,6 +109,18 @@ class _State:
         return np.zeros(0, np.int64) if self.result is None else np.flatnonzero(self.show.keeps(self.result.masks))
 
 
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """All that a session has come to at one moment, to be taken up by another one on the same picture."""
+
+    model: str
+    result: MaskResult | None
+    numbers: tuple[int, ...]  # one a mask of the result
+    contents: tuple[tuple[bytes, int], ...]  # what the numbers 1, 2, ... hang on: hash, and count of equal masks
+    show: ShowOnly
+    edits: Edits
+
+
 class Session:
     """One visitor's work on one picture.
 
@@ -159,12 +171,12 @@ class Session:
     @property
     def nbytes(self) -> int:
         """About the memory that this work holds."""
-        result = self.result
+        result, picture = self.result, self.image.rgb.nbytes + len(self.image.data)
         if result is None:
-            return self.image.rgb.nbytes
+            return picture
         coded = sum(len(rle["counts"]) for rle in (*result.candidates.rle, *result.masks.rle) if rle is not None)
         edited = sum(len(edits.labels) + len(edits.hidden) + len(edits.deleted) for _, edits in self.history.past)
-        return self.image.rgb.nbytes + coded + 200 * (len(result.candidates) + len(result.masks)) + 100 * edited
+        return picture + coded + 200 * (len(result.candidates) + len(result.masks)) + 100 * edited
 
     def update(self, result: MaskResult, model: str | None = None) -> Difference:
         """Take over a new result of this picture; ``model`` names what made it, if that may have changed."""
@@ -222,10 +234,23 @@ class Session:
             self._take(self.history.redone())
             return action
 
-    def restore(self, edits: Edits) -> None:
-        """Begin with ``edits`` that were made before; nothing can be taken back."""
+    def snapshot(self) -> Snapshot:
+        """All of it as it is now."""
         with self.lock:
-            self._take(History(edits))
+            state = self._state
+            # Numbers were given in this order.
+            contents = tuple(self._known)
+            return Snapshot(
+                self.model, state.result, tuple(state.numbers.tolist()), contents, state.show, self.history.now
+            )
+
+    def take_up(self, work: Snapshot) -> None:
+        """Go on from what another session had come to; nothing of that can be taken back."""
+        with self.lock:
+            self.model = work.model
+            self._state = _State(work.result, np.array(work.numbers, np.int64), work.show)
+            self._known = {content: number for number, content in enumerate(work.contents, start=1)}
+            self._take(History(work.edits))
 
     def passing(self) -> tuple[tuple[int, ...], MaskSet]:
         """Numbers and masks that pass what is set, in upstream's order; hidden and deleted ones are among them."""

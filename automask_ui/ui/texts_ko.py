@@ -157,6 +157,8 @@ KO: dict[str, str] = {
     "format.coco-polygons.hint": "RLE를 읽지 못하는 도구용: 이어진 조각마다 다각형 하나입니다.",
     "format.overlay": "겹친 그림 (PNG)",
     "format.overlay.hint": "색칠한 마스크를 얹은 사진: 보고 보여 주기 좋습니다.",
+    "format.overlay-jpeg": "오버레이 사진 (JPEG)",
+    "format.overlay-jpeg.hint": "같은 그림을 작은 파일로: 메일이나 발표 자료용.",
     "format.table": "표 (CSV)",
     "format.table.hint": "번호, 이름, 면적, 상자, 점수를 스프레드시트로: 픽셀은 없습니다.",
     "format.yolo": "YOLO 분할",
@@ -186,7 +188,7 @@ KO: dict[str, str] = {
     "format.geojson": "GeoJSON",
     "format.geojson.hint": "구멍까지 정확한 윤곽(픽셀 좌표): QuPath, QGIS, shapely용.",
     "format.raw": "SAM 사전 (COCO RLE)",
-    "format.raw.hint": "스크립트용: SAM이 돌려주는 일곱 항목 그대로, 라벨은 없습니다.",
+    "format.raw.hint": "스크립트용: SAM이 돌려주는 일곱 항목 그대로이며, 레이블이 있으면 함께 담습니다.",
     "format.raw-uncompressed": "SAM 사전 (압축 없는 RLE)",
     "format.raw-uncompressed.hint": "같은 내용에 길이를 숫자로: pycocotools 없이 읽습니다.",
 }
@@ -205,5 +207,7 @@ KO_ERRORS: dict[str, str] = {
     "NoImageError": "먼저 사진을 여세요.",
     "RunGoneError": "이 결과는 서버에 더 이상 없습니다. 사진을 다시 열어 주세요.",
     "LabelError": "이 레이블을 쓸 수 없습니다.",
+    "ArchiveError": "이 ZIP 파일은 쓸 수 없습니다.",
+    "ResumeError": "저장된 작업을 이어갈 수 없습니다.",
     "ExportError": "파일을 만들지 못했습니다.",
 }

@@ -1,0 +1,98 @@
+"""ZIP files from strangers: listed and read within bounds, whatever their headers claim, and never unpacked by name."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from automask_ui.errors import ArchiveError
+
+__all__ = ["Archive", "is_archive", "open_archive"]
+
+MAX_DIRECTORY_BYTES = 8 * 1024**2  # of the list of entries, which is read as a whole: some 100,000 of them
+
+_START = b"PK\x03\x04"
+_END = b"PK\x05\x06"
+_END_64 = b"PK\x06\x07"
+_END_BYTES = 22
+_LONGEST_COMMENT = 65_535
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others can need any amount of memory
+_ENCRYPTED = 0x1
+
+
+def is_archive(path: Path) -> bool:
+    """Whether the file begins as a ZIP does; a file that cannot be read does not."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_START)) == _START
+    except OSError:
+        return False
+
+
+class Archive:
+    """An open ZIP; from :func:`open_archive`."""
+
+    def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
+        self._archive = archive
+        self.name = name
+        self.files = [entry for entry in archive.infolist() if not entry.is_dir()]
+
+    def read(self, entry: zipfile.ZipInfo, most: int) -> bytes:
+        """The bytes of ``entry``, of which there may be ``most``: counted while they are unpacked.
+
+        Raises:
+            ArchiveError: there are more, or it cannot be unpacked.
+        """
+        shown = f"{entry.filename[:80]} in {self.name}"
+        if entry.flag_bits & _ENCRYPTED:
+            raise ArchiveError(f"{shown} is protected by a password: save the ZIP without one.")
+        if entry.compress_type not in _METHODS:
+            raise ArchiveError(f"{shown} is packed in a way that is not read here: save it as an ordinary ZIP.")
+        try:
+            with self._archive.open(entry) as file:
+                data = file.read(most + 1)
+        except (zipfile.BadZipFile, zlib.error, struct.error, OSError, RuntimeError, EOFError, ValueError) as error:
+            raise ArchiveError(f"{shown} is damaged: {error}. Copy or save the ZIP again.") from error
+        if len(data) > most:
+            raise ArchiveError(f"{shown} unpacks to more than {most / 1e6:,.0f} MB, which is the limit here.")
+        return data
+
+
+@contextmanager
+def open_archive(path: Path, name: str | None = None) -> Iterator[Archive]:
+    """Open a ZIP for as long as the block lasts; ``name`` is what to call it, its own name by default.
+
+    Raises:
+        ArchiveError: it is damaged, or lists too many entries.
+    """
+    name = name or path.name
+    try:
+        with path.open("rb") as file:
+            _check_directory(file, name)
+            with zipfile.ZipFile(file) as archive:
+                yield Archive(archive, name)
+    except (zipfile.BadZipFile, struct.error, NotImplementedError, UnicodeDecodeError) as error:
+        raise ArchiveError(f"{name} is no complete ZIP: {error}. Copy or save it again.") from error
+    except OSError as error:
+        raise ArchiveError(f"{name} could not be read: {error.strerror or error}.") from error
+
+
+def _check_directory(file: BinaryIO, name: str) -> None:
+    """Refuse a list of entries that would fill the memory, before it is read."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _LONGEST_COMMENT - _END_BYTES - 20))
+    tail = file.read()
+    end = tail.rfind(_END)
+    if end < 0 or len(tail) - end < _END_BYTES:
+        raise ArchiveError(f"{name} is no complete ZIP: its end is missing. Copy or upload it again.")
+    (directory_bytes,) = struct.unpack("<L", tail[end + 12 : end + 16])
+    # The form for huge archives has a second, larger number elsewhere.
+    if directory_bytes > MAX_DIRECTORY_BYTES or _END_64 in tail[max(0, end - 20) : end]:
+        raise ArchiveError(f"{name} lists too many files: split it into several ZIPs.")
+    file.seek(0)

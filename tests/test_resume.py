@@ -1,0 +1,355 @@
+"""Kept work: what is written comes back to the last bit, and nothing else is let in."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fakes import FakeEngine, FakeModel, fake_models
+from PIL import Image
+
+from automask_ui import rle
+from automask_ui.errors import ArchiveError, ResumeError
+from automask_ui.export import EXPORTERS, ExportItem, export
+from automask_ui.export.hard_masks import hard_items
+from automask_ui.images import LoadedImage, load_image
+from automask_ui.masks import MaskResult, MaskSet
+from automask_ui.options import GeneratorOptions
+from automask_ui.resume import check_photo, extras, is_saved, read_saved, saved_of, work_of
+from automask_ui.saved import NAME, Saved, parse, to_bytes
+from automask_ui.session import Session, ShowOnly
+
+LOOSE = GeneratorOptions(
+    points_per_side=5, pred_iou_thresh=0.7, stability_score_thresh=0.0, crop_overlap_ratio=512 / 1500
+)
+MODELS = {model.name: model for model in fake_models("fake")}
+
+
+def result_of(rgb: np.ndarray, options: GeneratorOptions = LOOSE) -> MaskResult:
+    steps = FakeEngine(FakeModel()).steps(rgb, options)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> LoadedImage:
+    path = tmp_path / "사진 & photo.png"
+    rng = np.random.default_rng(1)
+    Image.fromarray(rng.integers(0, 255, (37, 53, 3), np.uint8)).save(path)
+    return load_image(path)
+
+
+@pytest.fixture
+def session(photo: LoadedImage, tmp_path: Path) -> Session:
+    """Work with everything in it: two runs, numbers with gaps, labels, hidden and deleted masks."""
+    session = Session(photo, "ann", tmp_path)
+    session.update(result_of(photo.rgb), "fake")
+    session.update(result_of(photo.rgb, LOOSE.replace(pred_iou_thresh=0.85)))
+    numbers = session.shown()[0]
+    session.set_label(numbers[:2], "고양이")
+    session.set_label(numbers[2:3], "<b>dog</b>")
+    session.set_hidden(numbers[1:3], True)
+    session.delete(numbers[3:4])
+    session.show_only(ShowOnly(smallest=2, largest=90, unit="%", covering=80))
+    return session
+
+
+def kept(session: Session) -> Saved:
+    return saved_of(session.snapshot(), session.image, MODELS)
+
+
+def same(one: MaskSet, other: MaskSet) -> bool:
+    columns = [name for name in MaskSet.column_names() if name not in ("rle", "candidate")]
+    arrays = [(getattr(one, name), getattr(other, name)) for name in columns]
+    return (
+        list(one.rle) == list(other.rle)
+        and all(a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in arrays)
+        and one.size_hw == other.size_hw
+    )
+
+
+# Round trip
+
+
+def test_document_comes_back_as_it_was(session: Session) -> None:
+    before = kept(session)
+    after = parse(to_bytes(before))
+    assert same(before.masks, after.masks)
+    assert len(after.masks) > 5
+    for name in ("image", "model", "options", "partial", "numbers", "contents", "show", "edits"):
+        assert getattr(after, name) == getattr(before, name), name
+    assert to_bytes(after) == to_bytes(before)
+
+
+def test_session_goes_on_where_it_was(session: Session, tmp_path: Path) -> None:
+    other = Session(session.image, "bob", tmp_path)
+    other.take_up(work_of(parse(to_bytes(kept(session))), session.image))
+    assert other.shown()[0] == session.shown()[0]
+    assert same(other.shown()[1], session.shown()[1])
+    assert (other.edits, other.show, other.model) == (session.edits, session.show, session.model)
+    assert other.result is not None
+    assert not other.result.has_candidates
+    # The model finds the candidates again: every mask keeps its number, and old ones get theirs back.
+    for options in (LOOSE.replace(pred_iou_thresh=0.85), LOOSE):
+        for one in (session, other):
+            one.show_only(ShowOnly())
+            one.update(result_of(session.image.rgb, options))
+        assert other.passing()[0] == session.passing()[0]
+
+
+def test_work_without_a_run_comes_back(photo: LoadedImage, tmp_path: Path) -> None:
+    session = Session(photo, "ann", tmp_path)
+    session.set_classes(["cat"])
+    after = parse(to_bytes(kept(session)))
+    assert (after.model, after.options, len(after.masks)) == (None, None, 0)
+    other = Session(photo, "bob", tmp_path)
+    other.take_up(work_of(after, photo))
+    assert other.result is None
+    assert other.edits.classes == ("cat",)
+
+
+def test_hard_masks_and_scores_that_were_not_measured_come_back(tmp_path: Path) -> None:
+    for item in hard_items():
+        masks = replace(item.masks, stability_score=np.full(len(item.masks), np.nan, np.float32))
+        image = LoadedImage(np.ascontiguousarray(item.image), item.name, ())
+        session = Session(image, "ann", tmp_path)
+        session.update(replace(result_of(image.rgb), masks=masks), "fake")
+        assert same(parse(to_bytes(kept(session))).masks, masks)
+
+
+@pytest.mark.parametrize("name", [name for name, row in EXPORTERS.items() if row.extension == "zip"])
+def test_every_archive_carries_the_work_and_the_photo(name: str, session: Session, tmp_path: Path) -> None:
+    ids, masks = session.shown()
+    item = ExportItem(session.image.name, session.image.rgb, masks, ids, ("",) * len(ids))
+    report = export(name, [item], tmp_path, extras(kept(session), session.image.data))
+    assert is_saved(report.path)
+    after, data = read_saved(report.path)
+    assert data == session.image.data
+    assert same(after.masks, kept(session).masks)
+    check_photo(after, load_image(data, name=after.image.name))
+
+
+def test_large_photo_stays_outside(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("automask_ui.resume.MAX_PHOTO_BYTES", 100)
+    files = extras(kept(session), session.image.data)
+    assert list(files) == [NAME]
+    assert json.loads(files[NAME])["image"]["file"] is None
+
+
+# The photo
+
+
+def test_photo_saved_again_without_loss_is_the_same(session: Session) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(session.image.rgb).save(buffer, "BMP")
+    check_photo(kept(session), load_image(buffer.getvalue(), name="again.bmp"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rgb: np.rot90(rgb).copy(),  # another size
+        lambda rgb: rgb[::-1].copy(),  # the same size, other pixels
+        lambda rgb: np.ascontiguousarray(rgb.reshape(53, 37, 3)),  # the same bytes in another shape
+    ],
+)
+def test_other_photo_is_refused(session: Session, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    with pytest.raises(ResumeError, match=r"other\.png .* is not the picture .* 사진 & photo\.png"):
+        check_photo(kept(session), LoadedImage(change(session.image.rgb), "other.png", ()))
+
+
+# What is not let in
+
+
+def broken(session: Session, change: Callable[[dict[str, Any]], object]) -> bytes:
+    document = json.loads(to_bytes(kept(session)))
+    change(document)
+    return json.dumps(document).encode()
+
+
+def first(document: dict[str, Any]) -> dict[str, Any]:
+    return document["masks"][0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.pop("format"), "does not say"),  # another program's JSON
+        (lambda d: d.update(version=2), "version '2'.*reads version 1"),  # from the future
+        (lambda d: d.update(version=None), "version 'None'"),  # no version
+        (lambda d: d.update(image=[]), "“image” must be an object"),  # wrong type
+        (lambda d: d["image"].update(size_hw=[53, 37]), "is for a picture of"),  # sides swapped
+        (lambda d: d["image"].update(size_hw=[10**6, 10**6]), "limit is 120,000,000"),  # too large
+        (lambda d: d["image"].update(size_hw=[0, 5]), "cannot be"),  # nothing
+        (lambda d: d["image"].update(size_hw=[37.0, 53]), "2 whole numbers"),  # not whole
+        (lambda d: d["image"].update(name="x" * 300), "“name” must be text"),  # long name
+        (lambda d: d["image"].update(pixels_sha256="../x"), "SHA-256 is none"),  # no hash
+        (lambda d: d["image"].update(file="../../etc/passwd"), "not one that AutoMask gives"),  # path
+        (lambda d: d["image"].update(file="automask/photo/../x"), "not one that AutoMask gives"),  # nested path
+        (lambda d: d["model"].update(sha256=7), "model's SHA-256"),  # wrong type
+        (lambda d: d["options"].update(points_per_side=10**9), "points_per_side must be"),  # out of range
+        (lambda d: d["options"].update(evil=1), "no option evil"),  # unknown option
+        (lambda d: d["options"].update(output_mode=[]), "output_mode"),  # wrong type
+        (lambda d: d["options"].update(point_grids="boom"), "point_grids"),  # wrong type
+        (lambda d: d["show"].update(unit="inch"), "px or %"),  # unknown unit
+        (lambda d: d["show"].update(other=1), "unknown setting"),  # unknown setting
+        (lambda d: d["show"].update(smallest=[]), "smallest area"),  # wrong type
+        (lambda d: d.update(masks={}), "“masks” must be a list"),  # wrong type
+        (lambda d: d.update(masks=[0] * 20_001), "20,001 entries; at most 20,000"),  # too many
+        (lambda d: d.update(masks=[[]]), "must be an object"),  # wrong type
+        (lambda d: d.update(model=None), "at most 0"),  # masks out of nowhere
+        (lambda d: first(d).update(id=d["masks"][1]["id"]), "same number"),  # twice
+        (lambda d: first(d).update(id=10**6), "not among the"),  # never given
+        (lambda d: first(d).update(id=True), "whole number"),  # a bool
+        (lambda d: first(d).update(area=1), "pixels, not 1"),  # a lie
+        (lambda d: first(d).update(bbox=[0, 0, 0, 0]), "does not hold its pixels"),  # a lie
+        (lambda d: first(d).update(bbox=[-1, 0, 5, 5]), "not inside the picture"),  # outside
+        (lambda d: first(d).update(crop_box=[0, 0, 99, 9]), "not inside the picture"),  # outside
+        (lambda d: first(d).update(crop_box=[0, 0, 2**80, 9]), "too large"),  # would not fit an array
+        (lambda d: first(d).update(point=[1]), "must be two numbers"),  # half a point
+        (lambda d: first(d).update(point=[1e300, 0]), "not in the picture"),  # far away
+        (lambda d: first(d).update(predicted_iou="1"), "is no score"),  # text
+        (lambda d: first(d).update(stability_score=1e39), "is no score"),  # infinite in float32
+        (lambda d: first(d)["segmentation"].update(counts="zzz"), "no RLE"),  # not closed
+        (lambda d: first(d)["segmentation"].update(counts=""), "no RLE"),  # nothing
+        (lambda d: first(d)["segmentation"].update(counts="\u0000" * 9), "characters"),  # not of an RLE
+        (lambda d: first(d)["segmentation"].update(counts="고"), "no RLE"),  # no ASCII
+        (lambda d: first(d)["segmentation"].update(counts="1" * 999), "its runs are not"),  # too many pixels
+        (lambda d: first(d)["segmentation"].update(counts="o" * 50 + "0"), "no end"),  # endless number
+        (lambda d: first(d)["segmentation"].update(counts=[1, 2]), "must be text"),  # uncompressed
+        (lambda d: d.update(contents=[["zz", 0]]), "pairs of a hash"),  # no hash
+        (lambda d: d["contents"].append(d["contents"][0]), "same content"),  # twice
+        (lambda d: d.update(contents=[["0" * 24, -1]]), "no number of masks"),  # negative
+        (lambda d: d.update(contents=[]), "not among the 0"),  # masks without a number
+        (lambda d: d.update(edits=None), "Edits must be an object"),  # missing
+        (lambda d: d["edits"].update(hidden=[-1]), "mask's number"),  # negative
+        (lambda d: d["edits"].update(labels={"1": "cow"}), "not in the class list"),  # unknown class
+        (lambda d: d["edits"].update(classes=["x" * 101]), "at most 100"),  # long name
+    ],
+)
+def test_hostile_document_is_refused(
+    session: Session, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    with pytest.raises(ResumeError, match=message):
+        parse(broken(session, change))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "no readable JSON"),  # empty
+        (b"\xff\xfe", "no readable JSON"),  # no UTF-8
+        (b"[" * 100_000, "no readable JSON"),  # deep
+        (b'{"a": NaN}', "NaN is no number"),  # not JSON
+        (b"1" * 5000, "no readable JSON"),  # a huge number
+        (b"[]", "holds no work"),  # no object
+        (b"null", "holds no work"),  # nothing
+    ],
+)
+def test_garbage_is_refused(data: bytes, message: str) -> None:
+    with pytest.raises(ResumeError, match=message):
+        parse(data)
+
+
+PARTS = ["format", "version", "image", "model", "options", "show", "masks", "contents", "edits"]
+MASK_PARTS = ["id", "segmentation", "area", "bbox", "point", "crop_box"]
+
+
+@pytest.mark.parametrize("path", [*((key,) for key in PARTS), *(("masks", 0, key) for key in MASK_PARTS)], ids=str)
+def test_missing_part_is_refused(session: Session, path: tuple[Any, ...]) -> None:
+    document = json.loads(to_bytes(kept(session)))
+    parent: Any = document
+    for key in path[:-1]:
+        parent = parent[key]
+    del parent[path[-1]]
+    with pytest.raises(ResumeError):
+        parse(json.dumps(document).encode())
+
+
+# Archives
+
+
+def archive(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as file:
+        for name, data in files.items():
+            file.writestr(name, data)
+    return path
+
+
+def test_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = archive(tmp_path / "bomb.zip", {NAME: b" " * 3_000_000})
+    assert path.stat().st_size < 10_000
+    monkeypatch.setattr("automask_ui.resume.MAX_JSON_BYTES", 2_000_000)
+    with pytest.raises(ArchiveError, match=r"automask\.json in bomb\.zip unpacks to more than 2 MB"):
+        read_saved(path)
+
+
+def test_photo_bomb_is_refused(tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = archive(tmp_path / "bomb.zip", extras(kept(session), session.image.data))
+    monkeypatch.setattr("automask_ui.resume.MAX_PHOTO_BYTES", 1000)
+    with pytest.raises(ArchiveError, match=r"photo\.png .* more than"):
+        read_saved(path)
+
+
+def test_size_in_the_header_is_not_believed(tmp_path: Path, session: Session) -> None:
+    path = archive(tmp_path / "x.zip", extras(kept(session), session.image.data), zipfile.ZIP_STORED)
+    data = bytearray(path.read_bytes())
+    entry = data.rindex(b"PK\x01\x02", 0, data.rindex(b"automask/photo"))
+    data[entry + 24 : entry + 28] = (5).to_bytes(4, "little")  # uncompressed size
+    path.write_bytes(data)
+    with pytest.raises(ArchiveError, match="damaged"):
+        read_saved(path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda data: data[: len(data) // 2], "its end is missing"),  # half a download
+        (lambda data: data[:-22] + b"PK\x06\x07" + bytes(16) + data[-22:], "too many files"),  # second directory
+        (lambda data: data[:-10] + b"\xff\xff\xff\x7f" + data[-6:], "too many files"),  # directory of 2 GB
+        (lambda data: data[:60] + b"\xff" * 40 + data[100:], "damaged|no complete"),  # spoilt content
+    ],
+)
+def test_spoilt_archive_is_refused(
+    tmp_path: Path, session: Session, spoil: Callable[[bytes], bytes], message: str
+) -> None:
+    path = archive(tmp_path / "x.zip", {NAME: to_bytes(kept(session))})
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises((ArchiveError, ResumeError), match=message):
+        read_saved(path)
+
+
+def test_other_archives_and_methods(tmp_path: Path, session: Session) -> None:
+    nested = archive(tmp_path / "nested.zip", {f"folder/{NAME}": to_bytes(kept(session))})
+    assert not is_saved(nested)
+    with pytest.raises(ResumeError, match=r"nested\.zip has no automask\.json"):
+        read_saved(nested)
+    packed = archive(tmp_path / "lzma.zip", {NAME: to_bytes(kept(session))}, zipfile.ZIP_LZMA)
+    with pytest.raises(ArchiveError, match="ordinary ZIP"):
+        read_saved(packed)
+
+
+def test_large_json_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "large.json"
+    path.write_bytes(b" " * 2000)
+    monkeypatch.setattr("automask_ui.resume.MAX_JSON_BYTES", 1000)
+    with pytest.raises(ResumeError, match=r"large\.json has more than"):
+        read_saved(path)
+
+
+@pytest.mark.parametrize("mask", [np.zeros((37, 53), bool), np.ones((37, 53), bool), np.eye(37, 53) > 0])
+def test_checked_rle_is_the_rle(mask: np.ndarray) -> None:
+    coded = rle.encode(mask)
+    assert rle.checked(coded["counts"].decode(), (37, 53)) == coded
+    with pytest.raises(ValueError, match="its runs are not"):
+        rle.checked(coded["counts"].decode(), (37, 54))
