@@ -41,7 +41,7 @@ def read_point_grids(path: str | Path) -> str:
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise OptionError(f"The point list {path} cannot be read: {error.strerror or error}.") from error
+        raise OptionError(f"The point list {path.name} cannot be read: {error.strerror or error}.") from error
     if size > _MAX_BYTES:
         raise OptionError(f"{path.name} has {size:,} bytes; a point list may have {_MAX_BYTES:,}.")
     try:
@@ -59,6 +59,8 @@ def parse_point_grids(text: str) -> Layers | None:
     Raises:
         OptionError: naming the line, or the layer and point, that is wrong.
     """
+    if not isinstance(text, str):
+        raise OptionError(f"The point list must be text, but is a {type(text).__name__}.")
     if not text.strip():
         return None
     layers = _from_json(text) if text.lstrip()[0] in "[{" else _from_lines(text)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from automask_ui import checkpoints, forecast
+from automask_ui import checkpoints, forecast, resume
 from automask_ui.checkpoints import AvailableModel
 from automask_ui.errors import AutoMaskError, ExportError, NoImageError, UnknownModelError
 from automask_ui.export import EXPORTERS, ExportItem, ExportReport, export
@@ -192,7 +192,8 @@ class Service:
         engine = self.load(model)
         self.supersede(session)
         with job_of(session) as job:
-            earlier = session.result if session.model == model else None
+            result = session.result
+            earlier = result if result is not None and result.has_candidates and session.model == model else None
             yield from self._advance(session, model, engine.steps(session.image.rgb, options, earlier), job)
 
     def resume(self, session: Session) -> Iterator[Progress]:
@@ -203,6 +204,7 @@ class Service:
         """
         if session.result is None:
             raise NoImageError("There is no run to continue: press Find masks.")
+        resume.check_model(session, self.models)
         return self.find(session, session.model, session.result.options)
 
     def refilter(self, session: Session, options: GeneratorOptions) -> Iterator[Progress]:
@@ -217,6 +219,9 @@ class Service:
             return
         wanted = GeneratorOptions(result.options.grid, options.filter, options.cleanup, result.options.output_mode)
         if wanted == result.options:
+            return
+        if not result.has_candidates:
+            yield from self._find_again(session, wanted)
             return
         with job_of(session, wanted) as job:
             steps = self.load(session.model).steps(None, wanted, result)
@@ -241,18 +246,28 @@ class Service:
             job.cancel.set()
             job.ended.wait(_CHUNK_SECONDS)
 
-    def find_once(self, image: LoadedImage, model: str, options: GeneratorOptions) -> MaskResult:
-        """Find masks without a visitor, to the end.
+    def find_alone(
+        self, image: LoadedImage, model: str, options: GeneratorOptions
+    ) -> Generator[Progress, None, MaskResult]:
+        """Find masks without a visitor; gives the result at the end.
 
         Raises:
             AutoMaskError: as :meth:`find`.
         """
         self.workload(options)
         session = Session(image, owner="")
-        for _ in self._advance(session, model, self.load(model).steps(image.rgb, options), Job()):
-            pass
+        yield from self._advance(session, model, self.load(model).steps(image.rgb, options), Job())
         assert session.result is not None, "a run that was not stopped ends with a result"
         return session.result
+
+    def find_once(self, image: LoadedImage, model: str, options: GeneratorOptions) -> MaskResult:
+        """:meth:`find_alone` for those who only want the result."""
+        run = self.find_alone(image, model, options)
+        while True:
+            try:
+                next(run)
+            except StopIteration as end:
+                return end.value
 
     def show_only(self, session: Session, show: ShowOnly) -> Difference:
         """Show other masks of the same result."""
@@ -279,7 +294,7 @@ class Service:
             labels=("",) * len(numbers),
             metadata={"model": session.model, "options": result.options.flat()},
         )
-        return export(name, [item], session.folder)
+        return export(name, [item], session.folder, resume.extras(session, self.models))
 
     def prepare_sample(self) -> None:
         """Find the masks of the first sample; meant for a thread of its own. Measures the model's speed as well."""
@@ -296,6 +311,14 @@ class Service:
             _log.exception("The sample photo has no masks")
             self.first_sample.finish(None)
             raise
+
+    def _find_again(self, session: Session, options: GeneratorOptions) -> Iterator[Progress]:
+        """Find the candidates of kept masks anew, under ``options``; until they are there, the masks stay."""
+        resume.check_model(session, self.models)
+        with job_of(session, options) as job:
+            job.is_whole = True
+            engine = self.load(session.model)
+            yield from self._advance(session, session.model, engine.steps(session.image.rgb, options), job)
 
     def _advance(self, session: Session, model: str, steps: Steps, job: Job) -> Iterator[Progress]:
         loaded = self._loaded[model]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -10,7 +11,7 @@ from gradio.data_classes import FileData
 
 from automask_ui.errors import NoImageError, OptionError
 from automask_ui.images import load_image
-from automask_ui.masks import Verdict
+from automask_ui.masks import MaskResult, Verdict
 from automask_ui.options import checked_options
 from automask_ui.service import Service
 from automask_ui.ui.errors import friendly
@@ -23,7 +24,8 @@ DESCRIPTION = (
     "Find every object in a picture: image=handle_file('photo.jpg'). Parameters are those of "
     "SamAutomaticMaskGenerator; the thresholds' defaults are those of the default model. Returns image size [height, "
     "width], the masks (segmentation as COCO RLE, area, bbox, predicted_iou, point_coords, stability_score, crop_box), "
-    "the number of candidates by verdict, the options used and the seconds taken."
+    "the number of candidates by verdict, the options used and the seconds taken. While it runs, job.outputs() holds "
+    "stage, points_done and points."
 )
 
 
@@ -48,16 +50,18 @@ def find_masks_endpoint(service: Service, **queue: Any) -> None:
         min_mask_region_area: int = 0,
         output_mode: str = "coco_rle",
         model: str = service.default_model,
-    ) -> dict:
+    ) -> Iterator[dict]:
         """Only the names and defaults are meant here: every value may be anything."""
         values = {name: value for name, value in locals().items() if name not in ("image", "model", "service")}
-        return _answer(service, image, model, values)
+        yield from _answers(service, image, model, values)
 
     gr.api(find_masks, api_name="find_masks", api_description=DESCRIPTION, **queue)
 
 
-def _answer(service: Service, image: object, model: object, values: dict[str, Any]) -> dict[str, Any]:
-    """The endpoint's work on values that may be anything.
+def _answers(service: Service, image: object, model: object, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The endpoint's work on values that may be anything: where the run stands now and then, at last the masks.
+
+    Only what answers again and again can be ended when its caller has gone.
 
     Raises:
         AutoMaskError: a value does not fit, the picture cannot be read, or the model cannot be run.
@@ -69,8 +73,15 @@ def _answer(service: Service, image: object, model: object, values: dict[str, An
         )
     options = checked_options(values)
     began = time.monotonic()
-    result = service.find_once(load_image(_uploaded(image)), model if isinstance(model, str) else repr(model), options)
-    return {
+    run = service.find_alone(load_image(_uploaded(image)), model if isinstance(model, str) else repr(model), options)
+    while True:
+        try:
+            progress = next(run)
+        except StopIteration as end:
+            result: MaskResult = end.value
+            break
+        yield {"stage": progress.stage, "points_done": progress.done, "points": progress.total}
+    yield {
         "image_size": list(result.masks.size_hw),
         "model": model,
         "masks": result.masks.to_sam_dicts(mode),

@@ -6,6 +6,8 @@ exist, say) end the request. Monitors and clients take both for a broken server.
 
 from __future__ import annotations
 
+import errno
+import json
 import logging
 from typing import Any
 
@@ -23,36 +25,61 @@ __all__ = ["REFUSALS", "health_route"]
 _log = logging.getLogger(__name__)
 
 _REFUSED = {"error": "This request does not fit the page: see /gradio_api/info for the documented endpoint."}
+_DISK_FULL = {"error": "The server's disk is full. Try again later."}
 
 
 class _Refusals:
-    """Answers 4xx where Gradio would answer 500."""
+    """Answers 4xx, and in words, where Gradio would answer 500; 507 where the disk is full."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        has_begun = False
-
-        async def pass_on(message: Message) -> None:
-            nonlocal has_begun
-            if message["type"] == "http.response.start":
-                has_begun = True
-                # Past the queue only settings are read: what fails there is a value of the caller's.
-                if message["status"] == 500:
-                    message = {**message, "status": 422}
-            await send(message)
-
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        answer = _Answer(send)
         try:
-            await self._app(scope, receive, pass_on)
+            await self._app(scope, receive, answer.pass_on)
         except Exception as error:
-            if has_begun:
+            if answer.has_begun:
                 raise
             _log.warning("Refused %s %s: %r", scope["method"], scope["path"], error)
-            await JSONResponse(_REFUSED, 400)(scope, receive, send)
+            is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+            response = JSONResponse(_DISK_FULL, 507) if is_full else JSONResponse(_REFUSED, 400)
+            await response(scope, receive, send)
+            return
+        if answer.failure is not None:
+            # Past the queue only settings are read: what fails there is a value of the caller's.
+            await JSONResponse(_said(answer.failure), 422)(scope, receive, send)
+
+
+class _Answer:
+    """Passes a response on as it comes, unless it is a 500, which is kept in ``failure`` instead."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.has_begun = False
+        self.failure: bytes | None = None
+
+    async def pass_on(self, message: Message) -> None:
+        """Stands in for ``send``."""
+        if message["type"] == "http.response.start" and message["status"] == 500:
+            self.failure = b""
+        elif self.failure is not None:
+            self.failure += message.get("body", b"")
+        else:
+            self.has_begun = True
+            await self._send(message)
+
+
+def _said(body: bytes) -> dict[str, Any]:
+    """What Gradio says of a failure, where it says anything."""
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return _REFUSED
+    return said if isinstance(said, dict) and said.get("error") else _REFUSED
 
 
 REFUSALS = Middleware(_Refusals)

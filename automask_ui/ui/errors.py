@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import inspect
 import logging
@@ -54,4 +55,13 @@ def _shown(error: Exception, arguments: tuple[Any, ...]) -> gr.Error:
     if isinstance(error, AutoMaskError):
         return gr.Error(words.error(error), title=words.say("error.title"), print_exception=False)
     _log.error("A request failed", exc_info=error)
-    return gr.Error(words.say("error.unexpected"), title=words.say("error.title"), print_exception=False)
+    return gr.Error(words.say(_reason(error)), title=words.say("error.title"), print_exception=False)
+
+
+def _reason(error: Exception) -> str:
+    """The key of what a visitor is told of an error that is none of ours."""
+    if isinstance(error, MemoryError):
+        return "error.memory"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "error.disk"
+    return "error.unexpected"

@@ -25,8 +25,8 @@ __all__ = ["build_app", "launch_options"]
 
 HERE = Path(__file__).parent
 
-# Uploads and whatever else Gradio keeps: looked through every hour, removed after a day.
-_CACHE_SECONDS = (3600, 86400)
+# Uploads, which are read once: looked through every ten minutes, removed after two hours, however long the queue was.
+_CACHE_SECONDS = (600, 7200)
 _QUEUE_SIZE = 20
 
 

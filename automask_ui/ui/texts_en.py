@@ -101,6 +101,8 @@ EN: dict[str, str] = {
     "why.near": "The best candidate around here has {score:.2f} and falls to {title} {value:g}: lower it?",
     # Errors
     "error.unexpected": "Something went wrong on our side; the last result is still there. Try again.",
+    "error.memory": "The server ran out of memory; the last result is still there. Try a smaller photo or model.",
+    "error.disk": "The server's disk is full; the last result is still there. Try again later.",
     "error.title": "That did not work",
     # Other controls
     "download": "Download",

@@ -143,6 +143,8 @@ KO: dict[str, str] = {
     "why.near": "근처에서 가장 나은 후보가 {score:.2f}점이라 {title} {value:g} 기준에 걸립니다. 낮춰 볼까요?",
     # Errors
     "error.unexpected": "서버에서 문제가 생겼습니다. 마지막 결과는 그대로 있습니다. 다시 시도해 보세요.",
+    "error.memory": "서버의 메모리가 모자랍니다. 마지막 결과는 그대로 있습니다. 더 작은 사진이나 모델로 해 보세요.",
+    "error.disk": "서버의 디스크가 가득 찼습니다. 마지막 결과는 그대로 있습니다. 나중에 다시 해 보세요.",
     "error.title": "처리하지 못했습니다",
     # Other controls
     "download": "다운로드",
@@ -157,7 +159,7 @@ KO: dict[str, str] = {
     "format.coco-polygons.hint": "RLE를 읽지 못하는 도구용: 이어진 조각마다 다각형 하나입니다.",
     "format.overlay": "겹친 그림 (PNG)",
     "format.overlay.hint": "색칠한 마스크를 얹은 사진: 보고 보여 주기 좋습니다.",
-    "format.overlay-jpeg": "오버레이 사진 (JPEG)",
+    "format.overlay-jpeg": "겹친 그림 (JPEG)",
     "format.overlay-jpeg.hint": "같은 그림을 작은 파일로: 메일이나 발표 자료용.",
     "format.table": "표 (CSV)",
     "format.table.hint": "번호, 이름, 면적, 상자, 점수를 스프레드시트로: 픽셀은 없습니다.",

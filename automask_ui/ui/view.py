@@ -10,6 +10,7 @@ import numpy as np
 from gradio.data_classes import FileData
 
 from automask_ui.display import display_image, display_runs, display_size, pack_layers
+from automask_ui.errors import RunGoneError
 from automask_ui.masks import MaskSet
 from automask_ui.overlay import mask_colour
 from automask_ui.rle import Rle
@@ -79,7 +80,7 @@ class _Display:
         path = self._folder / "photo.webp"
         with self._lock:
             if not path.exists():
-                path.write_bytes(display_image(self._rgb, self.size_hw))
+                _write(path, display_image(self._rgb, self.size_hw))
         return FileData(path=str(path), orig_name=path.name, mime_type="image/webp")
 
     def layers(self, ids: tuple[int, ...], masks: MaskSet) -> FileData:
@@ -89,7 +90,7 @@ class _Display:
             if content != self._last or not self._files:
                 self._made += 1
                 path = self._folder / f"masks-{self._made}.bin"
-                path.write_bytes(pack_layers([(n, self._runs_of(rle)) for n, rle in zip(ids, masks.rle, strict=True)]))
+                _write(path, pack_layers([(n, self._runs_of(rle)) for n, rle in zip(ids, masks.rle, strict=True)]))
                 self._files.append(path)
                 self._last = content
             while len(self._files) > _KEPT_LAYERS:
@@ -109,6 +110,21 @@ class _Display:
         if rle["counts"] not in self._runs:
             self._runs[rle["counts"]] = display_runs(rle, self.size_hw)
         return self._runs[rle["counts"]]
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Make a file, or none at all: a part of one would be shown from then on.
+
+    Raises:
+        RunGoneError: its folder is gone, since the work was given up meanwhile.
+    """
+    try:
+        path.write_bytes(data)
+    except FileNotFoundError as error:
+        raise RunGoneError("This picture was closed meanwhile.") from error
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _row(display: _Display, session: Session, number: int, masks: MaskSet, index: int) -> ViewerMask:
