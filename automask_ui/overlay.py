@@ -11,7 +11,7 @@ import numpy as np
 from automask_ui.masks import MaskSet
 from automask_ui.rle import Rle, decode_window
 
-__all__ = ["PALETTE", "draw", "hex_to_rgb", "mask_colour"]
+__all__ = ["NO_CLASS_COLOUR", "PALETTE", "class_colour", "draw", "hex_to_rgb", "mask_colour"]
 
 # Vivid colours that stay as far apart as possible in OKLab, both as they are and as people with protanopia,
 # deuteranopia or tritanopia see them (farthest-point choice among 435 colours; a test holds the distances).
@@ -21,6 +21,7 @@ PALETTE = (
     "#2080c0", "#20c0e0", "#a0ffc0", "#e08060", "#a0c060", "#8060e0", "#8040a0", "#ff00a0",
 )  # fmt: skip
 
+NO_CLASS_COLOUR = "#9a9aa2"  # of masks without a label, where classes have colours
 ALPHA = 0.35  # how much of the fill's colour shows
 _PX_PER_OUTLINE = 1000  # a picture of 4000 px on its long side gets outlines of 4 px
 _LABEL_SEARCH = 256  # px: the copy in which the place of a number is looked for
@@ -30,6 +31,11 @@ def mask_colour(rle: Rle) -> str:
     """The mask's colour, "#rrggbb": from its content, so that it is the same in every view and after every run."""
     digest = hashlib.blake2b(b"%d %d " % tuple(rle["size"]) + rle["counts"], digest_size=8).digest()
     return PALETTE[int.from_bytes(digest, "big") % len(PALETTE)]
+
+
+def class_colour(place: int) -> str:
+    """The colour of the class at this place of the class list: the first ones are the easiest to tell apart."""
+    return PALETTE[place % len(PALETTE)]
 
 
 def hex_to_rgb(colour: str) -> tuple[int, int, int]:

@@ -16,8 +16,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from automask_ui.labels import clean_text
 from automask_ui.masks import Mask, MaskSet
-from automask_ui.overlay import mask_colour
+from automask_ui.overlay import NO_CLASS_COLOUR, class_colour, mask_colour
 from automask_ui.rle import Rle
 
 __all__ = [
@@ -29,7 +30,6 @@ __all__ = [
     "Exporter",
     "Found",
     "class_names",
-    "clean_text",
     "safe_stem",
     "unique_stems",
 ]
@@ -59,6 +59,9 @@ class ExportItem:
     ids: tuple[int, ...]  # the numbers shown to the user, one a mask, all different
     labels: tuple[str, ...]  # one a mask; "" = none
     metadata: Mapping[str, Any] = field(default_factory=dict)  # model, options ...: plain values for formats with room
+    # All classes in their order, also those that no mask has: numbers stay the same from picture to picture.
+    classes: tuple[str, ...] = ()
+    by_class: bool = False  # pictures show each class in one colour
 
     def __post_init__(self) -> None:
         if not len(self.masks) == len(self.ids) == len(self.labels):
@@ -73,17 +76,30 @@ class ExportItem:
     @cached_property
     def colours(self) -> tuple[str, ...]:
         """ "#rrggbb", one a mask: the same as on the page."""
+        if self.by_class:
+            return self.class_colours
         return tuple(mask_colour(rle) for rle in self.masks.rle)
+
+    @cached_property
+    def class_colours(self) -> tuple[str, ...]:
+        """ "#rrggbb", one a mask: that of its class, grey for masks without a label."""
+        colours = {name: class_colour(place) for place, name in enumerate(class_names([self]))}
+        pairs = zip(self.labels, self.class_of, strict=True)
+        return tuple(colours[name] if label else NO_CLASS_COLOUR for label, name in pairs)
 
     @property
     def size_hw(self) -> tuple[int, int]:
         """Height and width of the picture, px."""
         return self.masks.size_hw
 
+    @cached_property
+    def class_of(self) -> tuple[str, ...]:
+        """The class of every mask: its label, or :data:`NO_LABEL`."""
+        return tuple(clean_text(label) or NO_LABEL for label in self.labels)
+
     def rows(self) -> Iterator[tuple[int, str, Mask]]:
         """Id, class name and mask of every row."""
-        for id_, label, mask in zip(self.ids, self.labels, self.masks, strict=True):
-            yield id_, clean_text(label) or NO_LABEL, mask
+        yield from zip(self.ids, self.class_of, self.masks, strict=True)
 
 
 @dataclass(frozen=True)
@@ -139,11 +155,16 @@ def unique_stems(items: Sequence[ExportItem]) -> list[str]:
     return stems
 
 
-def clean_text(text: str) -> str:
-    """``text`` on one line and without control characters, which XML and line-based formats cannot hold."""
-    return " ".join("".join(char if unicodedata.category(char)[0] != "C" else " " for char in text).split())
-
-
 def class_names(items: Sequence[ExportItem]) -> list[str]:
-    """The class names that occur, in the order in which they are met."""
-    return list(dict.fromkeys(name for item in items for _, name, _ in item.rows()))
+    """All class names: the class lists, then names that are met besides, and at the end that of masks without a label.
+
+    Without a class list, numbers therefore do not depend on which mask happens to have no label.
+    """
+    listed: dict[str, None] = {}
+    met: dict[str, None] = {}
+    # One pass: a sequence may read its items from disk.
+    for item in items:
+        listed |= dict.fromkeys(item.classes)
+        met |= dict.fromkeys(item.class_of)
+    added = [name for name in met if name not in listed]
+    return [*listed, *(name for name in added if name != NO_LABEL), *(name for name in added if name == NO_LABEL)]

@@ -12,9 +12,10 @@ from typing import Any, BinaryIO
 from pycocotools import mask as coco
 
 from automask_ui import rle as rle_codec
-from automask_ui.export.base import Exporter, ExportItem, Found, class_names, clean_text
+from automask_ui.export.base import Exporter, ExportItem, Found, class_names
 from automask_ui.export.files import read_json, write_json
 from automask_ui.geometry import keyhole, outlines
+from automask_ui.labels import clean_text
 from automask_ui.masks import Mask
 from automask_ui.rle import Rle
 

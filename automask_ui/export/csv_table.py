@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 from automask_ui import table
 from automask_ui.errors import ExportError
-from automask_ui.export.base import Exporter, ExportItem, Found, clean_text
+from automask_ui.export.base import Exporter, ExportItem, Found
+from automask_ui.labels import clean_text
 
 __all__ = ["EXPORTERS"]
 

@@ -14,8 +14,9 @@ import numpy as np
 from automask_ui import rle as rle_codec
 from automask_ui import table
 from automask_ui.errors import ExportError
-from automask_ui.export.base import Exporter, ExportItem, Found, clean_text, unique_stems
+from automask_ui.export.base import Exporter, ExportItem, Found, unique_stems
 from automask_ui.export.files import png_bytes, read_pixels, zip_add
+from automask_ui.labels import clean_text
 from automask_ui.rle import Rle
 
 __all__ = ["EXPORTERS", "cutout", "placed"]

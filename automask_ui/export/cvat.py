@@ -15,7 +15,8 @@ from xml.sax.xmlreader import AttributesImpl
 import numpy as np
 
 from automask_ui import rle as rle_codec
-from automask_ui.export.base import Exporter, ExportItem, Found, class_names, clean_text
+from automask_ui.export.base import Exporter, ExportItem, Found, class_names
+from automask_ui.labels import clean_text
 from automask_ui.rle import Rle
 
 __all__ = ["EXPORTERS", "row_runs"]

@@ -90,12 +90,13 @@ def jpeg_bytes(rgb: np.ndarray) -> bytes:
 
 
 def read_pixels(data: bytes) -> np.ndarray:
-    """The pixels of a PNG or TIFF that we have written, in the file's own mode.
+    """The pixels of a PNG, TIFF or JPEG that we have written, in the file's own mode.
 
     The plug-ins are called directly: ``Image.open`` would refuse pictures above Pillow's process-wide pixel limit.
     """
     Image.init()
-    image = Image.OPEN["TIFF" if data[:2] in (b"II", b"MM") else "PNG"][0](io.BytesIO(data), "")
+    kind = {b"II": "TIFF", b"MM": "TIFF", b"\xff\xd8": "JPEG"}.get(data[:2], "PNG")
+    image = Image.OPEN[kind][0](io.BytesIO(data), "")
     return np.asarray(image)
 
 

@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 
 from automask_ui import rle as rle_codec
-from automask_ui.export.base import Exporter, ExportItem, Found, clean_text
+from automask_ui.export.base import Exporter, ExportItem, Found
 from automask_ui.export.files import read_json, write_json, zipped_pictures
 from automask_ui.geometry import outlines
+from automask_ui.labels import clean_text
 from automask_ui.overlay import hex_to_rgb
 from automask_ui.rle import Rle
 
@@ -31,7 +32,9 @@ def to_geojson(item: ExportItem) -> dict[str, Any]:
 
 
 def _features(item: ExportItem) -> Iterator[dict[str, Any]]:
-    for (id_, label, mask), colour in zip(item.rows(), item.colours, strict=True):
+    # QuPath has one colour a class; without labels, objects can only be told apart by their own.
+    colours = item.class_colours if any(item.labels) else item.colours
+    for (id_, label, mask), colour in zip(item.rows(), colours, strict=True):
         polygons = [[_closed(ring) for ring in (part.outer, *part.holes)] for part in outlines(mask.rle)]
         yield {
             "type": "Feature",

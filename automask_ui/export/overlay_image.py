@@ -7,23 +7,47 @@ from typing import BinaryIO
 
 import numpy as np
 
+from automask_ui import rle as rle_codec
 from automask_ui.errors import ExportError
-from automask_ui.export.base import Exporter, ExportItem, Found
-from automask_ui.export.files import png_bytes, read_pixels, zipped_pictures
+from automask_ui.export.base import HIDES, Exporter, ExportItem, Found
+from automask_ui.export.files import jpeg_bytes, png_bytes, read_pixels, zipped_pictures
 from automask_ui.overlay import draw
 
 __all__ = ["EXPORTERS"]
 
-
-def _write(item: ExportItem, file: BinaryIO) -> None:
-    file.write(png_bytes(draw(item.image, item.masks)))
+_NEAR = 32  # of 255 levels: a pixel that JPEG has moved by more no longer looks as it was painted
 
 
-def _read(file: BinaryIO, item: ExportItem) -> Iterator[Found]:
+def _drawn(item: ExportItem) -> np.ndarray:
+    return draw(item.image, item.masks, colours=item.colours)
+
+
+def _write_png(item: ExportItem, file: BinaryIO) -> None:
+    file.write(png_bytes(_drawn(item)))
+
+
+def _write_jpeg(item: ExportItem, file: BinaryIO) -> None:
+    file.write(jpeg_bytes(_drawn(item)))
+
+
+def _read_png(file: BinaryIO, item: ExportItem) -> Iterator[Found]:
     """The picture has no single masks in it: all of them count as found where every pixel is as drawn."""
-    if not np.array_equal(read_pixels(file.read()), draw(item.image, item.masks)):
+    if not np.array_equal(read_pixels(file.read()), _drawn(item)):
         raise ExportError("The overlay picture came back with other pixels, so it was not kept. Please report this.")
     yield from item.masks.rle
+
+
+def _read_jpeg(file: BinaryIO, item: ExportItem) -> Iterator[Found]:
+    """Of every mask, the pixels that look as they were painted."""
+    pixels, drawn = read_pixels(file.read()), _drawn(item)
+    if pixels.shape != drawn.shape:
+        raise ExportError("The overlay picture came back in another size, so it was not kept. Please report this.")
+    near = np.abs(pixels.astype(np.int16) - drawn).max(axis=2) <= _NEAR
+    for rle in item.masks.rle:
+        window, (left, top) = rle_codec.decode_window(rle)
+        height, width = window.shape
+        seen = window & near[top : top + height, left : left + width]
+        yield rle_codec.encode_window(seen, (left, top), item.size_hw)
 
 
 EXPORTERS = (
@@ -32,6 +56,15 @@ EXPORTERS = (
         title="Overlay picture (PNG)",
         hint="The photo with coloured masks, to look at and to show.",
         reader="Pillow",
-        **zipped_pictures("png", _write, _read),
+        **zipped_pictures("png", _write_png, _read_png),
+    ),
+    Exporter(
+        name="overlay-jpeg",
+        title="Overlay picture (JPEG)",
+        hint="The same as a small file, for mail and slides.",
+        reader=f"Pillow, {_NEAR} of 255 levels allowed",
+        change=HIDES,
+        loses="JPEG blurs sharp edges: some pixels of a mask look different.",
+        **zipped_pictures("jpg", _write_jpeg, _read_jpeg),
     ),
 )

@@ -13,7 +13,9 @@ import numpy as np
 from automask_ui import rle as rle_codec
 from automask_ui.export.base import Exporter, ExportItem, Found, unique_stems
 from automask_ui.export.files import png_bytes, read_pixels, zip_add
+from automask_ui.labels import clean_text
 from automask_ui.rle import Rle
+from automask_ui.table import safe_cell
 
 __all__ = ["EXPORTERS", "METADATA_COLUMNS", "metadata_csv"]
 
@@ -36,15 +38,20 @@ METADATA_COLUMNS = (
 
 
 def metadata_csv(item: ExportItem) -> str:
-    """The 14 columns of upstream's script, one line a mask; ``id`` is the number shown, and the picture's name."""
+    """The 14 columns of upstream's script, one line a mask; ``id`` is the number shown, and the picture's name.
+
+    Where masks have labels, these are a fifteenth.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(METADATA_COLUMNS)
-    for id_, mask in zip(item.ids, item.masks, strict=True):
+    labelled = any(item.labels)
+    writer.writerow([*METADATA_COLUMNS, *["label"] * labelled])
+    for id_, label, mask in zip(item.ids, item.labels, item.masks, strict=True):
         writer.writerow(
             [
                 *(id_, mask.area, *mask.bbox_xywh, *mask.point_xy),
                 *(mask.predicted_iou, mask.stability_score, *mask.crop_box_xywh),
+                *[safe_cell(clean_text(label))] * labelled,
             ]
         )
     return text.getvalue()

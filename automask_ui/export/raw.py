@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pycocotools import mask as coco
 
 from automask_ui.export.base import Exporter, ExportItem, Found
 from automask_ui.export.files import read_json, write_json, zipped_pictures
+from automask_ui.labels import clean_text
 
 __all__ = ["EXPORTERS"]
 
 
 def _write(output_mode: str, item: ExportItem, file: BinaryIO) -> None:
-    write_json((mask.to_sam_dict(output_mode) for mask in item.masks), file)
+    write_json(_dicts(output_mode, item), file)
+
+
+def _dicts(output_mode: str, item: ExportItem) -> Iterator[dict[str, Any]]:
+    """Upstream's seven fields, and the label of masks that have one."""
+    for label, mask in zip(item.labels, item.masks, strict=True):
+        label = clean_text(label)
+        yield mask.to_sam_dict(output_mode) | ({"label": label} if label else {})
 
 
 def _read(file: BinaryIO, item: ExportItem) -> Iterator[Found]:
@@ -32,7 +40,7 @@ EXPORTERS = (
     Exporter(
         name="raw",
         title="SAM's dicts (COCO RLE)",
-        hint="For scripts: the seven fields of each mask as SAM returns them; no labels.",
+        hint="For scripts: the seven fields of each mask as SAM returns them, and its label if it has one.",
         reader="pycocotools",
         **zipped_pictures("json", partial(_write, "coco_rle"), _read),
     ),
