@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from automask_ui.archives import is_archive, open_archive
@@ -12,9 +13,20 @@ from automask_ui.errors import ResumeError
 from automask_ui.images import LoadedImage
 from automask_ui.masks import Candidates, MaskResult, MaskSet
 from automask_ui.saved import MAX_JSON_BYTES, NAME, PHOTO, Saved, SavedImage, SavedModel, parse, to_bytes
-from automask_ui.session import Snapshot
+from automask_ui.session import Session, Snapshot
+from automask_ui.store import SessionStore
 
-__all__ = ["check_photo", "extras", "is_same_model", "is_saved", "read_saved", "saved_of", "work_of"]
+__all__ = [
+    "check_model",
+    "check_photo",
+    "extras",
+    "has_model",
+    "is_saved",
+    "read_saved",
+    "restore",
+    "saved_of",
+    "work_of",
+]
 
 MAX_PHOTO_BYTES = 32 * 1024**2  # of a photo's file that goes along; a larger one is asked for
 
@@ -57,9 +69,40 @@ def work_of(saved: Saved, image: LoadedImage) -> Snapshot:
     return Snapshot(saved.model.name, result, saved.numbers, saved.contents, saved.show, saved.edits)
 
 
-def is_same_model(result: MaskResult, model: AvailableModel | None) -> bool:
-    """Whether ``model`` is the one that found masks that were taken up again."""
+def restore(store: SessionStore, owner: str, saved: Saved, image: LoadedImage) -> Session:
+    """Go on with kept work on ``image``; the owner's earlier work is given up.
+
+    Raises:
+        ResumeError: it is another picture.
+    """
+    check_photo(saved, image)
+    session = store.begin(replace(image, name=saved.image.name), owner)
+    session.take_up(work_of(saved, image))
+    store.keep(session)
+    return session
+
+
+def has_model(session: Session, models: Mapping[str, AvailableModel]) -> bool:
+    """Whether other thresholds can be applied: the candidates are here, or the very model that finds them again."""
+    result, model = session.result, models.get(session.model)
+    if result is None or result.has_candidates:
+        return True
     return model is not None and (checksum(model) or "") == result.model_key
+
+
+def check_model(session: Session, models: Mapping[str, AvailableModel]) -> None:
+    """Refuse to look for candidates with another model than the one that found the masks.
+
+    Raises:
+        ResumeError: that model is not on this machine.
+    """
+    if not has_model(session, models):
+        key = session.result.model_key if session.result else ""
+        raise ResumeError(
+            f"These masks were found by {session.model} (SHA-256 {key[:16] or 'not known'}…), which is not on this "
+            "machine: they can be edited and downloaded, but not filtered anew. Press Find masks to find others with "
+            "the model that is chosen."
+        )
 
 
 def _saved_model(name: str, result: MaskResult, model: AvailableModel | None) -> SavedModel:
@@ -84,14 +127,15 @@ def check_photo(saved: Saved, image: LoadedImage) -> None:
         )
 
 
-def extras(saved: Saved, photo: bytes) -> dict[str, bytes]:
-    """The files that let an archive be taken up again: the document, and the photo's own file where it is small."""
-    suffix = PurePosixPath(saved.image.name).suffix.lower()
-    place = f"automask/photo{suffix}"
-    place = place if PHOTO.fullmatch(place) else "automask/photo"
-    if not 0 < len(photo) <= MAX_PHOTO_BYTES:
+def extras(session: Session, models: Mapping[str, AvailableModel]) -> dict[str, bytes]:
+    """The files by which an archive can be taken up again: the document, and the photo's own file where it is small."""
+    image = session.image
+    saved = saved_of(session.snapshot(), image, models)
+    if not 0 < len(image.data) <= MAX_PHOTO_BYTES:
         return {NAME: to_bytes(saved)}
-    return {NAME: to_bytes(saved, place), place: photo}
+    place = f"automask/photo{PurePosixPath(image.name).suffix.lower()}"
+    place = place if PHOTO.fullmatch(place) else "automask/photo"
+    return {NAME: to_bytes(saved, place), place: image.data}
 
 
 def is_saved(path: Path) -> bool:

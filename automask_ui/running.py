@@ -92,12 +92,12 @@ def run_into(session: Session, model: str, steps: Steps, job: Job, speeds: Speed
             begins = step.stage == "encode" and not step.done
             is_due = begins or time.monotonic() - updated >= UPDATE_SECONDS
             if is_due and not job.cancel.is_set():
-                change = session.update(step.snapshot(), model) if step.done else None
+                change = session.update(step.snapshot(), model) if step.done and not job.is_whole else None
                 updated = time.monotonic()
                 stage = "decode" if begins and is_read else step.stage
                 yield Progress(stage, step.done, step.total, pace.seconds_left(step, stage), change)
             if job.cancel.is_set():
-                change = session.update(step.snapshot(), model) if step.done else None
+                change = session.update(step.snapshot(), model) if step.done and not job.is_whole else None
                 # Ended before it is told: whoever was told to stop may never come back for the rest.
                 session.end(job)
                 stage = "superseded" if job.is_superseded else "stopped"

@@ -86,11 +86,13 @@ class Job:
         ended: set once it has.
         settings: what it applies to a finished run; such a job gives way to newer settings. None for a real run.
         is_superseded: it was ended for newer ones.
+        is_whole: the session keeps what it has until the run is through.
     """
 
     def __init__(self, settings: GeneratorOptions | None = None) -> None:
         self.settings = settings
         self.is_superseded = False
+        self.is_whole = False
         self.cancel = threading.Event()
         self.ended = threading.Event()
 

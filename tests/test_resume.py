@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -15,15 +16,16 @@ import pytest
 from fakes import FakeEngine, FakeModel, fake_models
 from PIL import Image
 
-from automask_ui import rle
+from automask_ui import rle, running
 from automask_ui.errors import ArchiveError, ResumeError
 from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.export.hard_masks import hard_items
 from automask_ui.images import LoadedImage, load_image
 from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.options import GeneratorOptions
-from automask_ui.resume import check_photo, extras, is_saved, read_saved, saved_of, work_of
+from automask_ui.resume import check_photo, extras, has_model, is_saved, read_saved, restore, saved_of, work_of
 from automask_ui.saved import NAME, Saved, parse, to_bytes
+from automask_ui.service import Service
 from automask_ui.session import Session, ShowOnly
 
 LOOSE = GeneratorOptions(
@@ -131,7 +133,7 @@ def test_hard_masks_and_scores_that_were_not_measured_come_back(tmp_path: Path) 
 def test_every_archive_carries_the_work_and_the_photo(name: str, session: Session, tmp_path: Path) -> None:
     ids, masks = session.shown()
     item = ExportItem(session.image.name, session.image.rgb, masks, ids, ("",) * len(ids))
-    report = export(name, [item], tmp_path, extras(kept(session), session.image.data))
+    report = export(name, [item], tmp_path, extras(session, MODELS))
     assert is_saved(report.path)
     after, data = read_saved(report.path)
     assert data == session.image.data
@@ -141,7 +143,7 @@ def test_every_archive_carries_the_work_and_the_photo(name: str, session: Sessio
 
 def test_large_photo_stays_outside(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("automask_ui.resume.MAX_PHOTO_BYTES", 100)
-    files = extras(kept(session), session.image.data)
+    files = extras(session, MODELS)
     assert list(files) == [NAME]
     assert json.loads(files[NAME])["image"]["file"] is None
 
@@ -295,14 +297,14 @@ def test_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_photo_bomb_is_refused(tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = archive(tmp_path / "bomb.zip", extras(kept(session), session.image.data))
+    path = archive(tmp_path / "bomb.zip", extras(session, MODELS))
     monkeypatch.setattr("automask_ui.resume.MAX_PHOTO_BYTES", 1000)
     with pytest.raises(ArchiveError, match=r"photo\.png .* more than"):
         read_saved(path)
 
 
 def test_size_in_the_header_is_not_believed(tmp_path: Path, session: Session) -> None:
-    path = archive(tmp_path / "x.zip", extras(kept(session), session.image.data), zipfile.ZIP_STORED)
+    path = archive(tmp_path / "x.zip", extras(session, MODELS), zipfile.ZIP_STORED)
     data = bytearray(path.read_bytes())
     entry = data.rindex(b"PK\x01\x02", 0, data.rindex(b"automask/photo"))
     data[entry + 24 : entry + 28] = (5).to_bytes(4, "little")  # uncompressed size
@@ -353,3 +355,111 @@ def test_checked_rle_is_the_rle(mask: np.ndarray) -> None:
     assert rle.checked(coded["counts"].decode(), (37, 53)) == coded
     with pytest.raises(ValueError, match="its runs are not"):
         rle.checked(coded["counts"].decode(), (37, 54))
+
+
+# In the service
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def service(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Service:
+    monkeypatch.setattr(running, "UPDATE_SECONDS", 0.0)
+    return Service(lambda name: engine, fake_models("fake"), "fake")
+
+
+@pytest.fixture
+def taken_up(service: Service, session: Session) -> Session:
+    return restore(service.store, "bob", parse(to_bytes(kept(session))), session.image)
+
+
+def test_slider_of_work_that_was_taken_up_finds_the_candidates_again(
+    service: Service, engine: FakeEngine, session: Session, taken_up: Session
+) -> None:
+    before = taken_up.passing()[0]
+    taken_up.show_only(ShowOnly())
+    session.show_only(ShowOnly())
+    seen = [(progress.stage, len(taken_up.passing()[0])) for progress in service.refilter(taken_up, LOOSE)]
+    assert before
+    # The masks stay until all candidates are there.
+    assert len({count for stage, count in seen if stage != "done"}) == 1
+    assert seen[-1][0] == "done"
+    assert engine.decoded
+    session.update(result_of(session.image.rgb, LOOSE))
+    assert taken_up.passing()[0] == session.passing()[0]
+    assert taken_up.edits == session.edits
+    decoded = engine.decoded
+    assert [progress.stage for progress in service.refilter(taken_up, LOOSE.replace(pred_iou_thresh=0.9))] == ["done"]
+    assert engine.decoded == decoded
+
+
+def test_stopping_that_leaves_the_masks(service: Service, taken_up: Session) -> None:
+    before = taken_up.snapshot()
+    for progress in service.refilter(taken_up, LOOSE.replace(pred_iou_thresh=0.71)):
+        if progress.stage == "decode":
+            service.stop(taken_up)
+    assert progress.stage == "stopped"
+    assert taken_up.snapshot().result is before.result
+
+
+def test_same_settings_need_no_model(service: Service, engine: FakeEngine, taken_up: Session) -> None:
+    assert taken_up.result is not None
+    assert not list(service.refilter(taken_up, taken_up.result.options))
+    assert not engine.decoded
+
+
+@pytest.mark.parametrize("content", [b"other weights", None], ids=["other file of that name", "no such model"])
+def test_other_model_does_not_pass_for_the_same(
+    service: Service, taken_up: Session, tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(content or b"")
+    found = service.models.pop("fake")
+    if content:
+        service.models["fake"] = replace(found, path=path)
+    assert not has_model(taken_up, service.models)
+    for ask in (lambda: list(service.refilter(taken_up, LOOSE)), lambda: service.resume(taken_up)):
+        with pytest.raises(ResumeError, match=r"found by fake .* not on this machine"):
+            ask()
+    assert taken_up.job is None
+
+
+def test_checksum_of_the_model_is_kept_and_known_again(service: Service, session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"weights")
+    service.models["fake"] = replace(service.models["fake"], path=path)
+    document = saved_of(session.snapshot(), session.image, service.models)
+    assert document.model is not None
+    assert document.model.sha256 == hashlib.sha256(b"weights").hexdigest()
+    other = restore(service.store, "bob", document, session.image)
+    assert has_model(other, service.models)
+    # Kept once more without the model, it still says which one it was.
+    assert saved_of(other.snapshot(), session.image, {}).model == replace(document.model, title="fake")
+
+
+def test_new_run_takes_the_place_of_work_that_was_taken_up(service: Service, taken_up: Session) -> None:
+    assert [*service.find(taken_up, "fake", LOOSE)][-1].stage == "done"
+    assert taken_up.result is not None
+    assert taken_up.result.has_candidates
+    assert not taken_up.result.partial
+
+
+def test_wrong_photo_leaves_the_earlier_work(service: Service, session: Session) -> None:
+    mine = service.store.begin(session.image, "bob")
+    other = LoadedImage(np.zeros((37, 53, 3), np.uint8), "other.png", ())
+    with pytest.raises(ResumeError):
+        restore(service.store, "bob", kept(session), other)
+    assert service.store.current("bob") is mine
+
+
+def test_page_download_is_the_way_back(service: Service, session: Session) -> None:
+    mine = service.store.begin(session.image, "ann")
+    mine.take_up(session.snapshot())
+    report = service.export(mine, "masks", mine.shown()[0][:2])
+    after, photo = read_saved(report.path)
+    assert photo == session.image.data
+    assert after.numbers == session.snapshot().numbers
+    assert after.edits == session.edits
