@@ -232,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     crops, full = (load_pool(options.state_dir / f"pool-{side}") for side in (384, 512))
     code = learn_code(sam, (crops, full), 60 * options.minutes)
     sam = start_from_code(sam, code, full)
-    before = next(stage.until for index, stage in enumerate(STAGES) if STAGES[index + 1].name == "decoder")
+    before = next(stage.until for index, stage in enumerate(STAGES) if STAGES[index + 1].name == "full")
     run = new_run(sam, old.head, old.minutes, skip_to=before)
     run.step = old.step
     save_run(run, options.state_dir)

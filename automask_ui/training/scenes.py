@@ -24,6 +24,9 @@ from automask_ui.training.textures import (
 )
 
 
+CROWD_SHARE = 0.2
+
+
 @dataclass(frozen=True, eq=False)
 class Scene:
     """One picture and who owns each of its pixels.
@@ -82,6 +85,10 @@ def draw_scene(rng: np.random.Generator, size_hw: SizeHW, photos: Sequence[Float
     canvas = _Canvas(np.zeros((*size_hw, 3), np.float32), np.zeros(size_hw, np.int16), palette, photos)
     _paint_ground(rng, canvas)
     short = min(size_hw)
+    if rng.random() < CROWD_SHARE:
+        _paint_crowd(rng, canvas)
+        if rng.random() < 0.5:
+            return Scene(_photograph(rng, canvas.image), canvas.ids, np.asarray(canvas.parents, dtype=np.int16))
     radii = short * np.exp(rng.uniform(np.log(0.025), np.log(0.4), rng.integers(2, 26)))
     if rng.random() < 0.35:
         # A portrait: one large thing, and the rest in front of it or around it.
@@ -129,6 +136,30 @@ def _paint_group(rng: np.random.Generator, canvas: _Canvas, centre: tuple[float,
             # A generator started anew from one seed draws the same outline and surface again.
             maker = np.random.default_rng(seed) if alike else rng
             _paint_thing(maker, canvas, (x, y), radius * rng.uniform(0.8, 1.15), colour_near(rng, colour, 0.03))
+
+
+def _paint_crowd(rng: np.random.Generator, canvas: _Canvas) -> None:
+    """Things alike all over the picture and apart from each other: only place tells one from the next."""
+    height, width = canvas.size_hw
+    spacing = min(height, width) * log_uniform(rng, 0.1, 0.35)
+    radius = spacing * rng.uniform(0.3, 0.47)
+    jitter = (spacing / 2 - radius) * rng.uniform(0, 0.9)
+    turn, missing = rng.normal(0, 0.3), rng.uniform(0, 0.25)
+    offsets = (np.arange(-12, 13) + rng.random()) * spacing
+    colour, spread, seed = canvas.colour(rng), rng.choice([0.01, 0.05, 0.12]), int(rng.integers(2**31))
+    likeness = rng.choice(["twins", "one outline each", "all different"], p=[0.5, 0.3, 0.2])
+    for x in offsets:
+        for y in offsets:
+            column = width / 2 + x * np.cos(turn) - y * np.sin(turn) + rng.normal(0, jitter / 2)
+            row = height / 2 + x * np.sin(turn) + y * np.cos(turn) + rng.normal(0, jitter / 2)
+            if not (0 < column < width and 0 < row < height) or rng.random() < missing:
+                continue
+            maker = rng if likeness == "all different" else np.random.default_rng(seed)
+            if likeness == "one outline each":
+                seed += 1
+            _paint_thing(
+                maker, canvas, (column, row), radius * rng.uniform(0.9, 1.05), colour_near(rng, colour, spread)
+            )
 
 
 def _paint_thing(

@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 SEED = 7
 AFFINITY_CELLS = 256
 AVERAGE_DECAY = 0.996
-WARMUP_STEPS = 60
+WARMUP_STEPS = 120
 GRADIENT_NORM = 1.0
 WEIGHT_DECAY = 0.02
 SAVE_EVERY_S = 120
@@ -85,7 +85,7 @@ STAGES = (
     Stage("decoder", 0.88, 512, 512, 6, 16, 1024, 448, 1.2e-3, 0.3, 1.0, 0.0),
     Stage("full", 1.0, 512, 512, 4, 16, 1280, 512, 8e-4, 0.3, 1.0, 0.2),
 )
-POOL_SCENES = {384: 6000, 512: 1200}
+POOL_SCENES = {384: 6000, 512: 2000}
 
 
 @dataclass(eq=False)
