@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from automask_ui import __version__
 from automask_ui import rle as rle_codec
 from automask_ui.edits import Edits
 from automask_ui.errors import LabelError, OptionError, ResumeError
@@ -120,7 +121,7 @@ def _mask_row(masks: MaskSet, row: int, number: int) -> dict[str, Any]:
 
 def _versions() -> dict[str, str]:
     """Packages on which the masks may depend, for whoever has to explain a difference."""
-    found = {}
+    found = {"automask-ui": __version__}
     for name in _PACKAGES:
         try:
             found[name] = version(name)

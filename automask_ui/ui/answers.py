@@ -8,10 +8,11 @@ from typing import Any
 
 import gradio as gr
 
+from automask_ui.ui.arrivals import Arrival, Arrivals
 from automask_ui.ui.controls import CUSTOM
 from automask_ui.ui.errors import friendly
 from automask_ui.ui.handlers import Handlers, Screen, Visitor
-from automask_ui.ui.parts import Parts, painted, played, read
+from automask_ui.ui.parts import Parts, arrived, painted, played, read
 from automask_ui.ui.status import status
 from automask_ui.ui.texts import words_for
 
@@ -27,6 +28,7 @@ class Answers:
     def __init__(self, parts: Parts, handlers: Handlers) -> None:
         self._parts = parts
         self._handlers = handlers
+        self._arrivals = Arrivals(handlers)
 
     # Opening
 
@@ -37,20 +39,26 @@ class Answers:
 
     @friendly
     def open_photo(self, path: str | None, request: gr.Request) -> Outputs:
-        """A photo, which leaves the drop zone free for the next one."""
-        return (None, *painted(self._handlers.open(_visitor(request), path)))
+        """A photo."""
+        return arrived(self._parts, self._arrivals.open(_visitor(request), path))
+
+    @friendly
+    def open_files(self, paths: list[str] | None, request: gr.Request) -> Outputs:
+        """Several files, or kept work."""
+        return arrived(self._parts, self._arrivals.bring(_visitor(request), paths or []))
 
     @friendly
     def open_sample(self, event: gr.EventData, request: gr.Request) -> Outputs:
         """A sample photo."""
-        return (None, *painted(self._handlers.open_sample(_visitor(request), event._data)))
+        return arrived(self._parts, Arrival(self._handlers.open_sample(_visitor(request), event._data)))
 
-    def free_drop_zone(self) -> None:
-        """Nothing in the drop zone: a file that could not be opened does not stay there."""
-        return None
+    def free_drop_zones(self) -> tuple[None, None]:
+        """Nothing in the drop zones: a file that could not be opened does not stay there."""
+        return None, None
 
     def leave(self, request: gr.Request) -> None:
         """The tab was closed."""
+        self._arrivals.forget(_visitor(request))
         self._handlers.forget(_visitor(request))
 
     # Running

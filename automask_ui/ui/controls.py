@@ -10,7 +10,7 @@ from automask_ui.options import PARAMETERS, PRESETS, GeneratorOptions, Parameter
 from automask_ui.point_grids import parse_point_grids
 from automask_ui.session import ShowOnly
 
-__all__ = ["CUSTOM", "Controls", "preset_values", "slider_value"]
+__all__ = ["CUSTOM", "Controls", "controls_of", "preset_values", "slider_value"]
 
 CUSTOM = "custom"
 
@@ -75,6 +75,25 @@ def preset_values(preset: str, thresholds: Mapping[str, float]) -> dict[str, flo
     """Slider values of a preset for a model with these default thresholds."""
     flat = PRESETS[preset].options(**thresholds).flat()
     return {row.field: slider_value(row, flat[row.field]) for row in PARAMETERS.values()}
+
+
+def controls_of(model: str, options: GeneratorOptions, show: ShowOnly, thresholds: Mapping[str, float]) -> Controls:
+    """Controls that say ``options`` and ``show``, under the name of a preset where one says the same."""
+    flat = options.flat()
+    grids = options.grid.point_grids
+    values = {row.field: row.default if flat[row.field] is None else flat[row.field] for row in PARAMETERS.values()}
+    controls = Controls(
+        model,
+        CUSTOM,
+        {name: slider_value(PARAMETERS[name], value) for name, value in values.items()},
+        "" if grids is None else "\n\n".join("\n".join(f"{x!r}, {y!r}" for x, y in layer) for layer in grids),
+        show.smallest,
+        show.largest,
+        show.unit,
+        show.covering,
+    )
+    named = (replace(controls, preset=name) for name in PRESETS)
+    return next((one for one in named if one.is_preset(thresholds) and one.options(thresholds) == options), controls)
 
 
 def slider_value(row: Parameter, value: float) -> float:

@@ -65,7 +65,7 @@ class Handlers:
         session = self.service.open_sample(visitor.owner, next(iter(self.service.samples)))
         sample = self.service.first_sample
         if not sample.ready.is_set():
-            yield self._screen(visitor, session, status(visitor.words.say("status.preparing"), "busy", -1))
+            yield self.screen(visitor, session, status(visitor.words.say("status.preparing"), "busy", -1))
         while not sample.ready.wait(_POLL_SECONDS):
             if not self._is_current(session):
                 return
@@ -73,26 +73,26 @@ class Handlers:
             return
         if sample.result is None:
             line = visitor.words.say("status.no_sample", why=sample.error).strip()
-            yield self._screen(visitor, session, status(line, "error"))
+            yield self.screen(visitor, session, status(line, "error"))
             return
         if session.result is None:
             self.service.take_sample(session)
-        yield self._screen(visitor, session, status(visitor.words.say("status.sample")))
+        yield self.screen(visitor, session, status(visitor.words.say("status.sample")))
 
     def open(self, visitor: Visitor, path: str | None) -> Screen:
         """A photo that was dropped, chosen or pasted."""
         if not path:
             raise NoImageError("There is no picture yet: open a photo or pick a sample first.")
         session = self.service.open(visitor.owner, path)
-        return self._screen(visitor, session, sentences.opened_line(visitor.words, session))
+        return self.screen(visitor, session, sentences.opened_line(visitor.words, session))
 
     def open_sample(self, visitor: Visitor, payload: Any) -> Screen:
         """A sample photo, by the name in ``payload``; the first one without a name."""
         name = payload.get("name") if isinstance(payload, dict) else None
         session = self.service.open_sample(visitor.owner, str(name or next(iter(self.service.samples), "")))
         if session.result is not None:
-            return self._screen(visitor, session, status(visitor.words.say("status.sample")))
-        return self._screen(visitor, session, sentences.opened_line(visitor.words, session))
+            return self.screen(visitor, session, status(visitor.words.say("status.sample")))
+        return self.screen(visitor, session, sentences.opened_line(visitor.words, session))
 
     # Running
 
@@ -161,11 +161,11 @@ class Handlers:
                 return
             if progress.stage != "done":
                 line = sentences.progress_line(visitor.words, progress, session, 0.0)
-                yield replace(self._screen(visitor, session, line), is_busy=progress.stage != "stopped")
+                yield replace(self.screen(visitor, session, line), is_busy=progress.stage != "stopped")
             if progress.stage == "stopped":
                 return
         line = sentences.changed_line(visitor.words, session.difference(before))
-        yield replace(self._screen(visitor, session, line), is_busy=False)
+        yield replace(self.screen(visitor, session, line), is_busy=False)
 
     def supersede(self, visitor: Visitor, controls: Controls) -> None:
         """A slider was moved: what is still being done for its last place is of no use."""
@@ -248,7 +248,10 @@ class Handlers:
         x, y = payload.get("x"), payload.get("y")
         if session.result is None or type(x) is not int or type(y) is not int:
             return None
-        sentence = sentences.why_sentence(visitor.words, session.result, explain(session.result, x, y))
+        if session.result.has_candidates:
+            sentence = sentences.why_sentence(visitor.words, session.result, explain(session.result, x, y))
+        else:
+            sentence = visitor.words.say("why.unknown")
         return viewer_note(sentence, x, y)
 
     def export(self, visitor: Visitor, payload: Any) -> ExportReport:
@@ -261,6 +264,11 @@ class Handlers:
         """Free what belongs to a visitor who has left."""
         self._asked.pop(visitor.owner, None)
         self.service.store.forget(visitor.owner)
+
+    def screen(self, visitor: Visitor, session: Session, line: Status) -> Screen:
+        """A session as the page shows it, with ``line`` as its status."""
+        view = self.views.data(session, sentences.empty_sentence(visitor.words, session))
+        return Screen(view, line, sentences.candidates_line(visitor.words, session.result))
 
     # Inside
 
@@ -279,11 +287,7 @@ class Handlers:
             if progress.change is None:
                 yield Screen(status=line)
             else:
-                yield self._screen(visitor, session, line)
-
-    def _screen(self, visitor: Visitor, session: Session, line: Status) -> Screen:
-        view = self.views.data(session, sentences.empty_sentence(visitor.words, session))
-        return Screen(view, line, sentences.candidates_line(visitor.words, session.result))
+                yield self.screen(visitor, session, line)
 
     def _result_of(self, visitor: Visitor) -> MaskResult | None:
         try:

@@ -19,40 +19,53 @@
       find(id)?.setAttribute("aria-keyshortcuts", keys);
       find(id)?.setAttribute("title", title);
     }
+    const chooser = find("photo")?.querySelector("input[type=file]");
+    if (chooser && !chooser.multiple) Object.assign(chooser, { multiple: true, accept: "image/*,.zip,.json" });
     for (const header of document.querySelectorAll("#settings .label-wrap")) {
       header.setAttribute("aria-expanded", String(header.classList.contains("open")));
     }
   };
   new MutationObserver(tell).observe(document.body, { subtree: true, childList: true, attributeFilter: ["class"] });
 
-  const openPhoto = (file) => {
-    const input = find("photo")?.querySelector("input[type=file]");
-    if (!input) return;
-    const files = new DataTransfer();
-    files.items.add(file);
-    input.files = files.files;
+  // A single photo goes to the drop zone; several files, archives and kept work to a field that nobody sees.
+  const isPhoto = (files) => files.length === 1 && !/\.(zip|json)$/i.test(files[0].name);
+  const hand = (files) => {
+    const input = find(isPhoto(files) ? "photo" : "files")?.querySelector("input[type=file]");
+    if (!input || !files.length) return;
+    const list = new DataTransfer();
+    for (const file of files) list.items.add(file);
+    input.files = list.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
   };
+  // The drop zone itself knows single photos only: what else it is given is taken from it.
+  const takeOver = (event, files) => {
+    if (!event.target.closest?.("#photo") || isPhoto(files)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    hand([...files]);
+  };
+  document.addEventListener("change", (event) => takeOver(event, event.target.files ?? []), true);
+  document.addEventListener("drop", (event) => takeOver(event, event.dataTransfer?.files ?? []), true);
 
   // A photo may be pasted anywhere but into a field.
   document.addEventListener("paste", (event) => {
     const file = event.clipboardData?.files?.[0];
-    if (file?.type.startsWith("image/") && !event.target.closest?.("input, textarea, #photo")) openPhoto(file);
+    if (file?.type.startsWith("image/") && !event.target.closest?.("input, textarea, #photo")) hand([file]);
   });
 
   // A photo may be dropped anywhere on the page, a point list on its field.
   document.addEventListener("dragover", (event) => event.preventDefault());
   document.addEventListener("drop", async (event) => {
-    const file = event.dataTransfer?.files?.[0];
-    if (!file || event.target.closest("#photo")) return;
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (!files.length || event.target.closest("#photo")) return;
     event.preventDefault();
     const points = event.target.closest("#group-look") && find("point_grids")?.querySelector("textarea");
     if (points) {
-      points.value = await file.text();
+      points.value = await files[0].text();
       points.dispatchEvent(new Event("input", { bubbles: true }));
       points.dispatchEvent(new Event("blur"));
       return;
     }
-    openPhoto(file);
+    hand(files);
   });
 }

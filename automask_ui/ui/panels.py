@@ -36,6 +36,7 @@ class PhotoPanel:
     """Where a photo comes in."""
 
     upload: UploadImage
+    files: gr.UploadButton  # for whatever is no single photo; the page's script puts it there
     samples: SampleStrip
 
 
@@ -102,7 +103,8 @@ def photo_panel(samples: Mapping[str, Path]) -> PhotoPanel:
         buttons=[],
         elem_id="photo",
     )
-    return PhotoPanel(upload, SampleStrip(samples, elem_id="samples"))
+    files = gr.UploadButton(t("files"), file_count="multiple", visible="hidden", elem_id="files")  # type: ignore[arg-type]
+    return PhotoPanel(upload, files, SampleStrip(samples, elem_id="samples"))
 
 
 def model_panel(models: Mapping[str, AvailableModel], default: str) -> ModelPanel:

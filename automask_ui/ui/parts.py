@@ -8,13 +8,14 @@ from typing import Any
 
 import gradio as gr
 
+from automask_ui.ui.arrivals import Arrival
 from automask_ui.ui.controls import Controls
 from automask_ui.ui.handlers import Screen
 from automask_ui.ui.panels import ModelPanel, PhotoPanel, RunPanel, ShowPanel, SlidersPanel
 from automask_ui.ui.status import StatusLine
 from automask_ui.ui.viewer import MaskViewer
 
-__all__ = ["Parts", "painted", "played", "read"]
+__all__ = ["Parts", "arrived", "painted", "played", "read"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,13 @@ class Parts:
         return [self.viewer, self.status, self.sliders.candidates, self.run.find, self.run.stop]
 
     @property
+    def arrival(self) -> list[Any]:
+        """The outputs of :func:`arrived`, in its order: the drop zones, the screen, and every control."""
+        show, sliders, model = self.show, self.sliders, self.model
+        controls = [model.model, model.preset, sliders.points.text, show.smallest, show.largest, show.unit]
+        return [self.photo.upload, self.photo.files, *self.screen, *controls, show.covering, *sliders.all.values()]
+
+    @property
     def settings(self) -> list[Any]:
         """What a preset or a model sets: its description, device and forecast, the preset and every slider."""
         return [self.model.info, self.device, self.run.forecast, self.model.preset, *self.sliders.all.values()]
@@ -70,6 +78,17 @@ def painted(screen: Screen) -> tuple[Any, ...]:
     if screen.is_busy is None:
         return (*parts, gr.skip(), gr.skip())
     return (*parts, gr.update(interactive=not screen.is_busy), gr.update(interactive=screen.is_busy))
+
+
+def arrived(parts: Parts, arrival: Arrival) -> tuple[Any, ...]:
+    """Outputs for what was opened; the drop zones are free for what comes next."""
+    controls = arrival.controls
+    if controls is None:
+        return (None, None, *painted(arrival.screen), *[gr.skip()] * (7 + len(parts.sliders.all)))
+    shown = (controls.smallest, controls.largest or 0, controls.unit, controls.covering)
+    sliders = (controls.values[name] for name in parts.sliders.all)
+    names = (controls.model, controls.preset, controls.points_text)
+    return (None, None, *painted(arrival.screen), *names, *shown, *sliders)
 
 
 def played(screens: Iterator[Screen]) -> Iterator[tuple[Any, ...]]:

@@ -21,6 +21,7 @@ __all__ = [
     "model_line",
     "opened_line",
     "progress_line",
+    "restored_line",
     "stopped_line",
     "why_sentence",
 ]
@@ -98,10 +99,27 @@ def opened_line(words: Words, session: Session) -> Status:
     return status(" ".join([sentence, *session.image.notes]))
 
 
+def restored_line(words: Words, session: Session, is_complete: bool) -> Status:
+    """Work that was taken up; ``is_complete`` says whether its model is here."""
+    masks, name = len(session.shown()[0]), session.image.name
+    if session.result is None:
+        return opened_line(words, session)
+    parts = [words.count("restore.done", masks, name=name, masks=masks)]
+    if not is_complete:
+        parts.append(words.say("restore.no_model", model=session.model))
+    elif session.result.partial:
+        parts.append(words.say("restore.partial"))
+    else:
+        parts.append(words.say("restore.sliders"))
+    return status(" ".join(parts), "done")
+
+
 def candidates_line(words: Words, result: MaskResult | None) -> str:
     """How many candidates of a result pass."""
     if result is None:
         return words.say("candidates.none")
+    if not result.has_candidates:
+        return words.say("candidates.unknown")
     decoded = int(result.candidates.decoded.sum())
     return words.say("candidates", passing=len(result.masks), all=decoded)
 

@@ -12,6 +12,7 @@ EN: dict[str, str] = {
     # Header and photo
     "photo": "Photo",
     "photo.drop": "Drop a photo here, click to choose one, or paste it",
+    "files": "Several photos, or work that was downloaded",
     "samples": "Sample photos",
     "sample.open": "Open the sample photo {name}",
     # Model and presets
@@ -47,6 +48,7 @@ EN: dict[str, str] = {
     "forecast.time": "about {time}",
     "forecast.pending": "not applied yet",
     "candidates": "{passing:,} of {all:,} candidates pass",
+    "candidates.unknown": "Taken up without candidates: moving a slider has the model find them again",
     "candidates.none": "No candidates yet: press Find masks",
     # Time
     "seconds": "{n} s",
@@ -86,6 +88,13 @@ EN: dict[str, str] = {
     "status.exporting": "Writing the file and reading it back…",
     "status.points": "{points:,} points of your own in {layers} layers: press Find masks.",
     "status.points.one": "{points:,} points of your own in {layers} layer: press Find masks.",
+    # Work taken up again
+    "restore.done": "{name} is back as you left it: {masks:,} masks.",
+    "restore.done.one": "{name} is back as you left it: {masks:,} mask.",
+    "restore.sliders": "Moving a slider has the model look at the picture once more.",
+    "restore.partial": "The run was not finished: Continue looks at the whole picture again.",
+    "restore.no_model": "Its model {model} is not here: edit and download as you like, or press Find masks for others.",
+    "restore.photo": "Now drop its photo, {name} ({width:,} × {height:,} px).",
     # Nothing found
     "empty.none": "0 of {all:,} candidates pass.",
     "empty.threshold": "{n:,} fall to {title} {value:g}: lower it?",
@@ -93,6 +102,7 @@ EN: dict[str, str] = {
     "empty.other": "Try another preset.",
     "empty.show": "All {all:,} masks are hidden by Show only: widen it?",
     # A place without a mask
+    "why.unknown": "Why there is no mask here is known once a slider has been moved.",
     "why.none": "No candidate covers this place. A denser grid may find one.",
     "why.kept": "A mask here is hidden by Show only.",
     "why.dropped": "A mask here has {score:.2f} and falls to {title} {value:g}: lower it?",

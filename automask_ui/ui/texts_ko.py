@@ -8,6 +8,7 @@ KO: dict[str, str] = {
     # Header and photo
     "photo": "사진",
     "photo.drop": "사진을 끌어다 놓거나, 클릭해서 고르거나, 붙여넣으세요",
+    "files": "여러 사진, 또는 내려받은 작업",
     "samples": "예시 사진",
     "sample.open": "예시 사진 {name} 열기",
     # Model and presets
@@ -89,6 +90,7 @@ KO: dict[str, str] = {
     "forecast.time": "약 {time}",
     "forecast.pending": "아직 적용 안 됨",
     "candidates": "후보 {all:,}개 중 {passing:,}개 통과",
+    "candidates.unknown": "후보 없이 이어받았습니다. 슬라이더를 움직이면 모델이 후보를 다시 찾습니다",
     "candidates.none": "아직 후보가 없습니다. ‘마스크 찾기’를 누르세요",
     # Time
     "seconds": "{n}초",
@@ -128,6 +130,13 @@ KO: dict[str, str] = {
     "status.exporting": "파일을 쓰고 다시 읽어 확인하는 중…",
     "status.points": "직접 지정한 점 {points:,}개, {layers}단계. ‘마스크 찾기’를 누르세요.",
     "status.points.one": "직접 지정한 점 {points:,}개, {layers}단계. ‘마스크 찾기’를 누르세요.",
+    # Work taken up again
+    "restore.done": "{name} 작업을 그대로 이어받았습니다. 마스크 {masks:,}개.",
+    "restore.done.one": "{name} 작업을 그대로 이어받았습니다. 마스크 {masks:,}개.",
+    "restore.sliders": "슬라이더를 움직이면 모델이 사진을 한 번 더 살펴봅니다.",
+    "restore.partial": "끝나지 않은 실행입니다. 이어서 찾기를 누르면 사진 전체를 다시 살펴봅니다.",
+    "restore.no_model": "모델 {model}이(가) 여기에 없습니다. 편집과 내려받기는 됩니다. 마스크 찾기를 누르면 새로 찾습니다.",
+    "restore.photo": "이제 이 작업의 사진 {name}({width:,} × {height:,} px)을 놓아 주세요.",
     # Nothing found
     "empty.none": "후보 {all:,}개 중 통과한 것이 없습니다.",
     "empty.threshold": "{n:,}개가 {title} {value:g} 기준에 걸립니다. 낮춰 볼까요?",
@@ -135,6 +144,7 @@ KO: dict[str, str] = {
     "empty.other": "다른 프리셋을 써 보세요.",
     "empty.show": "마스크 {all:,}개가 모두 ‘보기 범위’ 때문에 숨었습니다. 범위를 넓혀 볼까요?",
     # A place without a mask
+    "why.unknown": "여기에 마스크가 없는 까닭은 슬라이더를 한 번 움직이면 알 수 있습니다.",
     "why.none": "이 자리를 덮는 후보가 없습니다. 격자를 더 촘촘하게 하면 찾을 수도 있습니다.",
     "why.kept": "여기 있는 마스크는 ‘보기 범위’ 때문에 숨었습니다.",
     "why.dropped": "여기 있는 마스크는 {score:.2f}점이라 {title} {value:g} 기준에 걸립니다. 낮춰 볼까요?",

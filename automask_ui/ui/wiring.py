@@ -58,14 +58,15 @@ def _wire_opening(page: gr.Blocks, parts: Parts, answers: Answers) -> None:
     visited = page.load(answers.first_visit, None, parts.screen, **_ASKED)
     visited.then(answers.settle, parts.controls, parts.settings, **_QUICK)
 
-    outputs = [parts.photo.upload, *parts.screen]
+    photo, zones = parts.photo, [parts.photo.upload, parts.photo.files]
     opened = [
-        parts.photo.upload.upload(answers.open_photo, parts.photo.upload, outputs, **_ASKED),
-        parts.photo.samples.pick(answers.open_sample, None, outputs, **_ASKED),
-        parts.viewer.open_sample(answers.open_sample, None, outputs, **_ASKED),
+        photo.upload.upload(answers.open_photo, photo.upload, parts.arrival, **_ASKED),
+        photo.files.upload(answers.open_files, photo.files, parts.arrival, **_ASKED),
+        photo.samples.pick(answers.open_sample, None, parts.arrival, **_ASKED),
+        parts.viewer.open_sample(answers.open_sample, None, parts.arrival, **_ASKED),
     ]
     for event in opened:
-        event.failure(answers.free_drop_zone, None, parts.photo.upload, **_QUICK)
+        event.failure(answers.free_drop_zones, None, zones, **_QUICK)
         event.success(answers.settle, parts.controls, parts.settings, **_QUICK)
 
 

@@ -1,0 +1,101 @@
+"""What becomes of the files that a visitor brings: a photo, or kept work with or without its photo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from automask_ui.errors import ImageError, NoImageError, ResumeError, RunGoneError
+from automask_ui.images import LoadedImage, load_image
+from automask_ui.resume import check_photo, has_model, is_saved, read_saved, restore
+from automask_ui.saved import Saved
+from automask_ui.session import Session
+from automask_ui.ui import sentences
+from automask_ui.ui.controls import Controls, controls_of
+from automask_ui.ui.handlers import Handlers, Screen, Visitor
+from automask_ui.ui.status import status
+
+__all__ = ["Arrival", "Arrivals"]
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What to show, and where the controls are to be set; None leaves them."""
+
+    screen: Screen
+    controls: Controls | None = None
+
+
+class Arrivals:
+    """Opens what comes in, on the page's handlers."""
+
+    def __init__(self, handlers: Handlers) -> None:
+        self._handlers = handlers
+        self._service = handlers.service
+        self._waiting: dict[str, Saved] = {}  # owner -> kept work that waits for its photo
+
+    def open(self, visitor: Visitor, path: str | None) -> Arrival:
+        """One photo: a new picture, or the one that kept work waits for.
+
+        Raises:
+            ResumeError: kept work waits for another picture. Opened once more, it is a new one.
+        """
+        waiting = self._waiting.pop(visitor.owner, None)
+        if waiting is None or not path:
+            return Arrival(self._handlers.open(visitor, path))
+        try:
+            return self._take_up(visitor, waiting, load_image(path))
+        except ResumeError as error:
+            raise ResumeError(f"{error} To work on it by itself, drop it once more.") from error
+
+    def bring(self, visitor: Visitor, paths: list[str]) -> Arrival:
+        """Several files, or one that is no photo.
+
+        Raises:
+            ResumeError: there is no kept work in them, or more than one.
+            ArchiveError: a ZIP cannot be read.
+        """
+        files = [Path(path) for path in paths]
+        kept = [file for file in files if is_saved(file)]
+        if len(kept) != 1:
+            raise ResumeError(f"{len(kept)} of these {len(files)} files hold kept work: drop one, and its photo.")
+        saved, photo = read_saved(kept[0])
+        if photo is not None:
+            return self._take_up(visitor, saved, load_image(photo, name=saved.image.name))
+        others = [file for file in files if file not in kept]
+        if others:
+            return self._take_up(visitor, saved, load_image(others[0]))
+        if (here := self._open_photo(visitor, saved)) is not None:
+            return self._take_up(visitor, saved, here)
+        self._waiting[visitor.owner] = saved
+        height, width = saved.image.size_hw
+        line = visitor.words.say("restore.photo", name=saved.image.name, width=width, height=height)
+        return Arrival(Screen(status=status(line)))
+
+    def forget(self, visitor: Visitor) -> None:
+        """Free what belongs to a visitor who has left."""
+        self._waiting.pop(visitor.owner, None)
+
+    def _open_photo(self, visitor: Visitor, saved: Saved) -> LoadedImage | None:
+        """The photo that is open, if it is the one."""
+        try:
+            image = self._service.store.current(visitor.owner).image
+            check_photo(saved, image)
+        except (NoImageError, RunGoneError, ResumeError, ImageError):
+            return None
+        return image
+
+    def _take_up(self, visitor: Visitor, saved: Saved, image: LoadedImage) -> Arrival:
+        session = restore(self._service.store, visitor.owner, saved, image)
+        return self.arrived(visitor, session)
+
+    def arrived(self, visitor: Visitor, session: Session) -> Arrival:
+        """Work that was taken up, with its settings."""
+        is_complete = has_model(session, self._service.models)
+        line = sentences.restored_line(visitor.words, session, is_complete)
+        screen = self._handlers.screen(visitor, session, line)
+        if session.result is None:
+            return Arrival(screen)
+        model = session.model if is_complete and session.model in self._service.models else self._service.default_model
+        thresholds = self._service.thresholds(model)
+        return Arrival(screen, controls_of(model, session.result.options, session.show, thresholds))

@@ -1,0 +1,217 @@
+"""Files that a visitor brings: what is taken up, what is asked for, what is refused."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fakes import FakeEngine, FakeModel, fake_models
+from PIL import Image
+
+from automask_ui import running
+from automask_ui.errors import ArchiveError, ResumeError, UnreadableImageError
+from automask_ui.options import GeneratorOptions
+from automask_ui.saved import NAME
+from automask_ui.service import Service
+from automask_ui.session import Session, ShowOnly
+from automask_ui.ui.arrivals import Arrival, Arrivals
+from automask_ui.ui.controls import CUSTOM, controls_of, preset_values
+from automask_ui.ui.handlers import Handlers, Screen, Visitor
+from automask_ui.ui.texts import Words
+
+ANN, BOB = Visitor("ann", Words("en")), Visitor("bob", Words("en"))
+OPTIONS = GeneratorOptions(points_per_side=6, pred_iou_thresh=0.8, stability_score_thresh=0.9)
+
+
+@pytest.fixture(autouse=True)
+def tell_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "UPDATE_SECONDS", 0.0)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> str:
+    path = tmp_path / "photo.png"
+    Image.fromarray(np.full((37, 53, 3), 90, np.uint8)).save(path)
+    return str(path)
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> str:
+    path = tmp_path / "other.png"
+    Image.fromarray(np.full((37, 53, 3), 91, np.uint8)).save(path)
+    return str(path)
+
+
+@pytest.fixture
+def service() -> Service:
+    engine = FakeEngine(FakeModel(pred_iou_thresh=0.8, stability_score_thresh=0.9))
+    return Service(lambda name: engine, fake_models("fake"), "fake")
+
+
+@pytest.fixture
+def arrivals(service: Service) -> Arrivals:
+    return Arrivals(Handlers(service))
+
+
+@pytest.fixture
+def work(service: Service, photo: str) -> Session:
+    """Ann's work: hidden, labelled and deleted masks, and Show only."""
+    session = service.open("ann", photo)
+    list(service.find(session, "fake", OPTIONS))
+    numbers = session.shown()[0]
+    session.set_hidden(numbers[:2], True)
+    session.set_label(numbers[2:4], "cat")
+    session.delete(numbers[4:5])
+    session.show_only(ShowOnly(smallest=3, largest=900))
+    return session
+
+
+@pytest.fixture
+def download(service: Service, work: Session, tmp_path: Path) -> str:
+    """What the page hands out, as it lies on the visitor's disk."""
+    report = service.export(work, "masks", work.shown()[0])
+    return str(report.path.rename(tmp_path / "download.zip"))
+
+
+@pytest.fixture
+def document(download: str, tmp_path: Path) -> str:
+    """The document alone."""
+    with zipfile.ZipFile(download) as archive:
+        return archive.extract(NAME, tmp_path)
+
+
+def text(arrival: Arrival | Screen) -> str:
+    screen = arrival.screen if isinstance(arrival, Arrival) else arrival
+    assert screen.status is not None
+    return screen.status["text"]
+
+
+def last(screens: Iterator[Screen]) -> Screen:
+    *_, screen = screens
+    return screen
+
+
+def is_back(service: Service, work: Session) -> bool:
+    """Whether Bob now has all of Ann's work."""
+    mine = service.store.current("bob")
+    masks = [list(session.shown()[1].rle) for session in (mine, work)]
+    return masks[0] == masks[1] and (mine.shown()[0], mine.edits, mine.show) == (work.shown()[0], work.edits, work.show)
+
+
+def test_dropped_download_is_the_work(arrivals: Arrivals, service: Service, work: Session, download: str) -> None:
+    arrival = arrivals.bring(BOB, [download])
+    assert is_back(service, work)
+    assert text(arrival) == (
+        f"photo.png is back as you left it: {len(work.shown()[0])} masks. "
+        "Moving a slider has the model look at the picture once more."
+    )
+    assert arrival.screen.view is not None
+    assert {*work.shown()[0]} <= {mask["id"] for mask in arrival.screen.view.masks}
+    assert arrival.screen.candidates is not None
+    assert arrival.screen.candidates.startswith("Taken up without candidates")
+    controls = arrival.controls
+    assert controls is not None
+    assert (controls.options({}), controls.show()) == (OPTIONS, work.show)
+
+
+def test_sliders_work_again(arrivals: Arrivals, service: Service, work: Session, download: str) -> None:
+    controls = arrivals.bring(BOB, [download]).controls
+    assert controls is not None
+    handlers = Handlers(service)
+    # As the page is: nothing happens.
+    assert not list(handlers.refilter(BOB, controls))
+    strict = controls.with_values({**controls.values, "pred_iou_thresh": 0.9})
+    assert "fewer" in text(last(handlers.refilter(BOB, strict)))
+    last(handlers.refilter(BOB, controls))
+    assert is_back(service, work)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_document_with_its_photo(
+    arrivals: Arrivals, service: Service, work: Session, document: str, photo: str, order: int
+) -> None:
+    arrivals.bring(BOB, [document, photo][::order])
+    assert is_back(service, work)
+
+
+def test_document_alone_is_for_the_open_photo(
+    arrivals: Arrivals, service: Service, work: Session, document: str, photo: str
+) -> None:
+    arrivals.open(BOB, photo)
+    arrivals.bring(BOB, [document])
+    assert is_back(service, work)
+
+
+def test_document_alone_asks_for_its_photo(
+    arrivals: Arrivals, service: Service, work: Session, document: str, photo: str, other: str
+) -> None:
+    arrivals.open(BOB, other)
+    assert text(arrivals.bring(BOB, [document])) == "Now drop its photo, photo.png (53 × 37 px)."
+    with pytest.raises(ResumeError, match=r"other\.png .* is not the picture .* drop it once more"):
+        arrivals.open(BOB, other)
+    assert text(arrivals.open(BOB, other)).startswith("other.png")
+    arrivals.bring(BOB, [document])
+    arrivals.open(BOB, photo)
+    assert is_back(service, work)
+
+
+def test_what_waits_goes_with_its_visitor(arrivals: Arrivals, document: str, photo: str) -> None:
+    arrivals.bring(BOB, [document])
+    arrivals.forget(BOB)
+    assert text(arrivals.open(BOB, photo)) == "photo.png, 53 × 37 px. Press Find masks."
+
+
+@pytest.mark.parametrize("model", ["gone", "changed"])
+def test_other_model_is_said(
+    arrivals: Arrivals, service: Service, work: Session, download: str, tmp_path: Path, model: str
+) -> None:
+    found = service.models.pop("fake")
+    service.models["other"] = found
+    arrival = arrivals.bring(BOB, [download])
+    assert "Its model fake is not here" in text(arrival)
+    assert is_back(service, work)
+
+
+def test_refusals_leave_the_work(
+    arrivals: Arrivals, service: Service, work: Session, download: str, document: str, other: str, tmp_path: Path
+) -> None:
+    spoilt = tmp_path / "spoilt.zip"
+    spoilt.write_bytes(Path(download).read_bytes()[:-30])
+    garbage = tmp_path / "garbage.json"
+    garbage.write_text("{")
+    mine = service.open("bob", other)
+    cases: list[tuple[list[str], Any]] = [
+        ([str(spoilt)], ArchiveError),  # half a download
+        ([str(garbage)], ResumeError),  # no document
+        ([document, download], ResumeError),  # two at once
+        ([document, other], ResumeError),  # another photo
+        ([document, str(tmp_path)], UnreadableImageError),  # no photo
+    ]
+    for paths, error in cases:
+        with pytest.raises(error):
+            arrivals.bring(BOB, paths)
+    assert service.store.current("bob") is mine
+
+
+@pytest.mark.parametrize(
+    ("options", "preset"),
+    [
+        (GeneratorOptions(pred_iou_thresh=0.8, stability_score_thresh=0.9), "balanced"),  # the model's own thresholds
+        (GeneratorOptions(pred_iou_thresh=0.8, stability_score_thresh=0.9, points_per_batch=7), "balanced"),  # batch
+        (GeneratorOptions(pred_iou_thresh=0.81, stability_score_thresh=0.9), CUSTOM),  # one slider moved
+        (GeneratorOptions(points_per_side=48, pred_iou_thresh=0.6, stability_score_thresh=0.75, box_nms_thresh=0.8),
+         "everything"),  # another preset
+        (GeneratorOptions(point_grids=[[(0.1, 1 / 3)], [(0.5, 0.5), (1, 0)]], crop_n_layers=1), CUSTOM),  # own points
+    ],
+)  # fmt: skip
+def test_controls_say_what_the_options_are(options: GeneratorOptions, preset: str) -> None:
+    thresholds = {"pred_iou_thresh": 0.8, "stability_score_thresh": 0.9}
+    controls = controls_of("fake", options, ShowOnly(unit="%"), thresholds)
+    assert controls.preset == preset
+    assert controls.options(thresholds) == options
+    assert controls.show() == ShowOnly(unit="%")
+    assert controls.values.keys() == preset_values("balanced", {}).keys()
