@@ -71,7 +71,7 @@ def main() -> None:
         raise SystemExit(f"error: {error}") from error
     # Ended like this by containers and service managers: with temporary files removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    page = build_app(service)
+    page = build_app(service, keeps_work=True)
     threading.Thread(target=service.prepare_sample, daemon=True).start()
     page.launch(server_name=flags.host, server_port=flags.port, **launch_options(service))
 

@@ -57,6 +57,11 @@ class ByteLRU(Generic[T]):
             self._values.move_to_end(key)
             return self._values[key][0]
 
+    def peek(self, key: Hashable) -> T | None:
+        """The value of ``key``, which stays as old as it is, or None."""
+        with self._lock:
+            return self._values[key][0] if key in self._values else None
+
     def put(self, key: Hashable, value: T) -> list[T]:
         """Keep ``value``; returns the values that had to go for it."""
         size = self._size_of(value)

@@ -55,6 +55,11 @@ class SessionStore:
             raise NoImageError("There is no picture yet: open a photo or pick a sample first.")
         return self.get(owner, run)
 
+    def peek(self, owner: str) -> Session | None:
+        """The owner's session, if there is one, without counting as a use of it."""
+        run = self._runs.get(owner)
+        return None if run is None else self._sessions.peek(run)
+
     def get(self, owner: str, run: object) -> Session:
         """The session that is called ``run``.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from automask_ui.autosave import Autosave
 from automask_ui.ui.arrivals import Arrival, Arrivals
 from automask_ui.ui.controls import CUSTOM
 from automask_ui.ui.errors import friendly
@@ -25,17 +26,18 @@ Outputs = tuple[Any, ...]
 class Answers:
     """Handlers behind Gradio's calling conventions; errors become what a visitor reads."""
 
-    def __init__(self, parts: Parts, handlers: Handlers) -> None:
+    def __init__(self, parts: Parts, handlers: Handlers, autosave: Autosave | None = None) -> None:
         self._parts = parts
         self._handlers = handlers
-        self._arrivals = Arrivals(handlers)
+        self._arrivals = Arrivals(handlers, autosave)
 
     # Opening
 
     @friendly
-    def first_visit(self, request: gr.Request) -> Iterator[Outputs]:
-        """The first sample."""
-        yield from played(self._handlers.first_visit(_visitor(request)))
+    def first_visit(self, token: str, request: gr.Request) -> Iterator[Outputs]:
+        """What this browser was at, or the first sample."""
+        for arrival in self._arrivals.first_visit(_visitor(request), token):
+            yield arrived(self._parts, arrival)
 
     @friendly
     def open_photo(self, path: str | None, request: gr.Request) -> Outputs:

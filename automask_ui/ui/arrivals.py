@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from automask_ui.errors import ImageError, NoImageError, ResumeError, RunGoneError
+from automask_ui.autosave import Autosave
+from automask_ui.errors import AutoMaskError, ImageError, NoImageError, ResumeError, RunGoneError
 from automask_ui.images import LoadedImage, load_image
 from automask_ui.resume import check_photo, has_model, is_saved, read_saved, restore
 from automask_ui.saved import Saved
@@ -16,6 +19,8 @@ from automask_ui.ui.handlers import Handlers, Screen, Visitor
 from automask_ui.ui.status import status
 
 __all__ = ["Arrival", "Arrivals"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -29,10 +34,23 @@ class Arrival:
 class Arrivals:
     """Opens what comes in, on the page's handlers."""
 
-    def __init__(self, handlers: Handlers) -> None:
+    def __init__(self, handlers: Handlers, autosave: Autosave | None = None) -> None:
         self._handlers = handlers
+        self._autosave = autosave
         self._service = handlers.service
         self._waiting: dict[str, Saved] = {}  # owner -> kept work that waits for its photo
+
+    def first_visit(self, visitor: Visitor, token: str) -> Iterator[Arrival]:
+        """What the browser with this token was at; else the first sample."""
+        back = self._kept(visitor, token)
+        if back is not None:
+            yield back
+        else:
+            # Gradio would clear every output of a generator that yields nothing.
+            yield Arrival(Screen())
+            yield from map(Arrival, self._handlers.first_visit(visitor))
+        if self._autosave is not None:
+            self._autosave.follow(token, visitor.owner)
 
     def open(self, visitor: Visitor, path: str | None) -> Arrival:
         """One photo: a new picture, or the one that kept work waits for.
@@ -75,6 +93,19 @@ class Arrivals:
     def forget(self, visitor: Visitor) -> None:
         """Free what belongs to a visitor who has left."""
         self._waiting.pop(visitor.owner, None)
+        if self._autosave is not None:
+            self._autosave.leave(visitor.owner)
+
+    def _kept(self, visitor: Visitor, token: str) -> Arrival | None:
+        path = self._autosave.kept(token) if self._autosave is not None else None
+        if path is None:
+            return None
+        try:
+            return self.bring(visitor, [str(path)])
+        except AutoMaskError as error:
+            _log.warning("Kept work cannot be taken up: %s", error)
+            path.unlink(missing_ok=True)
+            return None
 
     def _open_photo(self, visitor: Visitor, saved: Saved) -> LoadedImage | None:
         """The photo that is open, if it is the one."""

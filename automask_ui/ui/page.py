@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from automask_ui.autosave import autosave_for
 from automask_ui.export import EXPORTERS
 from automask_ui.service import Service
 from automask_ui.ui import panels
@@ -30,10 +31,15 @@ _CACHE_SECONDS = (600, 7200)
 _QUEUE_SIZE = 20
 
 
-def build_app(service: Service) -> gr.Blocks:
-    """The whole page on ``service``; launch it with :func:`launch_options`."""
+def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
+    """The whole page on ``service``; launch it with :func:`launch_options`.
+
+    Args:
+        keeps_work: whether work in progress is kept on this machine's disk, to be there after a reload.
+    """
     gr.set_static_paths([service.store.scratch])
     thresholds = service.thresholds(service.default_model)
+    autosave = autosave_for(service.store, service.models) if keeps_work else None
     with gr.Blocks(title="AutoMask", fill_width=True, delete_cache=_CACHE_SECONDS, analytics_enabled=False) as page:
         with gr.Row(elem_id="header"):
             gr.HTML("<h1>AutoMask</h1>", elem_id="name")
@@ -51,8 +57,11 @@ def build_app(service: Service) -> gr.Blocks:
                 line = StatusLine(elem_id="status")
                 viewer = _viewer(service)
         download = gr.DownloadButton(visible="hidden", elem_id="download")
-        parts = Parts(photo, model, sliders, show, run, viewer, line, device, download)
-        wire(page, parts, Answers(parts, Handlers(service)))
+        token = gr.Textbox(visible="hidden", elem_id="token")
+        types = [".txt", ".json", ".yaml", ".yml", ".names", ".csv"]
+        classes = gr.UploadButton(file_types=types, visible="hidden", elem_id="classes-file")
+        parts = Parts(photo, model, sliders, show, run, viewer, line, device, download, classes, token)
+        wire(page, parts, Answers(parts, Handlers(service), autosave))
         find_masks_endpoint(service, **MODEL_QUEUE)
     # Nothing that waits for its turn can be had past the queue, which Gradio allows outside of Spaces.
     page.queue(max_size=_QUEUE_SIZE, api_open=False)

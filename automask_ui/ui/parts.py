@@ -31,6 +31,8 @@ class Parts:
     status: StatusLine
     device: gr.Markdown
     download: gr.DownloadButton
+    classes: gr.UploadButton
+    token: gr.Textbox  # of the browser, for work that is kept
 
     @property
     def controls(self) -> set[Any]:

@@ -135,7 +135,7 @@ KO: dict[str, str] = {
     "restore.done.one": "{name} 작업을 그대로 이어받았습니다. 마스크 {masks:,}개.",
     "restore.sliders": "슬라이더를 움직이면 모델이 사진을 한 번 더 살펴봅니다.",
     "restore.partial": "끝나지 않은 실행입니다. 이어서 찾기를 누르면 사진 전체를 다시 살펴봅니다.",
-    "restore.no_model": "모델 {model}이(가) 여기에 없습니다. 편집과 내려받기는 됩니다. 마스크 찾기를 누르면 새로 찾습니다.",
+    "restore.no_model": "이 작업의 모델 {model}이(가) 여기에 없어, 새로 찾으려면 마스크 찾기를 눌러야 합니다.",
     "restore.photo": "이제 이 작업의 사진 {name}({width:,} × {height:,} px)을 놓아 주세요.",
     # Nothing found
     "empty.none": "후보 {all:,}개 중 통과한 것이 없습니다.",

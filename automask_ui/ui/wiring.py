@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -21,6 +22,8 @@ _ASKED: dict[str, Any] = {"concurrency_limit": None, **_HIDDEN}
 _LATEST: dict[str, Any] = {"trigger_mode": "always_last", **_HIDDEN}
 _REFILTER: dict[str, Any] = {"concurrency_id": "refilter", "concurrency_limit": 4, **_LATEST}
 
+# The browser's own token: made at its first visit.
+TOKEN = (Path(__file__).parent / "token.js").read_text(encoding="utf-8")
 _CLICK_DOWNLOAD = "() => document.getElementById('download').click()"
 
 
@@ -55,7 +58,7 @@ def _wire_runs(parts: Parts, answers: Answers) -> None:
 def _wire_opening(page: gr.Blocks, parts: Parts, answers: Answers) -> None:
     """First visit, upload, samples."""
     page.load(answers.settle, parts.controls, parts.settings, **_QUICK)
-    visited = page.load(answers.first_visit, None, parts.screen, **_ASKED)
+    visited = page.load(answers.first_visit, parts.token, parts.arrival, js=TOKEN, **_ASKED)
     visited.then(answers.settle, parts.controls, parts.settings, **_QUICK)
 
     photo, zones = parts.photo, [parts.photo.upload, parts.photo.files]

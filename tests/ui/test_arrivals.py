@@ -13,6 +13,7 @@ from fakes import FakeEngine, FakeModel, fake_models
 from PIL import Image
 
 from automask_ui import running
+from automask_ui.autosave import Autosave
 from automask_ui.errors import ArchiveError, ResumeError, UnreadableImageError
 from automask_ui.options import GeneratorOptions
 from automask_ui.saved import NAME
@@ -215,3 +216,46 @@ def test_controls_say_what_the_options_are(options: GeneratorOptions, preset: st
     assert controls.options(thresholds) == options
     assert controls.show() == ShowOnly(unit="%")
     assert controls.values.keys() == preset_values("balanced", {}).keys()
+
+
+# After a reload
+
+TOKEN = "0123456789abcdef" * 2
+
+
+@pytest.fixture
+def keeping(service: Service, tmp_path: Path) -> Arrivals:
+    """Arrivals that keep work."""
+    return Arrivals(Handlers(service), Autosave(tmp_path / "work", service.store, service.models))
+
+
+def test_reload_brings_the_work_back(keeping: Arrivals, service: Service, work: Session, photo: str) -> None:
+    visits = list(keeping.first_visit(ANN, TOKEN))
+    assert text(visits[-1]) == "Drop a photo to begin, or try a sample."
+    mine = service.open("ann", photo)
+    mine.take_up(work.snapshot())
+    back = list(keeping.first_visit(BOB, TOKEN))
+    assert len(back) == 1
+    assert text(back[0]).startswith("photo.png is back as you left it")
+    assert back[0].controls is not None
+    assert is_back(service, work)
+    # The old page goes only now, and the new one's work is kept.
+    keeping.forget(ANN)
+    service.store.current("bob").set_hidden([1], False)
+    again = Visitor("again", Words("en"))
+    list(keeping.first_visit(again, TOKEN))
+    assert service.store.current("again").edits == service.store.current("bob").edits
+
+
+def test_spoilt_kept_work_is_thrown_away(
+    keeping: Arrivals, service: Service, photo: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    list(keeping.first_visit(ANN, TOKEN))
+    service.open("ann", photo)
+    keeping.forget(ANN)
+    (path,) = (tmp_path / "work").iterdir()
+    path.write_bytes(b"PK\x03\x04 spoilt")
+    visits = list(keeping.first_visit(BOB, TOKEN))
+    assert text(visits[-1]) == "Drop a photo to begin, or try a sample."
+    assert "cannot be taken up" in caplog.text
+    assert not path.exists()

@@ -1,0 +1,210 @@
+"""Work in progress: what is kept, for whom, for how long."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import FakeEngine, fake_models
+from PIL import Image
+
+from automask_ui import autosave as autosave_module
+from automask_ui.autosave import Autosave, autosave_for
+from automask_ui.options import GeneratorOptions
+from automask_ui.resume import read_saved
+from automask_ui.service import Service
+from automask_ui.session import Session
+
+OPTIONS = GeneratorOptions(points_per_side=5, pred_iou_thresh=0.7, stability_score_thresh=0.0)
+ANN, BOB = "a" * 32, "b" * 32
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service(lambda name: FakeEngine(), fake_models("fake"), "fake")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "work"
+
+
+@pytest.fixture
+def autosave(service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Autosave:
+    """Without its thread: tests say themselves when it looks."""
+    monkeypatch.setattr(autosave_module, "_watch", lambda autosave: None)
+    return Autosave(folder, service.store, service.models)
+
+
+def opened(service: Service, tmp_path: Path, owner: str = "ann", grey: int = 90) -> Session:
+    path = tmp_path / f"{owner}.png"
+    Image.fromarray(np.full((37, 53, 3), grey, np.uint8)).save(path)
+    return service.open(owner, path)
+
+
+def test_work_is_kept_as_it_is(autosave: Autosave, service: Service, tmp_path: Path) -> None:
+    assert autosave.kept(ANN) is None
+    autosave.follow(ANN, "ann")
+    session = opened(service, tmp_path)
+    list(service.find(session, "fake", OPTIONS))
+    session.set_label(session.shown()[0][:2], "cat")
+    autosave.keep("ann")
+    path = autosave.kept(ANN)
+    assert path is not None
+    saved, photo = read_saved(path)
+    assert photo == session.image.data
+    assert (saved.numbers, saved.edits) == (session.snapshot().numbers, session.edits)
+
+
+@pytest.mark.parametrize("change", ["edit", "refilter", "photo"])
+def test_every_change_is_noticed_and_nothing_else(
+    autosave: Autosave, service: Service, tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = opened(service, tmp_path)
+    list(service.find(session, "fake", OPTIONS))
+    autosave.follow(ANN, "ann")
+    written: list[Path] = []
+    monkeypatch.setattr(autosave, "_write", lambda path, files: written.append(path))
+    autosave.keep("ann")
+    assert not written  # nothing was done yet: the sample that a page begins with is no work
+    if change == "edit":
+        session.set_hidden(session.shown()[0][:1], True)
+    elif change == "refilter":
+        list(service.refilter(session, OPTIONS.replace(pred_iou_thresh=0.8)))
+    else:
+        opened(service, tmp_path, grey=91)
+    autosave.keep("ann")
+    autosave.keep("ann")
+    assert len(written) == 1
+
+
+def test_reloaded_page_finds_what_its_old_self_had_not_kept(
+    autosave: Autosave, service: Service, tmp_path: Path
+) -> None:
+    autosave.follow(ANN, "old")
+    session = opened(service, tmp_path, "old")
+    list(service.find(session, "fake", OPTIONS))
+    path = autosave.kept(ANN)
+    assert path is not None
+    autosave.follow(ANN, "new")
+    newer = opened(service, tmp_path, "new", 91)
+    autosave.keep("new")
+    # Only now the old page is known to be gone: it does not take the place of newer work.
+    autosave.leave("old")
+    assert read_saved(path)[0].image.pixels_sha256 == newer.image.pixels_sha256
+
+
+def test_leaving_keeps_the_last_change(autosave: Autosave, service: Service, tmp_path: Path) -> None:
+    autosave.follow(ANN, "ann")
+    session = opened(service, tmp_path)
+    session.set_classes(["cat"])
+    autosave.leave("ann")
+    path = autosave.kept(ANN)
+    assert path is not None
+    assert read_saved(path)[0].edits.classes == ("cat",)
+    session.set_classes(["dog"])
+    autosave.keep("ann")
+    assert read_saved(path)[0].edits.classes == ("cat",)
+
+
+def test_nobody_else_reaches_it(autosave: Autosave, service: Service, tmp_path: Path, folder: Path) -> None:
+    autosave.follow(ANN, "ann")
+    opened(service, tmp_path)
+    autosave.leave("ann")
+    assert autosave.kept(BOB) is None
+    (path,) = folder.iterdir()
+    assert ANN not in path.name
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("token", [None, "", "a" * 31, "A" * 32, "../" + "a" * 32, "a" * 32 + "\n", 7, ["a" * 32]])
+def test_what_is_no_token_keeps_nothing(
+    autosave: Autosave, service: Service, tmp_path: Path, folder: Path, token: object
+) -> None:
+    autosave.follow(token, "ann")
+    opened(service, tmp_path)
+    autosave.leave("ann")
+    assert autosave.kept(token) is None
+    assert not folder.exists()
+
+
+def test_old_work_goes(autosave: Autosave, service: Service, tmp_path: Path) -> None:
+    autosave.follow(ANN, "ann")
+    opened(service, tmp_path)
+    autosave.leave("ann")
+    path = autosave.kept(ANN)
+    assert path is not None
+    old = time.time() - autosave_module.MAX_AGE_SECONDS - 60
+    os.utime(path, (old, old))
+    assert autosave.kept(ANN) is None
+    assert not path.exists()
+
+
+def test_bytes_are_bounded(service: Service, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autosave_module, "_watch", lambda autosave: None)
+    autosave = Autosave(folder, service.store, service.models, max_bytes=3500)
+    for number, token in enumerate((ANN, BOB, "c" * 32, "d" * 32, "e" * 32, "f" * 32)):
+        autosave.follow(token, token)
+        opened(service, tmp_path, token, number)
+        autosave.leave(token)
+        for path in folder.iterdir():
+            os.utime(path, (path.stat().st_mtime - 10,) * 2)
+    kept = [path.stat().st_size for path in folder.iterdir()]
+    assert 1 < len(kept) < 6
+    assert sum(kept) <= 3500
+    assert autosave.kept(ANN) is None
+    assert autosave.kept("f" * 32) is not None
+
+
+def test_large_work_is_not_kept(
+    service: Service, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    autosave = Autosave(folder, service.store, service.models, max_bytes=100)
+    autosave.follow(ANN, "ann")
+    opened(service, tmp_path)
+    autosave.leave("ann")
+    assert "too large" in caplog.text
+    assert autosave.kept(ANN) is None
+
+
+def test_disk_that_cannot_be_written_does_not_stop_the_work(
+    service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    autosave = Autosave(tmp_path / "file" / "work", service.store, service.models)
+    autosave.follow(ANN, "ann")
+    opened(service, tmp_path)
+    autosave.leave("ann")
+    assert "could not be kept" in caplog.text
+
+
+def test_thread_keeps_by_itself(
+    service: Service, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autosave_module, "EVERY_SECONDS", 0.01)
+    autosave = Autosave(folder, service.store, service.models)
+    autosave.follow(ANN, "ann")
+    opened(service, tmp_path)
+    deadline = time.monotonic() + 30
+    while not list(folder.glob("*.zip")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert list(folder.glob("*.zip"))
+    autosave.leave("ann")
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_on"),
+    [({}, True), ({"SPACE_ID": "me/space"}, False), ({"AUTOMASK_AUTOSAVE": "0"}, False)],
+)
+def test_off_on_spaces_and_where_unwanted(
+    service: Service, variables: dict[str, str], is_on: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert (autosave_for(service.store, service.models) is not None) is is_on
