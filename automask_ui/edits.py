@@ -46,12 +46,18 @@ class Edits:
     def with_classes(self, names: Iterable[object]) -> Edits:
         """Another class list; labels that are not in it go.
 
+        Where one name has taken the place of another and all others stay, the class was renamed, and labels follow.
+
         Raises:
             LabelError: a name cannot be used, or there are too many.
         """
         classes = class_names_of(names)
-        there = set(classes)
-        return replace(self, classes=classes, labels={n: name for n, name in self.labels.items() if name in there})
+        names_now = {name: name for name in classes}
+        if len(classes) == len(self.classes):
+            other = [(old, new) for old, new in zip(self.classes, classes, strict=True) if old != new]
+            names_now |= dict(other) if len(other) == 1 else {}
+        labels = {number: names_now[name] for number, name in self.labels.items() if name in names_now}
+        return replace(self, classes=classes, labels=labels)
 
     def with_hidden(self, numbers: Iterable[int], hidden: bool) -> Edits:
         """Masks hidden, or shown again."""

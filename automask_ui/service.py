@@ -273,8 +273,10 @@ class Service:
         """Show other masks of the same result."""
         return session.show_only(show)
 
-    def export(self, session: Session, name: object, ids: Iterable[object]) -> ExportReport:
+    def export(self, session: Session, name: object, ids: Iterable[object], by_class: bool = False) -> ExportReport:
         """Write the masks with these numbers in format ``name`` into the session's folder.
+
+        ``by_class`` gives each class one colour in pictures.
 
         Raises:
             ExportError: no such format, no mask, or the file failed its check.
@@ -286,13 +288,16 @@ class Service:
         result = session.result
         if not numbers or result is None:
             raise ExportError("There is no mask to download: select or show at least one.")
+        edits = session.edits
         item = ExportItem(
             name=session.image.name,
             image=session.image.rgb,
             masks=session.masks_of(numbers),
             ids=tuple(numbers),
-            labels=("",) * len(numbers),
+            labels=tuple(edits.labels.get(number, "") for number in numbers),
             metadata={"model": session.model, "options": result.options.flat()},
+            classes=edits.classes,
+            by_class=by_class,
         )
         return export(name, [item], session.folder, resume.extras(session, self.models))
 

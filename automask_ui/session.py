@@ -24,6 +24,7 @@ import numpy as np
 from automask_ui.edits import Action, Edits, History
 from automask_ui.errors import OptionError, RunGoneError
 from automask_ui.images import LoadedImage
+from automask_ui.labels import class_name
 from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.options import GeneratorOptions
 
@@ -136,12 +137,14 @@ class Session:
         lock: held while any of this changes.
     """
 
-    def __init__(self, image: LoadedImage, owner: str, scratch: Path | None = None) -> None:
+    def __init__(
+        self, image: LoadedImage, owner: str, scratch: Path | None = None, classes: tuple[str, ...] = ()
+    ) -> None:
         self.run = uuid.uuid4().hex
         self.owner = owner
         self.image = image
         self.model = ""
-        self.history = History()
+        self.history = History(Edits(classes))
         self.version = 0
         self.job: Job | None = None
         self._state = _State()
@@ -203,7 +206,7 @@ class Session:
         Raises:
             LabelError: the name cannot be used, or there are too many classes.
         """
-        numbers = self._there(ids)
+        numbers, label = self._there(ids), label and class_name(label)
         action = Action("label" if label else "unlabel", len(numbers), label)
         if numbers:
             self._do(action, lambda edits: edits.with_label(numbers, label))

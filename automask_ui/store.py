@@ -6,10 +6,11 @@ import shutil
 import tempfile
 import threading
 import weakref
+from contextlib import suppress
 from pathlib import Path
 
 from automask_ui.cache import ByteLRU
-from automask_ui.errors import NoImageError, RunGoneError
+from automask_ui.errors import NoImageError, RunGoneError, SessionError
 from automask_ui.images import LoadedImage
 from automask_ui.session import Session
 
@@ -28,9 +29,12 @@ class SessionStore:
         weakref.finalize(self, shutil.rmtree, self.scratch, ignore_errors=True)
 
     def begin(self, image: LoadedImage, owner: str) -> Session:
-        """A new session on ``image``; the owner's earlier one is given up."""
+        """A new session on ``image``; the owner's earlier one is given up, but for its class list."""
+        classes: tuple[str, ...] = ()
+        with suppress(SessionError):
+            classes = self.current(owner).edits.classes
         self.forget(owner)
-        session = Session(image, owner, self.scratch)
+        session = Session(image, owner, self.scratch, classes)
         with self._lock:
             self._runs[owner] = session.run
         self.keep(session)

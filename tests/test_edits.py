@@ -53,9 +53,23 @@ def test_label_adds_its_class_and_empty_takes_away() -> None:
 
 
 def test_class_that_goes_takes_its_labels_along() -> None:
-    assert EDITS.with_classes(["사람", "dog", "사람"]) == Edits(
-        ("사람", "dog"), {12: "사람"}, EDITS.hidden, EDITS.deleted
+    assert EDITS.with_classes(["사람", "dog", "사람", "cat"]) == Edits(
+        ("사람", "dog", "cat"), {12: "사람"}, EDITS.hidden, EDITS.deleted
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["truck", "사람"], {1: "truck", 12: "사람"}),  # a name was corrected
+        (["사람", "car"], {1: "car", 12: "사람"}),  # other order
+        (["truck", "car"], {1: "car"}),  # one gone, one new, another place: nobody was renamed
+        (["truck", "dog"], {}),  # another list that happens to be as long
+        (["truck"], {}),  # a shorter list: gone
+    ],
+)
+def test_name_in_the_place_of_another_is_that_class(names: list[str], labels: dict[int, str]) -> None:
+    assert EDITS.with_classes(names).labels == labels
 
 
 def test_hidden_and_deleted() -> None:

@@ -178,9 +178,9 @@ def test_version_counts_changes_only(session: Session) -> None:
         change()
         assert (session.version, session.history.undo) == (0, None)
     session.set_label([1], "car")
-    session.set_classes(["person"])
+    session.set_classes(["person", "dog"])
     assert session.version == 2
-    assert session.edits == Edits(("person",))
+    assert session.edits == Edits(("person", "dog"))
 
 
 def test_masks_come_in_the_order_asked_for(session: Session) -> None:

@@ -116,6 +116,7 @@ class Exporter:
     change: str = EXACT  # what the format may do to a mask
     loses: str = ""  # why masks may come back changed, a sentence
     unit: str = "mask"  # what is counted: "mask", "row" or "picture"
+    has_classes: bool = False  # masks without a label become objects of the class NO_LABEL
     one_picture_a_file: bool = False  # several pictures are put into a ZIP
 
     def extension_for(self, count: int) -> str:

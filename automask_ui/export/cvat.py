@@ -93,6 +93,7 @@ EXPORTERS = (
         hint="Correcting in CVAT: brush masks with their labels, to be uploaded to a task with the same pictures.",
         extension="xml",
         reader="ElementTree",
+        has_classes=True,
         write=_write,
         read=_read,
     ),

@@ -82,6 +82,7 @@ EXPORTERS = (
         title="GeoJSON",
         hint="Exact outlines with holes in pixel coordinates, for QuPath, QGIS and shapely.",
         reader="OpenCV fillPoly",
+        has_classes=True,
         **zipped_pictures("geojson", _write, _read),
     ),
 )

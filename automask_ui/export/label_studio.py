@@ -119,6 +119,7 @@ EXPORTERS = (
         hint="Correcting in Label Studio: tasks with brush masks as predictions.",
         extension="json",
         reader="an unpacker of the rle-pack code",
+        has_classes=True,
         write=_write,
         read=_read,
     ),

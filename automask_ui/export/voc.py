@@ -91,6 +91,7 @@ EXPORTERS = (
         hint="Class and object pictures with the VOC palette, for older training code and CVAT.",
         extension="zip",
         reader="Pillow",
+        has_classes=True,
         write=_write,
         read=_read,
         change=HIDES,

@@ -87,6 +87,7 @@ EXPORTERS = (
         hint="Training with Ultralytics YOLO: a ZIP with pictures, labels and data.yaml.",
         extension="zip",
         reader="OpenCV fillPoly, as Ultralytics does",
+        has_classes=True,
         write=_write,
         read=_read,
         change=ADDS,

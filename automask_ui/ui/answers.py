@@ -136,17 +136,23 @@ class Answers:
     # What the picture and the table ask for
 
     @friendly
-    def export(self, event: gr.EventData, request: gr.Request) -> Iterator[Outputs]:
-        """A file to download, and what is in it."""
+    def prepare(self, event: gr.EventData, request: gr.Request) -> Iterator[Outputs]:
+        """A file to download, and what is in it, to be read before it is saved."""
         visitor = _visitor(request)
-        yield gr.skip(), status(visitor.words.say("status.exporting"), "busy", -1)
-        report = self._handlers.export(visitor, event._data)
-        yield str(report.path), status(report.summary, "done")
+        yield gr.skip(), gr.skip(), status(visitor.words.say("status.exporting"), "busy", -1)
+        path, proof = self._handlers.prepare(visitor, event._data)
+        line = status(proof["sentence"], "error" if path is None else "done")
+        yield gr.skip() if path is None else str(path), gr.update(proof=proof), line
 
     @friendly
-    def hide(self, event: gr.EventData, request: gr.Request) -> None:
-        """Masks that were hidden or shown again."""
-        self._handlers.set_hidden(_visitor(request), event._data)
+    def edit(self, event: gr.EventData, request: gr.Request) -> Any:
+        """Labels, what is hidden and deleted, and the way back."""
+        return gr.update(edits=self._handlers.edit(_visitor(request), event._data))
+
+    @friendly
+    def class_file(self, path: str | None) -> Any:
+        """A class list from a file."""
+        return gr.update(class_list=self._handlers.class_file(path))
 
     @friendly
     def why(self, event: gr.EventData, request: gr.Request) -> Any:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from automask_ui.errors import NoImageError, OptionError, RunGoneError
+from automask_ui.errors import AutoMaskError, LabelError, NoImageError, OptionError, RunGoneError
 from automask_ui.explain import explain
 from automask_ui.export import ExportReport
+from automask_ui.labels import read_classes
 from automask_ui.masks import MaskResult
 from automask_ui.options import CleanupOptions, FilterOptions, GridOptions
 from automask_ui.point_grids import parse_point_grids, read_point_grids
@@ -19,6 +22,8 @@ from automask_ui.service import Service
 from automask_ui.session import Session
 from automask_ui.ui import sentences
 from automask_ui.ui.controls import CUSTOM, Controls, preset_values
+from automask_ui.ui.editing import take_steps, viewer_edits
+from automask_ui.ui.proofs import proof_of
 from automask_ui.ui.status import Status, status
 from automask_ui.ui.texts import Words
 from automask_ui.ui.view import Views
@@ -234,13 +239,26 @@ class Handlers:
         line = visitor.words.count("status.points", len(layers), points=count, layers=len(layers))
         return Screen(view, status(line))
 
-    def set_hidden(self, visitor: Visitor, payload: Any) -> None:
-        """Record which masks were hidden or shown again; the viewer shows it already."""
+    def edit(self, visitor: Visitor, payload: Any) -> dict[str, Any]:
+        """Take steps that the viewer shows already; what came of them, for its ``edits``."""
         session = self._session_of(visitor, payload)
-        ids = payload.get("ids")
-        session.set_hidden(
-            [n for n in ids if type(n) is int] if isinstance(ids, list) else [], bool(payload.get("hidden"))
-        )
+        told, error = None, ""
+        try:
+            told = take_steps(session, payload.get("steps"))
+        except LabelError as refused:
+            error = visitor.words.error(refused)
+        self.service.store.keep(session)
+        way, action = told or ("", None)
+        return {
+            **viewer_edits(session),
+            "answers": payload.get("ticket"),
+            "told": {"way": way, **asdict(action)} if action else None,
+            "error": error,
+        }
+
+    def class_file(self, path: str | None) -> dict[str, Any]:
+        """The class list in an uploaded file, for the viewer's ``class_list``: it is looked at before it is taken."""
+        return {"names": list(read_classes(path)) if path else [], "key": uuid.uuid4().hex}
 
     def why(self, visitor: Visitor, payload: Any) -> dict[str, Any] | None:
         """Why there is no mask at a place: the viewer's note there; None where nothing was found yet."""
@@ -258,7 +276,20 @@ class Handlers:
         """Write a download."""
         session = self._session_of(visitor, payload)
         ids = payload.get("ids")
-        return self.service.export(session, payload.get("format"), ids if isinstance(ids, list) else [])
+        by_class = payload.get("colour_by") == "class"
+        return self.service.export(session, payload.get("format"), ids if isinstance(ids, list) else [], by_class)
+
+    def prepare(self, visitor: Visitor, payload: Any) -> tuple[Path | None, dict[str, Any]]:
+        """Write a download; its file, if there is one, and what the viewer's ``proof`` says of it."""
+        ticket = payload.get("ticket") if isinstance(payload, dict) else None
+        try:
+            report = self.export(visitor, payload)
+        except AutoMaskError as error:
+            return None, {"ticket": ticket, "error": True, "sentence": visitor.words.error(error)}
+        labels = self._session_of(visitor, payload).edits.labels
+        unlabelled = sum(check.id not in labels for check in report.checks)
+        proof = proof_of(visitor.words, report, unlabelled if unlabelled < len(report.checks) else 0)
+        return report.path, {"ticket": ticket, "error": False, **proof}
 
     def forget(self, visitor: Visitor) -> None:
         """Free what belongs to a visitor who has left."""

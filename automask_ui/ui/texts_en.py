@@ -86,6 +86,19 @@ EN: dict[str, str] = {
     "status.same": "no change",
     "status.busy": "The new settings apply when this run ends.",
     "status.exporting": "Writing the file and reading it back…",
+    # What a download holds
+    "proof.exact.mask": "{masks:,} masks, all exact.",
+    "proof.exact.mask.one": "{masks:,} mask, exact.",
+    "proof.exact.row": "{masks:,} rows, all exact.",
+    "proof.exact.row.one": "{masks:,} row, exact.",
+    "proof.some": "{masks:,} masks: {exact:,} exact",
+    "proof.some.one": "{masks:,} mask: {exact:,} exact",
+    "proof.changed": "{n:,} changed (worst IoU {iou})",
+    "proof.lost": "{n:,} hidden altogether",
+    "proof.merged": "{n:,} the same as another",
+    "proof.reader": "Read back with {reader}.",
+    "proof.unlabelled": "{masks:,} masks without a label are in the class “object”.",
+    "proof.unlabelled.one": "{masks:,} mask without a label is in the class “object”.",
     "status.points": "{points:,} points of your own in {layers} layers: press Find masks.",
     "status.points.one": "{points:,} points of your own in {layers} layer: press Find masks.",
     # Work taken up again
@@ -127,3 +140,4 @@ EN.update({f"preset.{row.name}.help": row.description for row in PRESETS.values(
 EN.update({f"model.{row.name}.good_for": row.good_for for row in CHECKPOINTS.values()})
 EN.update({f"format.{row.name}": row.title for row in EXPORTERS.values()})
 EN.update({f"format.{row.name}.hint": row.hint for row in EXPORTERS.values()})
+EN.update({f"format.{row.name}.loses": row.loses for row in EXPORTERS.values() if row.loses})

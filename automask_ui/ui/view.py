@@ -15,6 +15,7 @@ from automask_ui.masks import MaskSet
 from automask_ui.overlay import mask_colour
 from automask_ui.rle import Rle
 from automask_ui.session import Session
+from automask_ui.ui.editing import viewer_edits
 from automask_ui.ui.viewer import ViewerData, ViewerMask
 
 __all__ = ["Views"]
@@ -42,7 +43,8 @@ class Views:
             display = self._displays.get(session)
             if display is None:
                 display = self._displays[session] = _Display(session)
-        ids, masks = session.shown()
+        # Deleted ones too: when that is taken back, they are there at once.
+        ids, masks = session.passing()
         height, width = session.image.rgb.shape[:2]
         return ViewerData(
             run=session.run,
@@ -53,7 +55,8 @@ class Views:
             height=height,
             display_width=display.size_hw[1],
             display_height=display.size_hw[0],
-            masks=[_row(display, session, number, masks, index) for index, number in enumerate(ids)],
+            masks=[_row(display, number, masks, index) for index, number in enumerate(ids)],
+            edits=viewer_edits(session),
             partial=session.result is not None and session.result.partial and session.job is None,
             empty=empty,
             points=(points or [])[:_SHOWN_POINTS],
@@ -127,7 +130,7 @@ def _write(path: Path, data: bytes) -> None:
         raise
 
 
-def _row(display: _Display, session: Session, number: int, masks: MaskSet, index: int) -> ViewerMask:
+def _row(display: _Display, number: int, masks: MaskSet, index: int) -> ViewerMask:
     """One mask in plain numbers: NumPy's own would reach the browser as text."""
     stability = float(masks.stability_score[index])
     return {
@@ -139,6 +142,4 @@ def _row(display: _Display, session: Session, number: int, masks: MaskSet, index
         "stability": None if np.isnan(stability) else round(stability, 4),
         "point": masks.point_xy[index].tolist(),
         "crop": masks.crop_box_xywh[index].tolist(),
-        "hidden": number in session.edits.hidden,
-        "label": "",
     }

@@ -25,6 +25,7 @@ _REFILTER: dict[str, Any] = {"concurrency_id": "refilter", "concurrency_limit": 
 # The browser's own token: made at its first visit.
 TOKEN = (Path(__file__).parent / "token.js").read_text(encoding="utf-8")
 _CLICK_DOWNLOAD = "() => document.getElementById('download').click()"
+_CLICK_CLASSES = "() => document.getElementById('classes-file').click()"
 
 
 def wire(page: gr.Blocks, parts: Parts, answers: Answers) -> None:
@@ -100,10 +101,13 @@ def _wire_settings(parts: Parts, answers: Answers) -> None:
 
 def _wire_viewer(parts: Parts, answers: Answers) -> None:
     """What the picture and the table ask of the server."""
-    written = parts.viewer.download(
-        answers.export, None, [parts.download, parts.status], concurrency_id="export", concurrency_limit=2, **_HIDDEN
-    )
-    written.success(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
+    # "multiple": the next one may be asked for while one is being written.
+    writing: dict[str, Any] = {"concurrency_id": "export", "concurrency_limit": 2, "trigger_mode": "multiple"}
+    outputs = [parts.download, parts.viewer, parts.status]
+    written = parts.viewer.prepare(answers.prepare, None, outputs, **writing, **_HIDDEN)
     written.failure(answers.failed, None, parts.status, **_QUICK)
+    parts.viewer.save(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
     parts.viewer.why(answers.why, None, parts.viewer, **_ASKED)
-    parts.viewer.visibility(answers.hide, None, None, **_ASKED)
+    parts.viewer.edit(answers.edit, None, parts.viewer, **_ASKED)
+    parts.viewer.pick_classes(None, None, None, js=_CLICK_CLASSES, **_QUICK)
+    parts.classes.upload(answers.class_file, parts.classes, parts.viewer, **_ASKED)

@@ -14,7 +14,8 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import gradio as gr
@@ -24,6 +25,10 @@ from PIL import Image
 
 from automask_ui import rle
 from automask_ui.display import display_image, display_runs, display_size, pack_layers
+from automask_ui.errors import LabelError
+from automask_ui.images import LoadedImage
+from automask_ui.session import Session
+from automask_ui.ui.editing import take_steps, viewer_edits
 from automask_ui.ui.viewer import DownloadFormat, MaskViewer, ViewerData, ViewerMask, viewer_note
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,9 +110,18 @@ def row(number: int, encoded: rle.Rle) -> ViewerMask:
         "stability": round(0.92 + 0.08 * float(np.cos(number * 3)) ** 2, 4),
         "point": [box[0] + box[2] / 2, box[1] + box[3] / 2],
         "crop": [0, 0, encoded["size"][1], encoded["size"][0]],
-        "hidden": False,
-        "label": "",
     }
+
+
+class Book(Session):
+    """The edits of one run, where every number is a mask."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(LoadedImage(np.zeros((1, 1, 3), np.uint8), "", ()), "")
+        self.run = run
+
+    def _there(self, ids: Iterable[int]) -> frozenset[int]:
+        return frozenset(ids)
 
 
 class Scene:
@@ -181,6 +195,34 @@ def repeat(event: gr.EventData) -> str:
     return json.dumps(event._data)
 
 
+BOOKS: dict[str, Book] = {}
+
+
+def edited(event: gr.EventData) -> tuple[str, dict]:
+    """Repeats edits and takes them, as the page does."""
+    data = event._data or {}
+    book = BOOKS.setdefault(data["run"], Book(data["run"]))
+    told, error = None, ""
+    try:
+        told = take_steps(book, data["steps"])
+    except LabelError as refused:
+        error = str(refused)
+    said = {"way": told[0], **asdict(told[1])} if told else None
+    return json.dumps(data), gr.update(
+        edits={**viewer_edits(book), "answers": data["ticket"], "told": said, "error": error}
+    )
+
+
+def proved(event: gr.EventData) -> tuple[str, dict]:
+    """Repeats what is to be downloaded and says that "csv" changes the first mask."""
+    data = event._data or {}
+    exact = data["format"] != "csv"
+    masks = [] if exact else [{"id": number, "iou": "0.998"} for number in data["ids"][:2]]
+    proof = {"sentence": f"{len(data['ids'])} masks.", "more": ["Read back."], "file": "a.zip", "size": "1 kB"}
+    proof |= {"ticket": data["ticket"], "error": False, "exact": exact, "masks": masks, "count": len(masks)}
+    return json.dumps(data), gr.update(proof=proof)
+
+
 def answer(event: gr.EventData) -> tuple[str, dict]:
     """Repeats a click on nothing and answers it at its place."""
     data = event._data or {}
@@ -209,8 +251,10 @@ def build() -> gr.Blocks:
         event = gr.Textbox(label="Last event", elem_id="event")
         for name, make in views.items():
             buttons[name].click(make, None, viewer, show_progress="hidden")
-        for name in ("download", "visibility", "resume", "open_sample"):
+        for name in ("save", "pick_classes", "resume", "open_sample"):
             getattr(viewer, name)(repeat, None, event, show_progress="hidden")
+        viewer.edit(edited, None, [event, viewer], show_progress="hidden")
+        viewer.prepare(proved, None, [event, viewer], show_progress="hidden", trigger_mode="multiple")
         viewer.why(answer, None, [event, viewer], show_progress="hidden")
     return page
 

@@ -366,7 +366,7 @@ def test_slider_values_are_checked(handlers: Handlers, photo: str, value: object
 @pytest.mark.parametrize("payload", [None, [], "x", {}, {"run": None}, {"run": "0" * 32}, {"run": ["a"]}], ids=repr)
 def test_payload_without_a_run_of_ones_own(handlers: Handlers, photo: str, payload: Any) -> None:
     handlers.open(ANN, photo)
-    for ask in (handlers.export, handlers.set_hidden):
+    for ask in (handlers.export, handlers.edit):
         with pytest.raises(RunGoneError):
             ask(ANN, payload)
 
@@ -376,7 +376,7 @@ def test_ids_that_are_none(handlers: Handlers, photo: str, ids: Any) -> None:
     run = handlers.open(ANN, photo).view
     assert run is not None
     last(find(handlers, controls()))
-    handlers.set_hidden(ANN, {"run": run.run, "ids": ids, "hidden": True})
+    handlers.edit(ANN, {"run": run.run, "steps": [{"do": "hide", "ids": ids, "hidden": True}]})
     assert handlers.service.store.current("ann").edits.hidden == frozenset()
     with pytest.raises(AutoMaskError, match="no mask to download"):
         handlers.export(ANN, {"run": run.run, "format": "masks", "ids": ids})
@@ -394,9 +394,11 @@ def test_hidden_masks_are_told_to_the_viewer(handlers: Handlers, photo: str) -> 
     handlers.open(ANN, photo)
     view = last(find(handlers, controls())).view
     assert view is not None
-    handlers.set_hidden(ANN, {"run": view.run, "ids": [view.masks[0]["id"]], "hidden": True})
+    number = view.masks[0]["id"]
+    handlers.edit(ANN, {"run": view.run, "steps": [{"do": "hide", "ids": [number], "hidden": True}]})
     again = handlers.views.data(handlers.service.store.current("ann"))
-    assert [mask["hidden"] for mask in again.masks[:2]] == [True, False]
+    assert again.edits is not None
+    assert again.edits["hidden"] == [number]
 
 
 # Errors as visitors read them

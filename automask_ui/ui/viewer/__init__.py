@@ -1,8 +1,8 @@
 """The picture with its mask table: one component, drawn in the browser from plain data.
 
 Everything a person does to look (hover, select, zoom, sort, filter) stays in the browser; Python hears of a run only
-through the events ``download``, ``visibility``, ``resume``, ``why`` and ``open_sample``. The templates are constant
-and rows are built from text nodes, so no file name or label can become markup.
+through the events ``edit``, ``pick_classes``, ``prepare``, ``save``, ``resume``, ``why`` and ``open_sample``. The
+templates are constant and rows are built from text nodes, so no file name or label can become markup.
 """
 
 from __future__ import annotations
@@ -19,9 +19,19 @@ from pydantic import Field
 # Pydantic refuses typing's own TypedDict before Python 3.12.
 from typing_extensions import TypedDict
 
+from automask_ui.overlay import NO_CLASS_COLOUR, PALETTE
 from automask_ui.ui.viewer.texts import VIEWER_TEXTS
 
-__all__ = ["VIEWER_TEXTS", "DownloadFormat", "MaskViewer", "ViewerData", "ViewerMask", "viewer_note"]
+__all__ = [
+    "VIEWER_TEXTS",
+    "DownloadFormat",
+    "MaskViewer",
+    "ViewerAction",
+    "ViewerData",
+    "ViewerEdits",
+    "ViewerMask",
+    "viewer_note",
+]
 
 HERE = Path(__file__).parent
 
@@ -29,6 +39,7 @@ HERE = Path(__file__).parent
 SCRIPTS = (
     "text.js",
     "state.js",
+    "edits.js",
     "shapes.js",
     "outline.js",
     "view.js",
@@ -40,6 +51,8 @@ SCRIPTS = (
     "table.js",
     "details.js",
     "popup.js",
+    "labels.js",
+    "download.js",
     "toolbar.js",
     "load.js",
 )
@@ -56,8 +69,27 @@ class ViewerMask(TypedDict):
     stability: float | None  # None: not measured
     point: list[float]  # x, y; px of the original
     crop: list[int]  # left, top, width, height; px of the original
-    hidden: bool
+
+
+class ViewerAction(TypedDict):
+    """A step that can be taken back or done again."""
+
+    kind: str  # as in automask_ui.edits.Action
+    count: int
     label: str
+
+
+class ViewerEdits(TypedDict):
+    """What was done to the masks. Of two, the browser believes the one with the higher version."""
+
+    run: str
+    version: int
+    classes: list[str]
+    labels: list[list[int]]  # number of a mask, place in ``classes``
+    hidden: list[int]
+    deleted: list[int]
+    undo: ViewerAction | None
+    redo: ViewerAction | None
 
 
 class ViewerData(GradioModel):
@@ -71,7 +103,8 @@ class ViewerData(GradioModel):
     height: int = 0
     display_width: int = 0
     display_height: int = 0
-    masks: list[ViewerMask] = Field(default_factory=list)
+    masks: list[ViewerMask] = Field(default_factory=list)  # deleted ones are among them
+    edits: ViewerEdits | None = None
     partial: bool = False  # the run was stopped: says so and offers to continue
     empty: str = ""  # shown over the picture when a finished run has no mask
     points: list[list[float]] = Field(default_factory=list)  # preview of a point grid, x and y in 0 to 1
@@ -111,10 +144,12 @@ class MaskViewer(gr.HTML):
             formats: what can be downloaded, in the menu's order.
             offer_sample: whether the empty viewer offers a sample photo (event ``open_sample``).
             value: what is shown first.
-            kwargs: of ``gr.HTML``, such as ``elem_id``; and ``note``, which updates set (see ``viewer_note``).
+            kwargs: of ``gr.HTML``, such as ``elem_id``; and what updates set: ``note`` (see ``viewer_note``), ``edits``
+                (``ViewerEdits`` with the ticket it answers), ``class_list`` and ``proof``.
         """
-        # Gradio builds a component anew from its arguments with every update of a prop: a note may come that way.
-        kwargs.setdefault("note", None)
+        # Gradio builds a component anew from its arguments with every update of a prop: these may come that way.
+        for name in ("note", "edits", "class_list", "proof"):
+            kwargs.setdefault(name, None)
         super().__init__(
             value=value,
             html_template=(HERE / "viewer.html").read_text(encoding="utf-8"),
@@ -125,6 +160,8 @@ class MaskViewer(gr.HTML):
             texts={code: dict(entries) for code, entries in texts.items()},
             formats=list(formats),
             offer_sample=offer_sample,
+            palette=list(PALETTE),
+            no_class_colour=NO_CLASS_COLOUR,
             **kwargs,
         )
 

@@ -1,4 +1,4 @@
-// What colour a mask has: its own, or its place on a scale. The scale (viridis without its black end, which dark photos
+// What colour a mask has: its own, that of its class, or its place on a scale. The scale (viridis without its black end, which dark photos
 // would swallow) is read alike with any colour vision.
 
 const RAMP = [[71, 45, 123], [59, 82, 139], [44, 114, 142], [33, 145, 140], [40, 174, 128],
@@ -36,6 +36,7 @@ function refreshScale() {
 }
 
 function colourOf(mask) {
+  if (state.colourBy === "class") return classColour(labelOf(mask.id));
   const scale = SCALES[state.colourBy];
   if (!scale) return mask.colour;
   const [low, high] = scaleRange;
@@ -44,3 +45,4 @@ function colourOf(mask) {
 
 $(".ramp").style.background = `linear-gradient(90deg, ${RAMP.map((_, i) => ramp(i / (RAMP.length - 1))).join(", ")})`;
 on("masks style", refreshScale);
+on("labels", () => state.colourBy === "class" && changed("style"));

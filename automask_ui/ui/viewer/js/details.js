@@ -6,6 +6,8 @@ function drawTotals() {
   if (state.matches) parts.push(text("matching", { n: state.listed.length }));
   if (state.selected.size) parts.push(text("selected", { n: state.selected.size }));
   if (hidden) parts.push(text("hidden", { n: hidden }));
+  const labelled = state.masks.filter((mask) => labelOf(mask.id)).length;
+  if (labelled) parts.push(text("labelled", { n: labelled }));
   parts.push(text("covered", { percent: percent(state.covered, 1, 0) }));
   $(".totals").textContent = state.masks.length ? parts.join(" · ") : "";
 }
@@ -50,8 +52,9 @@ function drawDetails(topics) {
   drawCutOut(canvas, mask.id, CUT_OUT, 0);
 }
 
-$("[data-do=hide]").addEventListener("click", () => toggleHidden());
+$("[data-do=hide]").addEventListener("click", () => toggleHidden(idsOf("selected")));
+$("[data-do=delete]").addEventListener("click", () => deleteMasks(idsOf("selected")));
 $("[data-do=clear]").addEventListener("click", clearSelection);
 
-on("masks order shown selection", drawTotals);
+on("masks order shown labels selection", drawTotals);
 on("masks shown selection", drawDetails);

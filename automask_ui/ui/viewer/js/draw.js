@@ -32,7 +32,13 @@ function inSight({ box }) {
 }
 
 const pathOfId = (id) => pathOf(state.shapes.get(id), view.scale * ratio());
-const paintedInSight = () => (state.photoOnly ? [] : state.painted.filter((id) => inSight(state.shapes.get(id))));
+
+function paintedInSight() {
+  if (state.photoOnly) return [];
+  const ids = state.painted.filter((id) => inSight(state.shapes.get(id)));
+  // Coloured by class, masks without one lie beneath those that have one.
+  return state.colourBy === "class" ? [...ids.filter((id) => !labelOf(id)), ...ids.filter(labelOf)] : ids;
+}
 
 let fillsStale = true;
 

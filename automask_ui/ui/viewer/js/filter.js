@@ -1,4 +1,5 @@
-// The filter's little language: 12, #12, 10-20, area>5000, area>2%, iou<0.9, or part of a label. All must hold.
+// The filter's little language: 12, #12, 10-20, area>5000, area>2%, iou<0.9, label=none, or part of a label. All must
+// hold.
 
 const FILTER_FIELDS = {
   id: (mask) => mask.id,
@@ -27,12 +28,20 @@ function wordFilter(word) {
   if (number) return (mask) => mask.id === Number(number[1]);
   const range = /^#?(\d+)-(\d+)$/.exec(word);
   if (range) return (mask) => mask.id >= Number(range[1]) && mask.id <= Number(range[2]);
-  if (!/[<>=]/.test(word)) return (mask) => (mask.label ?? "").toLowerCase().includes(word);
+  if (!/[<>=]/.test(word)) return (mask) => labelOf(mask.id).toLowerCase().includes(word);
+  const label = /^(?:label|class|레이블|라벨)(!?=)(.*)$/.exec(word);
+  if (label) return (mask) => (label[1] === "=") === isLabelled(mask, label[2]);
   const [, name, sign, value, unit] = /^([^<>=!]+)(>=|<=|!=|>|<|=)(-?\d*\.?\d+)(%?)$/.exec(word) ?? [];
   const field = FILTER_FIELDS[name] ? name : FILTER_NAMES[name];
   if (!field || (unit && field !== "area")) return null;
   const bound = unit ? (Number(value) / 100) * total() : Number(value);
   return (mask) => COMPARISONS[sign](FILTER_FIELDS[field](mask), bound);
+}
+
+/** Whether its label is this word; "none", and nothing at all, stand for no label. */
+function isLabelled(mask, word) {
+  const label = labelOf(mask.id).toLowerCase();
+  return label === word || (!label && ["", "none", "없음"].includes(word));
 }
 
 /** {test, wrong}: `test` is null when nothing is asked for, `wrong` names the first word not understood. */

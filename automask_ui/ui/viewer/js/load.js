@@ -31,8 +31,10 @@ function startRun(value) {
     state.photo = null;
     photoUrl = "";
   }
-  Object.assign(state, { value, masks: [], byId: new Map(), shapes: new Map(), hiddenHere: new Map(), hover: 0 });
-  pruneSelection();
+  Object.assign(state, { value, all: [], shapes: new Map(), hover: 0 });
+  forgetEdits();
+  refreshMasks();
+  closePopup();
   hideNote();
   hideTip();
   gridFrame.scrollTop = 0;
@@ -79,13 +81,10 @@ async function layersOf(url) {
 function showMasks(value, buffer) {
   const resized = value.display_width !== state.value.display_width || value.display_height !== state.value.display_height;
   state.value = value;
-  state.masks = value.masks;
-  state.byId = new Map(value.masks.map((mask) => [mask.id, mask]));
+  state.all = value.masks;
   state.shapes = buffer ? readLayers(buffer, value.display_width, state.shapes) : new Map();
-  for (const [id, hidden] of state.hiddenHere) {
-    if (!state.byId.has(id) || state.byId.get(id).hidden === hidden) state.hiddenHere.delete(id);
-  }
-  pruneSelection();
+  takeEdits(value.edits);
+  refreshMasks();
   if (resized) fit();
   drawStates();
   changed("masks", "view");
@@ -111,6 +110,16 @@ function showNotice(sentence) {
   $(".notice p").textContent = sentence;
 }
 
+let noticeTimer = 0;
+
+/** A sentence that goes by itself, and leaves what stood there. */
+function flashNotice(sentence) {
+  showNotice(sentence);
+  say(sentence);
+  clearTimeout(noticeTimer);
+  noticeTimer = setTimeout(drawStates, 4000);
+}
+
 $(".resume").addEventListener("click", () => trigger("resume", { run: state.value.run }));
 $(".sample").addEventListener("click", () => trigger("open_sample", {}));
 
@@ -122,4 +131,5 @@ function showServerNote() {
 
 watch("value", load);
 watch("note", showServerNote);
+watch("edits", () => takeEdits(props.edits));
 load();

@@ -104,7 +104,8 @@ function askWhy(point) {
   const k = enlargement();
   const spot = toPhoto(point.x, point.y);
   const id = unseenAt(pixel.x, pixel.y);
-  if (id) showNote(text(isHidden(id) ? "hidden_here" : "filtered_here", { id: String(id) }), spot.x, spot.y);
+  const why = edits.deleted.has(id) ? "deleted_here" : isHidden(id) ? "hidden_here" : "filtered_here";
+  if (id) showNote(text(why, { id: String(id) }), spot.x, spot.y);
   else trigger("why", { run: state.value.run, x: Math.floor(spot.x * k), y: Math.floor(spot.y * k) });
 }
 
@@ -119,7 +120,7 @@ function hoverAt(point) {
   if (!id) return;
   const mask = state.byId.get(id);
   tip.textContent = text("tip", {
-    id: String(id), area: mask.area, percent: percent(mask.area, total()), iou: score(mask.iou), stability: score(mask.stability),
+    id: [String(id), labelOf(id)].filter(Boolean).join(" · "), area: mask.area, percent: percent(mask.area, total()), iou: score(mask.iou), stability: score(mask.stability),
   });
   place(tip, point.x + 14, point.y + 18);
 }
@@ -154,35 +155,50 @@ function placeNote() {
 on("view", placeNote);
 
 const STAGE_KEYS = {
-  "+": () => zoomBy(1.25), "=": () => zoomBy(1.25), "-": () => zoomBy(0.8), "0": fit, "1": zoomActual,
+  "+": () => zoomBy(1.25), "=": () => zoomBy(1.25), "-": () => zoomBy(0.8), f: fit, z: zoomActual,
   ArrowLeft: () => moveTo(view.x + 48, view.y), ArrowRight: () => moveTo(view.x - 48, view.y),
   ArrowUp: () => moveTo(view.x, view.y + 48), ArrowDown: () => moveTo(view.x, view.y - 48),
 };
 
 stage.addEventListener("keydown", (event) => {
-  if (event.target !== stage || event.ctrlKey || event.metaKey || event.altKey || !STAGE_KEYS[event.key]) return;
+  const act = STAGE_KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+  if (event.target !== stage || event.ctrlKey || event.metaKey || event.altKey || !act) return;
   event.preventDefault();
-  STAGE_KEYS[event.key]();
+  act();
 });
 
-function focusedRow() {
-  const row = document.activeElement?.closest(".body .row");
-  return row ? [Number(row.dataset.id)] : [];
-}
+const isTyping = (target) => target.matches("input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
 
-// Keys for the picture and the table; typing in the filter is left alone.
+// Keys for the picture and the table; typing in a field is left alone, and so are open panels.
 element.addEventListener("keydown", (event) => {
-  if (event.target.matches("input[type=search], select") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey || event.target.closest(".popup")) return;
   const key = event.key.toLowerCase();
   if (key === "escape" && (state.selected.size || !note.hidden)) {
     // Only what was used up here stops here: the page has its own use for Escape.
     event.stopPropagation();
     hideNote();
     clearSelection();
-  } else if (key === "h") toggleHidden(state.selected.size ? idsOf("selected") : focusedRow());
-  else if (key === "n") toggleNumbers();
+  } else if (key === "h") toggleHidden();
+  else if (key === "delete" || key === "backspace") deleteMasks();
+  else if (/^[0-9]$/.test(key)) labelByDigit(Number(key));
+  else if (key === "l") {
+    event.preventDefault(); // the field opens empty, not with an l
+    openLabelField();
+  } else if (key === "n") toggleNumbers();
   else if (key === "p" && !event.repeat) pressPhotoOnly();
 });
 element.addEventListener("keyup", (event) => {
   if (event.key.toLowerCase() === "p") releasePhotoOnly();
 });
+
+// Taking back works from anywhere on the page but a field, whose own undo it would be.
+function historyKeys(event) {
+  if (!element.isConnected) return void document.removeEventListener("keydown", historyKeys);
+  if (!(event.ctrlKey || event.metaKey) || event.altKey || isTyping(event.target)) return;
+  const key = event.key.toLowerCase();
+  if (key === "z" && !event.shiftKey) undo();
+  else if (key === "y" || key === "z") redo();
+  else return;
+  event.preventDefault();
+}
+document.addEventListener("keydown", historyKeys);

@@ -60,11 +60,6 @@ function setHover(id) {
   changed("hover");
 }
 
-/** H: hides the selection, or shows it again when all of it is hidden. */
-function toggleHidden(ids = idsOf("selected")) {
-  setHidden(ids, !ids.every(isHidden));
-}
-
 // Holding a key or button shows the photo only as long; a short press switches it.
 const HOLD = 300; // ms
 let pressedAt = 0, wasPhotoOnly = false;

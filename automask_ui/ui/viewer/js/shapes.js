@@ -95,6 +95,6 @@ function masksAt(x, y) {
 /** The smallest mask there that is not shown, or 0. */
 function unseenAt(x, y) {
   const shown = new Set(state.painted);
-  const there = state.masks.filter((mask) => !shown.has(mask.id) && state.shapes.get(mask.id)?.has(x, y));
+  const there = state.all.filter((mask) => !shown.has(mask.id) && state.shapes.get(mask.id)?.has(x, y));
   return there.sort((a, b) => a.area - b.area)[0]?.id ?? 0;
 }

@@ -3,10 +3,10 @@
 const state = {
   value: {}, // as the server sent it; `run`, sizes, name
   photo: null, // ImageBitmap at display size
-  masks: [], // rows, in the server's order
+  all: [], // rows, in the server's order
+  masks: [], // those that are not deleted
   byId: new Map(),
   shapes: new Map(), // number -> Shape
-  hiddenHere: new Map(), // number -> hidden, until the server says the same
   sorted: [], // all numbers in table order
   listed: [], // those that match the filter
   painted: [], // those shown in the picture, largest first
@@ -34,7 +34,7 @@ function on(topics, run) {
   listeners.push({ topics: topics.split(" "), run });
 }
 
-/** Topics: masks, order, shown, selection, hover, view, style, opacity. */
+/** Topics: masks, order, shown, labels, selection, hover, view, style, opacity. */
 function changed(...topics) {
   for (const topic of topics) pending.add(topic);
   frame ||= requestAnimationFrame(flush);
@@ -49,11 +49,11 @@ function flush() {
 }
 
 const total = () => state.value.width * state.value.height;
-const isHidden = (id) => state.hiddenHere.get(id) ?? state.byId.get(id)?.hidden ?? false;
-
 const SORT_KEYS = {
   shown: (mask) => [isHidden(mask.id) ? 1 : 0],
   id: (mask) => [mask.id],
+  // By name; masks without a label come after all others.
+  label: (mask) => [labelRanks.get(labelOf(mask.id)) ?? labelRanks.size],
   area: (mask) => [mask.area],
   iou: (mask) => [mask.iou],
   stability: (mask) => [mask.stability ?? -1],
@@ -67,7 +67,10 @@ function compare(a, b) {
   return 0;
 }
 
+let labelRanks = new Map();
+
 function refreshOrder() {
+  labelRanks = new Map([...edits.classes].sort((a, b) => a.localeCompare(b, language)).map((name, rank) => [name, rank]));
   const keyOf = SORT_KEYS[state.sort.key];
   const keyed = state.masks.map((mask) => [keyOf(mask), mask]);
   keyed.sort((a, b) => state.sort.step * compare(a[0], b[0]) || a[1].id - b[1].id);
@@ -83,8 +86,9 @@ function refreshPainted() {
 }
 
 // First in line: whoever draws next reads lists that are already right.
-on("masks order shown", (topics) => {
-  if (topics.has("masks") || topics.has("order") || state.sort.key === "shown" || state.matches) refreshOrder();
+on("masks order shown labels", (topics) => {
+  const sortMoves = state.sort.key === "shown" || state.sort.key === "label";
+  if (topics.has("masks") || topics.has("order") || sortMoves || state.matches) refreshOrder();
   refreshPainted();
 });
 
@@ -93,13 +97,4 @@ function idsOf(scope) {
   if (scope === "selected") return state.sorted.filter((id) => state.selected.has(id));
   if (scope === "shown") return state.listed.filter((id) => !isHidden(id));
   return [...state.sorted];
-}
-
-/** Hides or shows masks at once; the server only takes note. */
-function setHidden(ids, hidden) {
-  if (!ids.length) return;
-  for (const id of ids) state.hiddenHere.set(id, hidden);
-  changed("shown");
-  say(text(hidden ? "said_hidden" : "said_shown", { n: ids.length }));
-  trigger("visibility", { run: state.value.run, ids, hidden });
 }

@@ -1,7 +1,7 @@
 // The table: one row per mask, kept by number so that new values, sorting and filtering never rebuild or blur it.
 
 const gridFrame = $(".grid-frame"), grid = $(".grid"), gridBody = $(".body"), gridHead = $(".head .row");
-const COLUMNS = ["shown", "id", "area", "iou", "stability", "bbox", "point", "crop"];
+const COLUMNS = ["shown", "id", "label", "area", "iou", "stability", "bbox", "point", "crop"];
 const FIRST_STEP = { area: -1, iou: -1, stability: -1 }; // what people look for comes first: large, good
 const rows = new Map(); // number -> row element
 let current = 0; // the row that Tab reaches
@@ -52,6 +52,7 @@ for (const key of COLUMNS) {
 }
 pattern.querySelector(".shown").innerHTML = `<button type="button" class="eye" tabindex="-1">${EYE}</button>`;
 pattern.querySelector(".id").append(make("span", "swatch"), make("canvas", "thumb"), make("span", "number"));
+pattern.querySelector(".label").append(make("span", "swatch"), make("span", "name"));
 pattern.querySelector(".area").append(make("span", "pixels"), make("span", "share"));
 
 function newRow(mask) {
@@ -112,12 +113,13 @@ function drawNoRows() {
   none.textContent = why && text(why);
 }
 
-/** Colours and eyes. */
+/** Colours, labels and eyes. */
 function drawRowStates() {
   for (const mask of state.masks) {
     const row = rows.get(mask.id), hidden = isHidden(mask.id);
     const colour = colourOf(mask);
     if (row.colour !== colour) row.querySelector(".swatch").style.background = row.colour = colour;
+    drawRowLabel(row, labelOf(mask.id));
     if (row.hiddenNow === hidden) continue;
     row.hiddenNow = hidden;
     row.classList.toggle("is-hidden", hidden);
@@ -126,6 +128,17 @@ function drawRowStates() {
     eye.setAttribute("aria-label", label);
     eye.title = label;
   }
+}
+
+function drawRowLabel(row, label) {
+  const drawn = `${edits.places.get(label)} ${label}`;
+  if (row.labelNow === drawn) return;
+  row.labelNow = drawn;
+  const cell = row.querySelector(".label");
+  cell.title = label;
+  cell.lastChild.textContent = label;
+  cell.firstChild.style.background = classColour(label);
+  cell.classList.toggle("has-label", Boolean(label));
 }
 
 let marked = new Set();
@@ -139,8 +152,9 @@ function drawRowMarks() {
 }
 
 on("order", drawHeader);
-on("masks order shown", drawRows);
-on("masks shown style", drawRowStates);
+on("masks order shown labels", drawRows);
+on("masks shown style labels", drawRowStates);
+on("masks labels", () => grid.classList.toggle("labelled", edits.classes.length > 0));
 on("masks selection hover", drawRowMarks);
 drawHeader();
 
