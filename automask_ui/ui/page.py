@@ -79,6 +79,8 @@ def launch_options(service: Service | None = None) -> dict[str, Any]:
         "theme": THEME,
         "css": (HERE / "page.css").read_text(encoding="utf-8"),
         "js": (HERE / "page.js").read_text(encoding="utf-8"),
+        # In the head, so that it is there before the first event.
+        "head": f"<script>{(HERE / 'stream.js').read_text(encoding='utf-8')}</script>",
         "i18n": I18N,
         "max_file_size": "100mb",
         "run_history": False,

@@ -311,3 +311,33 @@ def test_two_visitors_do_not_see_each_other(new_page: Callable[..., Any], addres
     bob.reads("fewer")
     ann.runs()
     assert ann.masks() > bob.masks()
+
+
+# Holds back the message that a stream has ended, as a slow line or a busy browser does.
+LATE_END = """
+const fetchNow = window.fetch;
+window.fetch = async (...asked) => {
+  const response = await fetchNow(...asked);
+  if (!(asked[0] instanceof Request) || !asked[0].url.includes("/queue/data")) return response;
+  const late = new TransformStream({
+    async transform(chunk, controller) {
+      const end = new TextDecoder().decode(chunk).indexOf('data: {"msg":"close_stream"');
+      if (end > 0) controller.enqueue(chunk.slice(0, end));
+      if (end >= 0) await new Promise((done) => setTimeout(done, 400));
+      controller.enqueue(chunk.slice(Math.max(end, 0)));
+    },
+  });
+  return new Response(response.body.pipeThrough(late), { headers: response.headers });
+};
+"""
+
+
+def test_event_sent_while_the_stream_ends_is_answered(page: Any, address: str) -> None:
+    page.add_init_script(LATE_END)
+    person = Person(page, address)
+    said = person.status.inner_text()
+    for value in ("0.91", "0.92", "0.93", "0.94"):
+        person.sets("pred_iou_thresh", value)
+        page.wait_for_function("(said) => document.querySelector('#status .text').textContent !== said", arg=said)
+        said = person.status.inner_text()
+        assert re.fullmatch(r"\d+ masks, \d+ fewer", said)
