@@ -87,7 +87,8 @@ def launch_options(service: Service | None = None) -> dict[str, Any]:
         "enable_monitoring": False,
         "show_error": False,
         "ssr_mode": False,
-        "state_session_capacity": 200,
+        # Half a megabyte a visitor, kept for an hour after they have left. A tab beyond these loses nothing but that.
+        "state_session_capacity": 32,
         "footer_links": ["api"],
     }
 
