@@ -7,6 +7,7 @@ import json
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 import numpy as np
@@ -132,7 +133,7 @@ class Worker:
         if record is not None and self._has_files(picture, record.key):
             return Loaded(picture, sha256, record)
         try:
-            loaded = load_image(data, name=shown(picture.path.name))
+            loaded = load_image(data, name=shown(PurePosixPath(picture.relative).name))
         except AutoMaskError as error:
             return Loaded(picture, error=str(error))
         return Loaded(picture, sha256, record, loaded.rgb, loaded.notes)

@@ -1,0 +1,285 @@
+"""Many pictures of one visitor, worked through in a thread: looked at, stopped and gone on with at any moment.
+
+Masks land in a dataset on the disk picture by picture, as those of a folder run do; a picture that was looked at and
+edited keeps the visitor's masks.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, overload
+
+import numpy as np
+from PIL import Image
+
+from automask_ui.batch.documents import item_of
+from automask_ui.batch.pictures import Picture
+from automask_ui.batch.store import Dataset
+from automask_ui.batch.work import Job, Loaded, Worker
+from automask_ui.cache import ByteLRU
+from automask_ui.errors import AutoMaskError, BatchError, ExportError
+from automask_ui.export import ExportItem, ExportReport, export
+from automask_ui.images import LoadedImage, fit_long_side, load_image
+from automask_ui.masks import MaskResult, MaskSet, Step
+from automask_ui.options import GeneratorOptions
+from automask_ui.saved import Saved
+
+__all__ = ["Item", "Queue"]
+
+_log = logging.getLogger(__name__)
+
+Steps = Callable[[np.ndarray, GeneratorOptions], Generator[Step, None, MaskResult]]
+
+THUMBNAIL_PX = 96  # twice what is shown, for sharp screens
+_DECODED_BYTES = 256 * 1024**2  # of pictures that an export keeps between its passes
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture of a queue; replaced as a whole."""
+
+    name: str
+    state: Literal["waiting", "running", "done", "failed"] = "waiting"
+    masks: int | None = None
+    seconds: float | None = None
+    error: str = ""
+    edited: bool = False  # the visitor has changed it since
+
+
+class _Stopped(Exception):
+    """The visitor has stopped the queue in the middle of a picture."""
+
+
+class Queue:
+    """Pictures with what has become of them.
+
+    Attributes:
+        items: in the order of the pictures.
+        changes: counts up with every change of ``items``.
+        points: of the picture that is being worked on: done, in all.
+        job: what the masks were made with; None before the first start.
+        model: name of the model.
+    """
+
+    def __init__(self, pictures: Sequence[Picture], folder: Path) -> None:
+        self.pictures = list(pictures)
+        self.folder = folder
+        self.items = [Item(picture.relative) for picture in pictures]
+        self.changes = 0
+        self.points = (0, 0)
+        self.job: Job | None = None
+        self.model = ""
+        self.error = ""  # why it ended before its time
+        self._dataset = Dataset(folder / "masks")
+        self._edited: dict[int, Saved] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether pictures are being worked on."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def done(self) -> int:
+        """Pictures that need no more work."""
+        return sum(item.state in ("done", "failed") for item in self.items)
+
+    def start(self, steps: Steps, job: Job, model: str) -> None:
+        """Work on everything that has no masks under ``job`` yet, but for pictures that were edited.
+
+        Args:
+            steps: of the engine, for one picture.
+            job: options and the key of the model; its formats do not count.
+            model: name of the model.
+        """
+        if self.is_running:
+            return
+        if self.job is not None and (self.job.options, self.job.model_key) != (job.options, job.model_key):
+            for index, item in enumerate(self.items):
+                if not item.edited:
+                    self._set(index, Item(item.name))
+        for index, item in enumerate(self.items):
+            if item.state == "failed":
+                self._set(index, Item(item.name))
+        self.job, self.model, self.error = job, model, ""
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._work, args=(steps, job), name="queue", daemon=True)
+        self._thread.start()
+
+    def stop(self, wait: float = 0.0) -> None:
+        """Stop after the chunk in hand; what is finished is kept. Waits for that for at most ``wait`` seconds."""
+        self._stop.set()
+        if wait and self._thread is not None:
+            self._thread.join(wait)
+
+    def image(self, index: int) -> LoadedImage:
+        """A picture, decoded.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        return load_image(self.pictures[index].path, name=self.items[index].name)
+
+    def masks(self, index: int) -> MaskSet | None:
+        """The masks that were found in a picture; None where it was not worked on."""
+        record = self._dataset.read_masks(self.pictures[index])
+        return None if record is None else record.masks
+
+    def edited(self, index: int) -> Saved | None:
+        """What the visitor has made of a picture, if anything."""
+        return self._edited.get(index)
+
+    def keep(self, index: int, saved: Saved) -> None:
+        """Take over what the visitor has made of a picture."""
+        self._edited[index] = saved
+        count = len(saved.numbers) - len(saved.edits.deleted & set(saved.numbers))
+        self._set(index, replace(self.items[index], state="done", masks=count, error="", edited=True))
+
+    def thumbnail(self, index: int) -> Path | None:
+        """The file of a small picture; None before it was looked at."""
+        path = self.folder / f"{index:05d}.thumb.webp"
+        return path if path.exists() else None
+
+    def export(self, name: str, folder: Path) -> ExportReport:
+        """All pictures with masks as one dataset: what was deleted or hidden is left out.
+
+        Raises:
+            ExportError: there are no masks, or the file failed its check.
+        """
+        done = [index for index, item in enumerate(self.items) if item.state == "done" and item.masks]
+        if not done:
+            raise ExportError("There are no masks yet: start the queue first.")
+        return export(name, _Items(self, done), folder)
+
+    def item(self, index: int, image: np.ndarray) -> ExportItem:
+        """One picture (H×W×3 uint8) with its masks, for the exporters."""
+        picture, saved = self.pictures[index], self._edited.get(index)
+        metadata = {} if self.job is None else dict(self.job.metadata)
+        if saved is None:
+            masks = self.masks(index)
+            if masks is None:
+                raise ExportError(f"The masks of {picture.relative} are gone: start the queue again.")
+            return replace(item_of(picture, masks, image, metadata), classes=self.classes)
+        away = saved.edits.deleted | saved.edits.hidden
+        rows = [row for row, number in enumerate(saved.numbers) if number not in away]
+        numbers = tuple(saved.numbers[row] for row in rows)
+        labels = tuple(saved.edits.labels.get(number, "") for number in numbers)
+        return ExportItem(picture.relative, image, saved.masks[rows], numbers, labels, metadata, self.classes)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class lists of all pictures as one."""
+        return tuple(dict.fromkeys(name for saved in self._edited.values() for name in saved.edits.classes))
+
+    def _work(self, steps: Steps, job: Job) -> None:
+        try:
+            with self._dataset.open_scratch(), ThreadPoolExecutor(1, "pictures") as reader:
+                self._each(Worker(self._dataset, _Stoppable(self, steps), job), reader)
+        except _Stopped:
+            pass
+        except AutoMaskError as error:
+            self.error = str(error)
+        except Exception:
+            _log.exception("A queue ended before its time")
+            self.error = "Something went wrong on our side; what is finished is kept. Start again."
+        finally:
+            for index, item in enumerate(self.items):
+                if item.state == "running":
+                    self._set(index, Item(item.name))
+            self.changes += 1
+
+    def _each(self, worker: Worker, reader: ThreadPoolExecutor) -> None:
+        todo = [index for index, item in enumerate(self.items) if item.state == "waiting"]
+        coming: Future[Loaded] | None = None
+        for place, index in enumerate(todo):
+            if self._stop.is_set():
+                return
+            began = time.monotonic()
+            self.points = (0, 0)
+            self._set(index, replace(self.items[index], state="running"))
+            loaded = (coming or reader.submit(worker.load, self.pictures[index])).result()
+            # The next picture is read while the model looks at this one.
+            following = todo[place + 1 : place + 2]
+            coming = reader.submit(worker.load, self.pictures[following[0]]) if following else None
+            if loaded.rgb is not None:
+                self._shrink(index, loaded.rgb)
+            self._finish(index, worker, loaded, began)
+
+    def _finish(self, index: int, worker: Worker, loaded: Loaded, began: float) -> None:
+        outcome = worker.finish(loaded)
+        name, seconds = self.items[index].name, time.monotonic() - began
+        reasons = " ".join(failure.reason for failure in outcome.failures)
+        if outcome.masks is None:
+            self._set(index, Item(name, "failed", None, seconds, reasons))
+        else:
+            self._set(index, Item(name, "done", outcome.masks, seconds, reasons))
+
+    def _shrink(self, index: int, rgb: np.ndarray) -> None:
+        buffer = io.BytesIO()
+        Image.fromarray(fit_long_side(rgb, THUMBNAIL_PX)).save(buffer, "WEBP", quality=80)
+        (self.folder / f"{index:05d}.thumb.webp").write_bytes(buffer.getvalue())
+
+    def _set(self, index: int, item: Item) -> None:
+        self.items[index] = item
+        self.changes += 1
+
+
+class _Stoppable:
+    """The engine as a folder run wants it, ended by the queue's flag after any chunk."""
+
+    def __init__(self, queue: Queue, steps: Steps) -> None:
+        self._queue, self._steps = queue, steps
+
+    def generate(self, image: np.ndarray, options: GeneratorOptions) -> MaskResult:
+        run = self._steps(image, options)
+        try:
+            while True:
+                step = next(run)
+                self._queue.points = (step.done, step.total)
+                self._queue.changes += 1
+                if self._queue._stop.is_set():
+                    raise _Stopped
+        except StopIteration as end:
+            result: MaskResult = end.value
+            return result
+        finally:
+            run.close()
+
+
+class _Items(Sequence[ExportItem]):
+    """The pictures of an export, each made when it is asked for: exporters go through them several times."""
+
+    def __init__(self, queue: Queue, indices: Sequence[int]) -> None:
+        self._queue, self._indices = queue, indices
+        self._decoded: ByteLRU[np.ndarray] = ByteLRU(_DECODED_BYTES, lambda image: image.nbytes)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __iter__(self) -> Iterator[ExportItem]:
+        return (self[place] for place in range(len(self)))
+
+    @overload
+    def __getitem__(self, index: int) -> ExportItem: ...
+    @overload
+    def __getitem__(self, index: slice) -> _Items: ...
+    def __getitem__(self, index: int | slice) -> ExportItem | _Items:
+        if isinstance(index, slice):
+            return _Items(self._queue, self._indices[index])
+        place = self._indices[index]
+        image = self._decoded.get(place)
+        if image is None:
+            try:
+                image = self._queue.image(place).rgb
+            except AutoMaskError as error:
+                raise BatchError(f"{self._queue.items[place].name} could not be read again: {error}") from error
+            self._decoded.put(place, image)
+        return self._queue.item(place, image)

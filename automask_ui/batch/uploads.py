@@ -1,0 +1,104 @@
+"""Pictures that a visitor drops, as files or in ZIPs, into a folder of ours: counted, measured, and under our names."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from zipfile import ZipInfo
+
+from automask_ui.archives import Archive, is_archive, open_archive
+from automask_ui.batch.pictures import SUFFIXES, Listing, Picture
+from automask_ui.errors import BatchError
+from automask_ui.export import safe_stem
+
+__all__ = ["MAX_BYTES", "MAX_PICTURES", "collect"]
+
+MAX_PICTURES = 200
+MAX_BYTES = 1024**3  # of all pictures' files together, unpacked
+
+_JUNK = "__MACOSX"  # what macOS puts into ZIPs beside the pictures
+
+
+def collect(files: Sequence[Path], folder: Path) -> Listing:
+    """The pictures in ``files``, copied into ``folder``; those in ZIPs are unpacked. Other files are counted.
+
+    Names in a ZIP are for people only: every picture's file gets one of ours.
+
+    Raises:
+        ArchiveError: a ZIP cannot be read.
+        BatchError: there are no pictures, too many, or too many bytes.
+    """
+    listing = Listing()
+    used: set[str] = set()
+    size = 0
+    for name, source in _sources(files, listing):
+        if len(listing.pictures) == MAX_PICTURES:
+            raise BatchError(f"There are more than {MAX_PICTURES} pictures: {_WAY}")
+        suffix = PurePosixPath(name).suffix.lower()
+        target = folder / f"{len(listing.pictures):05d}{suffix}"
+        if isinstance(source, Path):
+            size += source.stat().st_size
+            _check_bytes(size)
+            shutil.copyfile(source, target)
+        else:
+            archive, entry = source
+            data = archive.read(entry, MAX_BYTES - size)
+            size += len(data)
+            target.write_bytes(data)
+        relative = _unused(name, used)
+        listing.pictures.append(Picture(target, relative, safe_stem(relative)))
+    if not listing.pictures:
+        raise BatchError(
+            f"There is no picture among these files ({listing.others:,} other files). Pictures are known by their "
+            f"names: {', '.join(SUFFIXES)}."
+        )
+    return listing
+
+
+_WAY = "drop them in parts, or make a dataset of the whole folder with python -m automask_ui batch."
+
+
+def _sources(files: Sequence[Path], listing: Listing) -> Iterator[tuple[str, Path | tuple[Archive, ZipInfo]]]:
+    """Name and content of every picture."""
+    for file in files:
+        if not is_archive(file):
+            if _is_picture(file.name):
+                yield file.name, file
+            else:
+                listing.others += 1
+            continue
+        with open_archive(file) as archive:
+            _check_bytes(sum(entry.file_size for entry in archive.files if _is_picture(entry.filename)))
+            for entry in archive.files:
+                if _is_picture(entry.filename):
+                    yield _inside(entry.filename), (archive, entry)
+                else:
+                    listing.others += 1
+
+
+def _is_picture(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    hidden = any((part.startswith(".") and part != "..") or part == _JUNK for part in parts)
+    return not hidden and PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
+def _inside(name: str) -> str:
+    """A name in a ZIP as a path that goes only down."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    return str(PurePosixPath(*(part for part in parts if part not in ("..", "/") and not part.endswith(":"))))
+
+
+def _unused(name: str, used: set[str]) -> str:
+    """``name``, with a number where it was met before."""
+    path, number, candidate = PurePosixPath(name), 2, name
+    while candidate.casefold() in used:
+        candidate = str(path.with_stem(f"{path.stem}-{number}"))
+        number += 1
+    used.add(candidate.casefold())
+    return candidate
+
+
+def _check_bytes(size: int) -> None:
+    if size > MAX_BYTES:
+        raise BatchError(f"The pictures have more than {MAX_BYTES / 1e9:.1f} GB together: {_WAY}")
