@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from automask_ui.errors import EngineError
 from automask_ui.forecast import Speeds
@@ -16,13 +17,16 @@ from automask_ui.masks import MaskResult, Step
 from automask_ui.options import GeneratorOptions
 from automask_ui.session import Difference, Job, Session
 
-__all__ = ["UPDATE_SECONDS", "Fetch", "Progress", "Steps", "fetch_into", "job_of", "run_into"]
+__all__ = ["UPDATE_SECONDS", "Fetch", "Progress", "Steps", "fetch_into", "finished", "job_of", "run_into"]
 
 Steps = Generator[Step, None, MaskResult]
 # Called with a model's name, what to tell of bytes done, bytes in all and seconds since the start, and what stops it.
 Fetch = Callable[[str, Callable[[int, int, float], None], threading.Event], Path]
 
 UPDATE_SECONDS = 0.5  # a browser that draws more often has no time left for the person in front of it
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,15 @@ class Progress:
     total: int = 0  # points that this run has to decode
     seconds_left: float | None = None  # None while unknown
     change: Difference | None = None  # None where the session was not brought up to date
+
+
+def finished(run: Generator[Any, None, T]) -> T:
+    """What ``run`` comes to, for those who do not care for the way."""
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            return end.value
 
 
 @contextmanager

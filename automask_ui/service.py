@@ -6,8 +6,6 @@ Engines come by model name from a factory that is handed in.
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,20 +15,19 @@ import numpy as np
 
 from automask_ui import checkpoints, forecast, resume
 from automask_ui.checkpoints import AvailableModel
-from automask_ui.errors import AutoMaskError, ExportError, NoImageError, UnknownModelError
+from automask_ui.errors import ExportError, NoImageError, UnknownModelError
 from automask_ui.export import EXPORTERS, ExportItem, ExportReport, export
+from automask_ui.first_sample import FirstSample
 from automask_ui.forecast import Speeds, Workload
 from automask_ui.images import LoadedImage, load_image
 from automask_ui.masks import MaskResult
 from automask_ui.options import PRESETS, CleanupOptions, FilterOptions, GeneratorOptions
 from automask_ui.run_log import RunNote, Runs
-from automask_ui.running import Fetch, Progress, Steps, fetch_into, job_of, run_into
+from automask_ui.running import Fetch, Progress, Steps, fetch_into, finished, job_of, run_into
 from automask_ui.session import Difference, Job, Session, ShowOnly
 from automask_ui.store import SessionStore
 
-__all__ = ["Engine", "EngineModel", "FirstSample", "Service"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["Engine", "EngineModel", "Service"]
 
 STORE_BYTES = 1024**3
 _CHUNK_SECONDS = 60  # longest that a chunk of a large model on a slow CPU is waited for
@@ -54,20 +51,6 @@ class Engine(Protocol):
 
     def steps(self, image: np.ndarray | None, options: GeneratorOptions, earlier: MaskResult | None = None) -> Steps:
         """Yield after encoding and after every decoded chunk; return the final result."""
-
-
-class FirstSample:
-    """The masks of the first sample photo, found once in the background for all first visits."""
-
-    def __init__(self) -> None:
-        self.ready = threading.Event()  # set as well when it failed
-        self.result: MaskResult | None = None
-        self.error = ""
-
-    def finish(self, result: MaskResult | None, error: str = "") -> None:
-        """Make known what was found, or why nothing was."""
-        self.result, self.error = result, error
-        self.ready.set()
 
 
 class Service:
@@ -262,12 +245,7 @@ class Service:
 
     def find_once(self, image: LoadedImage, model: str, options: GeneratorOptions) -> MaskResult:
         """:meth:`find_alone` for those who only want the result."""
-        run = self.find_alone(image, model, options)
-        while True:
-            try:
-                next(run)
-            except StopIteration as end:
-                return end.value
+        return finished(self.find_alone(image, model, options))
 
     def show_only(self, session: Session, show: ShowOnly) -> Difference:
         """Show other masks of the same result."""
@@ -301,21 +279,22 @@ class Service:
         )
         return export(name, [item], session.folder, resume.extras(session, self.models))
 
-    def prepare_sample(self) -> None:
-        """Find the masks of the first sample; meant for a thread of its own. Measures the model's speed as well."""
-        try:
-            model = self.load(self.default_model).model
+    def prepare_sample(self, engine: Engine | None = None) -> None:
+        """Find the masks of the first sample; meant for a thread of its own.
+
+        Args:
+            engine: what finds them; None is the default model's own, whose speed is then known as well.
+        """
+
+        def find() -> MaskResult:
+            own = self.load(self.default_model)
             options = PRESETS["balanced"].options(**self.thresholds(self.default_model))
             image = load_image(next(iter(self.samples.values())))
-            self.first_sample.finish(self.find_once(image, self.default_model, options))
-            _log.info("The sample photo is ready (%s on %s)", model.title, model.device)
-        except AutoMaskError as error:
-            _log.warning("The sample photo has no masks: %s", error)
-            self.first_sample.finish(None, str(error))
-        except Exception:
-            _log.exception("The sample photo has no masks")
-            self.first_sample.finish(None)
-            raise
+            if engine is None or engine is own:
+                return self.find_once(image, self.default_model, options)
+            return finished(engine.steps(image.rgb, options))
+
+        self.first_sample.prepare(find)
 
     def _find_again(self, session: Session, options: GeneratorOptions) -> Iterator[Progress]:
         """Find the candidates of kept masks anew, under ``options``; until they are there, the masks stay."""

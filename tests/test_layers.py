@@ -16,8 +16,8 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 ROOMS = [
     ("app", "__main__", "cli"),
     ("ui", "training"),
-    ("engine", "service", "batch"),
-    ("running", "run_log", "session", "saved", "resume", "autosave", "store", "forecast", "explain"),
+    ("engine", "service", "zero_gpu", "batch"),
+    ("running", "run_log", "first_sample", "session", "saved", "resume", "autosave", "store", "forecast", "explain"),
     ("export",),
     ("overlay", "table", "display", "checkpoints", "point_grids", "geometry"),
     ("download", "masks"),
