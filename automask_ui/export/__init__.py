@@ -88,26 +88,25 @@ def export(
     return ExportReport(target, exporter, checks)
 
 
-def proof_table(items: Sequence[ExportItem]) -> list[dict[str, str]]:
-    """Every format with its reader and what became of the masks of ``items``: one row each, for people.
+def proof_table(sets: Mapping[str, Sequence[ExportItem]]) -> list[dict[str, str]]:
+    """Every format with its reader and what became of the masks of each set: one row each, for people.
+
+    Args:
+        sets: pictures by what they are called in the table's columns.
 
     Raises:
-        ExportError: if a format cannot hold them or fails its check.
+        ExportError: if a file fails its check.
     """
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for exporter in EXPORTERS.values():
-            report = export(exporter.name, items, Path(folder))
-            rows.append(
-                {
-                    "format": exporter.title,
-                    "name": exporter.name,
-                    "read back by": exporter.reader,
-                    "exact": f"{report.exact:,} of {len(report.checks):,}",
-                    "worst IoU": f"{report.worst_iou:.4f}",
-                    "notes": exporter.loses if report.exact < len(report.checks) else "",
-                }
-            )
+            row = {"format": exporter.title, "name": exporter.name, "read back by": exporter.reader}
+            reports = {name: export(exporter.name, items, Path(folder)) for name, items in sets.items()}
+            for name, report in reports.items():
+                row[f"{name}: exact"] = f"{report.exact:,} of {len(report.checks):,}"
+                row[f"{name}: worst IoU"] = f"{report.worst_iou:.4f}"
+            is_exact = all(report.exact == len(report.checks) for report in reports.values())
+            rows.append({**row, "notes": "" if is_exact else exporter.loses})
     return rows
 
 

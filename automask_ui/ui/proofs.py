@@ -9,7 +9,7 @@ from automask_ui.ui.texts import Words
 
 __all__ = ["proof_of", "proof_sentence"]
 
-_NAMED = 200  # masks that are listed one by one
+_NAMED = 2000  # masks that are listed one by one
 
 
 def proof_sentence(words: Words, report: ExportReport) -> str:

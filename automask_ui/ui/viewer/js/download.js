@@ -3,6 +3,7 @@
 
 const SCOPES = ["selected", "shown", "all"];
 let chosenScope = ""; // "": follows the selection
+const CHIPS = 60; // masks that are named; the button selects all
 let wanted = null; // {format, ticket}: the file that is being written or can be saved
 
 const scopeButtons = SCOPES.map((scope) => {
@@ -114,7 +115,7 @@ function showProof() {
   $(".proof-line").textContent = proof.sentence;
   if (proof.error) return;
   $(".proof-more").replaceChildren(...proof.more.map((sentence) => make("p", "", sentence)));
-  $(".proof-masks").replaceChildren(...proof.masks.map(newChip));
+  $(".proof-masks").replaceChildren(...proof.masks.slice(0, CHIPS).map(newChip));
   const several = proof.masks.length > 1 && proof.masks.every(({ id }) => state.byId.has(id));
   $("[data-do=select-changed]").hidden = !several;
   $("[data-do=select-changed]").textContent = text("select_changed", { n: proof.masks.length });
