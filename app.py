@@ -10,15 +10,9 @@ import sys
 import threading
 from pathlib import Path
 
-from automask_ui.checkpoints import available_models, default_model, fetch
-from automask_ui.download import TransferText
+from automask_ui.cli.models import fetch_visibly
 from automask_ui.errors import AutoMaskError
-from automask_ui.service import Service
-
-SAMPLES = [
-    Path(__file__).parent / "assets" / "samples" / name
-    for name in ("coffee.jpg", "coins.png", "chelsea.jpg", "rocket.jpg", "astronaut.jpg")
-]
+from automask_ui.start import build_service
 
 
 def parse_flags() -> argparse.Namespace:
@@ -35,24 +29,6 @@ def parse_flags() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def build_service(flags: argparse.Namespace) -> Service:
-    """The service on real engines. PyTorch is loaded here, so that ``--help`` answers at once."""
-    from automask_ui.engine.generator import MaskEngine
-    from automask_ui.engine.pool import ModelPool, free_gpu_bytes
-
-    folders = [*flags.models_dir, *([flags.checkpoint] if flags.checkpoint else [])]
-    models = available_models(folders)
-    name = flags.model
-    if flags.checkpoint is not None:
-        name = next(model.name for model in models if model.path and model.path.samefile(flags.checkpoint))
-    if name is None:
-        choice = default_model(free_gpu_bytes(flags.device), folders)
-        name = choice.name
-        logging.getLogger("automask").info("Beginning with %s. %s", name, choice.note)
-    pool = ModelPool(MaskEngine)
-    return Service(lambda name: pool.get(name, device=flags.device, folders=folders), models, name, SAMPLES)
-
-
 def main() -> None:
     """Parse flags, build, launch."""
     flags = parse_flags()
@@ -61,16 +37,17 @@ def main() -> None:
     from automask_ui.ui import build_app, launch_options
 
     try:
-        service = build_service(flags)
+        service = build_service(flags.model, flags.checkpoint, flags.models_dir, flags.device)
         model = service.models.get(service.default_model)
         if model is not None and model.path is None:
-            text = TransferText()
-            fetch(model.name, lambda *told: print(f"\r\x1b[K{model.title}: {text(*told)}", end="", flush=True))
+            fetch_visibly(model.name)
         service.load(service.default_model)
     except AutoMaskError as error:
         raise SystemExit(f"error: {error}") from error
     # Ended like this by containers and service managers: with temporary files removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # Uploads go with this process, instead of to a folder that outlives it.
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(service.store.scratch / "uploads"))
     page = build_app(service, keeps_work=True)
     threading.Thread(target=service.prepare_sample, daemon=True).start()
     page.launch(server_name=flags.host, server_port=flags.port, **launch_options(service))

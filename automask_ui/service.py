@@ -64,6 +64,7 @@ class Service:
         store_bytes: bound on the memory of all sessions together.
         max_points: most points, over all crops, of one run.
         fetch: gets the file of a model that is not on this machine.
+        unasked: engines for what no visitor has asked for, where ``engines`` take from what a visitor is given.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Service:
         store_bytes: int = STORE_BYTES,
         max_points: int = forecast.MAX_POINTS,
         fetch: Fetch = checkpoints.fetch,
+        unasked: Callable[[str], Engine] | None = None,
     ) -> None:
         self.models = {model.name: model for model in models}
         self.default_model = default_model
@@ -87,6 +89,7 @@ class Service:
         self.store = SessionStore(store_bytes)
         self._engines = engines
         self._fetch = fetch
+        self._unasked = unasked
         self._loaded: dict[str, EngineModel] = {}
 
     def load(self, name: str) -> Engine:
@@ -279,20 +282,16 @@ class Service:
         )
         return export(name, [item], session.folder, resume.extras(session, self.models))
 
-    def prepare_sample(self, engine: Engine | None = None) -> None:
-        """Find the masks of the first sample; meant for a thread of its own.
-
-        Args:
-            engine: what finds them; None is the default model's own, whose speed is then known as well.
-        """
+    def prepare_sample(self) -> None:
+        """Find the masks of the first sample; meant for a thread of its own. Measures the model's speed as well."""
 
         def find() -> MaskResult:
-            own = self.load(self.default_model)
+            self.load(self.default_model)
             options = PRESETS["balanced"].options(**self.thresholds(self.default_model))
             image = load_image(next(iter(self.samples.values())))
-            if engine is None or engine is own:
+            if self._unasked is None:
                 return self.find_once(image, self.default_model, options)
-            return finished(engine.steps(image.rgb, options))
+            return finished(self._unasked(self.default_model).steps(image.rgb, options))
 
         self.first_sample.prepare(find)
 

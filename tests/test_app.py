@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import app
+from automask_ui.start import SAMPLES
 
 
 def flags(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
@@ -34,7 +35,7 @@ def test_unknown_flags_are_refused(monkeypatch: pytest.MonkeyPatch, arguments: l
 
 
 def test_samples_are_there() -> None:
-    assert all(sample.is_file() for sample in app.SAMPLES)
+    assert all(sample.is_file() for sample in SAMPLES)
 
 
 @pytest.mark.parametrize(

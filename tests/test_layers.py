@@ -14,7 +14,7 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 # Rooms from top to bottom: a room may import those below it.
 ROOMS = [
-    ("app", "__main__", "cli"),
+    ("app", "__main__", "cli", "start"),
     ("ui", "training"),
     ("engine", "service", "zero_gpu", "batch"),
     ("running", "run_log", "first_sample", "session", "saved", "resume", "autosave", "store", "forecast", "explain"),

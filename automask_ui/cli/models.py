@@ -10,7 +10,7 @@ from automask_ui.checkpoints import fetch, model_rows
 from automask_ui.cli.text_table import as_columns
 from automask_ui.download import TransferText
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "fetch_visibly", "run"]
 
 COLUMNS = ("name", "title", "size", "licence", "where")
 
@@ -32,11 +32,20 @@ def run(settings: argparse.Namespace) -> int:
     if settings.name is None:
         print("error: say which model to download: python -m automask_ui models download vit_b", file=sys.stderr)
         return 2
+    path = fetch_visibly(settings.name)
+    print(f"{settings.name} is at {path}")
+    return 0
+
+
+def fetch_visibly(name: str) -> Path:
+    """Fetch model ``name``; on a terminal, with a line that tells how far it is.
+
+    Raises:
+        CheckpointError: it cannot be fetched.
+    """
     text = TransferText()
 
     def show(done_bytes: int, total_bytes: int, seconds: float) -> None:
-        print(f"\r\x1b[K{settings.name}: {text(done_bytes, total_bytes, seconds)}", end="", file=sys.stderr, flush=True)
+        print(f"\r\x1b[K{name}: {text(done_bytes, total_bytes, seconds)}", end="", file=sys.stderr, flush=True)
 
-    path = fetch(settings.name, show if sys.stderr.isatty() else None)
-    print(f"{settings.name} is at {path}")
-    return 0
+    return fetch(name, show if sys.stderr.isatty() else None)
