@@ -6,6 +6,7 @@ machine for one that is not even running. Each worker here computes its own poin
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -51,3 +52,8 @@ def _workers(count: int) -> ThreadPoolExecutor:
     # The setting is partly the process's own: threads that are not workers keep what they had.
     torch.set_num_threads(count)
     return pool
+
+
+if hasattr(os, "register_at_fork"):
+    # Of this process's threads, a forked one has only that which forked.
+    os.register_at_fork(after_in_child=_workers.cache_clear)
