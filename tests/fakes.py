@@ -89,6 +89,46 @@ class FakeEngine:
         return result(False)
 
 
+class BrightEngine:
+    """Finds the one bright thing of a picture, so that an answer shows which picture it belongs to."""
+
+    def __init__(self, *, chunk_seconds: float = 0.0) -> None:
+        self.model = FakeModel("bright", "Bright things", key="bright")
+        self.chunk_seconds = chunk_seconds
+
+    def steps(self, image: np.ndarray | None, options: GeneratorOptions, earlier: MaskResult | None = None) -> Steps:
+        if image is None:
+            assert earlier is not None
+            image = earlier.image
+        candidates = _brightest(image)
+        result = MaskResult(
+            image, array_key(image), self.model.key, options, candidates, _mask_set(candidates, [0]), False
+        )
+        points = (options.grid.points_per_side or 1) ** 2
+        yield Step("encode", 0, points, lambda: replace(result, partial=True))
+        for start in range(0, points, options.grid.points_per_batch):
+            time.sleep(self.chunk_seconds)
+            done = min(points, start + options.grid.points_per_batch)
+            yield Step("decode", done, points, lambda: replace(result, partial=True))
+        return result
+
+
+def _brightest(image: np.ndarray) -> Candidates:
+    """One candidate: the pixels above 200."""
+    bright = image[..., 0] > 200
+    ys, xs = np.nonzero(bright)
+    one = _undecoded(image.shape[:2], GeneratorOptions(points_per_side=1))[np.array([0])]
+    columns = {
+        "rle": object_column([rle.encode(bright)]),
+        "area": np.array([len(xs)]),
+        "box_xyxy": np.array([[xs.min(), ys.min(), xs.max(), ys.max()]]),
+        "predicted_iou": np.array([0.99], np.float32),
+        "stability_score": np.array([0.99], np.float32),
+        "verdict": np.array([Verdict.KEPT], np.int8),
+    }
+    return replace(one, **columns)
+
+
 def fake_models(*names: str) -> list[AvailableModel]:
     """Rows for a service whose engines are fakes."""
     return [

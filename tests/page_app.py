@@ -1,10 +1,13 @@
 """The whole page on fake models, as a program of its own: ``python tests/page_app.py [SECONDS_A_CHUNK] PORT``.
 
-Model "fake" works, "broken" raises in the middle of a run, "missing" cannot be loaded.
+Model "fake" works, "broken" raises in the middle of a run, "missing" cannot be loaded, "bright" finds what is bright.
 """
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -23,42 +27,67 @@ START_SECONDS = 120
 def main(port: int, chunk_seconds: float) -> None:
     """Serve until killed."""
     sys.path.insert(0, str(ROOT))
-    from fakes import FakeEngine, FakeModel, fake_models
+    from fakes import BrightEngine, FakeEngine, FakeModel, fake_models
 
     from automask_ui.errors import CheckpointNotFoundError
     from automask_ui.service import Service
     from automask_ui.ui import build_app, launch_options
 
-    engines = {
+    logging.basicConfig(level="INFO")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    engines: dict[str, FakeEngine | BrightEngine] = {
         "fake": FakeEngine(FakeModel("fake", "Fake model"), encode_seconds=chunk_seconds, chunk_seconds=chunk_seconds),
         "broken": FakeEngine(FakeModel("broken", "Broken model", key="broken"), error=RuntimeError("/secret/path")),
+        "bright": BrightEngine(chunk_seconds=chunk_seconds),
     }
 
-    def engine_of(name: str) -> FakeEngine:
+    def engine_of(name: str) -> FakeEngine | BrightEngine:
         if name not in engines:
             raise CheckpointNotFoundError(f"The file of {name} is not on this machine.")
         return engines[name]
 
     samples = [ROOT / "assets" / "samples" / name for name in ("coffee.jpg", "coins.png")]
-    service = Service(engine_of, fake_models("fake", "broken", "missing"), "fake", samples)
+    service = Service(engine_of, fake_models("fake", "broken", "missing", "bright"), "fake", samples)
     service.load("fake")
-    page = build_app(service)
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(service.store.scratch / "uploads"))
+    # Kept only where the test has a folder for it.
+    page = build_app(service, keeps_work="AUTOMASK_CACHE" in os.environ)
     threading.Thread(target=service.prepare_sample, daemon=True).start()
     page.launch(**launch_options(service), server_name="127.0.0.1", server_port=port, quiet=True)
 
 
+@dataclass(frozen=True)
+class RunningPage:
+    """The page in a process of its own."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+
 @contextmanager
-def running(*arguments: str) -> Iterator[str]:
-    """This program in a process of its own; gives its address."""
+def started(*arguments: str, log: Path | None = None, **environment: str) -> Iterator[RunningPage]:
+    """This program in a process of its own, with what it says in the file ``log``; ended as a container ends it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, __file__, *arguments, str(port)], cwd=ROOT)
+    said = log.open("wb") if log else None
+    process = subprocess.Popen(
+        [sys.executable, __file__, *arguments, str(port)], cwd=ROOT, stderr=said, env={**os.environ, **environment}
+    )
     try:
-        yield _answering(f"http://127.0.0.1:{port}", process)
+        yield RunningPage(_answering(f"http://127.0.0.1:{port}", process), process)
     finally:
         process.terminate()
         process.wait(timeout=30)
+        if said:
+            said.close()
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[str]:
+    """The address of the page started."""
+    with started(*arguments) as page:
+        yield page.url
 
 
 def _answering(url: str, process: subprocess.Popen[bytes]) -> str:
