@@ -170,8 +170,8 @@ class Session:
 
     @cached_property
     def folder(self) -> Path:
-        """A folder for files made from this work; it goes when the work does."""
-        return Path(tempfile.mkdtemp(prefix="run-", dir=self._scratch))
+        """A folder for files made from this work, under a name that cannot be guessed; it goes when the work does."""
+        return Path(tempfile.mkdtemp(prefix=f"run-{self.run}-", dir=self._scratch))
 
     @property
     def nbytes(self) -> int:
