@@ -8,8 +8,9 @@ changed or copied: these functions only read the weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,10 +20,17 @@ from segment_anything.modeling.image_encoder import Attention, Block, ImageEncod
 from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor
 
+from automask_ui.engine.threads import side_by_side
+
 __all__ = ["encode_image", "encode_vit", "resized_hw"]
 
-# Scores of one head that are computed together: half a million floats, which stay in the cache of a core.
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Scores of one head that are computed together: half a million floats, which stay in the processor's cache.
 STRIP_SCORES = 1 << 19
+# Rows (image tokens) that pass through the layers between two attentions together.
+ROWS_TOGETHER = 512
 
 
 def resized_hw(size_hw: tuple[int, int], input_size: int) -> tuple[int, int]:
@@ -66,68 +74,90 @@ def encode_vit(encoder: ImageEncoderViT, inputs: Tensor) -> Tensor:
     if encoder.pos_embed is not None:
         x = x + encoder.pos_embed
     for block in encoder.blocks:
-        x = x + _attend(block, block.norm1(x))
-        x = x + block.mlp(block.norm2(x))
+        x = _run_block(block, x)
     return encoder.neck(x.permute(0, 3, 1, 2))
 
 
-def _attend(block: Block, x: Tensor) -> Tensor:
-    """Attention of one block, windowed or global: 1×H×W×C to the same."""
-    attention, window = block.attn, block.window_size
-    height, width = x.shape[1:3]
-    qkv = attention.qkv(x)[0]  # H×W×3C
+def _run_block(block: Block, x: Tensor) -> Tensor:
+    """One transformer block: 1×H×W×C to the same."""
+    attention, size = block.attn, x.shape[1:3]
+    tokens = x.flatten(0, 2)
+    qkv = _by_rows(lambda rows: attention.qkv(block.norm1(rows)), tokens)
+    attended = _attend(attention, qkv.unflatten(0, size), block.window_size)
+
+    def finish(rows: Tensor, attended: Tensor) -> Tensor:
+        rows = rows + attention.proj(attended)
+        return rows + block.mlp(block.norm2(rows))
+
+    return _by_rows(finish, tokens, attended.flatten(0, 1)).view(x.shape)
+
+
+def _by_rows(work: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """``work(*inputs)`` for what treats each row by itself; a CPU takes parts of the rows side by side."""
+    if inputs[0].device.type != "cpu":
+        return work(*inputs)
+    parts = list(zip(*(rows.split(ROWS_TOGETHER) for rows in inputs), strict=True))
+    return torch.cat(side_by_side(_like_here(lambda part: work(*part)), parts))
+
+
+def _like_here(work: Callable[[T], R]) -> Callable[[T], R]:
+    """``work`` for other threads: without gradients, and in the type of products that is set in this one."""
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
+
+    def run(item: T) -> R:
+        with torch.inference_mode(), torch.autocast("cpu", dtype, enabled=dtype is not None):
+            return work(item)
+
+    return run
+
+
+def _attend(attention: Attention, qkv: Tensor, window: int) -> Tensor:
+    """Attention, windowed or (0) global: H×W×3C to H×W×C, before the last projection."""
+    height, width = qkv.shape[:2]
     if window == 0:
-        attended = _attention(attention, qkv[None])
-    else:
-        padding = (-height % window, -width % window)
-        if any(padding):
-            padded = attention.qkv.bias.to(qkv.dtype).expand(height + padding[0], width + padding[1], -1).clone()
-            padded[:height, :width] = qkv
-            qkv = padded
-        windows = qkv.unflatten(0, (-1, window)).unflatten(2, (-1, window)).transpose(1, 2)
-        rows, columns = windows.shape[:2]
-        attended = _attention(attention, windows.flatten(0, 1))
-        attended = attended.unflatten(0, (rows, columns)).transpose(1, 2).flatten(2, 3).flatten(0, 1)[None]
-    return attention.proj(attended[:, :height, :width])
+        return _attention(attention, qkv[None])[0]
+    padding = (-height % window, -width % window)
+    if any(padding):
+        padded = attention.qkv.bias.to(qkv.dtype).expand(height + padding[0], width + padding[1], -1).clone()
+        padded[:height, :width] = qkv
+        qkv = padded
+    windows = qkv.unflatten(0, (-1, window)).unflatten(2, (-1, window)).transpose(1, 2)
+    attended = _attention(attention, windows.flatten(0, 1)).unflatten(0, windows.shape[:2])
+    return attended.transpose(1, 2).flatten(2, 3).flatten(0, 1)[:height, :width]
 
 
 def _attention(attention: Attention, qkv: Tensor) -> Tensor:
-    """Softmax attention with decomposed relative positions: B×H×W×3C to B×H×W×C, before the last projection."""
-    batch, height, width, _ = qkv.shape
-    heads = attention.num_heads
-    # 3×heads×B×H×W×d: a head's data side by side, so that a strip of it is read in one go.
-    q, k, v = qkv.unflatten(3, (3, heads, -1)).permute(3, 4, 0, 1, 2, 5).contiguous()
-    out = torch.empty_like(q)
-    bias = _relative_positions(attention, q) if attention.use_rel_pos else None
-    for head, rows in _strips(batch, heads, height, width):
-        queries = q[head][:, rows].flatten(1, 2)
-        scores = (queries * attention.scale) @ k[head].flatten(1, 2).transpose(1, 2)
-        if bias is not None:
-            by_row, by_column = (part[head][:, rows].flatten(1, 2) for part in bias)
-            grid = scores.unflatten(2, (height, width))
+    """Softmax attention with decomposed relative positions: B×H×W×3C to B×H×W×C."""
+    by_head = qkv.unflatten(3, (3, attention.num_heads, -1)).unbind(4)
+    positions = None
+    if attention.use_rel_pos:
+        height, width = qkv.shape[1:3]
+        # Source: ``add_decomposed_rel_pos`` of upstream, after MViTv2.
+        tables = ((height, attention.rel_pos_h), (width, attention.rel_pos_w))
+        positions = tuple(get_rel_pos(size, size, table).to(qkv.dtype) for size, table in tables)
+    work = _like_here(lambda head: _attend_head(head, attention.scale, positions))
+    on_cpu = qkv.device.type == "cpu"
+    heads = side_by_side(work, by_head) if on_cpu else [work(head) for head in by_head]
+    return torch.stack(heads, dim=3).flatten(3)
+
+
+def _attend_head(qkv: Tensor, scale: float, positions: tuple[Tensor, ...] | None) -> Tensor:
+    """One head, a strip of queries after the other: B×H×W×3×d to B×H×W×d."""
+    q, k, v = qkv.contiguous().unbind(3)
+    batch, height, width, _ = q.shape
+    keys, values = k.flatten(1, 2).transpose(1, 2), v.flatten(1, 2)
+    strips = []
+    rows = max(1, STRIP_SCORES // (batch * width * height * width))
+    for begin in range(0, height, rows):
+        queries = q[:, begin : begin + rows]
+        scores = (queries.flatten(1, 2) * scale) @ keys
+        if positions is not None:
+            # What the distance in rows and in columns adds.
+            by_row = torch.einsum("bhwd,hkd->bhwk", queries, positions[0][begin : begin + rows])
+            by_column = torch.einsum("bhwd,wkd->bhwk", queries, positions[1])
+            grid = scores.view(*queries.shape[:3], height, width)
             grid += by_row[..., None]
             grid += by_column[..., None, :]
-        out[head][:, rows] = (torch.softmax(scores, dim=-1) @ v[head].flatten(1, 2)).unflatten(1, (-1, width))
-    return out.permute(1, 2, 3, 0, 4).flatten(3)
-
-
-def _strips(batch: int, heads: int, height: int, width: int) -> Iterator[tuple[int, slice]]:
-    """Pairs of a head and rows of queries whose scores stay within :data:`STRIP_SCORES`."""
-    rows = max(1, STRIP_SCORES // (batch * width * height * width))
-    for head in range(heads):
-        for begin in range(0, height, rows):
-            yield head, slice(begin, begin + rows)
-
-
-def _relative_positions(attention: Attention, q: Tensor) -> tuple[Tensor, Tensor]:
-    """What the distance in rows and in columns adds to the scores of ``q`` (heads×B×H×W×d).
-
-    Returns:
-        heads×B×H×W×H and heads×B×H×W×W.
-
-    Source: ``add_decomposed_rel_pos`` of upstream, after MViTv2.
-    """
-    height, width = q.shape[2:4]
-    rows = get_rel_pos(height, height, attention.rel_pos_h).to(q.dtype)
-    columns = get_rel_pos(width, width, attention.rel_pos_w).to(q.dtype)
-    return torch.einsum("nbhwd,hkd->nbhwk", q, rows), torch.einsum("nbhwd,wkd->nbhwk", q, columns)
+        weights = torch.softmax(scores, dim=-1, out=scores)
+        strips.append((weights @ values).view_as(queries))
+    return torch.cat(strips, dim=1)
