@@ -17,7 +17,7 @@ from automask_ui.masks import MaskResult, Step
 from automask_ui.options import GeneratorOptions
 from automask_ui.session import Difference, Job, Session
 
-__all__ = ["UPDATE_SECONDS", "Fetch", "Progress", "Steps", "fetch_into", "finished", "job_of", "run_into"]
+__all__ = ["UPDATE_SECONDS", "Fetch", "Progress", "Run", "Steps", "fetch_into", "finished", "job_of", "run_into"]
 
 Steps = Generator[Step, None, MaskResult]
 # Called with a model's name, what to tell of bytes done, bytes in all and seconds since the start, and what stops it.
@@ -47,6 +47,10 @@ def finished(run: Generator[Any, None, T]) -> T:
             next(run)
         except StopIteration as end:
             return end.value
+
+
+# A run in progress: to be closed by who follows it, since an error of theirs would keep it, and with it the session.
+Run = Generator[Progress, None, None]
 
 
 @contextmanager
@@ -91,7 +95,7 @@ def fetch_into(fetch: Fetch, model: str, job: Job) -> Generator[Progress, None, 
         return file.result()
 
 
-def run_into(session: Session, model: str, steps: Steps, job: Job, speeds: Speeds) -> Iterator[Progress]:
+def run_into(session: Session, model: str, steps: Steps, job: Job, speeds: Speeds) -> Run:
     """Advance ``steps`` to its end, or until ``job`` is cancelled, keeping ``session`` up to date before each yield."""
     pace = _Pace(model, speeds)
     # A picture that this model has seen before need not be read again.

@@ -6,7 +6,7 @@ Engines come by model name from a factory that is handed in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ from automask_ui.images import LoadedImage, load_image
 from automask_ui.masks import MaskResult
 from automask_ui.options import PRESETS, CleanupOptions, FilterOptions, GeneratorOptions
 from automask_ui.run_log import RunNote, Runs
-from automask_ui.running import Fetch, Progress, Steps, fetch_into, finished, job_of, run_into
+from automask_ui.running import Fetch, Progress, Run, Steps, fetch_into, finished, job_of, run_into
 from automask_ui.session import Difference, Job, Session, ShowOnly
 from automask_ui.store import SessionStore
 
@@ -150,7 +150,7 @@ class Service:
             session.update(self.first_sample.result, self.default_model)
             self.store.keep(session)
 
-    def fetch(self, session: Session, name: str) -> Iterator[Progress]:
+    def fetch(self, session: Session, name: str) -> Run:
         """Fetch the file of model ``name`` for a run of ``session``; nothing to do where it is on this machine.
 
         Raises:
@@ -167,7 +167,7 @@ class Service:
             else:
                 self.models[name] = replace(model, path=path)
 
-    def find(self, session: Session, model: str, options: GeneratorOptions) -> Iterator[Progress]:
+    def find(self, session: Session, model: str, options: GeneratorOptions) -> Run:
         """Find masks; the session has what each update tells of. Closing the iterator, or :meth:`stop`, ends the run.
 
         Raises:
@@ -182,7 +182,7 @@ class Service:
             earlier = result if result is not None and result.has_candidates and session.model == model else None
             yield from self._advance(session, model, engine.steps(session.image.rgb, options, earlier), job)
 
-    def resume(self, session: Session) -> Iterator[Progress]:
+    def resume(self, session: Session) -> Run:
         """Finish a run that was stopped.
 
         Raises:
@@ -193,7 +193,7 @@ class Service:
         resume.check_model(session, self.models)
         return self.find(session, session.model, session.result.options)
 
-    def refilter(self, session: Session, options: GeneratorOptions) -> Iterator[Progress]:
+    def refilter(self, session: Session, options: GeneratorOptions) -> Run:
         """Apply the thresholds and the clean-up of ``options`` to what was found; where to look stays as it was.
 
         The model is asked only where lower thresholds need masks that are not known yet. Of a run that was stopped,
@@ -295,7 +295,7 @@ class Service:
 
         self.first_sample.prepare(find)
 
-    def _find_again(self, session: Session, options: GeneratorOptions) -> Iterator[Progress]:
+    def _find_again(self, session: Session, options: GeneratorOptions) -> Run:
         """Find the candidates of kept masks anew, under ``options``; until they are there, the masks stay."""
         resume.check_model(session, self.models)
         with job_of(session, options) as job:
@@ -303,7 +303,7 @@ class Service:
             engine = self.load(session.model)
             yield from self._advance(session, session.model, engine.steps(session.image.rgb, options), job)
 
-    def _advance(self, session: Session, model: str, steps: Steps, job: Job) -> Iterator[Progress]:
+    def _advance(self, session: Session, model: str, steps: Steps, job: Job) -> Run:
         loaded = self._loaded[model]
         kind = "find" if job.settings is None else "refilter"
         with self.runs.noted(RunNote(kind, model, str(loaded.device), session.image.rgb.shape[:2])) as note:

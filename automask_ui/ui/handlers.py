@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from automask_ui.labels import read_classes
 from automask_ui.masks import MaskResult
 from automask_ui.options import CleanupOptions, FilterOptions, GridOptions
 from automask_ui.point_grids import parse_point_grids, read_point_grids
-from automask_ui.running import Progress
+from automask_ui.running import Run
 from automask_ui.service import Service
 from automask_ui.session import Session
 from automask_ui.ui import sentences
@@ -158,17 +158,18 @@ class Handlers:
             return
         before = session.before_gesture()
         session.show_only(show)
-        for progress in self.service.refilter(session, options):
-            if not self._is_current(session):
-                return
-            if progress.stage == "superseded":
-                yield Screen(is_busy=False)
-                return
-            if progress.stage != "done":
-                line = sentences.progress_line(visitor.words, progress, session, 0.0)
-                yield replace(self.screen(visitor, session, line), is_busy=progress.stage != "stopped")
-            if progress.stage == "stopped":
-                return
+        with closing(self.service.refilter(session, options)) as run:
+            for progress in run:
+                if not self._is_current(session):
+                    return
+                if progress.stage == "superseded":
+                    yield Screen(is_busy=False)
+                    return
+                if progress.stage != "done":
+                    line = sentences.progress_line(visitor.words, progress, session, 0.0)
+                    yield replace(self.screen(visitor, session, line), is_busy=progress.stage != "stopped")
+                if progress.stage == "stopped":
+                    return
         line = sentences.changed_line(visitor.words, session.difference(before))
         yield replace(self.screen(visitor, session, line), is_busy=False)
 
@@ -309,16 +310,17 @@ class Handlers:
         session = self.service.store.current(visitor.owner)
         return session if session.run == run else None
 
-    def _follow(self, visitor: Visitor, session: Session, run: Iterator[Progress]) -> Iterator[Screen]:
+    def _follow(self, visitor: Visitor, session: Session, run: Run) -> Iterator[Screen]:
         began = time.monotonic()
-        for progress in run:
-            if not self._is_current(session):
-                return
-            line = sentences.progress_line(visitor.words, progress, session, time.monotonic() - began)
-            if progress.change is None:
-                yield Screen(status=line)
-            else:
-                yield self.screen(visitor, session, line)
+        with closing(run):
+            for progress in run:
+                if not self._is_current(session):
+                    return
+                line = sentences.progress_line(visitor.words, progress, session, time.monotonic() - began)
+                if progress.change is None:
+                    yield Screen(status=line)
+                else:
+                    yield self.screen(visitor, session, line)
 
     def _result_of(self, visitor: Visitor) -> MaskResult | None:
         try:
