@@ -253,7 +253,7 @@ def build() -> gr.Blocks:
             buttons[name].click(make, None, viewer, show_progress="hidden")
         for name in ("save", "pick_classes", "resume", "open_sample"):
             getattr(viewer, name)(repeat, None, event, show_progress="hidden")
-        viewer.edit(edited, None, [event, viewer], show_progress="hidden")
+        viewer.edit(edited, None, [event, viewer], show_progress="hidden", trigger_mode="multiple")
         viewer.prepare(proved, None, [event, viewer], show_progress="hidden", trigger_mode="multiple")
         viewer.why(answer, None, [event, viewer], show_progress="hidden")
     return page
