@@ -138,13 +138,13 @@ class Session:
     """
 
     def __init__(
-        self, image: LoadedImage, owner: str, scratch: Path | None = None, classes: tuple[str, ...] = ()
+        self, image: LoadedImage, owner: str, scratch: Path | None = None, classes: Sequence[str] = ()
     ) -> None:
         self.run = uuid.uuid4().hex
         self.owner = owner
         self.image = image
         self.model = ""
-        self.history = History(Edits(classes))
+        self.history = History(Edits(tuple(classes)))
         self.version = 0
         self.job: Job | None = None
         self._state = _State()

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ from pycocotools import mask as coco
 from sams import small_sam
 from test_engine_parity import picture
 
+import automask_ui
 from automask_ui.cli import main
 from automask_ui.engine import bench, models
 from automask_ui.engine.models import SamModel
 from automask_ui.export import EXPORTERS
+from automask_ui.export.hard_masks import hard_mask_set
 from automask_ui.options import PARAMETERS
 
 FLAGS = ["--points-per-side=6", "--pred-iou-thresh=0.75", "--stability-score-thresh=0.88", "--box-nms-thresh=0.97"]
@@ -170,3 +173,21 @@ def test_formats_are_listed_and_proved(capsys):
     assert len(table) == 2 + len(EXPORTERS)
     coco_row = next(line for line in table if line.startswith("| COCO JSON (RLE)"))
     assert "| 48 of 48 | 1.0000 |" in coco_row
+
+
+def test_formats_are_proved_on_photos_too(photo, capsys, monkeypatch):
+    class Engine:
+        def __init__(self, model, cache_bytes):
+            pass
+
+        def generate(self, image, options):
+            masks = hard_mask_set(image.shape[:2])[[7, 16]]
+            return SimpleNamespace(masks=masks)
+
+    model = SimpleNamespace(pred_iou_thresh=0.5, stability_score_thresh=0.5)
+    monkeypatch.setattr(automask_ui, "MaskEngine", Engine, raising=False)
+    monkeypatch.setattr(automask_ui, "load_model", lambda *_, **__: model, raising=False)
+    assert main(["formats", "--proof", "--photos", str(photo)]) == 0
+    coco_row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("COCO JSON (RLE)"))
+    assert "48 of 48" in coco_row
+    assert "2 of 2" in coco_row

@@ -380,7 +380,7 @@ def test_details_have_all_seven_fields(viewer: Viewer) -> None:
 
 def test_totals_count_the_union(viewer: Viewer) -> None:
     share = 3.14159 * (0.4 * 800) ** 2 / (1200 * 800)
-    assert viewer.totals.inner_text() == f"3 masks · {round(100 * share)} % of the picture covered"
+    assert viewer.totals.inner_text() == f"3 masks · {round(100 * share)} % covered"
 
 
 @pytest.mark.parametrize(

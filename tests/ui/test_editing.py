@@ -1,0 +1,183 @@
+"""Edits between the viewer and a session, and what is said of a download."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fakes import FakeEngine, FakeModel, fake_models
+from PIL import Image
+
+from automask_ui.errors import LabelError, RunGoneError
+from automask_ui.export import EXPORTERS, ExportItem, export
+from automask_ui.export.hard_masks import hard_items, mask_set
+from automask_ui.options import GeneratorOptions
+from automask_ui.service import Service
+from automask_ui.session import Session
+from automask_ui.ui.editing import take_steps, viewer_edits
+from automask_ui.ui.handlers import Handlers, Visitor
+from automask_ui.ui.proofs import proof_of, proof_sentence
+from automask_ui.ui.texts import Words
+
+ANN = Visitor("ann", Words("en"))
+
+
+@pytest.fixture
+def handlers() -> Handlers:
+    engine = FakeEngine(FakeModel())
+    service = Service(lambda name: engine, fake_models("fake"), "fake")
+    service.load("fake")
+    return Handlers(service)
+
+
+@pytest.fixture
+def session(handlers: Handlers, tmp_path: Path) -> Session:
+    path = tmp_path / "photo.png"
+    Image.fromarray(np.zeros((37, 53, 3), np.uint8)).save(path)
+    session = handlers.service.open("ann", path)
+    for _ in handlers.service.find(session, "fake", GeneratorOptions(points_per_side=4)):
+        pass
+    assert len(session.shown()[0]) >= 5
+    return session
+
+
+def test_steps_are_taken_in_their_order(session: Session) -> None:
+    told = take_steps(
+        session,
+        [
+            {"do": "classes", "text": "car, person"},
+            {"do": "label", "ids": [1, 2], "label": "person"},
+            {"do": "hide", "ids": [2], "hidden": True},
+            {"do": "delete", "ids": [3]},
+            {"do": "undo"},
+        ],
+    )
+    assert told is not None
+    assert (told[0], told[1].kind) == ("undone", "delete")
+    said = viewer_edits(session)
+    assert said["labels"] == [[1, 1], [2, 1]]
+    assert (said["classes"], said["hidden"], said["deleted"]) == (["car", "person"], [2], [])
+    assert said["undo"] == {"kind": "hide", "count": 1, "label": ""}
+    assert said["redo"] == {"kind": "delete", "count": 1, "label": ""}
+    assert take_steps(session, [{"do": "redo"}, {"do": "redo"}]) == ("redone", session.history.undo)
+    assert session.edits.deleted == {3}
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (None, "must be an object"),  # nothing
+        ({}, "no edit 'None'"),  # nothing to do
+        ({"do": "drop table"}, "no edit 'drop table'"),  # an unknown one
+        ({"do": ["label"]}, "no edit"),  # not text
+        ({"do": "label", "ids": [1]}, "“label” must be text"),  # no label
+        ({"do": "label", "ids": [1], "label": 5}, "“label” must be text"),  # a number
+        ({"do": "label", "ids": [1], "label": " \n"}, "is empty"),  # nothing to be seen
+        ({"do": "label", "ids": [1], "label": "x" * 101}, "at most 100"),  # too long
+        ({"do": "classes", "text": None}, "“text” must be text"),  # no list
+        ({"do": "classes", "text": "\n".join(map(str, range(3000)))}, "at most 2,000"),  # too many
+    ],
+)
+def test_hostile_steps_are_refused(session: Session, step: Any, message: str) -> None:
+    with pytest.raises(LabelError, match=message):
+        take_steps(session, [step])
+    assert session.history.undo is None
+
+
+@pytest.mark.parametrize("ids", [None, "12", {"1": 1}, [True, "1", 1.0, None, [1], -1, 0, 10**9]])
+def test_numbers_that_are_none_are_passed_over(session: Session, ids: Any) -> None:
+    take_steps(
+        session, [{"do": kind, "ids": ids, "label": "a", "hidden": True} for kind in ("label", "hide", "delete")]
+    )
+    assert session.version == 0
+
+
+def test_answer_names_the_parcel_and_the_fault(handlers: Handlers, session: Session) -> None:
+    steps = [{"do": "label", "ids": [1], "label": "car"}, {"do": "undo"}]
+    said = handlers.edit(ANN, {"run": session.run, "ticket": "edit-1", "steps": steps})
+    assert (said["answers"], said["error"]) == ("edit-1", "")
+    assert said["told"] == {"way": "undone", "kind": "label", "count": 1, "label": "car"}
+    said = handlers.edit(ANN, {"run": session.run, "ticket": "edit-2", "steps": [{"do": "fly"}]})
+    assert (said["told"], said["error"]) == (None, "There is no edit 'fly'.")
+    with pytest.raises(RunGoneError):
+        handlers.edit(Visitor("bob", Words("en")), {"run": session.run, "steps": steps})
+
+
+def test_viewer_gets_deleted_masks_for_their_coming_back(handlers: Handlers, session: Session) -> None:
+    session.delete([1])
+    view = handlers.views.data(session)
+    assert view.masks[0]["id"] == 1
+    assert view.edits is not None
+    assert view.edits["deleted"] == [1]
+
+
+def test_labels_reach_the_file_and_what_has_none_is_said(handlers: Handlers, session: Session) -> None:
+    session.set_label([2], "car")
+    ask = {"run": session.run, "ticket": "file-1", "format": "coco", "ids": [1, 2, 3]}
+    path, proof = handlers.prepare(ANN, ask)
+    assert path is not None
+    assert path.name == proof["file"]
+    assert proof["ticket"] == "file-1"
+    assert proof["more"] == [
+        "Read back with pycocotools.", "2 masks without a label are in the class “object”."
+    ]  # fmt: skip
+    assert (proof["exact"], proof["sentence"]) == (True, "3 masks, all exact.")
+    # Nothing to say where all have one, where none has one, and where a format has no classes.
+    for ids, name in (([2], "coco"), ([1, 3], "coco"), ([1, 2], "table")):
+        assert len(handlers.prepare(ANN, {**ask, "ids": ids, "format": name})[1]["more"]) == 1
+
+
+def test_file_that_cannot_be_made_says_why_in_its_place(handlers: Handlers, session: Session) -> None:
+    assert handlers.prepare(ANN, {"run": session.run, "ticket": 7, "format": "nope", "ids": [1]})[0] is None
+    path, proof = handlers.prepare(ANN, {"run": "gone", "ticket": 7})
+    assert (path, proof["ticket"], proof["error"]) == (None, 7, True)
+    assert "no longer on the server" in proof["sentence"]
+
+
+def test_class_list_goes_on_to_the_next_picture(handlers: Handlers, session: Session, tmp_path: Path) -> None:
+    take_steps(session, [{"do": "classes", "text": "car\nperson"}, {"do": "label", "ids": [1], "label": "car"}])
+    following = handlers.service.open("ann", tmp_path / "photo.png")
+    assert following.edits.classes == ("car", "person")
+    assert (following.edits.labels, following.history.undo) == ({}, None)
+    assert handlers.service.open("bob", tmp_path / "photo.png").edits.classes == ()
+
+
+def test_class_file(handlers: Handlers, tmp_path: Path) -> None:
+    path = tmp_path / "classes.txt"
+    path.write_text("car\nperson\n")
+    first, second = handlers.class_file(str(path)), handlers.class_file(str(path))
+    assert first["names"] == ["car", "person"]
+    assert first["key"] != second["key"]  # the same file twice is news twice
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("name", EXPORTERS)
+def test_every_format_has_a_proof_in_both_languages(name: str, language: str, tmp_path: Path) -> None:
+    report = export(name, hard_items()[:1], tmp_path)
+    proof = proof_of(Words(language), report, 2)
+    assert proof["sentence"]
+    assert all(proof["more"])
+    assert len(proof["masks"]) == proof["count"] == len(report.checks) - report.exact
+    assert proof["size"].endswith(("kB", "MB"))
+
+
+def test_sentence_names_what_became_of_the_masks(tmp_path: Path) -> None:
+    def blank(*boxes: tuple[slice, slice]) -> ExportItem:
+        arrays = [np.zeros((37, 53), bool) for _ in boxes]
+        for array, box in zip(arrays, boxes, strict=True):
+            array[box] = True
+        numbers = tuple(range(1, len(boxes) + 1))
+        image = np.zeros((37, 53, 3), np.uint8)
+        return ExportItem("a", image, mask_set(arrays, (37, 53)), numbers, ("",) * len(boxes))
+
+    def said(item: ExportItem, words: Callable[..., Any] = Words) -> str:
+        return proof_sentence(words("en"), export("labelmap", [item], tmp_path))
+
+    outer, inner, apart = np.s_[0:10, 0:10], np.s_[2:4, 2:4], np.s_[20:30, 20:30]
+    assert said(blank(apart)) == "1 mask, exact."
+    assert said(blank(inner, apart)) == "2 masks, all exact."
+    assert said(blank(outer, inner, apart)) == "3 masks: 2 exact, 1 changed (worst IoU 0.960)."
+    assert said(blank(inner, inner)) == "2 masks: 1 exact, 1 hidden altogether."
