@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -80,6 +81,7 @@ class Queue:
         self._dataset = Dataset(folder / "masks")
         self._edited: dict[int, Saved] = {}
         self._stop = threading.Event()
+        self._is_closed = False
         self._thread: threading.Thread | None = None
 
     @property
@@ -114,11 +116,16 @@ class Queue:
         self._thread = threading.Thread(target=self._work, args=(steps, job), name="queue", daemon=True)
         self._thread.start()
 
-    def stop(self, wait: float = 0.0) -> None:
-        """Stop after the chunk in hand; what is finished is kept. Waits for that for at most ``wait`` seconds."""
+    def stop(self) -> None:
+        """Stop after the chunk in hand; what is finished is kept."""
         self._stop.set()
-        if wait and self._thread is not None:
-            self._thread.join(wait)
+
+    def close(self) -> None:
+        """Stop, and remove all files once the thread is through."""
+        self._is_closed = True
+        self._stop.set()
+        if not self.is_running:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def image(self, index: int) -> LoadedImage:
         """A picture, decoded.
@@ -195,6 +202,8 @@ class Queue:
                 if item.state == "running":
                     self._set(index, Item(item.name))
             self.changes += 1
+            if self._is_closed:
+                shutil.rmtree(self.folder, ignore_errors=True)
 
     def _each(self, worker: Worker, reader: ThreadPoolExecutor) -> None:
         todo = [index for index, item in enumerate(self.items) if item.state == "waiting"]

@@ -9,7 +9,8 @@ from typing import Any
 import gradio as gr
 
 from automask_ui.autosave import Autosave
-from automask_ui.ui.arrivals import Arrival, Arrivals
+from automask_ui.ui.arrivals import Arrivals
+from automask_ui.ui.board import BoardData
 from automask_ui.ui.controls import CUSTOM
 from automask_ui.ui.errors import friendly
 from automask_ui.ui.handlers import Handlers, Screen, Visitor
@@ -30,6 +31,7 @@ class Answers:
         self._parts = parts
         self._handlers = handlers
         self._arrivals = Arrivals(handlers, autosave)
+        self._queues = self._arrivals.queues
 
     # Opening
 
@@ -52,7 +54,12 @@ class Answers:
     @friendly
     def open_sample(self, event: gr.EventData, request: gr.Request) -> Outputs:
         """A sample photo."""
-        return arrived(self._parts, Arrival(self._handlers.open_sample(_visitor(request), event._data)))
+        return arrived(self._parts, self._arrivals.open_sample(_visitor(request), event._data))
+
+    @friendly
+    def open_item(self, event: gr.EventData, request: gr.Request) -> Outputs:
+        """A picture of the queue."""
+        return arrived(self._parts, self._arrivals.open_item(_visitor(request), event._data))
 
     def free_drop_zones(self) -> tuple[None, None]:
         """Nothing in the drop zones: a file that could not be opened does not stay there."""
@@ -92,6 +99,34 @@ class Answers:
     def failed(self, request: gr.Request) -> Any:
         """The status line after an error."""
         return self._handlers.after_error(_visitor(request))
+
+    # Several pictures
+
+    @friendly
+    def start_queue(self, values: Values, request: gr.Request) -> Iterator[BoardData]:
+        """Find the masks of all pictures of the queue."""
+        yield from self._queues.start(_visitor(request), read(self._parts, values))
+
+    @friendly
+    def stop_queue(self, request: gr.Request) -> BoardData:
+        """Stop the queue."""
+        return self._queues.stop(_visitor(request))
+
+    @friendly
+    def save_queue(self, event: gr.EventData, request: gr.Request) -> Iterator[Outputs]:
+        """All pictures as one dataset."""
+        yield gr.skip(), self._queues.writing(_visitor(request))
+        path, board = self._queues.save(_visitor(request), event._data)
+        yield str(path), board
+
+    def close_queue(self, request: gr.Request) -> BoardData:
+        """Give the queue up."""
+        self._queues.forget(_visitor(request))
+        return BoardData()
+
+    def board(self, request: gr.Request) -> BoardData:
+        """The queue as it is, after an error."""
+        return self._queues.board(_visitor(request))
 
     # Settings
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from automask_ui.autosave import Autosave
 from automask_ui.errors import AutoMaskError, ImageError, NoImageError, ResumeError, RunGoneError
@@ -14,8 +15,10 @@ from automask_ui.resume import check_photo, has_model, is_saved, read_saved, res
 from automask_ui.saved import Saved
 from automask_ui.session import Session
 from automask_ui.ui import sentences
+from automask_ui.ui.board import BoardData
 from automask_ui.ui.controls import Controls, controls_of
 from automask_ui.ui.handlers import Handlers, Screen, Visitor
+from automask_ui.ui.queues import Queues
 from automask_ui.ui.status import status
 
 __all__ = ["Arrival", "Arrivals"]
@@ -29,12 +32,14 @@ class Arrival:
 
     screen: Screen
     controls: Controls | None = None
+    board: BoardData | None = None
 
 
 class Arrivals:
     """Opens what comes in, on the page's handlers."""
 
     def __init__(self, handlers: Handlers, autosave: Autosave | None = None) -> None:
+        self.queues = Queues(handlers.service)
         self._handlers = handlers
         self._autosave = autosave
         self._service = handlers.service
@@ -58,25 +63,43 @@ class Arrivals:
         Raises:
             ResumeError: kept work waits for another picture. Opened once more, it is a new one.
         """
+        self.queues.keep(visitor)
         waiting = self._waiting.pop(visitor.owner, None)
         if waiting is None or not path:
-            return Arrival(self._handlers.open(visitor, path))
+            return self._beside(visitor, Arrival(self._handlers.open(visitor, path)))
         try:
             return self._take_up(visitor, waiting, load_image(path))
         except ResumeError as error:
             raise ResumeError(f"{error} To work on it by itself, drop it once more.") from error
 
+    def open_sample(self, visitor: Visitor, payload: Any) -> Arrival:
+        """A sample photo."""
+        self.queues.keep(visitor)
+        return self._beside(visitor, Arrival(self._handlers.open_sample(visitor, payload)))
+
+    def open_item(self, visitor: Visitor, payload: Any) -> Arrival:
+        """A picture of the visitor's queue."""
+        session = self.queues.open(visitor, payload)
+        if session.result is None:
+            line = sentences.opened_line(visitor.words, session)
+            return self._beside(visitor, Arrival(self._handlers.screen(visitor, session, line)))
+        return self._beside(visitor, self._arrived(visitor, session, "queue.opened"))
+
     def bring(self, visitor: Visitor, paths: list[str]) -> Arrival:
-        """Several files, or one that is no photo.
+        """Several files, or one that is no photo: kept work, or pictures for a queue.
 
         Raises:
-            ResumeError: there is no kept work in them, or more than one.
+            ResumeError: kept work cannot be taken up, or there are several.
             ArchiveError: a ZIP cannot be read.
+            BatchError: there is no picture, or there are too many.
         """
         files = [Path(path) for path in paths]
         kept = [file for file in files if is_saved(file)]
-        if len(kept) != 1:
+        if not kept:
+            return Arrival(Screen(), board=self.queues.take(visitor, files))
+        if len(kept) > 1:
             raise ResumeError(f"{len(kept)} of these {len(files)} files hold kept work: drop one, and its photo.")
+        self.queues.keep(visitor)
         saved, photo = read_saved(kept[0])
         if photo is not None:
             return self._take_up(visitor, saved, load_image(photo, name=saved.image.name))
@@ -93,6 +116,7 @@ class Arrivals:
     def forget(self, visitor: Visitor) -> None:
         """Free what belongs to a visitor who has left."""
         self._waiting.pop(visitor.owner, None)
+        self.queues.forget(visitor)
         if self._autosave is not None:
             self._autosave.leave(visitor.owner)
 
@@ -118,12 +142,16 @@ class Arrivals:
 
     def _take_up(self, visitor: Visitor, saved: Saved, image: LoadedImage) -> Arrival:
         session = restore(self._service.store, visitor.owner, saved, image)
-        return self.arrived(visitor, session)
+        return self._beside(visitor, self._arrived(visitor, session, "restore.done"))
 
-    def arrived(self, visitor: Visitor, session: Session) -> Arrival:
+    def _beside(self, visitor: Visitor, arrival: Arrival) -> Arrival:
+        """The arrival, with the queue as it stands beside it."""
+        return replace(arrival, board=self.queues.board(visitor))
+
+    def _arrived(self, visitor: Visitor, session: Session, key: str) -> Arrival:
         """Work that was taken up, with its settings."""
         is_complete = has_model(session, self._service.models)
-        line = sentences.restored_line(visitor.words, session, is_complete)
+        line = sentences.restored_line(visitor.words, session, is_complete, key)
         screen = self._handlers.screen(visitor, session, line)
         if session.result is None:
             return Arrival(screen)

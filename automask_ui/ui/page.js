@@ -30,7 +30,9 @@
   // A single photo goes to the drop zone; several files, archives and kept work to a field that nobody sees.
   const isPhoto = (files) => files.length === 1 && !/\.(zip|json)$/i.test(files[0].name);
   const hand = (files) => {
-    const input = find(isPhoto(files) ? "photo" : "files")?.querySelector("input[type=file]");
+    // Gradio puts a button's file field before the button.
+    const hidden = find("files")?.previousElementSibling;
+    const input = isPhoto(files) ? find("photo")?.querySelector("input[type=file]") : hidden;
     if (!input || !files.length) return;
     const list = new DataTransfer();
     for (const file of files) list.items.add(file);

@@ -13,6 +13,7 @@ from automask_ui.service import Service
 from automask_ui.ui import panels
 from automask_ui.ui.answers import Answers
 from automask_ui.ui.api import find_masks_endpoint
+from automask_ui.ui.board import QueueBoard
 from automask_ui.ui.door import REFUSALS, health_route
 from automask_ui.ui.handlers import Handlers
 from automask_ui.ui.parts import Parts
@@ -54,13 +55,14 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
                     show = panels.show_panel()
                 run = panels.run_panel()
             with gr.Column(elem_id="stage", min_width=320):
+                board = QueueBoard(_formats(), elem_id="queue")
                 line = StatusLine(elem_id="status")
                 viewer = _viewer(service)
         download = gr.DownloadButton(visible="hidden", elem_id="download")
         token = gr.Textbox(visible="hidden", elem_id="token")
         types = [".txt", ".json", ".yaml", ".yml", ".names", ".csv"]
         classes = gr.UploadButton(file_types=types, visible="hidden", elem_id="classes-file")
-        parts = Parts(photo, model, sliders, show, run, viewer, line, device, download, classes, token)
+        parts = Parts(photo, model, sliders, show, run, board, viewer, line, device, download, classes, token)
         wire(page, parts, Answers(parts, Handlers(service), autosave))
         find_masks_endpoint(service, **MODEL_QUEUE)
     # Nothing that waits for its turn can be had past the queue, which Gradio allows outside of Spaces.
@@ -93,11 +95,14 @@ def launch_options(service: Service | None = None) -> dict[str, Any]:
     }
 
 
-def _viewer(service: Service) -> MaskViewer:
+def _formats() -> list[DownloadFormat]:
     def in_each(key: str) -> dict[str, str]:
         return {code: texts[key] for code, texts in TEXTS.items() if key in texts}
 
-    formats: list[DownloadFormat] = [
+    return [
         {"id": name, "label": in_each(f"format.{name}"), "hint": in_each(f"format.{name}.hint")} for name in EXPORTERS
     ]
-    return MaskViewer(formats=formats, offer_sample=bool(service.samples), elem_id="viewer")
+
+
+def _viewer(service: Service) -> MaskViewer:
+    return MaskViewer(formats=_formats(), offer_sample=bool(service.samples), elem_id="viewer")

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from automask_ui.ui.arrivals import Arrival
+from automask_ui.ui.board import QueueBoard
 from automask_ui.ui.controls import Controls
 from automask_ui.ui.handlers import Screen
 from automask_ui.ui.panels import ModelPanel, PhotoPanel, RunPanel, ShowPanel, SlidersPanel
@@ -27,6 +28,7 @@ class Parts:
     sliders: SlidersPanel
     show: ShowPanel
     run: RunPanel
+    queue: QueueBoard
     viewer: MaskViewer
     status: StatusLine
     device: gr.Markdown
@@ -48,10 +50,11 @@ class Parts:
 
     @property
     def arrival(self) -> list[Any]:
-        """The outputs of :func:`arrived`, in its order: the drop zones, the screen, and every control."""
+        """The outputs of :func:`arrived`, in its order: the drop zones, the queue, the screen, and every control."""
         show, sliders, model = self.show, self.sliders, self.model
         controls = [model.model, model.preset, sliders.points.text, show.smallest, show.largest, show.unit]
-        return [self.photo.upload, self.photo.files, *self.screen, *controls, show.covering, *sliders.all.values()]
+        zones = [self.photo.upload, self.photo.files, self.queue]
+        return [*zones, *self.screen, *controls, show.covering, *sliders.all.values()]
 
     @property
     def settings(self) -> list[Any]:
@@ -85,12 +88,13 @@ def painted(screen: Screen) -> tuple[Any, ...]:
 def arrived(parts: Parts, arrival: Arrival) -> tuple[Any, ...]:
     """Outputs for what was opened; the drop zones are free for what comes next."""
     controls = arrival.controls
+    zones = (None, None, gr.skip() if arrival.board is None else arrival.board)
     if controls is None:
-        return (None, None, *painted(arrival.screen), *[gr.skip()] * (7 + len(parts.sliders.all)))
+        return (*zones, *painted(arrival.screen), *[gr.skip()] * (7 + len(parts.sliders.all)))
     shown = (controls.smallest, controls.largest or 0, controls.unit, controls.covering)
     sliders = (controls.values[name] for name in parts.sliders.all)
     names = (controls.model, controls.preset, controls.points_text)
-    return (None, None, *painted(arrival.screen), *names, *shown, *sliders)
+    return (*zones, *painted(arrival.screen), *names, *shown, *sliders)
 
 
 def played(screens: Iterator[Screen]) -> Iterator[tuple[Any, ...]]:

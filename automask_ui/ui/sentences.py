@@ -99,12 +99,12 @@ def opened_line(words: Words, session: Session) -> Status:
     return status(" ".join([sentence, *session.image.notes]))
 
 
-def restored_line(words: Words, session: Session, is_complete: bool) -> Status:
-    """Work that was taken up; ``is_complete`` says whether its model is here."""
+def restored_line(words: Words, session: Session, is_complete: bool, key: str = "restore.done") -> Status:
+    """Work that was taken up, said with ``key``; ``is_complete`` says whether its model is here."""
     masks, name = len(session.shown()[0]), session.image.name
     if session.result is None:
         return opened_line(words, session)
-    parts = [words.count("restore.done", masks, name=name, masks=masks)]
+    parts = [words.count(key, masks, name=name, masks=masks)]
     if not is_complete:
         parts.append(words.say("restore.no_model", model=session.model))
     elif session.result.partial:

@@ -32,6 +32,7 @@ def wire(page: gr.Blocks, parts: Parts, answers: Answers) -> None:
     """Attach all events of ``page``."""
     _wire_runs(parts, answers)
     _wire_opening(page, parts, answers)
+    _wire_queue(parts, answers)
     _wire_settings(parts, answers)
     _wire_viewer(parts, answers)
     page.unload(answers.leave)
@@ -68,10 +69,24 @@ def _wire_opening(page: gr.Blocks, parts: Parts, answers: Answers) -> None:
         photo.files.upload(answers.open_files, photo.files, parts.arrival, **_ASKED),
         photo.samples.pick(answers.open_sample, None, parts.arrival, **_ASKED),
         parts.viewer.open_sample(answers.open_sample, None, parts.arrival, **_ASKED),
+        parts.queue.queue_open(answers.open_item, None, parts.arrival, **_ASKED),
     ]
     for event in opened:
         event.failure(answers.free_drop_zones, None, zones, **_QUICK)
         event.success(answers.settle, parts.controls, parts.settings, **_QUICK)
+
+
+def _wire_queue(parts: Parts, answers: Answers) -> None:
+    """Several pictures: worked on beside everything else, chunk by chunk."""
+    queue = parts.queue
+    started = queue.queue_start(answers.start_queue, parts.controls, queue, **_ASKED)
+    queue.queue_stop(answers.stop_queue, None, queue, **_ASKED)
+    queue.queue_close(answers.close_queue, None, queue, **_ASKED)
+    writing: dict[str, Any] = {"concurrency_id": "export", "concurrency_limit": 2}
+    saved = queue.queue_save(answers.save_queue, None, [parts.download, queue], **writing, **_HIDDEN)
+    saved.success(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
+    for event in (started, saved):
+        event.failure(answers.board, None, queue, **_QUICK)
 
 
 def _wire_settings(parts: Parts, answers: Answers) -> None:

@@ -1,0 +1,97 @@
+const board = element.querySelector(".board");
+const one = (name) => board.querySelector(name);
+const language = (navigator.language || "en").slice(0, 2);
+const texts = props.texts[language] || props.texts.en;
+const say = (key) => texts[`queue.${key}`];
+const COLUMNS = ["picture", "state", "masks", "seconds", "error"];
+const NUMBERS = new Set(["masks", "seconds"]);
+
+board.setAttribute("aria-label", say("title"));
+one(".title").textContent = say("title");
+one(".start").textContent = say("start");
+one(".halt").textContent = say("stop");
+one(".save").textContent = say("save");
+one(".format .sr").textContent = say("format");
+for (const side of ["title", "aria-label"]) one(".close").setAttribute(side, say("close"));
+one(".rows").setAttribute("aria-label", say("title"));
+for (const name of COLUMNS) {
+  const cell = document.createElement("th");
+  cell.scope = "col";
+  cell.className = NUMBERS.has(name) ? `${name} number` : name;
+  cell.textContent = say(`column.${name}`);
+  one("thead tr").append(cell);
+}
+one(".start").addEventListener("click", () => trigger("queue_start"));
+one(".halt").addEventListener("click", () => trigger("queue_stop"));
+one(".close").addEventListener("click", () => trigger("queue_close"));
+one(".save").addEventListener("click", () => trigger("queue_save", { format: one("select").value }));
+
+function addFormats() {
+  for (const format of props.formats) {
+    const option = document.createElement("option");
+    option.value = format.id;
+    option.textContent = format.label[language] || format.label.en;
+    option.title = format.hint[language] || format.hint.en;
+    one("select").append(option);
+  }
+}
+
+// Rows stay as long as the queue does, so that scrolling and focus are never lost.
+let queue = "";
+let rows = [];
+
+function addRow(index) {
+  const row = document.createElement("tr");
+  const cells = Object.fromEntries(COLUMNS.map((name) => [name, row.insertCell()]));
+  for (const name of COLUMNS) cells[name].className = NUMBERS.has(name) ? `${name} number` : name;
+  const button = document.createElement("button");
+  const thumb = document.createElement("img");
+  const name = document.createElement("span");
+  button.type = "button";
+  thumb.className = "thumb";
+  thumb.alt = "";
+  button.append(thumb, name);
+  button.addEventListener("click", () => trigger("queue_open", { index }));
+  cells.picture.append(button);
+  one("tbody").append(row);
+  return { row, cells, thumb, name };
+}
+
+function fillRow({ row, cells, thumb, name }, item, isOpen) {
+  name.textContent = item.name;
+  if (item.thumb?.url && thumb.getAttribute("src") !== item.thumb.url) thumb.src = item.thumb.url;
+  cells.state.textContent = say(item.edited ? "state.edited" : `state.${item.state}`);
+  cells.masks.textContent = item.masks === null ? "" : item.masks.toLocaleString(language);
+  cells.seconds.textContent = item.seconds === null ? "" : item.seconds.toFixed(1);
+  cells.error.textContent = item.error;
+  row.classList.toggle("open", isOpen);
+  row.toggleAttribute("aria-current", isOpen);
+}
+
+function show() {
+  const value = props.value || {};
+  const items = value.items || [];
+  board.hidden = !items.length;
+  if (!items.length) return;
+  if (!queue) addFormats();
+  if (queue !== value.queue) {
+    queue = value.queue;
+    one("tbody").replaceChildren();
+    rows = items.map((_, index) => addRow(index));
+  }
+  items.forEach((item, index) => fillRow(rows[index], item, index === value.open));
+  one(".line").textContent = value.line;
+  board.classList.toggle("error", value.failed);
+  one(".fill").style.width = `${Math.round(value.fraction * 1000) / 10}%`;
+  one(".start").disabled = value.running;
+  one(".halt").disabled = !value.running;
+  one(".save").disabled = value.running || !items.some((item) => item.masks);
+}
+
+// The viewer gives up as much height as the list takes.
+new ResizeObserver(() => {
+  board.closest("#stage")?.style.setProperty("--beside", board.hidden ? "0px" : `${board.offsetHeight + 8}px`);
+}).observe(board);
+
+watch("value", show);
+show();

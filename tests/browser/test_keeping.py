@@ -1,0 +1,160 @@
+"""Work that comes back, and many pictures at once, in Chromium on fake models (tests/page_app.py)."""
+
+from __future__ import annotations
+
+import base64
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_MS = 30_000
+DROP = """([selector, name, base64]) => {
+  const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+  const list = new DataTransfer();
+  list.items.add(new File([bytes], name));
+  const options = { dataTransfer: list, bubbles: true, cancelable: true };
+  document.querySelector(selector).dispatchEvent(new DragEvent("drop", options));
+}"""
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="session")
+def address(start_app: Callable[..., str], browser: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    cache = str(tmp_path_factory.mktemp("cache"))
+    return start_app(str(ROOT / "tests" / "page_app.py"), "0.02", AUTOMASK_CACHE=cache)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Path]:
+    paths = []
+    for number, size in enumerate([(333, 211), (240, 320), (300, 200)], start=1):
+        path = tmp_path / f"photo {number}.png"
+        Image.linear_gradient("L").rotate(90 * number).resize(size).convert("RGB").save(path)
+        paths.append(path)
+    return paths
+
+
+@pytest.fixture
+def visit(new_page: Callable[..., Any], address: str) -> Callable[..., Any]:
+    """Somebody new in front of the page."""
+
+    def come(**options: Any) -> Any:
+        page = new_page(**options)
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(address)
+        reads(page, r"already done|이미 끝났습니다")
+        return page
+
+    return come
+
+
+def reads(page: Any, pattern: str, place: str = "#status .text") -> str:
+    """Wait until that place says this."""
+    page.wait_for_function(
+        "([pattern, place]) => new RegExp(pattern).test(document.querySelector(place)?.textContent ?? '')",
+        arg=[pattern, place],
+    )
+    return str(page.locator(place).inner_text())
+
+
+def brings(page: Any, *files: Path) -> None:
+    page.locator("#photo input[type=file]").set_input_files([str(file) for file in files])
+
+
+def runs(page: Any) -> None:
+    page.locator("#find").click()
+    reads(page, "masks? in ")
+    page.wait_for_function("() => !document.querySelector('#find').disabled")
+
+
+def totals(page: Any) -> str:
+    return str(page.locator("#viewer .totals").inner_text())
+
+
+def saves(page: Any, format: str, folder: Path) -> Path:
+    """A download, as it lies on the visitor's disk."""
+    page.get_by_role("button", name="Download").first.click()
+    with page.expect_download() as download:
+        page.get_by_role("menuitem", name=format).click()
+        page.locator("[data-do=save]").click()
+    target = folder / download.value.suggested_filename
+    download.value.save_as(target)
+    return target
+
+
+def test_dropped_download_brings_the_work_back(visit: Callable[..., Any], photos: list[Path], tmp_path: Path) -> None:
+    page = visit()
+    brings(page, photos[0])
+    reads(page, "Press Find masks")
+    runs(page)
+    page.locator("#viewer .body .row").nth(1).click()
+    page.keyboard.press("Delete")
+    page.wait_for_timeout(500)
+    before = totals(page)
+    archive = saves(page, "Mask pictures (PNG)", tmp_path)
+    assert "automask.json" in zipfile.ZipFile(archive).namelist()
+
+    other = visit()
+    brings(other, archive)
+    reads(other, "^photo 1.png is back as you left it")
+    other.wait_for_function("before => document.querySelector('#viewer .totals').innerText === before", arg=before)
+    assert "without candidates" in other.locator("#candidates p").inner_text()
+    field = other.locator("#pred_iou_thresh input[type=number]")
+    field.fill("0.97")
+    field.blur()
+    reads(other, r"^\d+ masks?, .*fewer")
+    assert "candidates pass" in other.locator("#candidates p").inner_text()
+
+
+def test_reload_brings_the_work_back(visit: Callable[..., Any], photos: list[Path]) -> None:
+    page = visit()
+    brings(page, photos[1])
+    reads(page, "Press Find masks")
+    runs(page)
+    before = totals(page)
+    page.reload()
+    reads(page, "^photo 2.png is back as you left it")
+    page.wait_for_function("before => document.querySelector('#viewer .totals').innerText === before", arg=before)
+    # Another browser knows nothing of it.
+    visit()
+
+
+def test_queue_from_drop_to_dataset(visit: Callable[..., Any], photos: list[Path], tmp_path: Path) -> None:
+    page = visit()
+    assert not page.locator("#queue").is_visible()
+    brings(page, *photos)
+    reads(page, "^3 pictures", "#queue .line")
+    page.get_by_role("button", name="Find masks in all").click()
+    reads(page, r"^3 of 3 pictures · \d+ masks$", "#queue .line")
+    page.locator("#queue tbody button").nth(2).click()
+    reads(page, "^photo 3.png")
+    assert page.locator("#queue tr.open").count() == 1
+    box = page.locator("#viewer").bounding_box()
+    assert box["width"] > 900
+    assert box["y"] + box["height"] <= 800
+    page.locator("#queue select").select_option("coco")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download all").click()
+    assert download.value.suggested_filename == "photo 1-and-2-more-coco.json"
+    reads(page, "all exact", "#queue .line")
+    page.get_by_role("button", name="Close this list").click()
+    page.locator("#queue").wait_for(state="hidden")
+
+
+def test_archive_of_pictures_dropped_on_the_picture(
+    visit: Callable[..., Any], photos: list[Path], tmp_path: Path
+) -> None:
+    archive = tmp_path / "photos.zip"
+    with zipfile.ZipFile(archive, "w") as target:
+        for photo in photos[:2]:
+            target.write(photo, photo.name)
+    page = visit(locale="ko-KR")
+    page.evaluate(DROP, ["#viewer", archive.name, base64.b64encode(archive.read_bytes()).decode()])
+    assert re.search(r"사진 2장", reads(page, "2", "#queue .line"))

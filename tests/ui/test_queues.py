@@ -1,0 +1,226 @@
+"""A queue on the page: what the table says, what opens, what comes back with the dataset."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import FakeEngine, FakeModel, fake_models
+from PIL import Image
+
+from automask_ui.errors import BatchError, ExportError, NoImageError, OptionError
+from automask_ui.service import Service
+from automask_ui.ui import queues as queues_module
+from automask_ui.ui.arrivals import Arrivals
+from automask_ui.ui.board import BoardData
+from automask_ui.ui.controls import CUSTOM, Controls, preset_values
+from automask_ui.ui.handlers import Handlers, Visitor
+from automask_ui.ui.queues import Queues
+from automask_ui.ui.texts import Words
+
+ANN, BOB = Visitor("ann", Words("en")), Visitor("bob", Words("en"))
+VALUES = {**preset_values("balanced", {}), "points_per_side": 5, "pred_iou_thresh": 0.7, "stability_score_thresh": 0.0}
+CONTROLS = Controls("fake", CUSTOM, VALUES)
+
+
+@pytest.fixture(autouse=True)
+def poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues_module, "_POLL_SECONDS", 0.01)
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine(FakeModel(pred_iou_thresh=0.8, stability_score_thresh=0.9))
+
+
+@pytest.fixture
+def service(engine: FakeEngine) -> Service:
+    return Service(lambda name: engine, fake_models("fake"), "fake")
+
+
+@pytest.fixture
+def arrivals(service: Service) -> Arrivals:
+    return Arrivals(Handlers(service))
+
+
+@pytest.fixture
+def queues(arrivals: Arrivals) -> Queues:
+    return arrivals.queues
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    """Three pictures of different sizes, and one file that is none but in its name."""
+    paths = []
+    for number in (1, 2, 3):
+        path = tmp_path / f"{number}.png"
+        Image.fromarray(np.full((30 + number, 53, 3), number, np.uint8)).save(path)
+        paths.append(str(path))
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    (tmp_path / "notes.txt").write_bytes(b"notes")
+    return [*paths, str(tmp_path / "broken.jpg"), str(tmp_path / "notes.txt")]
+
+
+def last(boards: Iterator[BoardData]) -> BoardData:
+    *_, board = boards
+    return board
+
+
+def test_nothing_is_seen_without_a_queue(queues: Queues) -> None:
+    assert queues.board(ANN) == BoardData()
+
+
+def test_dropped_pictures_are_a_queue(arrivals: Arrivals, service: Service, files: list[str]) -> None:
+    arrival = arrivals.bring(ANN, files)
+    board = arrival.board
+    assert board is not None
+    assert [(item.name, item.state) for item in board.items] == [
+        (name, "waiting") for name in ("1.png", "2.png", "3.png", "broken.jpg")
+    ]
+    assert board.line == (
+        "4 pictures, to be looked at with the settings as they are. Click one to open it. "
+        "1 file that is no picture is left out."
+    )
+    assert (board.running, board.fraction, board.open) == (False, 0.0, None)
+    assert service.store.peek("ann") is None  # what is in the main view stays
+
+
+def test_run_tells_how_far_it_is(arrivals: Arrivals, queues: Queues, files: list[str]) -> None:
+    arrivals.bring(ANN, files)
+    board = last(queues.start(ANN, CONTROLS))
+    assert [item.state for item in board.items] == ["done", "done", "done", "failed"]
+    masks = sum(item.masks or 0 for item in board.items)
+    assert board.line == f"4 of 4 pictures · {masks} masks · 1 failed"
+    assert (board.running, board.fraction, board.failed) == (False, 1.0, False)
+    assert "broken.jpg" in board.items[3].error
+    assert [item.thumb is not None for item in board.items] == [True, True, True, False]
+
+
+def test_stop_and_go_on(arrivals: Arrivals, queues: Queues, files: list[str], engine: FakeEngine) -> None:
+    engine.chunk_seconds = 0.3
+    arrivals.bring(ANN, files)
+    boards = queues.start(ANN, CONTROLS)
+    assert next(board for board in boards if board.items[0].state == "done").running
+    assert queues.stop(ANN).line == "Stopping after this step…"
+    board = last(boards)
+    assert not board.running
+    assert board.line.startswith("1 of 4 pictures")
+    engine.chunk_seconds = 0.0
+    assert last(queues.start(ANN, CONTROLS)).fraction == 1.0
+
+
+def test_settings_that_do_not_fit_are_refused(arrivals: Arrivals, queues: Queues, files: list[str]) -> None:
+    arrivals.bring(ANN, files)
+    with pytest.raises(OptionError):
+        list(queues.start(ANN, CONTROLS.with_values({**VALUES, "points_per_side": -1})))
+    assert not queues.board(ANN).running
+
+
+def test_opened_picture_has_its_masks_and_settings(
+    arrivals: Arrivals, queues: Queues, service: Service, files: list[str]
+) -> None:
+    arrivals.bring(ANN, files)
+    board = last(queues.start(ANN, CONTROLS))
+    arrival = arrivals.open_item(ANN, {"index": 1})
+    assert arrival.board is not None
+    assert arrival.board.open == 1
+    session = service.store.current("ann")
+    assert session.image.name == "2.png"
+    assert len(session.shown()[0]) == board.items[1].masks
+    assert arrival.controls is not None
+    assert arrival.controls.options({}) == CONTROLS.options({})
+    # Another picture of the visitor's is none of the queue.
+    other = arrivals.open(ANN, files[0]).board
+    assert other is not None
+    assert other.open is None
+
+
+def test_picture_without_masks_opens_as_a_photo(arrivals: Arrivals, files: list[str]) -> None:
+    arrivals.bring(ANN, files)
+    arrival = arrivals.open_item(ANN, {"index": 0})
+    assert arrival.screen.status is not None
+    assert arrival.screen.status["text"] == "1.png, 53 × 31 px. Press Find masks."
+
+
+def test_edits_stay_with_their_picture_and_are_in_the_dataset(
+    arrivals: Arrivals, queues: Queues, service: Service, files: list[str]
+) -> None:
+    arrivals.bring(ANN, files)
+    board = last(queues.start(ANN, CONTROLS))
+    arrivals.open_item(ANN, {"index": 0})
+    session = service.store.current("ann")
+    numbers = session.shown()[0]
+    session.delete(numbers[:2])
+    session.set_label(numbers[2:3], "cat")
+    edits = session.edits
+    # Looking alone is no edit.
+    arrivals.open_item(ANN, {"index": 1})
+    after = arrivals.open_item(ANN, {"index": 2}).board
+    assert after is not None
+    assert [item.edited for item in after.items] == [True, False, False, False]
+    assert after.items[0].masks == (board.items[0].masks or 0) - 2
+    arrivals.open_item(ANN, {"index": 0})
+    assert service.store.current("ann").edits == edits
+    service.store.current("ann").set_label(numbers[3:4], "dog")
+    path, saved = queues.save(ANN, {"format": "coco"})
+    document = json.loads(path.read_text())
+    assert len(document["annotations"]) == sum(item.masks or 0 for item in saved.items)
+    assert [row["name"] for row in document["categories"]] == ["cat", "dog", "object"]
+    assert saved.line == f"{len(document['annotations'])} masks, all exact."
+
+
+@pytest.mark.parametrize("payload", [None, {}, {"index": 9}, {"index": -1}, {"index": True}, {"index": "0"}, []])
+def test_rows_that_are_none(arrivals: Arrivals, files: list[str], payload: object) -> None:
+    arrivals.bring(ANN, files)
+    with pytest.raises(NoImageError):
+        arrivals.open_item(ANN, payload)
+
+
+@pytest.mark.parametrize("payload", [None, {}, {"format": "../x"}, {"format": 7}])
+def test_formats_that_are_none(arrivals: Arrivals, queues: Queues, files: list[str], payload: object) -> None:
+    arrivals.bring(ANN, files)
+    with pytest.raises(ExportError, match="no format"):
+        queues.save(ANN, payload)
+
+
+def test_nobody_reaches_the_queue_of_another(arrivals: Arrivals, queues: Queues, files: list[str]) -> None:
+    arrivals.bring(ANN, files)
+    assert queues.board(BOB) == BoardData()
+    for ask in (
+        lambda: queues.open(BOB, {"index": 0}),
+        lambda: queues.stop(BOB),
+        lambda: queues.save(BOB, {"format": "coco"}),
+        lambda: list(queues.start(BOB, CONTROLS)),
+    ):
+        with pytest.raises(NoImageError):
+            ask()
+
+
+def test_files_go_with_the_queue(
+    arrivals: Arrivals, queues: Queues, service: Service, files: list[str], engine: FakeEngine
+) -> None:
+    engine.chunk_seconds = 0.2
+    arrivals.bring(ANN, files)
+    boards = queues.start(ANN, CONTROLS)
+    next(boards)
+    queues.forget(ANN)
+    assert last(boards) == BoardData()
+    deadline = time.monotonic() + 60
+    while list(service.store.scratch.glob("queue-*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not list(service.store.scratch.glob("queue-*"))
+
+
+def test_refused_files_leave_the_earlier_queue(
+    arrivals: Arrivals, queues: Queues, service: Service, files: list[str]
+) -> None:
+    arrivals.bring(ANN, files)
+    before = queues.board(ANN)
+    with pytest.raises(BatchError):
+        arrivals.bring(ANN, files[-1:])
+    assert queues.board(ANN) == before
+    assert len(list(service.store.scratch.glob("queue-*"))) == 1
