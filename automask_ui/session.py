@@ -137,14 +137,12 @@ class Session:
         lock: held while any of this changes.
     """
 
-    def __init__(
-        self, image: LoadedImage, owner: str, scratch: Path | None = None, classes: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, image: LoadedImage, owner: str, scratch: Path | None = None) -> None:
         self.run = uuid.uuid4().hex
         self.owner = owner
         self.image = image
         self.model = ""
-        self.history = History(Edits(tuple(classes)))
+        self.history = History()
         self.version = 0
         self.job: Job | None = None
         self._state = _State()
@@ -208,8 +206,7 @@ class Session:
         """
         numbers, label = self._there(ids), label and class_name(label)
         action = Action("label" if label else "unlabel", len(numbers), label)
-        if numbers:
-            self._do(action, lambda edits: edits.with_label(numbers, label))
+        self._do(action, lambda edits: edits.with_label(numbers, label) if numbers else edits)
 
     def delete(self, ids: Iterable[int]) -> None:
         """Take the masks with these numbers away."""
@@ -242,12 +239,9 @@ class Session:
     def snapshot(self) -> Snapshot:
         """All of it as it is now."""
         with self.lock:
-            state = self._state
-            # Numbers were given in this order.
-            contents = tuple(self._known)
-            return Snapshot(
-                self.model, state.result, tuple(state.numbers.tolist()), contents, state.show, self.history.now
-            )
+            state, contents = self._state, tuple(self._known)  # in the order in which numbers were given
+            numbers = tuple(state.numbers.tolist())
+            return Snapshot(self.model, state.result, numbers, contents, state.show, self.history.now)
 
     def take_up(self, work: Snapshot) -> None:
         """Go on from what another session had come to; nothing of that can be taken back."""

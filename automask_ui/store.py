@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from automask_ui.cache import ByteLRU
+from automask_ui.edits import Edits, History
 from automask_ui.errors import NoImageError, RunGoneError, SessionError
 from automask_ui.images import LoadedImage
 from automask_ui.session import Session
@@ -30,11 +31,10 @@ class SessionStore:
 
     def begin(self, image: LoadedImage, owner: str) -> Session:
         """A new session on ``image``; the owner's earlier one is given up, but for its class list."""
-        classes: tuple[str, ...] = ()
+        session = Session(image, owner, self.scratch)
         with suppress(SessionError):
-            classes = self.current(owner).edits.classes
+            session.history = History(Edits(self.current(owner).edits.classes))
         self.forget(owner)
-        session = Session(image, owner, self.scratch, classes)
         with self._lock:
             self._runs[owner] = session.run
         self.keep(session)
