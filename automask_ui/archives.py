@@ -7,7 +7,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -72,15 +72,17 @@ def open_archive(path: Path, name: str | None = None) -> Iterator[Archive]:
         ArchiveError: it is damaged, or lists too many entries.
     """
     name = name or path.name
-    try:
-        with path.open("rb") as file:
+    with ExitStack() as opened:
+        try:
+            file = opened.enter_context(path.open("rb"))
             _check_directory(file, name)
-            with zipfile.ZipFile(file) as archive:
-                yield Archive(archive, name)
-    except (zipfile.BadZipFile, struct.error, NotImplementedError, UnicodeDecodeError) as error:
-        raise ArchiveError(f"{name} is no complete ZIP: {error}. Copy or save it again.") from error
-    except OSError as error:
-        raise ArchiveError(f"{name} could not be read: {error.strerror or error}.") from error
+            archive = opened.enter_context(zipfile.ZipFile(file))
+        except (zipfile.BadZipFile, struct.error, RuntimeError, UnicodeDecodeError) as error:
+            raise ArchiveError(f"{name} is no complete ZIP: {error}. Copy or save it again.") from error
+        except OSError as error:
+            raise ArchiveError(f"{name} could not be read: {error.strerror or error}.") from error
+        # What goes wrong in the block is its own affair.
+        yield Archive(archive, name)
 
 
 def _check_directory(file: BinaryIO, name: str) -> None:

@@ -17,6 +17,7 @@ from fakes import FakeEngine, FakeModel, fake_models
 from PIL import Image
 
 from automask_ui import rle, running
+from automask_ui.archives import open_archive
 from automask_ui.errors import ArchiveError, ResumeError
 from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.export.hard_masks import hard_items
@@ -463,3 +464,9 @@ def test_page_download_is_the_way_back(service: Service, session: Session) -> No
     assert photo == session.image.data
     assert after.numbers == session.snapshot().numbers
     assert after.edits == session.edits
+
+
+def test_fault_of_the_reader_is_not_blamed_on_the_archive(tmp_path: Path) -> None:
+    path = archive(tmp_path / "x.zip", {"a.txt": b"a"})
+    with pytest.raises(OSError, match="disk full"), open_archive(path):
+        raise OSError("disk full")

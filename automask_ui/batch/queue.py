@@ -248,6 +248,7 @@ class _Stoppable:
         self._queue, self._steps = queue, steps
 
     def generate(self, image: np.ndarray, options: GeneratorOptions) -> MaskResult:
+        """All masks of an H×W×3 uint8 RGB picture."""
         run = self._steps(image, options)
         try:
             while True:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from automask_ui.batch.uploads import collect
 from automask_ui.batch.work import Job
 from automask_ui.cache import array_key
 from automask_ui.checkpoints import checksum
-from automask_ui.errors import ExportError, NoImageError
+from automask_ui.errors import BatchError, ExportError, NoImageError
 from automask_ui.export import EXPORTERS
 from automask_ui.images import LoadedImage
 from automask_ui.masks import Candidates, MaskResult
@@ -34,6 +34,7 @@ from automask_ui.ui.texts import Words
 
 __all__ = ["Queues"]
 
+MOST_QUEUES = 8  # at a time: each may hold a gigabyte of pictures
 _POLL_SECONDS = 0.5
 
 
@@ -61,7 +62,11 @@ class Queues:
         Raises:
             ArchiveError, BatchError: nothing can be done with them.
         """
-        folder = Path(tempfile.mkdtemp(prefix="queue-", dir=self._service.store.scratch))
+        if len(self._own.keys() - {visitor.owner}) >= MOST_QUEUES:
+            raise BatchError(f"{MOST_QUEUES} others have lists of pictures here already: try again in a while.")
+        # Files in it can be fetched by their path, so the name must be one that cannot be guessed.
+        folder = self._service.store.scratch / f"queue-{secrets.token_hex(16)}"
+        folder.mkdir(mode=0o700)
         try:
             listing = collect(files, folder)
         except Exception:

@@ -224,3 +224,15 @@ def test_refused_files_leave_the_earlier_queue(
         arrivals.bring(ANN, files[-1:])
     assert queues.board(ANN) == before
     assert len(list(service.store.scratch.glob("queue-*"))) == 1
+
+
+def test_lists_are_bounded(
+    arrivals: Arrivals, queues: Queues, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queues_module, "MOST_QUEUES", 1)
+    arrivals.bring(ANN, files)
+    arrivals.bring(ANN, files)  # one's own is only replaced
+    with pytest.raises(BatchError, match="try again in a while"):
+        arrivals.bring(BOB, files)
+    queues.forget(ANN)
+    arrivals.bring(BOB, files)
