@@ -12,6 +12,7 @@ AutoMaskError
 │   └── DownloadError                   fetching it failed
 ├── EngineError                       the model could not be run
 │   └── EngineOutOfMemoryError          not even one point at a time fits
+├── BusyError                         too many wait for the model already
 ├── SessionError                      what a visitor refers to is not there
 │   ├── NoImageError                    nothing has been opened yet
 │   └── RunGoneError                    the run is no longer on the server, or is not theirs
@@ -29,6 +30,7 @@ __all__ = [
     "ArchiveError",
     "AutoMaskError",
     "BatchError",
+    "BusyError",
     "CheckpointError",
     "CheckpointFormatError",
     "CheckpointNotFoundError",
@@ -95,6 +97,10 @@ class EngineError(AutoMaskError):
 
 class EngineOutOfMemoryError(EngineError):
     """Memory ran out even at one point at a time."""
+
+
+class BusyError(AutoMaskError):
+    """Too many wait for the model already."""
 
 
 class SessionError(AutoMaskError):

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from automask_ui.errors import AutoMaskError, LabelError, NoImageError, OptionError, RunGoneError
+from automask_ui.errors import AutoMaskError, BusyError, LabelError, NoImageError, OptionError, RunGoneError
 from automask_ui.explain import explain
 from automask_ui.export import ExportReport
 from automask_ui.labels import read_classes
@@ -32,6 +32,7 @@ from automask_ui.ui.viewer import ViewerData, viewer_note
 __all__ = ["Handlers", "Screen", "Visitor"]
 
 _POLL_SECONDS = 0.5
+MAX_WAITING = 20  # visitors whose runs wait for their turn
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ class Handlers:
 
     def begin(self, visitor: Visitor) -> Screen:
         """Before a run has its turn: note what it is asked for."""
+        if len(self._asked) >= MAX_WAITING:
+            raise BusyError(f"{len(self._asked)} runs are waiting for the model already. Try again in a minute.")
         self._asked[visitor.owner] = self.service.store.current(visitor.owner).run
         return Screen(status=status(visitor.words.say("status.waiting"), "busy", -1), is_busy=True)
 
@@ -137,8 +140,9 @@ class Handlers:
     def stop(self, visitor: Visitor) -> Screen:
         """End the run; one that is in progress then tells of its end itself."""
         self._asked.pop(visitor.owner, None)
-        if self.service.stop(self.service.store.current(visitor.owner)):
-            return Screen(status=status(visitor.words.say("status.stopping"), "busy", -1))
+        with suppress(NoImageError, RunGoneError):
+            if self.service.stop(self.service.store.current(visitor.owner)):
+                return Screen(status=status(visitor.words.say("status.stopping"), "busy", -1))
         return Screen(status=status(visitor.words.say("status.stopped.none")), is_busy=False)
 
     def refilter(self, visitor: Visitor, controls: Controls) -> Iterator[Screen]:
@@ -323,19 +327,17 @@ class Handlers:
                     yield self.screen(visitor, session, line)
 
     def _result_of(self, visitor: Visitor) -> MaskResult | None:
-        try:
+        with suppress(NoImageError, RunGoneError):
             return self.service.store.current(visitor.owner).result
-        except (NoImageError, RunGoneError):
-            return None
+        return None
 
     def _session_of(self, visitor: Visitor, payload: Any) -> Session:
         return self.service.store.get(visitor.owner, payload.get("run") if isinstance(payload, dict) else None)
 
     def _is_current(self, session: Session) -> bool:
-        try:
+        with suppress(NoImageError, RunGoneError):
             return self.service.store.current(session.owner) is session
-        except (NoImageError, RunGoneError):
-            return False
+        return False
 
 
 def _kept_by(result: MaskResult) -> tuple[FilterOptions, CleanupOptions]:

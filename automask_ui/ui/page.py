@@ -29,7 +29,8 @@ HERE = Path(__file__).parent
 
 # Uploads, which are read once: looked through every ten minutes, removed after two hours, however long the queue was.
 _CACHE_SECONDS = (600, 7200)
-_QUEUE_SIZE = 20
+# Events of all kinds together, of pages and programs: room for a full house of visitors besides those who wait to run.
+_QUEUE_SIZE = 80
 
 
 def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:

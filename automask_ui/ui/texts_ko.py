@@ -261,6 +261,7 @@ KO_ERRORS: dict[str, str] = {
     "DownloadError": "모델을 내려받지 못했습니다.",
     "EngineError": "모델을 실행하지 못했습니다.",
     "EngineOutOfMemoryError": "메모리가 모자랍니다.",
+    "BusyError": "지금은 기다리는 사람이 너무 많습니다. 잠시 뒤에 다시 해 보세요.",
     "NoImageError": "먼저 사진을 여세요.",
     "RunGoneError": "이 결과는 서버에 더 이상 없습니다. 사진을 다시 열어 주세요.",
     "LabelError": "이 레이블을 쓸 수 없습니다.",

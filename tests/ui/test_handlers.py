@@ -14,7 +14,7 @@ from fakes import FakeEngine, FakeModel, fake_models
 from PIL import Image
 
 from automask_ui import running
-from automask_ui.errors import AutoMaskError, OptionError, RunGoneError
+from automask_ui.errors import AutoMaskError, BusyError, OptionError, RunGoneError
 from automask_ui.explain import Reason
 from automask_ui.masks import Verdict
 from automask_ui.options import PARAMETERS, GeneratorOptions
@@ -22,7 +22,7 @@ from automask_ui.service import Service
 from automask_ui.ui import sentences
 from automask_ui.ui.controls import Controls, preset_values
 from automask_ui.ui.errors import friendly
-from automask_ui.ui.handlers import Handlers, Screen, Visitor
+from automask_ui.ui.handlers import MAX_WAITING, Handlers, Screen, Visitor
 from automask_ui.ui.texts import Words
 
 ANN = Visitor("ann", Words("en"))
@@ -462,3 +462,24 @@ def test_every_reason_has_a_sentence(
     result = handlers.service.store.current("ann").result
     assert result is not None
     assert sentences.why_sentence(Words(language), result, Reason(kind, verdict, 0.5))
+
+
+# Crowds
+
+
+def test_too_many_who_wait_are_told_so(handlers: Handlers, photo: str) -> None:
+    crowd = [Visitor(f"visitor {number}", Words("en")) for number in range(MAX_WAITING + 1)]
+    for visitor in crowd:
+        handlers.open(visitor, photo)
+    for visitor in crowd[:-1]:
+        handlers.begin(visitor)
+    with pytest.raises(BusyError, match=f"{MAX_WAITING} runs are waiting"):
+        handlers.begin(crowd[-1])
+    handlers.stop(crowd[0])
+    handlers.begin(crowd[-1])
+    handlers.forget(crowd[1])
+    handlers.begin(crowd[0])
+
+
+def test_stop_of_a_visitor_without_work_frees_the_button(handlers: Handlers) -> None:
+    assert handlers.stop(ANN).is_busy is False
