@@ -54,7 +54,7 @@ def _wire_runs(parts: Parts, answers: Answers) -> None:
             settled = after(answers.settle, parts.controls, parts.settings, **_QUICK)
             # Sliders that were moved during the run count now.
             settled.then(answers.refilter, parts.controls, parts.screen, **_REFILTER)
-    parts.run.stop.click(answers.stop, None, parts.screen, **_ASKED)
+    parts.run.stop.click(answers.stop, None, parts.screen, **_QUICK)
 
 
 def _wire_opening(page: gr.Blocks, parts: Parts, answers: Answers) -> None:
