@@ -6,7 +6,6 @@ so they may have gaps. Labels and what is hidden or deleted are remembered by nu
 
 from __future__ import annotations
 
-import hashlib
 import math
 import shutil
 import tempfile
@@ -26,6 +25,7 @@ from automask_ui.errors import OptionError, RunGoneError
 from automask_ui.images import LoadedImage
 from automask_ui.labels import class_name
 from automask_ui.masks import MaskResult, MaskSet
+from automask_ui.numbering import Content, Numbers
 from automask_ui.options import GeneratorOptions
 
 __all__ = ["Difference", "Job", "Session", "ShowOnly", "Snapshot"]
@@ -119,7 +119,7 @@ class Snapshot:
     model: str
     result: MaskResult | None
     numbers: tuple[int, ...]  # one a mask of the result
-    contents: tuple[tuple[bytes, int], ...]  # what the numbers 1, 2, ... hang on: hash, and count of equal masks
+    contents: tuple[Content, ...]  # what the numbers 1, 2, ... hang on
     show: ShowOnly
     edits: Edits
 
@@ -147,7 +147,7 @@ class Session:
         self.job: Job | None = None
         self._state = _State()
         self._scratch = scratch
-        self._known: dict[tuple[bytes, int], int] = {}
+        self._numbers = Numbers()
         self._gesture: tuple[float, frozenset[int]] = (-math.inf, frozenset())
         self.lock = threading.Lock()
 
@@ -186,7 +186,10 @@ class Session:
         with self.lock:
             if model is not None:
                 self.model = model
-            return self._replace(replace(self._state, result=result, numbers=self._numbered(result)))
+            before = self._state
+            if before.result is not None and result.has_candidates and not before.result.has_candidates:
+                self._numbers.adopt(result, before.result.masks, before.numbers.tolist())
+            return self._replace(replace(before, result=result, numbers=self._numbers.of(result)))
 
     def show_only(self, show: ShowOnly) -> Difference:
         """Show other masks of the same result."""
@@ -239,16 +242,15 @@ class Session:
     def snapshot(self) -> Snapshot:
         """All of it as it is now."""
         with self.lock:
-            state, contents = self._state, tuple(self._known)  # in the order in which numbers were given
-            numbers = tuple(state.numbers.tolist())
-            return Snapshot(self.model, state.result, numbers, contents, state.show, self.history.now)
+            state, numbers = self._state, tuple(self._state.numbers.tolist())
+            return Snapshot(self.model, state.result, numbers, self._numbers.contents, state.show, self.history.now)
 
     def take_up(self, work: Snapshot) -> None:
         """Go on from what another session had come to; nothing of that can be taken back."""
         with self.lock:
             self.model = work.model
             self._state = _State(work.result, np.array(work.numbers, np.int64), work.show)
-            self._known = {content: number for number, content in enumerate(work.contents, start=1)}
+            self._numbers = Numbers(work.contents)
             self._take(History(work.edits))
 
     def passing(self) -> tuple[tuple[int, ...], MaskSet]:
@@ -311,7 +313,7 @@ class Session:
 
     def _there(self, ids: Iterable[int]) -> frozenset[int]:
         with self.lock:
-            return frozenset(self._known.values()).intersection(ids)
+            return frozenset(range(1, len(self._numbers) + 1)).intersection(ids)
 
     def _do(self, action: Action, change: Callable[[Edits], Edits]) -> None:
         with self.lock:
@@ -326,21 +328,3 @@ class Session:
         before = frozenset(self.shown()[0])
         self._state = state
         return self.difference(before)
-
-    def _numbered(self, result: MaskResult) -> np.ndarray:
-        """(n,) int64: the number of each mask, new ones counted on."""
-        numbers = np.zeros(len(result.masks), np.int64)
-        seen: dict[bytes, int] = {}
-        for row in range(len(numbers)):
-            content = _content(result, row)
-            # Equal masks, which loose thresholds let pass, still need numbers of their own.
-            copy = seen[content] = seen.get(content, -1) + 1
-            numbers[row] = self._known.setdefault((content, copy), len(self._known) + 1)
-        return numbers
-
-
-def _content(result: MaskResult, row: int) -> bytes:
-    """What a mask's number hangs on: its pixels as found, before specks and holes were removed."""
-    candidate = int(result.masks.candidate[row])
-    rle = result.candidates.rle[candidate] if candidate >= 0 else None
-    return hashlib.blake2b((rle or result.masks.rle[row])["counts"], digest_size=12).digest()

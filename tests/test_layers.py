@@ -20,7 +20,7 @@ ROOMS = [
     ("running", "run_log", "first_sample", "session", "saved", "resume", "autosave", "store", "forecast", "explain"),
     ("export",),
     ("overlay", "table", "display", "checkpoints", "point_grids", "geometry"),
-    ("download", "masks"),
+    ("download", "masks", "numbering"),
     ("edits",),
     ("verified", "registry", "rle", "options", "images", "cache", "labels", "archives", "json_values"),
     ("errors",),
