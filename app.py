@@ -12,7 +12,7 @@ from pathlib import Path
 
 from automask_ui.cli.models import fetch_visibly
 from automask_ui.errors import AutoMaskError
-from automask_ui.start import build_service
+from automask_ui.start import SAMPLES, build_service
 
 
 def parse_flags() -> argparse.Namespace:
@@ -37,7 +37,7 @@ def main() -> None:
     from automask_ui.ui import build_app, launch_options
 
     try:
-        service = build_service(flags.model, flags.checkpoint, flags.models_dir, flags.device)
+        service = build_service(flags.model, flags.checkpoint, flags.models_dir, flags.device, SAMPLES)
         model = service.models.get(service.default_model)
         if model is not None and model.path is None:
             fetch_visibly(model.name)

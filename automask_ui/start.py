@@ -26,7 +26,7 @@ def build_service(
     checkpoint: Path | None = None,
     folders: Sequence[Path | str] = (),
     device: str | None = None,
-    samples: Sequence[Path] = SAMPLES,
+    samples: Sequence[Path] = (),
 ) -> Service:
     """The service on real engines; PyTorch is loaded by this call.
 
@@ -35,7 +35,7 @@ def build_service(
         checkpoint: a model file of one's own.
         folders: further places with model files.
         device: such as "cpu" or "cuda:1"; None is the best that works.
-        samples: sample photographs.
+        samples: sample photographs; whoever gives some also calls ``Service.prepare_sample``.
 
     Raises:
         CheckpointNotFoundError: ``checkpoint`` or a folder is not there.

@@ -159,7 +159,7 @@ def test_full_queue_says_so_and_recovers(page: page_app.RunningPage, tmp_path: P
             "fn_index": visitor.events["find_masks"]["id"],
         }
         answers = [
-            visitor.http.post("/gradio_api/queue/join", json={**body, "session_hash": f"crowd{n}"}) for n in range(40)
+            visitor.http.post("/gradio_api/queue/join", json={**body, "session_hash": f"crowd{n}"}) for n in range(120)
         ]
         full = [answer for answer in answers if answer.status_code != 200]
         assert full
