@@ -6,13 +6,11 @@ import threading
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from automask_ui import limits
 from automask_ui.errors import OptionError
 from automask_ui.options import GeneratorOptions, GridOptions
 
-__all__ = ["MAX_POINTS", "Speeds", "Workload", "check_workload", "workload"]
-
-# About an hour of MobileSAM on a laptop; upstream's defaults are 1,024 points.
-MAX_POINTS = 100_000
+__all__ = ["Speeds", "Workload", "check_workload", "workload"]
 
 # A picture whose embedding was cached is read in next to no time, which says nothing about the next picture.
 _CACHED_SHARE = 0.1
@@ -40,16 +38,17 @@ def workload(grid: GridOptions) -> Workload:
     return Workload(points, crops)
 
 
-def check_workload(options: GeneratorOptions, max_points: int = MAX_POINTS) -> Workload:
-    """The workload of ``options``.
+def check_workload(options: GeneratorOptions, max_points: int | None = None) -> Workload:
+    """The workload of ``options``; ``max_points`` None is the limit of :func:`automask_ui.limits.max_points`.
 
     Raises:
         OptionError: more than ``max_points`` points would have to be decoded.
     """
     work = workload(options.grid)
-    if work.points > max_points:
+    most = limits.max_points() if max_points is None else max_points
+    if work.points > most:
         raise OptionError(
-            f"This would look at {work.points:,} points in {work.crops:,} crops, but at most {max_points:,} points are "
+            f"This would look at {work.points:,} points in {work.crops:,} crops, but at most {most:,} points are "
             f"allowed here. Lower Grid density (points_per_side) or Zoom levels (crop_n_layers), or raise Thin out the "
             f"grid per level (crop_n_points_downscale_factor)."
         )

@@ -20,13 +20,12 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
+from automask_ui import limits
 from automask_ui.errors import ImageTooLargeError, UnreadableImageError
 
-__all__ = ["MAX_PIXELS", "LoadedImage", "Source", "fit_long_side", "load_image", "open_image"]
+__all__ = ["LoadedImage", "Source", "fit_long_side", "load_image", "open_image"]
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
-
-MAX_PIXELS = 120_000_000  # the largest photos of phones with a 108-megapixel camera still pass
 
 # Decoders that are let near files from outside. (EPS, for one, would start Ghostscript.)
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "DIB", "JPEG2000", "PPM", "HEIF")
@@ -68,18 +67,19 @@ class LoadedImage:
         return digest.hexdigest()
 
 
-def open_image(source: Source, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def open_image(source: Source, *, max_pixels: int | None = None) -> np.ndarray:
     """The picture in ``source`` as H×W×3 uint8 RGB; see :func:`load_image`."""
     return load_image(source, max_pixels=max_pixels).rgb
 
 
-def load_image(source: Source, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> LoadedImage:
+def load_image(source: Source, *, name: str | None = None, max_pixels: int | None = None) -> LoadedImage:
     """Decode a picture, with EXIF orientation applied, transparency on white, and the first of several frames.
 
     Args:
         source: a path, the file's bytes, or a binary file.
         name: what to call the picture in messages; the file's own name by default.
-        max_pixels: width times height above which the picture is refused before it is decoded.
+        max_pixels: width times height above which the picture is refused before it is decoded; None is the limit of
+            :func:`automask_ui.limits.max_pixels`.
 
     Raises:
         UnreadableImageError: for a file that is missing, empty, damaged, or no picture of a known format.
@@ -91,7 +91,7 @@ def load_image(source: Source, *, name: str | None = None, max_pixels: int = MAX
         raise UnreadableImageError(f"{name} is empty (0 bytes). It may not have been copied or uploaded completely.")
 
     image = _identify(data, name)
-    _check_pixels(image, name, max_pixels)
+    _check_pixels(image, name, limits.max_pixels() if max_pixels is None else max_pixels)
     image, notes = _decode(image, data, name)
     notes += _frame_notes(image)
     try:

@@ -20,7 +20,6 @@ from automask_ui import __version__
 from automask_ui import rle as rle_codec
 from automask_ui.edits import Edits
 from automask_ui.errors import LabelError, OptionError, ResumeError
-from automask_ui.images import MAX_PIXELS
 from automask_ui.json_values import (
     MAX_INTEGER,
     WrongError,
@@ -32,6 +31,7 @@ from automask_ui.json_values import (
     whole_in,
 )
 from automask_ui.labels import clean_text
+from automask_ui.limits import max_pixels
 from automask_ui.masks import MaskSet, object_column
 from automask_ui.options import GeneratorOptions, checked_options
 from automask_ui.session import ShowOnly
@@ -187,8 +187,8 @@ def _saved(document: Mapping[str, Any]) -> Saved:
 def _image(values: Mapping[str, Any]) -> SavedImage:
     name = clean_text(text_in(values, "name", 255))
     size = integers_in(values, "size_hw", 2)
-    if min(size) < 1 or size[0] * size[1] > MAX_PIXELS:
-        raise WrongError(f"a picture of {size[1]} × {size[0]} px cannot be: the limit is {MAX_PIXELS:,} pixels.")
+    if min(size) < 1 or size[0] * size[1] > max_pixels():
+        raise WrongError(f"a picture of {size[1]} × {size[0]} px cannot be: the limit is {max_pixels():,} pixels.")
     file = values.get("file")
     if file is not None and not (isinstance(file, str) and PHOTO.fullmatch(file)):
         raise WrongError(f"the photo's place {str(file)[:40]!r} is not one that AutoMask gives.")

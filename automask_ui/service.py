@@ -62,7 +62,7 @@ class Service:
         default_model: the one to begin with.
         samples: sample photographs; the first one is what a first visit shows.
         store_bytes: bound on the memory of all sessions together.
-        max_points: most points, over all crops, of one run.
+        max_points: most points, over all crops, of one run; None is the machine's limit.
         fetch: gets the file of a model that is not on this machine.
         unasked: engines for what no visitor has asked for, where ``engines`` take from what a visitor is given.
     """
@@ -75,7 +75,7 @@ class Service:
         samples: Sequence[Path] = (),
         *,
         store_bytes: int = STORE_BYTES,
-        max_points: int = forecast.MAX_POINTS,
+        max_points: int | None = None,
         fetch: Fetch = checkpoints.fetch,
         unasked: Callable[[str], Engine] | None = None,
     ) -> None:

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from automask_ui.errors import ImageError, ImageTooLargeError, UnreadableImageError
-from automask_ui.images import MAX_PIXELS, fit_long_side, load_image, open_image
+from automask_ui.images import fit_long_side, load_image, open_image
+from automask_ui.limits import MAX_PIXELS
 
 HEIGHT, WIDTH = 37, 53
 

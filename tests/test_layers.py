@@ -22,7 +22,7 @@ ROOMS = [
     ("overlay", "table", "display", "checkpoints", "point_grids", "geometry"),
     ("download", "masks", "numbering"),
     ("edits",),
-    ("verified", "registry", "rle", "options", "images", "cache", "labels", "archives", "json_values"),
+    ("verified", "registry", "rle", "options", "images", "limits", "cache", "labels", "archives", "json_values"),
     ("errors",),
 ]
 LEVEL = {name: level for level, names in enumerate(ROOMS) for name in names}
