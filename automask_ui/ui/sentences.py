@@ -6,6 +6,7 @@ from automask_ui.checkpoints import AvailableModel
 from automask_ui.explain import Reason
 from automask_ui.forecast import Workload
 from automask_ui.masks import MaskResult, Verdict
+from automask_ui.registry import BUILT_IN_MODEL, CHECKPOINTS
 from automask_ui.running import Progress
 from automask_ui.service import EngineModel
 from automask_ui.session import Difference, Session
@@ -169,6 +170,10 @@ def forecast_line(words: Words, work: Workload, seconds: float | None) -> str:
 def model_line(words: Words, model: AvailableModel, loaded: EngineModel | None) -> str:
     """What a model is good for, and where it runs."""
     good_for = words.get(f"model.{model.name}.good_for", model.good_for)
+    if model.name == BUILT_IN_MODEL:
+        finer = CHECKPOINTS["vit_t"]
+        offer = words.say("model.finer", model=finer.title, size=f"{(finer.size_bytes or 0) / 1e6:,.0f} MB")
+        good_for = f"{good_for}. {offer}".removesuffix(".")
     if loaded is not None:
         return words.say("model.info", good_for=good_for, device=device_name(loaded))
     if model.path is None and model.size_bytes:

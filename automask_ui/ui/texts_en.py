@@ -19,6 +19,7 @@ EN: dict[str, str] = {
     "model": "Model",
     "model.info": "{good_for}. Runs on {device}.",
     "model.unloaded": "{good_for}. It is loaded at the first run.",
+    "model.finer": "For finer masks choose {model}: {size}, fetched once.",
     "model.download": "{good_for}. Its file ({size}) is fetched at the first run.",
     "preset": "Preset",
     "preset.custom": "Custom",

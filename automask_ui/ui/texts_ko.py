@@ -15,6 +15,7 @@ KO: dict[str, str] = {
     "model": "모델",
     "model.info": "{good_for}. {device}에서 실행됩니다.",
     "model.unloaded": "{good_for}. 처음 실행할 때 불러옵니다.",
+    "model.finer": "더 세밀한 마스크는 {model}을(를) 고르세요: {size}, 한 번만 내려받습니다.",
     "model.download": "{good_for}. 처음 실행할 때 파일({size})을 내려받습니다.",
     "model.tiny.good_for": "바로 쓸 수 있고 오프라인에서도 됩니다. 결과는 거칩니다",
     "model.vit_t.good_for": "GPU가 없는 컴퓨터에서도 좋은 마스크",

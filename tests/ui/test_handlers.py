@@ -483,3 +483,15 @@ def test_too_many_who_wait_are_told_so(handlers: Handlers, photo: str) -> None:
 
 def test_stop_of_a_visitor_without_work_frees_the_button(handlers: Handlers) -> None:
     assert handlers.stop(ANN).is_busy is False
+
+
+@pytest.mark.parametrize(
+    ("language", "offer"),
+    [("en", "For finer masks choose MobileSAM: 41 MB"), ("ko", "MobileSAM을(를) 고르세요: 41 MB")],
+)
+def test_built_in_model_offers_a_better_one(engine: FakeEngine, photo: str, language: str, offer: str) -> None:
+    handlers = Handlers(Service(lambda name: engine, fake_models("tiny", "other"), "tiny", [Path(photo)]))
+    visitor = Visitor("ann", Words(language))
+    assert offer in handlers.model_info(visitor, "tiny")
+    assert ".." not in handlers.model_info(visitor, "tiny")
+    assert "MobileSAM" not in handlers.model_info(visitor, "other")
