@@ -177,10 +177,13 @@ class _SharedImageAttention:
         queries = block.norm3(queries + block.mlp(queries))
 
         back = block.cross_attn_image_to_token
-        scores = _products(_scaled_heads(back, back.k_proj(queries + point_tokens)), self._queries, scratch)
-        weights = scratch.softmax(scores, dim=2).transpose(0, 1).flatten(1, 2)  # B×HT×N
-        keys = scratch.take("updated", (batch, *self._image_tokens.shape), weights)
-        return queries, _update_image(block, queries, keys.copy_(self._image_tokens), weights, scratch)
+        tokens, values = _scaled_heads(back, back.k_proj(queries + point_tokens)), _folded_values(block, queries)
+        keys = scratch.take("keys", (batch, *self._image_tokens.shape), self._image_tokens)
+        for part in _parts(keys):
+            scores = _products(tokens[part], self._queries, scratch)
+            weights = scratch.softmax(scores, dim=2).transpose(0, 1).flatten(1, 2)  # B×HT×N
+            _update_image(block, keys[part].copy_(self._image_tokens), weights, values[part], scratch)
+        return queries, keys
 
 
 def _run_block(
@@ -199,10 +202,18 @@ def _run_block(
     queries = block.norm3(queries + block.mlp(queries))
 
     back = block.cross_attn_image_to_token
-    tokens = _scaled_heads(back, back.k_proj(queries + point_tokens))
-    scores = _image_scores(tokens, back.q_proj.weight, keys, positions.image_to_token, scratch)
-    weights = scratch.softmax(scores.unflatten(1, tokens.shape[1:3]), dim=2).flatten(1, 2)
-    return queries, _update_image(block, queries, keys, weights, scratch)
+    tokens, values = _scaled_heads(back, back.k_proj(queries + point_tokens)), _folded_values(block, queries)
+    for part in _parts(keys):
+        scores = _image_scores(tokens[part], back.q_proj.weight, keys[part], positions.image_to_token, scratch)
+        weights = scratch.softmax(scores.unflatten(1, tokens.shape[1:3]), dim=2).flatten(1, 2)
+        _update_image(block, keys[part], weights, values[part], scratch)
+    return queries, keys
+
+
+def _parts(keys: Tensor) -> list[slice]:
+    """Points (rows of B×N×C) whose image tokens are worked on together: a CPU's cache holds those of one."""
+    step = 1 if keys.device.type == "cpu" else len(keys)
+    return [slice(begin, begin + step) for begin in range(0, len(keys), step)]
 
 
 def _self_attention(block: TwoWayAttentionBlock, queries: Tensor, point_tokens: Tensor) -> Tensor:
@@ -218,8 +229,11 @@ def _attend_to_image(
 ) -> Tensor:
     """Tokens (B×T×C) gather from image tokens (B×N×C), with the projections folded into the tokens."""
     tokens = _scaled_heads(attention, attention.q_proj(queries))
-    scores = _image_scores(tokens, attention.k_proj.weight, keys, key_position, scratch)
-    pooled = (scratch.softmax(scores, dim=-1) @ keys).float().unflatten(1, tokens.shape[1:3])  # B×H×T×C
+    gathered = []
+    for part in _parts(keys):
+        scores = _image_scores(tokens[part], attention.k_proj.weight, keys[part], key_position, scratch)
+        gathered.append(scratch.softmax(scores, dim=-1) @ keys[part])
+    pooled = torch.cat(gathered).float().unflatten(1, tokens.shape[1:3])  # B×H×T×C
     values = torch.einsum("bhtc,hdc->bhtd", pooled, _by_head(attention.v_proj.weight, attention.num_heads))
     return attention.out_proj(values.transpose(1, 2).flatten(2) + attention.v_proj.bias)
 
@@ -243,16 +257,20 @@ def _products(tokens: Tensor, image: Tensor, scratch: Scratch) -> Tensor:
     return torch.bmm(rows, image, out=products).unflatten(1, (batch, count))
 
 
-def _update_image(
-    block: TwoWayAttentionBlock, queries: Tensor, keys: Tensor, weights: Tensor, scratch: Scratch
-) -> Tensor:
-    """Image tokens (B×N×C, overwritten) take up what they attend to: ``weights`` (B×HT×N) of ``queries``' values."""
+def _folded_values(block: TwoWayAttentionBlock, queries: Tensor) -> Tensor:
+    """What image tokens take up from each head of each of ``queries``, projected already: B×HT×C."""
     back = block.cross_attn_image_to_token
     values = _heads_of_batch(back.v_proj(queries), back.num_heads)  # B×H×T×d
     folded = torch.einsum("bhtd,hdc->bhtc", values, _by_head(back.out_proj.weight.T, back.num_heads))
-    folded = folded + back.out_proj.bias / back.num_heads
-    keys.baddbmm_(weights.transpose(1, 2), folded.flatten(1, 2).to(keys.dtype))
-    return scratch.layer_norm(keys, block.norm4)
+    return (folded + back.out_proj.bias / back.num_heads).flatten(1, 2)
+
+
+def _update_image(
+    block: TwoWayAttentionBlock, keys: Tensor, weights: Tensor, values: Tensor, scratch: Scratch
+) -> None:
+    """Image tokens (B×N×C, overwritten) take up ``weights`` (B×HT×N) of ``values`` (B×HT×C)."""
+    keys.baddbmm_(weights.transpose(1, 2), values.to(keys.dtype))
+    scratch.layer_norm_(keys, block.norm4)
 
 
 def _key_position(attention: Attention, position: Tensor) -> Tensor:

@@ -19,8 +19,8 @@ from automask_ui.rle import Rle, area, bbox_xywh, encode_columns
 
 __all__ = ["MeasuredMask", "Resampler"]
 
-# Pixels of a window that are computed together: 1 MB of logits, which stays in the cache of a core.
-STRIP_PIXELS = 1 << 18
+# Pixels of a window that are computed together: half a megabyte of logits, which stays in the cache of a core.
+STRIP_PIXELS = 1 << 17
 
 
 @dataclass(frozen=True)

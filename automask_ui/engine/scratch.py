@@ -33,12 +33,11 @@ class Scratch(threading.local):
         """``softmax(scores, dim)``, valid until the next."""
         return torch.softmax(scores, dim, out=self.take("softmax", scores.shape, scores))
 
-    def layer_norm(self, x: Tensor, norm: nn.LayerNorm) -> Tensor:
-        """``norm(x)``, valid until the next."""
-        outputs = [self.take("normed", x.shape, x)]
-        outputs += [self.take(name, (*x.shape[:-1], 1), x) for name in ("mean", "rstd")]
+    def layer_norm_(self, x: Tensor, norm: nn.LayerNorm) -> None:
+        """``x = norm(x)``, in place: each row is read before it is written."""
+        mean, rstd = (self.take(name, (*x.shape[:-1], 1), x) for name in ("mean", "rstd"))
         weight, bias = norm.weight.to(x.dtype), norm.bias.to(x.dtype)
         # The functional form cannot write to memory that is there already.
-        return torch.ops.aten.native_layer_norm.out(
-            x, norm.normalized_shape, weight, bias, norm.eps, out0=outputs[0], out1=outputs[1], out2=outputs[2]
-        )[0]
+        torch.ops.aten.native_layer_norm.out(
+            x, norm.normalized_shape, weight, bias, norm.eps, out0=x, out1=mean, out2=rstd
+        )
