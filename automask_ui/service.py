@@ -280,7 +280,8 @@ class Service:
             classes=edits.classes,
             by_class=by_class,
         )
-        return export(name, [item], session.folder, resume.extras(session, self.models))
+        is_archive = EXPORTERS[name].extension == "zip"
+        return export(name, [item], session.folder, resume.extras(session, self.models) if is_archive else None)
 
     def prepare_sample(self) -> None:
         """Find the masks of the first sample; meant for a thread of its own. Measures the model's speed as well."""

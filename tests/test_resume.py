@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -287,6 +288,36 @@ def archive(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_DEFLA
         for name, data in files.items():
             file.writestr(name, data)
     return path
+
+
+def test_other_photo_in_the_archive_is_refused(service: Service, session: Session, tmp_path: Path) -> None:
+    files = extras(session, MODELS)
+    buffer = io.BytesIO()
+    Image.fromarray(session.image.rgb[::-1]).save(buffer, "PNG")
+    saved, photo = read_saved(archive(tmp_path / "x.zip", {**files, "automask/photo.png": buffer.getvalue()}))
+    assert photo is not None
+    with pytest.raises(ResumeError, match="not the picture"):
+        restore(service.store, "bob", saved, load_image(photo, name=saved.image.name))
+
+
+def test_archive_without_its_photo_has_none(session: Session, tmp_path: Path) -> None:
+    files = {NAME: extras(session, MODELS)[NAME]}
+    assert read_saved(archive(tmp_path / "x.zip", files))[1] is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_spoilt_bytes_never_do_more_than_refuse(session: Session, tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    path = archive(tmp_path / "x.zip", extras(session, MODELS))
+    whole = path.read_bytes()
+    for _ in range(20):
+        data = bytearray(whole)
+        # Half of them where the list of entries is.
+        for place in (*rng.integers(0, len(data), 2), *rng.integers(len(data) - 300, len(data), 2)):
+            data[place] = rng.integers(0, 256)
+        path.write_bytes(data)
+        with suppress(ResumeError, ArchiveError):
+            assert read_saved(path)[0].image.size_hw == (37, 53)
 
 
 def test_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
