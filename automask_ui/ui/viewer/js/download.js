@@ -123,7 +123,6 @@ function showProof() {
   saveButton.textContent = text("save_size", { size: proof.size });
   saveButton.title = proof.file;
   if (document.activeElement === $("[data-do=back]")) saveButton.focus();
-  say(proof.sentence);
   if (proof.exact && $(".leave-out").hidden) save();
 }
 

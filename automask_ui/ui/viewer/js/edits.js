@@ -28,16 +28,19 @@ const FORESEEN = {
   },
 };
 
+const isSame = (one, other) => one.size === other.size && [...one].every((id) => other.has(id));
+
 function refreshEdits() {
-  const deletedBefore = edits.deleted;
+  const { hidden, deleted } = edits;
   edits.classes = [...known.classes];
   edits.labels = new Map(known.labels.map(([id, place]) => [id, known.classes[place]]));
   edits.hidden = new Set(known.hidden);
   edits.deleted = new Set(known.deleted);
   for (const step of [...(asked?.steps ?? []), ...unsent]) FORESEEN[step.do]?.(step);
   edits.places = new Map(edits.classes.map((name, place) => [name, place]));
-  changed("shown", "labels");
-  if (edits.deleted.size !== deletedBefore.size || [...edits.deleted].some((id) => !deletedBefore.has(id))) refreshMasks();
+  changed("labels");
+  if (!isSame(hidden, edits.hidden)) changed("shown");
+  if (!isSame(deleted, edits.deleted)) refreshMasks();
 }
 
 /** The masks that are there: all that the server knows but the deleted ones. */

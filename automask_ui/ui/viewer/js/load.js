@@ -115,7 +115,6 @@ let noticeTimer = 0;
 /** A sentence that goes by itself, and leaves what stood there. */
 function flashNotice(sentence) {
   showNotice(sentence);
-  say(sentence);
   clearTimeout(noticeTimer);
   noticeTimer = setTimeout(drawStates, 4000);
 }

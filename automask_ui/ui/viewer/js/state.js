@@ -88,8 +88,9 @@ function refreshPainted() {
 // First in line: whoever draws next reads lists that are already right.
 on("masks order shown labels", (topics) => {
   const sortMoves = state.sort.key === "shown" || state.sort.key === "label";
-  if (topics.has("masks") || topics.has("order") || sortMoves || state.matches) refreshOrder();
-  refreshPainted();
+  const moves = topics.has("masks") || topics.has("order") || sortMoves || state.matches;
+  if (moves) refreshOrder();
+  if (moves || topics.has("shown")) refreshPainted();
 });
 
 /** Numbers of a download's scope, in table order. */
