@@ -32,8 +32,9 @@ def parse_flags() -> argparse.Namespace:
 def main() -> None:
     """Parse flags, build, launch."""
     flags = parse_flags()
-    logging.basicConfig(level=flags.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # Other packages' own talk would drown a run's line.
+    logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("automask_ui").setLevel(flags.log_level.upper())
     from automask_ui.ui import build_app, launch_options
 
     try:

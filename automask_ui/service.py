@@ -285,16 +285,15 @@ class Service:
 
     def prepare_sample(self) -> None:
         """Find the masks of the first sample; meant for a thread of its own. Measures the model's speed as well."""
+        self.first_sample.prepare(self._find_sample)
 
-        def find() -> MaskResult:
-            self.load(self.default_model)
-            options = PRESETS["balanced"].options(**self.thresholds(self.default_model))
-            image = load_image(next(iter(self.samples.values())))
-            if self._unasked is None:
-                return self.find_once(image, self.default_model, options)
-            return finished(self._unasked(self.default_model).steps(image.rgb, options))
-
-        self.first_sample.prepare(find)
+    def _find_sample(self) -> MaskResult:
+        self.load(self.default_model)
+        options = PRESETS["balanced"].options(**self.thresholds(self.default_model))
+        image = load_image(next(iter(self.samples.values())))
+        if self._unasked is None:
+            return self.find_once(image, self.default_model, options)
+        return finished(self._unasked(self.default_model).steps(image.rgb, options))
 
     def _find_again(self, session: Session, options: GeneratorOptions) -> Run:
         """Find the candidates of kept masks anew, under ``options``; until they are there, the masks stay."""
