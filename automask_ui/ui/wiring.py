@@ -123,7 +123,7 @@ def _wire_viewer(parts: Parts, answers: Answers) -> None:
     written.failure(answers.failed, None, parts.status, **_QUICK)
     parts.viewer.save(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
     parts.viewer.why(answers.why, None, parts.viewer, **_ASKED)
-    # The viewer sends one parcel at a time, the next one as soon as it has the answer: Gradio still counts the last one.
+    # One parcel at a time, the next as soon as the answer is there: by Gradio's count the last one is still under way.
     parts.viewer.edit(answers.edit, None, parts.viewer, trigger_mode="multiple", **_ASKED)
     parts.viewer.pick_classes(None, None, None, js=_CLICK_CLASSES, **_QUICK)
     parts.classes.upload(answers.class_file, parts.classes, parts.viewer, **_ASKED)

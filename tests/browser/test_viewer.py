@@ -618,7 +618,8 @@ def test_every_control_has_a_name(viewer: Viewer) -> None:
     viewer.click(CENTRE)
     nameless = viewer.page.locator("#viewer").evaluate(
         "(root) => [...root.querySelectorAll('button, input, select, [role=img], [role=application], [role=grid]')]"
-        ".filter((n) => n.checkVisibility() && !(n.ariaLabel ?? n.textContent).trim()).map((n) => n.outerHTML.slice(0, 100))"
+        ".filter((n) => n.checkVisibility() && !(n.ariaLabel ?? n.textContent).trim())"
+        ".map((n) => n.outerHTML.slice(0, 100))"
     )
     assert nameless == []
     assert "Mask 3 selected" in viewer.page.locator(".spoken").inner_text()
