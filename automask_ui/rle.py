@@ -65,8 +65,10 @@ def encode_columns(columns: np.ndarray, offset_xy: tuple[int, int], size_hw: tup
     """
     height, width = size_hw
     # The empty pixel makes each run start and end inside its own column.
-    flat = np.append(columns.ravel(), False)
+    flat = columns.ravel()
     edges = np.flatnonzero(flat[1:] != flat[:-1])
+    if len(flat) and flat[-1]:
+        edges = np.append(edges, len(flat) - 1)
     starts, ends = edges[0::2], edges[1::2]
     to_full = _window_to_full(columns.shape[1], *offset_xy, height)
     starts, ends = to_full(starts), to_full(ends)

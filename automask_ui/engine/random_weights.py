@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from segment_anything.modeling import Sam
 from segment_anything.modeling.transformer import Attention
+from torch import nn
 
 __all__ = ["enliven"]
 
@@ -17,6 +18,10 @@ SCORE_MEAN, SCORE_SPREAD = 0.85, 0.08
 LOGIT_SPREAD = 80.0
 # Score of a token with the image token at its own place; others fall off around it.
 OWN_PLACE_SCORE = 8.0
+# How much more image tokens take up from a point than untrained ones: masks then lie around their points.
+TAKEN_UP = 3.0
+# How alike the pixels are that one image token is upscaled to: outlines then are lines and no noise.
+EVENNESS = 0.9
 # Share of the picture that masks cover on average.
 COVERAGE = 0.15
 PROBES = 64
@@ -30,6 +35,7 @@ def enliven(sam: Sam, seed: int = 0) -> Sam:
         if parameter.dim() == 1:
             parameter.add_(0.02 * torch.randn(parameter.shape, generator=generator))
     _see_own_place(sam, generator)
+    _draw_even_outlines(sam)
     for block in getattr(sam.image_encoder, "blocks", []):
         for name in ("rel_pos_h", "rel_pos_w"):
             table = getattr(getattr(block, "attn", None), name, None)
@@ -52,6 +58,8 @@ def _see_own_place(sam: Sam, generator: torch.Generator) -> None:
             shared = torch.linalg.qr(torch.randn(width, module.internal_dim, generator=generator))[0].T * scale
             module.q_proj.weight.copy_(shared)
             module.k_proj.weight.copy_(shared)
+    for layer in transformer.layers:
+        layer.cross_attn_image_to_token.out_proj.weight.mul_(TAKEN_UP)
     # In layer 0 every token takes up the point's position, which outweighs the tokens' own embeddings.
     first = transformer.layers[0].self_attn
     for projection in (first.v_proj, first.out_proj):
@@ -59,6 +67,14 @@ def _see_own_place(sam: Sam, generator: torch.Generator) -> None:
     prompt, decoder = sam.prompt_encoder, sam.mask_decoder
     for tokens in (decoder.iou_token, decoder.mask_tokens, prompt.not_a_point_embed, *prompt.point_embeddings):
         tokens.weight.mul_(0.1)
+
+
+def _draw_even_outlines(sam: Sam) -> None:
+    """Make the pixels that one image token is upscaled to alike."""
+    for layer in sam.mask_decoder.output_upscaling:
+        if isinstance(layer, nn.ConvTranspose2d):
+            even = 2 * layer.weight.mean(dim=(2, 3), keepdim=True)
+            layer.weight.lerp_(even.expand_as(layer.weight), EVENNESS)
 
 
 def _spread_answers(sam: Sam, generator: torch.Generator) -> None:
