@@ -43,6 +43,7 @@ class _Runs:
 
     @classmethod
     def of(cls, rle: Rle) -> _Runs:
+        """The pieces of a mask."""
         height, width = rle["size"]
         changes = np.cumsum(run_counts(rle))
         # Two sorted lists: a stable sort only merges them.

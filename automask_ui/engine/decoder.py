@@ -265,9 +265,7 @@ def _folded_values(block: TwoWayAttentionBlock, queries: Tensor) -> Tensor:
     return (folded + back.out_proj.bias / back.num_heads).flatten(1, 2)
 
 
-def _update_image(
-    block: TwoWayAttentionBlock, keys: Tensor, weights: Tensor, values: Tensor, scratch: Scratch
-) -> None:
+def _update_image(block: TwoWayAttentionBlock, keys: Tensor, weights: Tensor, values: Tensor, scratch: Scratch) -> None:
     """Image tokens (B×N×C, overwritten) take up ``weights`` (B×HT×N) of ``values`` (B×HT×C)."""
     keys.baddbmm_(weights.transpose(1, 2), values.to(keys.dtype))
     scratch.layer_norm_(keys, block.norm4)

@@ -135,7 +135,11 @@ def _attention(attention: Attention, qkv: Tensor) -> Tensor:
         # Source: ``add_decomposed_rel_pos`` of upstream, after MViTv2.
         tables = ((height, attention.rel_pos_h), (width, attention.rel_pos_w))
         positions = tuple(get_rel_pos(size, size, table).to(qkv.dtype) for size, table in tables)
-    work = _like_here(lambda head: _attend_head(head, attention.scale, positions))
+
+    def attend(head: Tensor) -> Tensor:
+        return _attend_head(head, attention.scale, positions)
+
+    work = _like_here(attend)
     on_cpu = qkv.device.type == "cpu"
     heads = side_by_side(work, by_head) if on_cpu else [work(head) for head in by_head]
     return torch.stack(heads, dim=3).flatten(3)

@@ -23,7 +23,6 @@ from automask_ui.training.textures import (
     random_colour,
 )
 
-
 CROWD_SHARE = 0.2
 
 
