@@ -128,7 +128,8 @@ def run_into(session: Session, model: str, steps: Steps, job: Job, speeds: Speed
     if last is not None:
         speeds.record_encode(model, result.seconds.get("encode", 0.0), crops)
         speeds.record_decode(model, result.seconds.get("decode", 0.0), last.total)
-    yield Progress("done", last.done if last else 0, last.total if last else 0, 0.0, session.update(result, model))
+    points = last.total if last else 0
+    yield Progress("done", points, points, 0.0, session.update(result, model))
 
 
 class _Pace:
