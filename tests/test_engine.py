@@ -10,7 +10,7 @@ from sams import small_sam
 from test_engine_parity import LOOSE, picture
 
 from automask_ui import GeneratorOptions, MaskEngine, MaskResult, Verdict
-from automask_ui.engine import chunks
+from automask_ui.engine import chunks, threads
 from automask_ui.engine.models import SamModel
 from automask_ui.errors import EngineOutOfMemoryError, OptionError
 
@@ -260,6 +260,18 @@ def test_workers_side_by_side_find_the_same(engine, monkeypatch, count):
     assert same_masks(engine.generate(image, OPTIONS), expected)
 
 
+def test_workers_side_by_side_have_one_thread_each():
+    before = torch.get_num_threads()
+    threads._workers.cache_clear()
+    try:
+        torch.set_num_threads(2)
+        assert threads.side_by_side(lambda _: torch.get_num_threads(), range(4)) == [1, 1, 1, 1]
+        assert torch.get_num_threads() == 2
+    finally:
+        threads._workers.cache_clear()
+        torch.set_num_threads(before)
+
+
 def test_weights_that_are_being_trained_can_be_used():
     sam = copy.deepcopy(small_sam()).requires_grad_(True)
     image = picture(53, 80)
@@ -275,10 +287,10 @@ def test_threads_share_an_engine(engine):
     def work(number):
         results[number] = engine.generate(images[number], OPTIONS.replace(points_per_batch=5))
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for thread in threads:
+    running = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in running:
         thread.start()
-    for thread in threads:
+    for thread in running:
         thread.join()
     for number, image in enumerate(images):
         assert same_masks(results[number], fresh(image, OPTIONS))

@@ -43,6 +43,8 @@ def _workers(count: int) -> ThreadPoolExecutor:
 
     def begin() -> None:
         torch.set_num_threads(1)
+        # Asked for the first time in a thread, PyTorch sets it to the process's number: so ask while that is 1.
+        torch.get_num_threads()
         ready.wait()
 
     pool = ThreadPoolExecutor(count, "decode", initializer=begin)
