@@ -15,7 +15,6 @@ from automask_ui.explain import explain
 from automask_ui.export import ExportReport
 from automask_ui.labels import read_classes
 from automask_ui.masks import MaskResult
-from automask_ui.options import CleanupOptions, FilterOptions, GridOptions
 from automask_ui.point_grids import parse_point_grids, read_point_grids
 from automask_ui.running import Run
 from automask_ui.service import Service
@@ -158,7 +157,8 @@ class Handlers:
             return
         self.service.supersede(session)
         show, options = controls.show(), controls.options(self.service.thresholds(session.model))
-        if show == session.show and (options.filter, options.cleanup) == _kept_by(session.result):
+        kept = session.result.options
+        if show == session.show and (options.filter, options.cleanup) == (kept.filter, kept.cleanup):
             return
         before = session.before_gesture()
         session.show_only(show)
@@ -195,7 +195,9 @@ class Handlers:
         seconds = self.service.speeds.run_seconds(controls.model, work)
         line = sentences.forecast_line(visitor.words, work, seconds)
         result = self._result_of(visitor)
-        is_new = result is not None and not _same_places(options.grid, result.options.grid)
+        # How many points at a time does not change where they are.
+        places = replace(options.grid, points_per_batch=1)
+        is_new = result is not None and replace(result.options.grid, points_per_batch=1) != places
         return f"{line} · {visitor.words.say('forecast.pending')}" if is_new else line
 
     def preset(self, preset: str, model: str) -> dict[str, float]:
@@ -319,12 +321,19 @@ class Handlers:
         with closing(run):
             for progress in run:
                 if not self._is_current(session):
+                    yield from self._open_now(visitor)
                     return
                 line = sentences.progress_line(visitor.words, progress, session, time.monotonic() - began)
                 if progress.change is None:
                     yield Screen(status=line)
                 else:
                     yield self.screen(visitor, session, line)
+
+    def _open_now(self, visitor: Visitor) -> Iterator[Screen]:
+        """What is open, said again: a late line of the run that was left may have covered it."""
+        with suppress(NoImageError, RunGoneError):
+            session = self.service.store.current(visitor.owner)
+            yield Screen(status=sentences.opened_line(visitor.words, session))
 
     def _result_of(self, visitor: Visitor) -> MaskResult | None:
         with suppress(NoImageError, RunGoneError):
@@ -338,12 +347,3 @@ class Handlers:
         with suppress(NoImageError, RunGoneError):
             return self.service.store.current(session.owner) is session
         return False
-
-
-def _kept_by(result: MaskResult) -> tuple[FilterOptions, CleanupOptions]:
-    return result.options.filter, result.options.cleanup
-
-
-def _same_places(one: GridOptions, other: GridOptions) -> bool:
-    """Whether both look at the same points; how many at a time does not matter."""
-    return replace(one, points_per_batch=1) == replace(other, points_per_batch=1)

@@ -395,6 +395,7 @@ def test_download_sends_what_was_asked_for(viewer: Viewer, scope: str, ids: list
     viewer.page.get_by_role("button", name="Area: ").click()
     viewer.page.get_by_role("button", name="Area: ").click()
     viewer.row(2).get_by_role("button", name="Hide mask 2").click()
+    viewer.edit("hide")
     viewer.row(3).click()
     viewer.row(1).click(modifiers=["Control"])
     if scope:

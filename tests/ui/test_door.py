@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -41,7 +42,13 @@ def service() -> Service:
     return Service(lambda name: FakeEngine(), fake_models("fake"), "fake")
 
 
-async def ask(path: str, service: Service) -> httpx.Response:
+def ask(path: str, service: Service) -> httpx.Response:
+    """The answer to a request. In a thread of its own: browser tests leave an event loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(_ask(path, service))).result()
+
+
+async def _ask(path: str, service: Service) -> httpx.Response:
     app = Starlette(routes=[Route("/fails/{kind}", fails), health_route(service)], middleware=[REFUSALS])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://page") as client:
         return await client.get(path)
@@ -61,7 +68,7 @@ async def ask(path: str, service: Service) -> httpx.Response:
     ],
 )
 def test_answers(service: Service, kind: str, status: int, said: str) -> None:
-    answer = asyncio.run(ask(f"/fails/{kind}", service))
+    answer = ask(f"/fails/{kind}", service)
     assert answer.status_code == status
     assert said in answer.text
     assert "secret" not in answer.text
@@ -69,10 +76,10 @@ def test_answers(service: Service, kind: str, status: int, said: str) -> None:
 
 
 def test_health_before_and_after_loading(service: Service) -> None:
-    before = asyncio.run(ask("/health", service)).json()
+    before = ask("/health", service).json()
     assert before["status"] == "starting"
     service.load("fake")
-    health = asyncio.run(ask("/health", service)).json()
+    health = ask("/health", service).json()
     assert health == {
         "status": "ok", "version": __version__, "model": "fake", "device": "cpu", "busy": False, "runs": 0
     }  # fmt: skip

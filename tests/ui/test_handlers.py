@@ -129,6 +129,16 @@ def test_find_says_where_it_stands(handlers: Handlers, photo: str) -> None:
     assert "masks in " in told[-1]
 
 
+def test_run_that_was_left_says_what_is_open_now(handlers: Handlers, photo: str, tmp_path: Path) -> None:
+    handlers.open(ANN, photo)
+    run = find(handlers, controls())
+    next(run)
+    other = tmp_path / "other.png"
+    Image.new("RGB", (20, 10)).save(other)
+    handlers.open(ANN, str(other))
+    assert text(last(run)) == "other.png, 20 × 10 px. Press Find masks."
+
+
 def test_find_gives_plain_numbers_and_files(handlers: Handlers, photo: str) -> None:
     handlers.open(ANN, photo)
     view = last(find(handlers, controls())).view
