@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 SAMPLES = [
     ASSETS_FOLDER.parent / "samples" / name
-    for name in ("coffee.jpg", "coins.png", "chelsea.jpg", "rocket.jpg", "astronaut.jpg")
+    for name in ("astronaut.jpg", "coffee.jpg", "chelsea.jpg", "rocket.jpg", "coins.png")
 ]
 
 
