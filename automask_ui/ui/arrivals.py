@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,16 @@ class Arrivals:
             return self._take_up(visitor, waiting, load_image(path))
         except ResumeError as error:
             raise ResumeError(f"{error} To work on it by itself, drop it once more.") from error
+
+    def after_run(self, visitor: Visitor) -> Screen:
+        """Buttons after a run; and what came in meanwhile, again: a late answer of the run may have covered it."""
+        followed = self._handlers.followed.pop(visitor.owner, None)
+        with suppress(NoImageError, RunGoneError):
+            session = self._service.store.current(visitor.owner)
+            if followed not in (None, session.run):
+                line = sentences.opened_line(visitor.words, session)
+                return replace(self._handlers.screen(visitor, session, line), is_busy=False)
+        return Screen(is_busy=False)
 
     def open_sample(self, visitor: Visitor, payload: Any) -> Arrival:
         """A sample photo."""

@@ -59,6 +59,7 @@ class Handlers:
         self.service = service
         self.views = Views()
         self._asked: dict[str, str] = {}  # owner -> run that waits for its turn
+        self.followed: dict[str, str] = {}  # owner -> run that was shown last
 
     # Opening a picture
 
@@ -301,6 +302,7 @@ class Handlers:
     def forget(self, visitor: Visitor) -> None:
         """Free what belongs to a visitor who has left."""
         self._asked.pop(visitor.owner, None)
+        self.followed.pop(visitor.owner, None)
         self.service.store.forget(visitor.owner)
 
     def screen(self, visitor: Visitor, session: Session, line: Status) -> Screen:
@@ -318,22 +320,16 @@ class Handlers:
 
     def _follow(self, visitor: Visitor, session: Session, run: Run) -> Iterator[Screen]:
         began = time.monotonic()
+        self.followed[visitor.owner] = session.run
         with closing(run):
             for progress in run:
                 if not self._is_current(session):
-                    yield from self._open_now(visitor)
                     return
                 line = sentences.progress_line(visitor.words, progress, session, time.monotonic() - began)
                 if progress.change is None:
                     yield Screen(status=line)
                 else:
                     yield self.screen(visitor, session, line)
-
-    def _open_now(self, visitor: Visitor) -> Iterator[Screen]:
-        """What is open, said again: a late line of the run that was left may have covered it."""
-        with suppress(NoImageError, RunGoneError):
-            session = self.service.store.current(visitor.owner)
-            yield Screen(status=sentences.opened_line(visitor.words, session))
 
     def _result_of(self, visitor: Visitor) -> MaskResult | None:
         with suppress(NoImageError, RunGoneError):

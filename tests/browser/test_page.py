@@ -228,7 +228,9 @@ def test_failing_run_keeps_the_last_result(person: Person, model: str, said: str
 
 
 def test_another_photo_during_a_run(person: Person, photo: Path) -> None:
+    person.opens(photo)
     person.find.click()
+    person.reads(r"of 1,024 points")
     person.page.locator("#samples button").nth(1).click()
     person.reads(r"coins\.png")
     person.opens(photo)

@@ -20,6 +20,7 @@ from automask_ui.masks import Verdict
 from automask_ui.options import PARAMETERS, GeneratorOptions
 from automask_ui.service import Service
 from automask_ui.ui import sentences
+from automask_ui.ui.arrivals import Arrivals
 from automask_ui.ui.controls import Controls, preset_values
 from automask_ui.ui.errors import friendly
 from automask_ui.ui.handlers import MAX_WAITING, Handlers, Screen, Visitor
@@ -242,9 +243,15 @@ def test_another_photo_opened_during_a_run(handlers: Handlers, engine: FakeEngin
     while not text(next(run)).startswith("9 of"):
         pass
     handlers.open(ANN, str(other))
-    # Said again, since a late line of the run may have covered it.
-    assert [text(screen) for screen in run] == ["other.png, 20 × 10 px. Press Find masks."]
+    assert list(run) == []
     assert engine.decoded == 9
+    # Shown again, since a late answer of the run may have covered it.
+    arrivals = Arrivals(handlers)
+    screen = arrivals.after_run(ANN)
+    assert text(screen) == "other.png, 20 × 10 px. Press Find masks."
+    assert screen.view is not None
+    assert (screen.view.name, screen.is_busy) == ("other.png", False)
+    assert arrivals.after_run(ANN) == Screen(is_busy=False)
 
 
 def test_stop_of_a_run(handlers: Handlers, engine: FakeEngine, photo: str) -> None:
