@@ -12,7 +12,6 @@ import pytest
 from fakes import FakeEngine, FakeModel, fake_models
 from PIL import Image
 
-from automask_ui import running
 from automask_ui.autosave import Autosave
 from automask_ui.errors import ArchiveError, ResumeError, UnreadableImageError
 from automask_ui.options import GeneratorOptions
@@ -28,16 +27,7 @@ ANN, BOB = Visitor("ann", Words("en")), Visitor("bob", Words("en"))
 OPTIONS = GeneratorOptions(points_per_side=6, pred_iou_thresh=0.8, stability_score_thresh=0.9)
 
 
-@pytest.fixture(autouse=True)
-def tell_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "UPDATE_SECONDS", 0.0)
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> str:
-    path = tmp_path / "photo.png"
-    Image.fromarray(np.full((37, 53, 3), 90, np.uint8)).save(path)
-    return str(path)
+pytestmark = pytest.mark.usefixtures("tell_everything")
 
 
 @pytest.fixture

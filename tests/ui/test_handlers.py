@@ -8,12 +8,10 @@ from threading import Thread
 from typing import Any
 
 import gradio as gr
-import numpy as np
 import pytest
 from fakes import FakeEngine, FakeModel, fake_models
 from PIL import Image
 
-from automask_ui import running
 from automask_ui.errors import AutoMaskError, BusyError, OptionError, RunGoneError
 from automask_ui.explain import Reason
 from automask_ui.masks import Verdict
@@ -30,16 +28,7 @@ ANN = Visitor("ann", Words("en"))
 VALUES = {**preset_values("balanced", {}), "points_per_side": 6, "points_per_batch": 9, "pred_iou_thresh": 0.8}
 
 
-@pytest.fixture(autouse=True)
-def tell_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "UPDATE_SECONDS", 0.0)
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> str:
-    path = tmp_path / "photo.png"
-    Image.fromarray(np.full((37, 53, 3), 90, np.uint8)).save(path)
-    return str(path)
+pytestmark = pytest.mark.usefixtures("tell_everything")
 
 
 @pytest.fixture
