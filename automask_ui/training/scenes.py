@@ -23,7 +23,9 @@ from automask_ui.training.textures import (
     random_colour,
 )
 
-CROWD_SHARE = 0.2
+CROWD_SHARE = 0.25
+MEDAL_SHARE = 0.4
+RELIEF_SHARE = 0.12
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,18 +149,19 @@ def _paint_crowd(rng: np.random.Generator, canvas: _Canvas) -> None:
     offsets = (np.arange(-12, 13) + rng.random()) * spacing
     colour, spread, seed = canvas.colour(rng), rng.choice([0.01, 0.05, 0.12]), int(rng.integers(2**31))
     likeness = rng.choice(["twins", "one outline each", "all different"], p=[0.5, 0.3, 0.2])
+    # Coins, buttons, pebbles: round, and each with a pattern of its own.
+    medals = rng.random() < MEDAL_SHARE
     for x in offsets:
         for y in offsets:
             column = width / 2 + x * np.cos(turn) - y * np.sin(turn) + rng.normal(0, jitter / 2)
             row = height / 2 + x * np.sin(turn) + y * np.cos(turn) + rng.normal(0, jitter / 2)
             if not (0 < column < width and 0 < row < height) or rng.random() < missing:
                 continue
-            maker = rng if likeness == "all different" else np.random.default_rng(seed)
+            maker = rng if medals or likeness == "all different" else np.random.default_rng(seed)
             if likeness == "one outline each":
                 seed += 1
-            _paint_thing(
-                maker, canvas, (column, row), radius * rng.uniform(0.9, 1.05), colour_near(rng, colour, spread)
-            )
+            size, shade = radius * rng.uniform(0.65 if medals else 0.9, 1.05), colour_near(rng, colour, spread)
+            _paint_thing(maker, canvas, (column, row), size, shade, medal=medals)
 
 
 def _paint_thing(
@@ -167,18 +170,21 @@ def _paint_thing(
     centre: tuple[float, float],
     radius: float,
     colour: FloatImage,
+    medal: bool = False,
 ) -> None:
-    """One thing with its shadow and shading and, if it is large enough, parts."""
-    shape = random_shape(rng, canvas.size_hw, centre, radius)
+    """One thing with its shadow and shading and, if it is large enough, parts; a medal is round and embossed."""
+    shape = random_shape(rng, canvas.size_hw, centre, radius, disc=medal)
     if shape is None:
         return
     if rng.random() < 0.35:
         _cast_shadow(rng, canvas, shape, radius)
     surface = draw_texture(rng, shape.window.size_hw, colour, canvas.photos)
     surface *= _shading(rng, shape.mask, radius)[..., None]
+    if medal or rng.random() < RELIEF_SHARE:
+        surface *= _relief(rng, shape.mask, radius)[..., None]
     softness = rng.uniform(0.3, 1.0)
     whole = canvas.add(shape, surface, softness)
-    if radius < min(canvas.size_hw) * 0.06 or rng.random() < 0.5:
+    if medal or radius < min(canvas.size_hw) * 0.06 or rng.random() < 0.5:
         return
     for _ in range(rng.integers(1, 5)):
         offset = rng.normal(0, radius * 0.45, 2)
@@ -227,6 +233,25 @@ def _shading(rng: np.random.Generator, mask: np.ndarray, radius: float) -> Float
     light = rng.uniform(0, 2 * np.pi)
     slope = cv2.Sobel(height, cv2.CV_32F, 1, 0) * np.cos(light) + cv2.Sobel(height, cv2.CV_32F, 0, 1) * np.sin(light)
     return np.clip(1 + slope.astype(np.float32) * np.float32(radius * rng.uniform(0.02, 0.12)), 0.25, 1.8)
+
+
+def _relief(rng: np.random.Generator, mask: np.ndarray, radius: float) -> FloatImage:
+    """Brightness of a lit embossed surface: edges inside a thing that do not end it. (H, W) float32 about 1."""
+    size_hw: SizeHW = mask.shape
+    height = fractal_noise(rng, size_hw, max(2.0, radius * log_uniform(rng, 0.1, 0.6)), 3) * np.float32(rng.random())
+    for _ in range(rng.integers(0, 8)):
+        centre = (rng.normal(0.5, 0.2) * size_hw[1], rng.normal(0.5, 0.2) * size_hw[0])
+        figure = random_shape(rng, size_hw, centre, radius * log_uniform(rng, 0.1, 0.6))
+        if figure is not None:
+            height[figure.window.slices] += figure.mask * np.float32(rng.uniform(0.4, 1.5))
+    if rng.random() < 0.4:
+        depth = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+        height += (depth > radius * rng.uniform(0.1, 0.25)) * np.float32(rng.uniform(-1, 1))
+    height = cv2.GaussianBlur(height, (0, 0), max(0.6, radius * log_uniform(rng, 0.01, 0.05)))
+    light = rng.uniform(0, 2 * np.pi)
+    slope = cv2.Sobel(height, cv2.CV_32F, 1, 0) * np.cos(light) + cv2.Sobel(height, cv2.CV_32F, 0, 1) * np.sin(light)
+    slope = slope.astype(np.float32) * np.float32(log_uniform(rng, 0.06, 0.3) / (slope.std() + 1e-3))
+    return np.clip(1 + slope, 0.45, 1.7)
 
 
 def _photograph(rng: np.random.Generator, image: FloatImage) -> np.ndarray:

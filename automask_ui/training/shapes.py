@@ -50,6 +50,15 @@ def _blob(rng: np.random.Generator, radius: float) -> np.ndarray:
     return np.stack([curve.real, curve.imag], axis=1)
 
 
+def _disc(rng: np.random.Generator, radius: float) -> np.ndarray:
+    """A nearly round outline, worn a little or struck off centre. (72, 2) xy."""
+    angles = np.linspace(0, 2 * np.pi, 72, endpoint=False)
+    radii = np.full(72, radius)
+    for waves in range(2, 7):
+        radii += radius * rng.normal(0, 0.06 / waves) * np.cos(waves * angles + rng.uniform(0, 2 * np.pi))
+    return radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
 def _polygon(rng: np.random.Generator, radius: float) -> np.ndarray:
     """A star-shaped polygon with 3 to 8 corners. (N, 2) xy."""
     corners = int(rng.integers(3, 9))
@@ -95,7 +104,7 @@ def _stroke(rng: np.random.Generator, radius: float) -> list[tuple[np.ndarray, f
 
 
 def random_shape(
-    rng: np.random.Generator, canvas_hw: SizeHW, centre_xy: tuple[float, float], radius: float
+    rng: np.random.Generator, canvas_hw: SizeHW, centre_xy: tuple[float, float], radius: float, disc: bool = False
 ) -> Shape | None:
     """Draw one random outline about a centre.
 
@@ -104,6 +113,7 @@ def random_shape(
         canvas_hw: Size of the canvas; what lies outside is cut off.
         centre_xy: Centre of the shape, canvas pixels.
         radius: About half of its longer side, pixels.
+        disc: Draw it nearly round, without a hole.
 
     Returns:
         The shape, or None if fewer than `MIN_PIXELS` of it fall on the canvas.
@@ -111,7 +121,9 @@ def random_shape(
     kind = rng.random()
     turn = rng.uniform(0, 2 * np.pi) if rng.random() < 0.7 else rng.integers(4) * np.pi / 2
     rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    if kind < 0.86:
+    if disc:
+        strokes = [(_disc(rng, radius) + centre_xy, 0.0)]
+    elif kind < 0.86:
         outline = (_blob, _polygon, _ellipse, _box)[int(np.searchsorted([0.3, 0.42, 0.68], kind))](rng, radius)
         strokes = [(outline @ rotation + centre_xy, 0.0)]
     else:
@@ -121,7 +133,7 @@ def random_shape(
     if window is None:
         return None
     mask = _fill(strokes, window)
-    if kind < 0.68 and rng.random() < 0.1:
+    if not disc and kind < 0.68 and rng.random() < 0.1:
         hole = (int(centre_xy[0]) - window.left, int(centre_xy[1]) - window.top)
         cv2.circle(mask, hole, max(1, int(radius * rng.uniform(0.2, 0.6))), 0, -1)
     return Shape(window, mask.astype(bool)) if int(mask.sum()) >= MIN_PIXELS else None

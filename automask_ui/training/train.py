@@ -84,7 +84,7 @@ STAGES = (
     Stage("crops", 0.57, 384, 256, 12, 16, 448, 192, 1e-3, 0.4, 1.0, 0.4),
     Stage("full", 1.0, 512, 512, 4, 16, 1280, 512, 1e-3, 0.3, 1.0, 0.3),
 )
-POOL_SCENES = {384: 6000, 512: 2000}
+POOL_SCENES = {384: 6000, 512: 3000}
 
 
 @dataclass(eq=False)
@@ -161,10 +161,10 @@ def start_or_resume(folder: Path, minutes: float, resume: bool, team: Team) -> R
         run = load_run(folder, team)
         if run.progress < 1:
             return run
-        return new_run(run.average, run.head, minutes, skip_to=STAGES[2].until, team=team)
+        return new_run(run.average, run.head, minutes, skip_to=STAGES[3].until, team=team)
     sam, head = new_model()
     load_weights(sam, WEIGHTS_PATH)
-    return new_run(sam, head, minutes, skip_to=STAGES[2].until, team=team)
+    return new_run(sam, head, minutes, skip_to=STAGES[3].until, team=team)
 
 
 def train(run: Run, pools: dict[int, ScenePool], folder: Path, max_steps: int | None = None) -> None:
