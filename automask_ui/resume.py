@@ -6,20 +6,26 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from automask_ui.archives import is_archive, open_archive
 from automask_ui.cache import array_key
 from automask_ui.checkpoints import AvailableModel, checksum
+from automask_ui.edits import Edits
 from automask_ui.errors import ResumeError
 from automask_ui.images import LoadedImage
 from automask_ui.masks import Candidates, MaskResult, MaskSet
+from automask_ui.numbering import Numbers
+from automask_ui.options import GeneratorOptions
 from automask_ui.saved import MAX_JSON_BYTES, NAME, PHOTO, Saved, SavedImage, SavedModel, parse, to_bytes
-from automask_ui.session import Session, Snapshot
+from automask_ui.session import Session, ShowOnly, Snapshot
 from automask_ui.store import SessionStore
 
 __all__ = [
     "check_model",
     "check_photo",
     "extras",
+    "found_of",
     "has_model",
     "is_saved",
     "read_saved",
@@ -50,6 +56,14 @@ def saved_of(work: Snapshot, image: LoadedImage, models: Mapping[str, AvailableM
         show=work.show,
         edits=work.edits,
     )
+
+
+def found_of(image: SavedImage, model: SavedModel, options: GeneratorOptions, masks: MaskSet) -> Saved:
+    """Masks as a run has found them, which nobody has touched since: numbered as a session would."""
+    numbers = Numbers()
+    nobody = MaskResult(np.zeros((0, 0, 3), np.uint8), "", "", options, Candidates.unknown(masks.size_hw), masks)
+    given = tuple(numbers.of(nobody).tolist())
+    return Saved(image, model, options, False, masks, given, numbers.contents, ShowOnly(), Edits())
 
 
 def work_of(saved: Saved, image: LoadedImage) -> Snapshot:

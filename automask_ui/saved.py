@@ -36,9 +36,23 @@ from automask_ui.masks import MaskSet, object_column
 from automask_ui.options import GeneratorOptions, checked_options
 from automask_ui.session import ShowOnly
 
-__all__ = ["MAX_JSON_BYTES", "NAME", "PHOTO", "Saved", "SavedImage", "SavedModel", "parse", "to_bytes"]
+__all__ = [
+    "MAX_JSON_BYTES",
+    "NAME",
+    "PHOTO",
+    "Saved",
+    "SavedImage",
+    "SavedModel",
+    "document_of",
+    "is_sha256",
+    "model_of",
+    "parse",
+    "to_bytes",
+    "versions",
+]
 
 NAME = "automask.json"
+KIND = "automask"
 PHOTO = re.compile(r"automask/photo(\.[a-z0-9]{1,5})?")  # where the picture's own file may be, in the same archive
 FORM = 1  # of the document; raised when an older reader would misunderstand it
 
@@ -89,9 +103,9 @@ class Saved:
 def to_bytes(saved: Saved, photo: str | None = None) -> bytes:
     """The document; ``photo`` is where the picture's file is beside it."""
     document = {
-        "format": "automask",
+        "format": KIND,
         "version": FORM,
-        "made_with": _versions(),
+        "made_with": versions(),
         "image": {**asdict(saved.image), "file": photo},
         "model": None if saved.model is None else asdict(saved.model),
         "options": None if saved.options is None else saved.options.flat(),
@@ -119,7 +133,7 @@ def _mask_row(masks: MaskSet, row: int, number: int) -> dict[str, Any]:
     }
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     """Packages on which the masks may depend, for whoever has to explain a difference."""
     found = {"automask-ui": __version__}
     for name in _PACKAGES:
@@ -136,21 +150,31 @@ def parse(data: bytes, name: str = NAME) -> Saved:
     Raises:
         ResumeError: saying what is wrong with it.
     """
-    try:
-        document = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise ResumeError(f"{name} is no readable JSON: {str(error)[:120]}.") from error
-    if not isinstance(document, dict) or document.get("format") != "automask":
-        raise ResumeError(f"{name} holds no work of AutoMask: it does not say “format”: “automask”.")
-    if document.get("version") != FORM:
-        raise ResumeError(
-            f"{name} has the version {str(document.get('version'))[:20]!r}, but this AutoMask reads version {FORM}: "
-            "open it with the AutoMask that it comes from, or with a newer one."
-        )
+    document = document_of(data, name, KIND, FORM)
     try:
         return _saved(document)
     except (WrongError, OptionError, LabelError) as error:
         raise ResumeError(f"{name} cannot be used: {error}") from error
+
+
+def document_of(data: bytes, name: str, kind: str, form: int) -> Mapping[str, Any]:
+    """The JSON object in ``data``, which may be anything but must say that it is of this kind and form.
+
+    Raises:
+        ResumeError: saying what is wrong with it; ``name`` is what to call it.
+    """
+    try:
+        document = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise ResumeError(f"{name} is no readable JSON: {str(error)[:120]}.") from error
+    if not isinstance(document, dict) or document.get("format") != kind:
+        raise ResumeError(f"{name} holds no work of AutoMask: it does not say “format”: “{kind}”.")
+    if document.get("version") != form:
+        raise ResumeError(
+            f"{name} has the version {str(document.get('version'))[:20]!r}, but this AutoMask reads version {form}: "
+            "open it with the AutoMask that it comes from, or with a newer one."
+        )
+    return document
 
 
 def _no_constant(text: str) -> float:
@@ -159,7 +183,7 @@ def _no_constant(text: str) -> float:
 
 def _saved(document: Mapping[str, Any]) -> Saved:
     image = _image(object_in(document, "image"))
-    model = None if document.get("model") is None else _model(object_in(document, "model"))
+    model = model_of(document)
     options = None if model is None else checked_options(object_in(document, "options"))
     rows = list_in(document, "masks", MAX_MASKS if model else 0)
     numbers = tuple(whole_in(object_of(row, "a mask"), "id", 1, MAX_INTEGER) for row in rows)
@@ -184,6 +208,11 @@ def _saved(document: Mapping[str, Any]) -> Saved:
     )
 
 
+def is_sha256(value: object) -> bool:
+    """Whether ``value`` is a SHA-256 in hexadecimal."""
+    return isinstance(value, str) and _HASH.fullmatch(value) is not None
+
+
 def _image(values: Mapping[str, Any]) -> SavedImage:
     name = clean_text(text_in(values, "name", 255))
     size = integers_in(values, "size_hw", 2)
@@ -193,14 +222,22 @@ def _image(values: Mapping[str, Any]) -> SavedImage:
     if file is not None and not (isinstance(file, str) and PHOTO.fullmatch(file)):
         raise WrongError(f"the photo's place {str(file)[:40]!r} is not one that AutoMask gives.")
     hashes = {key: text_in(values, key, 64) for key in ("sha256", "pixels_sha256")}
-    if not _HASH.fullmatch(hashes["pixels_sha256"]) or not _HASH.fullmatch(hashes["sha256"] or "0" * 64):
+    if not is_sha256(hashes["pixels_sha256"]) or not (is_sha256(hashes["sha256"]) or hashes["sha256"] == ""):
         raise WrongError("the picture's SHA-256 is none.")
     return SavedImage(name or "photo", (size[0], size[1]), file=file, **hashes)
 
 
-def _model(values: Mapping[str, Any]) -> SavedModel:
+def model_of(document: Mapping[str, Any]) -> SavedModel | None:
+    """The model at ``model`` in ``document``, if one is named.
+
+    Raises:
+        WrongError: it is not as it must be.
+    """
+    if document.get("model") is None:
+        return None
+    values = object_in(document, "model")
     sha256 = values.get("sha256")
-    if sha256 is not None and not (isinstance(sha256, str) and _HASH.fullmatch(sha256)):
+    if sha256 is not None and not is_sha256(sha256):
         raise WrongError("the model's SHA-256 is none.")
     return SavedModel(clean_text(text_in(values, "name", 255)), clean_text(text_in(values, "title", 255)), sha256)
 

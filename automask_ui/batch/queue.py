@@ -11,35 +11,33 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, overload
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 
-from automask_ui.batch.documents import item_of
 from automask_ui.batch.pictures import Picture
-from automask_ui.batch.store import Dataset
+from automask_ui.batch.store import Dataset, MasksRecord
 from automask_ui.batch.work import Job, Loaded, Worker
-from automask_ui.cache import ByteLRU
-from automask_ui.errors import AutoMaskError, BatchError, ExportError
-from automask_ui.export import ExportItem, ExportReport, export
+from automask_ui.errors import AutoMaskError
 from automask_ui.images import LoadedImage, fit_long_side, load_image
 from automask_ui.masks import MaskResult, MaskSet, Step
 from automask_ui.options import GeneratorOptions
-from automask_ui.saved import Saved
+from automask_ui.resume import found_of
+from automask_ui.saved import Saved, SavedImage, SavedModel
+from automask_ui.verified import sha256_of
 
-__all__ = ["Item", "Queue"]
+__all__ = ["Item", "Queue", "job_of"]
 
 _log = logging.getLogger(__name__)
 
 Steps = Callable[[np.ndarray, GeneratorOptions], Generator[Step, None, MaskResult]]
 
 THUMBNAIL_PX = 96  # twice what is shown, for sharp screens
-_DECODED_BYTES = 256 * 1024**2  # of pictures that an export keeps between its passes
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,11 @@ class Item:
     edited: bool = False  # the visitor has changed it since
 
 
+def job_of(model: SavedModel, options: GeneratorOptions) -> Job:
+    """What a queue does with every picture."""
+    return Job(options, (), model.sha256 or model.name, {"model": model.title, "options": options.flat()})
+
+
 class _Stopped(Exception):
     """The visitor has stopped the queue in the middle of a picture."""
 
@@ -66,7 +69,7 @@ class Queue:
         changes: counts up with every change of ``items``.
         points: of the picture that is being worked on: done, in all.
         job: what the masks were made with; None before the first start.
-        model: name of the model.
+        model: which model that was.
     """
 
     def __init__(self, pictures: Sequence[Picture], folder: Path) -> None:
@@ -76,9 +79,10 @@ class Queue:
         self.changes = 0
         self.points = (0, 0)
         self.job: Job | None = None
-        self.model = ""
+        self.model: SavedModel | None = None
         self.error = ""  # why it ended before its time
         self._dataset = Dataset(folder / "masks")
+        self._images: dict[int, SavedImage] = {}  # of pictures that were looked at
         self._edited: dict[int, Saved] = {}
         self._stop = threading.Event()
         self._is_closed = False
@@ -94,13 +98,36 @@ class Queue:
         """Pictures that need no more work."""
         return sum(item.state in ("done", "failed") for item in self.items)
 
-    def start(self, steps: Steps, job: Job, model: str) -> None:
+    def take_up(self, job: Job | None, model: SavedModel | None, work: Iterable[tuple[int, Item, Saved | None]]) -> None:
+        """Go on from what an earlier queue of the same pictures had come to; before the first start.
+
+        Args:
+            job: what that queue's masks were made with.
+            model: which model that was.
+            work: picture, what had become of it, and its masks where it has any.
+
+        Raises:
+            BatchError: the disk cannot take it.
+        """
+        self.job, self.model = job, model
+        with self._dataset.open_scratch():
+            for index, item, saved in work:
+                if saved is not None:
+                    self._images[index] = saved.image
+                if saved is not None and job is not None and not item.edited:
+                    record = MasksRecord(job.key(saved.image.sha256), saved.image.sha256, saved.masks)
+                    self._dataset.write_masks(self.pictures[index], record)
+                elif saved is not None:
+                    self._edited[index] = saved
+                self._set(index, item)
+
+    def start(self, steps: Steps, job: Job, model: SavedModel) -> None:
         """Work on everything that has no masks under ``job`` yet, but for pictures that were edited.
 
         Args:
             steps: of the engine, for one picture.
             job: options and the key of the model; its formats do not count.
-            model: name of the model.
+            model: the one that ``steps`` run.
         """
         if self.is_running:
             return
@@ -144,6 +171,24 @@ class Queue:
         """What the visitor has made of a picture, if anything."""
         return self._edited.get(index)
 
+    def saved(self, index: int) -> Saved | None:
+        """The work on a picture, by whomever; None where there is none."""
+        edited, masks = self._edited.get(index), None
+        if edited is None and self.items[index].state == "done":
+            masks = self.masks(index)
+        if masks is None or self.job is None or self.model is None:
+            return edited
+        return found_of(self._images[index], self.model, self.job.options, masks)
+
+    def sha256(self, index: int) -> str:
+        """Of a picture's file.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        known = self._images.get(index)
+        return known.sha256 if known is not None and known.sha256 else sha256_of(self.pictures[index].path)
+
     def keep(self, index: int, saved: Saved) -> None:
         """Take over what the visitor has made of a picture."""
         self._edited[index] = saved
@@ -155,31 +200,11 @@ class Queue:
         path = self.folder / f"{index:05d}.thumb.webp"
         return path if path.exists() else None
 
-    def export(self, name: str, folder: Path) -> ExportReport:
-        """All pictures with masks as one dataset: what was deleted or hidden is left out.
-
-        Raises:
-            ExportError: there are no masks, or the file failed its check.
-        """
-        done = [index for index, item in enumerate(self.items) if item.state == "done" and item.masks]
-        if not done:
-            raise ExportError("There are no masks yet: start the queue first.")
-        return export(name, _Items(self, done), folder)
-
-    def item(self, index: int, image: np.ndarray) -> ExportItem:
-        """One picture (H×W×3 uint8) with its masks, for the exporters."""
-        picture, saved = self.pictures[index], self._edited.get(index)
-        metadata = {} if self.job is None else dict(self.job.metadata)
-        if saved is None:
-            masks = self.masks(index)
-            if masks is None:
-                raise ExportError(f"The masks of {picture.relative} are gone: start the queue again.")
-            return replace(item_of(picture, masks, image, metadata), classes=self.classes)
-        away = saved.edits.deleted | saved.edits.hidden
-        rows = [row for row, number in enumerate(saved.numbers) if number not in away]
-        numbers = tuple(saved.numbers[row] for row in rows)
-        labels = tuple(saved.edits.labels.get(number, "") for number in numbers)
-        return ExportItem(picture.relative, image, saved.masks[rows], numbers, labels, metadata, self.classes)
+    def shrink(self, index: int, rgb: np.ndarray) -> None:
+        """Make a picture's thumbnail of its pixels, H×W×3 uint8."""
+        buffer = io.BytesIO()
+        Image.fromarray(fit_long_side(rgb, THUMBNAIL_PX)).save(buffer, "WEBP", quality=80)
+        (self.folder / f"{index:05d}.thumb.webp").write_bytes(buffer.getvalue())
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -200,7 +225,7 @@ class Queue:
         finally:
             for index, item in enumerate(self.items):
                 if item.state == "running":
-                    self._set(index, Item(item.name))
+                    self._settle(index, Item(item.name))
             self.changes += 1
             if self._is_closed:
                 shutil.rmtree(self.folder, ignore_errors=True)
@@ -219,7 +244,10 @@ class Queue:
             following = todo[place + 1 : place + 2]
             coming = reader.submit(worker.load, self.pictures[following[0]]) if following else None
             if loaded.rgb is not None:
-                self._shrink(index, loaded.rgb)
+                self.shrink(index, loaded.rgb)
+                image = LoadedImage(loaded.rgb, self.items[index].name, ())
+                size_hw = (loaded.rgb.shape[0], loaded.rgb.shape[1])
+                self._images[index] = SavedImage(image.name, size_hw, loaded.sha256, image.pixels_sha256)
             self._finish(index, worker, loaded, began)
 
     def _finish(self, index: int, worker: Worker, loaded: Loaded, began: float) -> None:
@@ -227,14 +255,14 @@ class Queue:
         name, seconds = self.items[index].name, time.monotonic() - began
         reasons = " ".join(failure.reason for failure in outcome.failures)
         if outcome.masks is None:
-            self._set(index, Item(name, "failed", None, seconds, reasons))
+            self._settle(index, Item(name, "failed", None, seconds, reasons))
         else:
-            self._set(index, Item(name, "done", outcome.masks, seconds, reasons))
+            self._settle(index, Item(name, "done", outcome.masks, seconds, reasons))
 
-    def _shrink(self, index: int, rgb: np.ndarray) -> None:
-        buffer = io.BytesIO()
-        Image.fromarray(fit_long_side(rgb, THUMBNAIL_PX)).save(buffer, "WEBP", quality=80)
-        (self.folder / f"{index:05d}.thumb.webp").write_bytes(buffer.getvalue())
+    def _settle(self, index: int, item: Item) -> None:
+        """What has become of the picture in hand; what the visitor has made of it meanwhile counts for more."""
+        now = self.items[index]
+        self._set(index, replace(now, state="done") if now.edited else item)
 
     def _set(self, index: int, item: Item) -> None:
         self.items[index] = item
@@ -262,34 +290,3 @@ class _Stoppable:
             return result
         finally:
             run.close()
-
-
-class _Items(Sequence[ExportItem]):
-    """The pictures of an export, each made when it is asked for: exporters go through them several times."""
-
-    def __init__(self, queue: Queue, indices: Sequence[int]) -> None:
-        self._queue, self._indices = queue, indices
-        self._decoded: ByteLRU[np.ndarray] = ByteLRU(_DECODED_BYTES, lambda image: image.nbytes)
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __iter__(self) -> Iterator[ExportItem]:
-        return (self[place] for place in range(len(self)))
-
-    @overload
-    def __getitem__(self, index: int) -> ExportItem: ...
-    @overload
-    def __getitem__(self, index: slice) -> _Items: ...
-    def __getitem__(self, index: int | slice) -> ExportItem | _Items:
-        if isinstance(index, slice):
-            return _Items(self._queue, self._indices[index])
-        place = self._indices[index]
-        image = self._decoded.get(place)
-        if image is None:
-            try:
-                image = self._queue.image(place).rgb
-            except AutoMaskError as error:
-                raise BatchError(f"{self._queue.items[place].name} could not be read again: {error}") from error
-            self._decoded.put(place, image)
-        return self._queue.item(place, image)

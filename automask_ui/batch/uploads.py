@@ -12,10 +12,11 @@ from automask_ui.batch.pictures import SUFFIXES, Listing, Picture
 from automask_ui.errors import BatchError
 from automask_ui.export import safe_stem
 
-__all__ = ["MAX_BYTES", "MAX_PICTURES", "collect"]
+__all__ = ["MAX_BYTES", "MAX_PICTURES", "collect", "inside", "unused"]
 
 MAX_PICTURES = 200
 MAX_BYTES = 1024**3  # of all pictures' files together, unpacked
+MAX_NAME = 255  # characters
 
 _JUNK = "__MACOSX"  # what macOS puts into ZIPs beside the pictures
 
@@ -46,7 +47,7 @@ def collect(files: Sequence[Path], folder: Path) -> Listing:
             data = archive.read(entry, MAX_BYTES - size)
             size += len(data)
             target.write_bytes(data)
-        relative = _unused(name, used)
+        relative = unused(name, used)
         listing.pictures.append(Picture(target, relative, safe_stem(relative)))
     if not listing.pictures:
         raise BatchError(
@@ -72,7 +73,7 @@ def _sources(files: Sequence[Path], listing: Listing) -> Iterator[tuple[str, Pat
             _check_bytes(sum(entry.file_size for entry in archive.files if _is_picture(entry.filename)))
             for entry in archive.files:
                 if _is_picture(entry.filename):
-                    yield _inside(entry.filename), (archive, entry)
+                    yield inside(entry.filename), (archive, entry)
                 else:
                     listing.others += 1
 
@@ -83,13 +84,15 @@ def _is_picture(name: str) -> bool:
     return not hidden and PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
-def _inside(name: str) -> str:
-    """A name in a ZIP as a path that goes only down."""
+def inside(name: str) -> str:
+    """A name from outside as a path that goes only down; of a very long one, its end."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    return str(PurePosixPath(*(part for part in parts if part not in ("..", "/") and not part.endswith(":"))))
+    down = [part for part in parts if part not in ("..", "/") and not part.endswith(":")]
+    path = "/".join(down) or "photo"
+    return path if len(path) <= MAX_NAME else PurePosixPath(path).name[-MAX_NAME:]
 
 
-def _unused(name: str, used: set[str]) -> str:
+def unused(name: str, used: set[str]) -> str:
     """``name``, with a number where it was met before."""
     path, number, candidate = PurePosixPath(name), 2, name
     while candidate.casefold() in used:

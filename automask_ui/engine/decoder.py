@@ -118,15 +118,16 @@ class PointDecoder:
         # A slice, where there is one point, spares a copy of its image tokens.
         rows = slice(int(points), int(points) + 1) if len(points) == 1 else points
         keys = decoded.image_tokens[rows]
+        levels = wanted.any(dim=0).nonzero().flatten().tolist()
         # Tokens 2 and on stand for the masks of multi-mask output.
-        tokens = slice(2, 2 + self.levels)
+        tokens = [2 + level for level in levels]
         queries = decoded.queries[rows][:, tokens]
         gathering = self._gathering_last(queries, decoded.point_tokens[rows][:, tokens])
         mask_tokens = self._norm_last(queries + gather(keys, gathering, self._scratch))
-        mlps = self._decoder.output_hypernetworks_mlps[1:]
-        weights = torch.stack([mlp(mask_tokens[:, level]) for level, mlp in enumerate(mlps)], dim=1)
+        mlps = [self._decoder.output_hypernetworks_mlps[1 + level] for level in levels]
+        weights = torch.stack([mlp(mask_tokens[:, row]) for row, mlp in enumerate(mlps)], dim=1)
         shown = keys.unflatten(1, self._grid_hw)[:, : self._shown_hw[0], : self._shown_hw[1]]
-        return self._upscaling.masks(shown, weights)[wanted]
+        return self._upscaling.masks(shown, weights)[wanted[:, levels]]
 
     def _gathering_last(self, queries: Tensor, point_tokens: Tensor) -> Gathering:
         """The transformer's last attention, for those tokens (B×T'×C) that are needed."""

@@ -8,9 +8,8 @@ changed or copied: these functions only read the weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,17 +19,15 @@ from segment_anything.modeling.image_encoder import Attention, Block, ImageEncod
 from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor
 
+from automask_ui.engine.scratch import Scratch
 from automask_ui.engine.threads import side_by_side
 
 __all__ = ["encode_image", "encode_vit", "resized_hw"]
 
-T = TypeVar("T")
-R = TypeVar("R")
-
 # Scores of one head that are computed together: half a million floats, which stay in the processor's cache.
 STRIP_SCORES = 1 << 19
-# Rows (image tokens) that pass through the layers between two attentions together.
-ROWS_TOGETHER = 512
+# Image tokens that pass through the layers between two attentions together.
+TOKENS_TOGETHER = 512
 
 
 def resized_hw(size_hw: tuple[int, int], input_size: int) -> tuple[int, int]:
@@ -73,79 +70,88 @@ def encode_vit(encoder: ImageEncoderViT, inputs: Tensor) -> Tensor:
     x = encoder.patch_embed(inputs)
     if encoder.pos_embed is not None:
         x = x + encoder.pos_embed
+    scratch, x = Scratch(), x[0].contiguous()
     for block in encoder.blocks:
-        x = _run_block(block, x)
-    return encoder.neck(x.permute(0, 3, 1, 2))
+        _run_block(block, x, scratch)
+    return encoder.neck(x.permute(2, 0, 1)[None])
 
 
-def _run_block(block: Block, x: Tensor) -> Tensor:
-    """One transformer block: 1×H×W×C to the same."""
-    attention, size = block.attn, x.shape[1:3]
-    tokens = x.flatten(0, 2)
-    qkv = _by_rows(lambda rows: attention.qkv(block.norm1(rows)), tokens)
-    attended = _attend(attention, qkv.unflatten(0, size), block.window_size)
+def _run_block(block: Block, x: Tensor, scratch: Scratch) -> None:
+    """One transformer block on image tokens H×W×C, in place."""
+    attention, (height, width, channels) = block.attn, x.shape
+    window_hw = (block.window_size, block.window_size) if block.window_size else (height, width)
+    padded_hw = (height + -height % window_hw[0], width + -width % window_hw[1])
+    like = _product_of(x)
+    qkv = scratch.take("qkv", (*padded_hw, 3 * channels), like)
+    qkv[height:] = qkv[:, width:] = attention.qkv.bias
+    _by_rows(lambda rows: attention.qkv(block.norm1(rows)), qkv[:height, :width], x)
+    attended = scratch.take("attended", (*padded_hw, channels), like)
+    _attend(attention, qkv, window_hw, attended, scratch)
 
     def finish(rows: Tensor, attended: Tensor) -> Tensor:
         rows = rows + attention.proj(attended)
         return rows + block.mlp(block.norm2(rows))
 
-    return _by_rows(finish, tokens, attended.flatten(0, 1)).view(x.shape)
+    _by_rows(finish, x, x, attended[:height, :width])
 
 
-def _by_rows(work: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-    """``work(*inputs)`` for what treats each row by itself; a CPU takes parts of the rows side by side."""
-    if inputs[0].device.type != "cpu":
-        return work(*inputs)
-    parts = list(zip(*(rows.split(ROWS_TOGETHER) for rows in inputs), strict=True))
-    return torch.cat(side_by_side(_like_here(lambda part: work(*part)), parts))
+def _product_of(x: Tensor) -> Tensor:
+    """An empty tensor of the type and on the device that products with ``x`` have."""
+    device = x.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+    return x.new_empty(0, dtype=dtype)
 
 
-def _like_here(work: Callable[[T], R]) -> Callable[[T], R]:
-    """``work`` for other threads: without gradients, and in the type of products that is set in this one."""
+def _by_rows(work: Callable[..., Tensor], result: Tensor, *inputs: Tensor) -> None:
+    """``result = work(*inputs)`` for what treats each token of H×W×C by itself; a CPU takes some rows side by side."""
+    step = max(1, TOKENS_TOGETHER // result.shape[1]) if result.device.type == "cpu" else len(result)
+
+    def some(begin: int) -> None:
+        rows = slice(begin, begin + step)
+        result[rows] = work(*(tokens[rows] for tokens in inputs))
+
+    _side_by_side(some, range(0, len(result), step), result.device)
+
+
+def _side_by_side(work: Callable[[int], None], items: Sequence[int], device: torch.device) -> None:
+    """``work`` on all items: on a CPU in several threads, which take over the type of products that is set in this."""
+    if device.type != "cpu":
+        for item in items:
+            work(item)
+        return
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
 
-    def run(item: T) -> R:
+    def run(item: int) -> None:
         with torch.inference_mode(), torch.autocast("cpu", dtype, enabled=dtype is not None):
-            return work(item)
+            work(item)
 
-    return run
-
-
-def _attend(attention: Attention, qkv: Tensor, window: int) -> Tensor:
-    """Attention, windowed or (0) global: H×W×3C to H×W×C, before the last projection."""
-    height, width = qkv.shape[:2]
-    if window == 0:
-        return _attention(attention, qkv[None])[0]
-    padding = (-height % window, -width % window)
-    if any(padding):
-        padded = attention.qkv.bias.to(qkv.dtype).expand(height + padding[0], width + padding[1], -1).clone()
-        padded[:height, :width] = qkv
-        qkv = padded
-    windows = qkv.unflatten(0, (-1, window)).unflatten(2, (-1, window)).transpose(1, 2)
-    attended = _attention(attention, windows.flatten(0, 1)).unflatten(0, windows.shape[:2])
-    return attended.transpose(1, 2).flatten(2, 3).flatten(0, 1)[:height, :width]
+    side_by_side(run, items)
 
 
-def _attention(attention: Attention, qkv: Tensor) -> Tensor:
-    """Softmax attention with decomposed relative positions: B×H×W×3C to B×H×W×C."""
-    by_head = qkv.unflatten(3, (3, attention.num_heads, -1)).unbind(4)
+def _attend(attention: Attention, qkv: Tensor, window_hw: tuple[int, int], result: Tensor, scratch: Scratch) -> None:
+    """Attention within each window: H×W×3C to ``result``, H×W×C, before the last projection."""
+    heads = attention.num_heads
+    source = _windows(qkv.unflatten(2, (3, heads, -1)), window_hw)  # rows×columns×h×w×3×heads×d
+    target = _windows(result.unflatten(2, (heads, -1)), window_hw)
     positions = None
     if attention.use_rel_pos:
-        height, width = qkv.shape[1:3]
         # Source: ``add_decomposed_rel_pos`` of upstream, after MViTv2.
-        tables = ((height, attention.rel_pos_h), (width, attention.rel_pos_w))
+        tables = zip(window_hw, (attention.rel_pos_h, attention.rel_pos_w), strict=True)
         positions = tuple(get_rel_pos(size, size, table).to(qkv.dtype) for size, table in tables)
 
-    def attend(head: Tensor) -> Tensor:
-        return _attend_head(head, attention.scale, positions)
+    def attend(head: int) -> None:
+        attended = _attend_head(source[..., head, :].flatten(0, 1), attention.scale, positions, scratch)
+        target[..., head, :] = attended.view(target.shape[:-2] + attended.shape[-1:])
 
-    work = _like_here(attend)
-    on_cpu = qkv.device.type == "cpu"
-    heads = side_by_side(work, by_head) if on_cpu else [work(head) for head in by_head]
-    return torch.stack(heads, dim=3).flatten(3)
+    _side_by_side(attend, range(heads), qkv.device)
 
 
-def _attend_head(qkv: Tensor, scale: float, positions: tuple[Tensor, ...] | None) -> Tensor:
+def _windows(grid: Tensor, window_hw: tuple[int, int]) -> Tensor:
+    """A view of H×W×... as rows×columns×h×w×... windows."""
+    return grid.unflatten(1, (-1, window_hw[1])).unflatten(0, (-1, window_hw[0])).transpose(1, 2)
+
+
+def _attend_head(qkv: Tensor, scale: float, positions: tuple[Tensor, ...] | None, scratch: Scratch) -> Tensor:
     """One head, a strip of queries after the other: B×H×W×3×d to B×H×W×d."""
     q, k, v = qkv.contiguous().unbind(3)
     batch, height, width, _ = q.shape
@@ -154,7 +160,8 @@ def _attend_head(qkv: Tensor, scale: float, positions: tuple[Tensor, ...] | None
     rows = max(1, STRIP_SCORES // (batch * width * height * width))
     for begin in range(0, height, rows):
         queries = q[:, begin : begin + rows]
-        scores = (queries.flatten(1, 2) * scale) @ keys
+        scores = scratch.take("scores", (batch, queries.shape[1] * width, height * width), q)
+        torch.bmm(queries.flatten(1, 2) * scale, keys, out=scores)
         if positions is not None:
             # What the distance in rows and in columns adds.
             by_row = torch.einsum("bhwd,hkd->bhwk", queries, positions[0][begin : begin + rows])

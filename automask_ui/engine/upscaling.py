@@ -30,12 +30,13 @@ class Upscaling:
 
     def masks(self, image_tokens: Tensor, weights: Tensor) -> Tensor:
         """Logits B×L×4h×4w float32 of image tokens B×h×w×C and the masks' weights B×L×C/8."""
-        by_mask = weights.to(self._dtype).transpose(1, 2)
+        weights = weights.to(self._dtype)
         height, width = image_tokens.shape[1:3]
         on_cpu = image_tokens.device.type == "cpu"
         strips = image_tokens.split(max(1, POSITIONS_TOGETHER_ON_CPU // width) if on_cpu else height, dim=1)
-        blocks = torch.cat([self._upscale(strip) @ by_mask for strip in strips], dim=1)
-        return _to_rows(blocks.transpose(1, 2).float(), height, width)
+        # Masks times positions and not the other way round: so few columns make a slow product.
+        blocks = torch.cat([weights @ self._upscale(strip).transpose(1, 2) for strip in strips], dim=2)
+        return _to_rows(blocks.float(), height, width)
 
     def _upscale(self, image_tokens: Tensor) -> Tensor:
         """B×h×w×C image tokens to B×16hw×C/8 upscaled ones, each position's 4×4 in a row."""
