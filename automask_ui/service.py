@@ -281,7 +281,7 @@ class Service:
             by_class=by_class,
         )
         is_archive = EXPORTERS[name].extension == "zip"
-        return export(name, [item], session.folder, resume.extras(session, self.models) if is_archive else None)
+        return export(name, [item], session.folder, resume.extras(session, self.models).items() if is_archive else ())
 
     def prepare_sample(self) -> None:
         """Find the masks of the first sample; meant for a thread of its own. Measures the model's speed as well."""

@@ -132,11 +132,11 @@ def test_numbers_from_numpy(tmp_path: Path) -> None:
 
 def test_further_files_travel_in_a_zip(tmp_path: Path) -> None:
     extras = {"automask.json": b"{}"}
-    report = export("masks", [make_item(rows=[9])], tmp_path, extras)
+    report = export("masks", [make_item(rows=[9])], tmp_path, extras.items())
     with zipfile.ZipFile(report.path) as archive:
         assert archive.read("automask.json") == b"{}"
         assert archive.testzip() is None
-    json.loads(export("coco", [make_item(rows=[9])], tmp_path, extras).path.read_text())
+    json.loads(export("coco", [make_item(rows=[9])], tmp_path, extras.items()).path.read_text())
 
 
 def test_any_name_is_safe() -> None:

@@ -135,7 +135,7 @@ def test_hard_masks_and_scores_that_were_not_measured_come_back(tmp_path: Path) 
 def test_every_archive_carries_the_work_and_the_photo(name: str, session: Session, tmp_path: Path) -> None:
     ids, masks = session.shown()
     item = ExportItem(session.image.name, session.image.rgb, masks, ids, ("",) * len(ids))
-    report = export(name, [item], tmp_path, extras(session, MODELS))
+    report = export(name, [item], tmp_path, extras(session, MODELS).items())
     assert is_saved(report.path)
     after, data = read_saved(report.path)
     assert data == session.image.data

@@ -83,6 +83,7 @@ class Queue:
         self.error = ""  # why it ended before its time
         self._dataset = Dataset(folder / "masks")
         self._images: dict[int, SavedImage] = {}  # of pictures that were looked at
+        self._hashes: dict[int, str] = {}  # of the pictures' files
         self._edited: dict[int, Saved] = {}
         self._stop = threading.Event()
         self._is_closed = False
@@ -98,7 +99,9 @@ class Queue:
         """Pictures that need no more work."""
         return sum(item.state in ("done", "failed") for item in self.items)
 
-    def take_up(self, job: Job | None, model: SavedModel | None, work: Iterable[tuple[int, Item, Saved | None]]) -> None:
+    def take_up(
+        self, job: Job | None, model: SavedModel | None, work: Iterable[tuple[int, Item, Saved | None]]
+    ) -> None:
         """Go on from what an earlier queue of the same pictures had come to; before the first start.
 
         Args:
@@ -113,7 +116,7 @@ class Queue:
         with self._dataset.open_scratch():
             for index, item, saved in work:
                 if saved is not None:
-                    self._images[index] = saved.image
+                    self._images[index], self._hashes[index] = saved.image, saved.image.sha256
                 if saved is not None and job is not None and not item.edited:
                     record = MasksRecord(job.key(saved.image.sha256), saved.image.sha256, saved.masks)
                     self._dataset.write_masks(self.pictures[index], record)
@@ -186,8 +189,9 @@ class Queue:
         Raises:
             OSError: it cannot be read.
         """
-        known = self._images.get(index)
-        return known.sha256 if known is not None and known.sha256 else sha256_of(self.pictures[index].path)
+        if index not in self._hashes:
+            self._hashes[index] = sha256_of(self.pictures[index].path)
+        return self._hashes[index]
 
     def keep(self, index: int, saved: Saved) -> None:
         """Take over what the visitor has made of a picture."""

@@ -8,6 +8,7 @@ So one mask at a time, only its window is computed, in strips of columns, and ev
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,8 @@ __all__ = ["MeasuredMask", "Resampler"]
 
 # Pixels of a window that are computed together: half a megabyte of logits, which stays in the cache of a core.
 STRIP_PIXELS = 1 << 17
+# Rows that are resampled together: a few neighbouring ones are made of only a few low-resolution ones.
+ROWS_TOGETHER = 128
 
 
 @dataclass(frozen=True)
@@ -77,19 +80,20 @@ class Resampler:
     def _measure_one(
         self, logits: Tensor, rows: tuple[int, int], columns: tuple[int, int], threshold: float, offset: float
     ) -> MeasuredMask:
-        top, bottom, row_weights, row_span = self._rows.reach(*rows)
-        left, right, column_weights, column_span = self._columns.reach(*columns)
+        top, bottom = self._rows.reach(*rows)
+        left, right = self._columns.reach(*columns)
         # Transposed, since masks are encoded column by column; each column after an empty pixel, as encoding needs it.
         window = np.zeros((right - left, bottom - top + 1), dtype=bool)
         inner = outer = 0
-        by_row = logits[row_span[0] : row_span[1], column_span[0] : column_span[1]].T @ row_weights.T
+        first, last = int(self._columns.first[left]), int(self._columns.last[right - 1])
+        by_row = logits.new_empty(last + 1 - first, bottom - top)
+        for outputs, inputs in self._rows.parts(top, bottom, ROWS_TOGETHER):
+            here = by_row[:, outputs.start - top : outputs.stop - top]
+            torch.mm(logits[inputs, first : last + 1].T, self._rows.weights[outputs, inputs].T, out=here)
         step = max(1, STRIP_PIXELS // window.shape[1])
-        for begin in range(0, len(window), step):
-            end = min(begin + step, len(window))
-            # A few neighbouring columns are made of only a few low-resolution ones.
-            first, last = self._columns.first[left + begin], self._columns.last[left + end - 1]
-            used = slice(int(first) - column_span[0], int(last) + 1 - column_span[0])
-            strip = column_weights[begin:end, used] @ by_row[used]
+        for outputs, inputs in self._columns.parts(left, right, step):
+            begin, end = outputs.start - left, outputs.stop - left
+            strip = self._columns.weights[outputs, inputs] @ by_row[inputs.start - first : inputs.stop - first]
             window[begin:end, 1:] = _above(strip, threshold)
             inner += np.count_nonzero(_above(strip, threshold + offset)) if offset else 0
             outer += np.count_nonzero(_above(strip, threshold - offset)) if offset else 0
@@ -127,19 +131,17 @@ class _Axis:
         used = (weights != 0).cpu().numpy()
         return cls(weights, used.argmax(axis=1), lowres - 1 - used[:, ::-1].argmax(axis=1))
 
-    def reach(self, first: int, last: int) -> tuple[int, int, Tensor, tuple[int, int]]:
-        """What inputs ``first`` to ``last`` can reach.
-
-        Returns:
-            Begin and end of the outputs that use any of these inputs, their weights, and begin and end of the
-            inputs that those weights stand for. Begin = end where nothing is reached.
-        """
+    def reach(self, first: int, last: int) -> tuple[int, int]:
+        """Begin and end of the outputs that use any of the inputs ``first`` to ``last``; 0, 0 where there is none."""
         begin = int(np.searchsorted(self.last, first, side="left"))
         end = int(np.searchsorted(self.first, last, side="right"))
-        if first > last or begin >= end:
-            return 0, 0, self.weights[:0, :0], (0, 0)
-        span = (int(self.first[begin]), int(self.last[end - 1]) + 1)
-        return begin, end, self.weights[begin:end, span[0] : span[1]], span
+        return (0, 0) if first > last or begin >= end else (begin, end)
+
+    def parts(self, begin: int, end: int, step: int) -> Iterator[tuple[slice, slice]]:
+        """Outputs ``begin`` to ``end`` in parts, with the few inputs that each is made of."""
+        for start in range(begin, end, step):
+            stop = min(start + step, end)
+            yield slice(start, stop), slice(int(self.first[start]), int(self.last[stop - 1]) + 1)
 
 
 def _extents(reached: Tensor) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ import os
 import secrets
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from automask_ui.errors import ExportError
@@ -54,7 +54,7 @@ EXPORTERS: dict[str, Exporter] = {row.name: row for module in _MODULES for row i
 
 
 def export(
-    name: str, items: Sequence[ExportItem], folder: Path, extras: Mapping[str, bytes] | None = None
+    name: str, items: Sequence[ExportItem], folder: Path, extras: Iterable[tuple[str, bytes]] = ()
 ) -> ExportReport:
     """Write ``items`` to one file in ``folder`` (which exists), read it back, and report.
 
@@ -64,7 +64,7 @@ def export(
         name: of a format in :data:`EXPORTERS`.
         items: pictures with their masks.
         folder: where the file goes; its name comes from the first picture's.
-        extras: further files, by name, for formats that are a ZIP; the others cannot carry them.
+        extras: names and contents of further files, for formats that are a ZIP; the others cannot carry them.
 
     Raises:
         ExportError: for an unknown format, no masks at all, a format that cannot hold them, a full disk, or a file
@@ -82,7 +82,7 @@ def export(
     stem = safe_stem(items[0].name) + (f"-and-{len(items) - 1}-more" if len(items) > 1 else "")
     target = folder / f"{stem}-{name}.{exporter.extension_for(len(items))}"
     try:
-        checks = _write_checked(exporter, items, target, extras or {})
+        checks = _write_checked(exporter, items, target, extras)
     except OSError as error:
         raise ExportError(f"The {exporter.title} file could not be written: {error.strerror or error}.") from error
     return ExportReport(target, exporter, checks)
@@ -111,17 +111,17 @@ def proof_table(sets: Mapping[str, Sequence[ExportItem]]) -> list[dict[str, str]
 
 
 def _write_checked(
-    exporter: Exporter, items: Sequence[ExportItem], target: Path, extras: Mapping[str, bytes]
+    exporter: Exporter, items: Sequence[ExportItem], target: Path, extras: Iterable[tuple[str, bytes]]
 ) -> tuple[MaskCheck, ...]:
     # Not tempfile: its files are for the owner only, and these are handed on.
     temporary = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with temporary.open("x+b") as file:
             exporter.write(items, file)
-            if extras and target.suffix == ".zip":
+            if target.suffix == ".zip":
                 with zipfile.ZipFile(file, "a") as archive:
-                    for name, data in extras.items():
-                        zip_add(archive, name, data)
+                    for name, data in extras:
+                        zip_add(archive, name, data, packed=not name.endswith(".json"))
             file.flush()
             file.seek(0)
             checks = check_file(exporter, items, file)

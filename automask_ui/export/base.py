@@ -144,7 +144,8 @@ def safe_stem(name: str) -> str:
 def unique_stems(items: Sequence[ExportItem]) -> list[str]:
     """One safe stem an item, all different, also where case does not count."""
     stems: list[str] = []
-    used: set[str] = set()
+    # automask.json and the folder beside it carry the work itself.
+    used = {"automask"}
     for item in items:
         stem = candidate = safe_stem(item.name)
         number = 2
