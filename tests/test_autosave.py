@@ -47,13 +47,13 @@ def opened(service: Service, tmp_path: Path, owner: str = "ann", grey: int = 90)
 
 
 def test_work_is_kept_as_it_is(autosave: Autosave, service: Service, tmp_path: Path) -> None:
-    assert autosave.kept(ANN) is None
+    assert autosave.kept(ANN, autosave.sessions) is None
     autosave.follow(ANN, "ann")
     session = opened(service, tmp_path)
     list(service.find(session, "fake", OPTIONS))
     session.set_label(session.shown()[0][:2], "cat")
     autosave.keep("ann")
-    path = autosave.kept(ANN)
+    path = autosave.kept(ANN, autosave.sessions)
     assert path is not None
     saved, photo = read_saved(path)
     assert photo == session.image.data
@@ -68,7 +68,7 @@ def test_every_change_is_noticed_and_nothing_else(
     list(service.find(session, "fake", OPTIONS))
     autosave.follow(ANN, "ann")
     written: list[Path] = []
-    monkeypatch.setattr(autosave, "_write", lambda path, files: written.append(path))
+    monkeypatch.setattr(autosave.sessions, "write", lambda owner, path, most: written.append(path))
     autosave.keep("ann")
     assert not written  # nothing was done yet: the sample that a page begins with is no work
     if change == "edit":
@@ -88,7 +88,7 @@ def test_reloaded_page_finds_what_its_old_self_had_not_kept(
     autosave.follow(ANN, "old")
     session = opened(service, tmp_path, "old")
     list(service.find(session, "fake", OPTIONS))
-    path = autosave.kept(ANN)
+    path = autosave.kept(ANN, autosave.sessions)
     assert path is not None
     autosave.follow(ANN, "new")
     newer = opened(service, tmp_path, "new", 91)
@@ -103,7 +103,7 @@ def test_leaving_keeps_the_last_change(autosave: Autosave, service: Service, tmp
     session = opened(service, tmp_path)
     session.set_classes(["cat"])
     autosave.leave("ann")
-    path = autosave.kept(ANN)
+    path = autosave.kept(ANN, autosave.sessions)
     assert path is not None
     assert read_saved(path)[0].edits.classes == ("cat",)
     session.set_classes(["dog"])
@@ -115,7 +115,7 @@ def test_nobody_else_reaches_it(autosave: Autosave, service: Service, tmp_path: 
     autosave.follow(ANN, "ann")
     opened(service, tmp_path)
     autosave.leave("ann")
-    assert autosave.kept(BOB) is None
+    assert autosave.kept(BOB, autosave.sessions) is None
     (path,) = folder.iterdir()
     assert ANN not in path.name
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -129,7 +129,7 @@ def test_what_is_no_token_keeps_nothing(
     autosave.follow(token, "ann")
     opened(service, tmp_path)
     autosave.leave("ann")
-    assert autosave.kept(token) is None
+    assert autosave.kept(token, autosave.sessions) is None
     assert not folder.exists()
 
 
@@ -137,11 +137,11 @@ def test_old_work_goes(autosave: Autosave, service: Service, tmp_path: Path) -> 
     autosave.follow(ANN, "ann")
     opened(service, tmp_path)
     autosave.leave("ann")
-    path = autosave.kept(ANN)
+    path = autosave.kept(ANN, autosave.sessions)
     assert path is not None
     old = time.time() - autosave_module.MAX_AGE_SECONDS - 60
     os.utime(path, (old, old))
-    assert autosave.kept(ANN) is None
+    assert autosave.kept(ANN, autosave.sessions) is None
     assert not path.exists()
 
 
@@ -157,8 +157,8 @@ def test_bytes_are_bounded(service: Service, folder: Path, tmp_path: Path, monke
     kept = [path.stat().st_size for path in folder.iterdir()]
     assert 1 < len(kept) < 6
     assert sum(kept) <= 3500
-    assert autosave.kept(ANN) is None
-    assert autosave.kept("f" * 32) is not None
+    assert autosave.kept(ANN, autosave.sessions) is None
+    assert autosave.kept("f" * 32, autosave.sessions) is not None
 
 
 def test_large_work_is_not_kept(
@@ -169,7 +169,7 @@ def test_large_work_is_not_kept(
     opened(service, tmp_path)
     autosave.leave("ann")
     assert "too large" in caplog.text
-    assert autosave.kept(ANN) is None
+    assert autosave.kept(ANN, autosave.sessions) is None
 
 
 def test_disk_that_cannot_be_written_does_not_stop_the_work(

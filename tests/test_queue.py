@@ -16,6 +16,7 @@ from PIL import Image
 
 from automask_ui.batch import uploads
 from automask_ui.batch.queue import Queue
+from automask_ui.batch.queue_export import export_queue
 from automask_ui.batch.uploads import collect
 from automask_ui.batch.work import Job
 from automask_ui.errors import ArchiveError, BatchError, ExportError
@@ -23,10 +24,12 @@ from automask_ui.export import EXPORTERS
 from automask_ui.masks import Candidates, MaskResult, Step
 from automask_ui.options import GeneratorOptions
 from automask_ui.resume import saved_of
+from automask_ui.saved import SavedModel
 from automask_ui.session import Session
 
 OPTIONS = GeneratorOptions(points_per_side=4, points_per_batch=4, pred_iou_thresh=0.7, stability_score_thresh=0.0)
 JOB = Job(OPTIONS, (), "fake")
+MODEL = SavedModel("fake", "Fake Model", None)
 PATIENCE = 60
 
 
@@ -137,7 +140,7 @@ def test_nothing_to_do(folder: Path, tmp_path: Path) -> None:
 
 
 def test_every_picture_gets_its_masks_or_its_error(queue: Queue) -> None:
-    queue.start(FakeEngine().steps, JOB, "fake")
+    queue.start(FakeEngine().steps, JOB, MODEL)
     wait(queue)
     assert [(item.name, item.state) for item in queue.items] == [
         ("1.png", "done"),
@@ -178,26 +181,26 @@ class Halting:
 
 def test_stop_in_the_middle_and_go_on(queue: Queue) -> None:
     halting = Halting(2)
-    queue.start(halting.steps, JOB, "fake")
+    queue.start(halting.steps, JOB, MODEL)
     assert halting.is_there.wait(PATIENCE)
     assert [item.state for item in queue.items] == ["done", "failed", "running", "waiting"]
-    queue.start(halting.steps, JOB, "fake")  # twice: one run
+    queue.start(halting.steps, JOB, MODEL)  # twice: one run
     queue.stop()
     halting.goes_on.set()
     wait(queue)
     assert [item.state for item in queue.items] == ["done", "failed", "waiting", "waiting"]
-    queue.start(halting.steps, JOB, "fake")
+    queue.start(halting.steps, JOB, MODEL)
     wait(queue)
     assert [item.state for item in queue.items] == ["done", "failed", "done", "done"]
     assert halting.seen == 4  # the first picture was not looked at again
 
 
 def test_other_settings_do_everything_again_but_edited_pictures(queue: Queue) -> None:
-    queue.start(FakeEngine().steps, JOB, "fake")
+    queue.start(FakeEngine().steps, JOB, MODEL)
     wait(queue)
     before = [item.masks for item in queue.items]
     edit(queue, 0)
-    queue.start(FakeEngine().steps, Job(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), "fake")
+    queue.start(FakeEngine().steps, Job(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), MODEL)
     wait(queue)
     after = [item.masks for item in queue.items]
     assert (queue.items[0].edited, after[0]) == (True, before[0] - 2)  # type: ignore[operator]
@@ -205,15 +208,15 @@ def test_other_settings_do_everything_again_but_edited_pictures(queue: Queue) ->
 
 
 def test_engine_that_fails_is_told_picture_by_picture_or_at_the_end(queue: Queue) -> None:
-    queue.start(FakeEngine(error=BatchError("The disk is full.")).steps, JOB, "fake")
+    queue.start(FakeEngine(error=BatchError("The disk is full.")).steps, JOB, MODEL)
     wait(queue)
     assert queue.error == "The disk is full."
     assert [item.state for item in queue.items] == ["waiting", "waiting", "waiting", "waiting"]
-    queue.start(FakeEngine(error=RuntimeError("/secret")).steps, JOB, "fake")
+    queue.start(FakeEngine(error=RuntimeError("/secret")).steps, JOB, MODEL)
     wait(queue)
     assert "on our side" in queue.error
     assert "/secret" not in queue.error
-    queue.start(FakeEngine().steps, JOB, "fake")
+    queue.start(FakeEngine().steps, JOB, MODEL)
     wait(queue)
     assert (queue.error, queue.done) == ("", 4)
 
@@ -239,21 +242,21 @@ def edit(queue: Queue, index: int) -> Session:
 
 @pytest.mark.parametrize("name", list(EXPORTERS))
 def test_dataset_in_any_format(queue: Queue, tmp_path: Path, name: str) -> None:
-    queue.start(FakeEngine().steps, JOB, "fake")
+    queue.start(FakeEngine().steps, JOB, MODEL)
     wait(queue)
     # A few masks each: what is at stake is that every picture comes with its own.
     for index in (0, 2, 3):
         edit(queue, index)
-    report = queue.export(name, tmp_path)
+    report = export_queue(queue, name, tmp_path)
     assert {check.photo for check in report.checks} == {"1.png", "2.png", "3.png"}
     assert report.path.name.startswith("1-and-2-more-")
 
 
 def test_edits_are_in_the_dataset(queue: Queue, tmp_path: Path) -> None:
-    queue.start(FakeEngine().steps, JOB, "fake")
+    queue.start(FakeEngine().steps, JOB, MODEL)
     wait(queue)
     edit(queue, 2)
-    document = json.loads(queue.export("coco", tmp_path).path.read_text())
+    document = json.loads(export_queue(queue, "coco", tmp_path).path.read_text())
     names = {image["id"]: image["file_name"] for image in document["images"]}
     counts = [sum(names[row["image_id"]] == name for row in document["annotations"]) for name in ("1.png", "2.png")]
     masks = queue.masks(2)
@@ -265,4 +268,4 @@ def test_edits_are_in_the_dataset(queue: Queue, tmp_path: Path) -> None:
 
 def test_export_before_there_are_masks(queue: Queue, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="no masks yet"):
-        queue.export("coco", tmp_path)
+        export_queue(queue, "coco", tmp_path)

@@ -207,7 +207,8 @@ class Queue:
     def shrink(self, index: int, rgb: np.ndarray) -> None:
         """Make a picture's thumbnail of its pixels, H×W×3 uint8."""
         buffer = io.BytesIO()
-        Image.fromarray(fit_long_side(rgb, THUMBNAIL_PX)).save(buffer, "WEBP", quality=80)
+        # Without loss, so that one that is kept and made again stays as it is.
+        Image.fromarray(fit_long_side(rgb, THUMBNAIL_PX)).save(buffer, "WEBP", lossless=True)
         (self.folder / f"{index:05d}.thumb.webp").write_bytes(buffer.getvalue())
 
     @property

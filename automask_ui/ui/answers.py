@@ -121,8 +121,7 @@ class Answers:
 
     def close_queue(self, request: gr.Request) -> BoardData:
         """Give the queue up."""
-        self._queues.forget(_visitor(request))
-        return BoardData()
+        return self._arrivals.close_queue(_visitor(request))
 
     def board(self, request: gr.Request) -> BoardData:
         """The queue as it is, after an error."""

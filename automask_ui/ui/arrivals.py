@@ -9,16 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from automask_ui.autosave import Autosave
-from automask_ui.errors import AutoMaskError, ImageError, NoImageError, ResumeError, RunGoneError
+from automask_ui.autosave import Autosave, remove
+from automask_ui.batch.taking_up import holds_queue
+from automask_ui.errors import ArchiveError, AutoMaskError, ImageError, NoImageError, ResumeError, RunGoneError
 from automask_ui.images import LoadedImage, load_image
 from automask_ui.resume import check_photo, has_model, is_saved, read_saved, restore
 from automask_ui.saved import Saved
-from automask_ui.session import Session
+from automask_ui.session import Session, ShowOnly
 from automask_ui.ui import sentences
 from automask_ui.ui.board import BoardData
 from automask_ui.ui.controls import Controls, controls_of
 from automask_ui.ui.handlers import Handlers, Screen, Visitor
+from automask_ui.ui.queue_lines import photos_line
 from automask_ui.ui.queues import Queues
 from automask_ui.ui.status import status
 
@@ -44,16 +46,22 @@ class Arrivals:
         self._handlers = handlers
         self._autosave = autosave
         self._service = handlers.service
-        self._waiting: dict[str, Saved] = {}  # owner -> kept work that waits for its photo
+        # Owner -> kept work that waits for its photo, or an archive of such work for its photos.
+        self._waiting: dict[str, Saved | Path] = {}
+        if autosave is not None:
+            autosave.add(self.queues)
 
     def first_visit(self, visitor: Visitor, token: str) -> Iterator[Arrival]:
         """What the browser with this token was at; else the first sample."""
         back = self._kept(visitor, token)
+        beside = self._kept_queue(visitor, token)
         if back is not None:
-            yield back
+            # Settings of a picture of the queue are its own; any other one's are not for the queue.
+            is_own = back.board is None or beside.board is None or beside.board.open is not None
+            yield replace(back, board=beside.board, controls=(not is_own and beside.controls) or back.controls)
         else:
             # Gradio would clear every output of a generator that yields nothing.
-            yield Arrival(Screen())
+            yield beside
             yield from map(Arrival, self._handlers.first_visit(visitor))
         if self._autosave is not None:
             self._autosave.follow(token, visitor.owner)
@@ -64,10 +72,12 @@ class Arrivals:
         Raises:
             ResumeError: kept work waits for another picture. Opened once more, it is a new one.
         """
-        self.queues.keep(visitor)
+        self.queues.keep(visitor.owner)
         waiting = self._waiting.pop(visitor.owner, None)
         if waiting is None or not path:
             return self._beside(visitor, Arrival(self._handlers.open(visitor, path)))
+        if isinstance(waiting, Path):
+            return self._take_up_queue(visitor, waiting, [Path(path)])
         try:
             return self._take_up(visitor, waiting, load_image(path))
         except ResumeError as error:
@@ -85,7 +95,7 @@ class Arrivals:
 
     def open_sample(self, visitor: Visitor, payload: Any) -> Arrival:
         """A sample photo."""
-        self.queues.keep(visitor)
+        self.queues.keep(visitor.owner)
         return self._beside(visitor, Arrival(self._handlers.open_sample(visitor, payload)))
 
     def open_item(self, visitor: Visitor, payload: Any) -> Arrival:
@@ -107,14 +117,19 @@ class Arrivals:
         files = [Path(path) for path in paths]
         kept = [file for file in files if is_saved(file)]
         if not kept:
+            waiting = self._waiting.pop(visitor.owner, None)
+            if isinstance(waiting, Path):
+                return self._take_up_queue(visitor, waiting, files)
             return Arrival(Screen(), board=self.queues.take(visitor, files))
         if len(kept) > 1:
             raise ResumeError(f"{len(kept)} of these {len(files)} files hold kept work: drop one, and its photo.")
-        self.queues.keep(visitor)
+        self.queues.keep(visitor.owner)
+        others = [file for file in files if file not in kept]
+        if holds_queue(kept[0]):
+            return self._take_up_queue(visitor, kept[0], others)
         saved, photo = read_saved(kept[0])
         if photo is not None:
             return self._take_up(visitor, saved, load_image(photo, name=saved.image.name))
-        others = [file for file in files if file not in kept]
         if others:
             return self._take_up(visitor, saved, load_image(others[0]))
         if (here := self._open_photo(visitor, saved)) is not None:
@@ -124,15 +139,22 @@ class Arrivals:
         line = visitor.words.say("restore.photo", name=saved.image.name, width=width, height=height)
         return Arrival(Screen(status=status(line)))
 
+    def close_queue(self, visitor: Visitor) -> BoardData:
+        """Give the visitor's queue up, for good."""
+        self.queues.forget(visitor)
+        if self._autosave is not None:
+            self._autosave.drop(visitor.owner, self.queues)
+        return self.queues.board(visitor)
+
     def forget(self, visitor: Visitor) -> None:
         """Free what belongs to a visitor who has left."""
         self._waiting.pop(visitor.owner, None)
-        self.queues.forget(visitor)
         if self._autosave is not None:
             self._autosave.leave(visitor.owner)
+        self.queues.forget(visitor)
 
     def _kept(self, visitor: Visitor, token: str) -> Arrival | None:
-        path = self._autosave.kept(token) if self._autosave is not None else None
+        path = self._autosave.kept(token, self._autosave.sessions) if self._autosave is not None else None
         if path is None:
             return None
         try:
@@ -141,6 +163,38 @@ class Arrivals:
             _log.warning("Kept work cannot be taken up: %s", error)
             path.unlink(missing_ok=True)
             return None
+
+    def _kept_queue(self, visitor: Visitor, token: str) -> Arrival:
+        """The kept queue beside an empty screen, with its settings; without a queue, the screen alone."""
+        path = self._autosave.kept(token, self.queues) if self._autosave is not None else None
+        if path is None:
+            return Arrival(Screen())
+        try:
+            return self._take_up_queue(visitor, path, [])
+        except (ResumeError, ArchiveError) as error:
+            _log.warning("A kept queue cannot be taken up: %s", error)
+            remove(path)
+        except (AutoMaskError, OSError) as error:
+            # No room for it now: it stays for another time.
+            _log.warning("A kept queue is not taken up: %s", error)
+        return Arrival(Screen())
+
+    def _take_up_queue(self, visitor: Visitor, path: Path, photos: list[Path]) -> Arrival:
+        needed = self.queues.take_up(visitor, path, photos)
+        if needed and photos:
+            raise ResumeError(
+                f"Among these files there is no photo of this work, which is on {needed[0]}"
+                f"{f' and {len(needed) - 1:,} more' if len(needed) > 1 else ''}. To work on them by themselves, drop "
+                "them once more."
+            )
+        if needed:
+            self._waiting[visitor.owner] = path
+            return Arrival(Screen(status=status(photos_line(visitor.words, needed))))
+        arrival = self._beside(visitor, Arrival(Screen()))
+        settings = self.queues.settings(visitor)
+        if settings is None or settings[0] not in self._service.models:
+            return arrival
+        return replace(arrival, controls=controls_of(*settings, ShowOnly(), self._service.thresholds(settings[0])))
 
     def _open_photo(self, visitor: Visitor, saved: Saved) -> LoadedImage | None:
         """The photo that is open, if it is the one."""

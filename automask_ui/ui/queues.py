@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gradio.data_classes import FileData
 
-from automask_ui.batch.queue import Queue
+from automask_ui.batch.keeping import QueueFolder
+from automask_ui.batch.queue import Queue, job_of
+from automask_ui.batch.queue_export import export_queue
+from automask_ui.batch.taking_up import take_up
 from automask_ui.batch.uploads import collect
-from automask_ui.batch.work import Job
-from automask_ui.cache import array_key
 from automask_ui.checkpoints import checksum
-from automask_ui.errors import BatchError, ExportError, NoImageError
+from automask_ui.errors import BatchError, ExportError, NoImageError, SessionError
 from automask_ui.export import EXPORTERS
 from automask_ui.images import LoadedImage
-from automask_ui.masks import Candidates, MaskResult
+from automask_ui.masks import MaskResult
+from automask_ui.options import GeneratorOptions
 from automask_ui.resume import restore, saved_of
+from automask_ui.saved import SavedModel
 from automask_ui.service import Service
 from automask_ui.session import Session
 from automask_ui.ui import sentences
-from automask_ui.ui.board import BoardData, BoardItem
+from automask_ui.ui.board import BoardData
 from automask_ui.ui.controls import Controls
 from automask_ui.ui.handlers import Visitor
 from automask_ui.ui.proofs import proof_sentence
-from automask_ui.ui.texts import Words
+from automask_ui.ui.queue_lines import back_line, end_line, row_of, running_line, taken_line
 
 __all__ = ["Queues"]
 
@@ -38,19 +42,30 @@ MOST_QUEUES = 8  # at a time: each may hold a gigabyte of pictures
 _POLL_SECONDS = 0.5
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """The picture of a queue that is in the main view."""
+
+    index: int
+    session: Session
+    before: tuple[int, MaskResult | None]  # the session's version and result when it was last kept
+
+
 @dataclass
 class _Own:
     """A visitor's queue, and which of its pictures is in the main view."""
 
     queue: Queue
-    index: int | None = None
-    session: Session | None = None
-    began: tuple[int, MaskResult | None] = (0, None)  # the session's version and result when it was opened
+    kept: QueueFolder
+    opened: _Opened | None = None
     line: str = ""  # what the last start or stop has to say
+    lock: threading.Lock = field(default_factory=threading.Lock)  # held while ``opened`` is used or changed
 
 
 class Queues:
-    """What the page does with queues, on a service."""
+    """What the page does with queues, on a service; a :class:`automask_ui.autosave.Keeper` of them as well."""
+
+    suffix = ".pictures"
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -62,22 +77,30 @@ class Queues:
         Raises:
             ArchiveError, BatchError: nothing can be done with them.
         """
-        if len(self._own.keys() - {visitor.owner}) >= MOST_QUEUES:
-            raise BatchError(f"{MOST_QUEUES} others have lists of pictures here already: try again in a while.")
-        # Files in it can be fetched by their path, so the name must be one that cannot be guessed.
-        folder = self._service.store.scratch / f"queue-{secrets.token_hex(16)}"
-        folder.mkdir(mode=0o700)
-        try:
+        with self._new_folder(visitor) as folder:
             listing = collect(files, folder)
-        except Exception:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        self.forget(visitor)
-        own = self._own[visitor.owner] = _Own(Queue(listing.pictures, folder))
-        own.line = visitor.words.count("queue.taken", len(listing.pictures), pictures=len(listing.pictures))
-        if listing.others:
-            own.line += " " + visitor.words.count("queue.others", listing.others, files=listing.others)
+            own = self._begin(visitor, Queue(listing.pictures, folder))
+        own.line = taken_line(visitor.words, listing)
         return self.board(visitor)
+
+    def take_up(self, visitor: Visitor, path: Path, photos: Sequence[Path] = ()) -> tuple[str, ...]:
+        """Go on with a queue that was downloaded or kept; an earlier one is given up.
+
+        Returns:
+            Names of photos without which nothing was done; none where the queue is back.
+
+        Raises:
+            ArchiveError, ResumeError, BatchError: it cannot be taken up.
+        """
+        with self._new_folder(visitor) as folder:
+            back = take_up(path, photos, folder)
+            if back.queue is None:
+                return back.missing
+            own = self._begin(visitor, back.queue)
+        if back.open is not None:
+            self._reopen(visitor, own, back.open)
+        own.line = back_line(visitor.words, back)
+        return ()
 
     def board(self, visitor: Visitor) -> BoardData:
         """The visitor's queue as the page shows it."""
@@ -87,8 +110,8 @@ class Queues:
         queue = own.queue
         return BoardData(
             queue=queue.folder.name,
-            items=[_row(queue, index) for index in range(len(queue.items))],
-            open=own.index if self._is_open(visitor, own) else None,
+            items=[row_of(queue, index) for index in range(len(queue.items))],
+            open=self._open_index(visitor.owner, own),
             running=queue.is_running,
             line=queue.error or own.line,
             failed=bool(queue.error),
@@ -103,7 +126,7 @@ class Queues:
             CheckpointError: the model cannot be had.
         """
         own, service, words = self._mine(visitor), self._service, visitor.words
-        self.keep(visitor)
+        self.keep(visitor.owner)
         nothing = Session(LoadedImage(np.zeros((1, 1, 3), np.uint8), "", ()), "")
         for progress in service.fetch(nothing, controls.model):
             own.line = sentences.progress_line(words, progress, nothing, 0.0)["text"]
@@ -111,18 +134,18 @@ class Queues:
         engine = service.load(controls.model)
         options = controls.options(service.thresholds(controls.model))
         service.workload(options)
-        model = service.models[controls.model]
-        metadata = {"model": model.title, "options": options.flat()}
-        own.queue.start(engine.steps, Job(options, (), checksum(model) or model.name, metadata), model.name)
+        row = service.models[controls.model]
+        model = SavedModel(row.name, row.title, checksum(row))
+        own.queue.start(engine.steps, job_of(model, options), model)
         began, before = time.monotonic(), own.queue.done
         told = -1
         while own.queue.is_running and self._own.get(visitor.owner) is own:
             if told != own.queue.changes:
                 told = own.queue.changes
-                own.line = _running_line(words, own.queue, time.monotonic() - began, before)
+                own.line = running_line(words, own.queue, time.monotonic() - began, before)
                 yield self.board(visitor)
             time.sleep(_POLL_SECONDS)
-        own.line = _end_line(words, own.queue)
+        own.line = end_line(words, own.queue)
         yield self.board(visitor)
 
     def stop(self, visitor: Visitor) -> BoardData:
@@ -143,34 +166,58 @@ class Queues:
         index = payload.get("index") if isinstance(payload, dict) else None
         if type(index) is not int or not 0 <= index < len(own.queue.items):
             raise NoImageError("There is no such picture in the queue.")
-        self.keep(visitor)
+        self.keep(visitor.owner)
         queue, store = own.queue, self._service.store
-        image, saved, masks = queue.image(index), queue.edited(index), queue.masks(index)
-        if saved is not None:
-            # Classes that were added meanwhile are there for this picture as well.
-            classes = tuple(dict.fromkeys([*saved.edits.classes, *queue.classes]))
-            session = restore(store, visitor.owner, replace(saved, edits=replace(saved.edits, classes=classes)), image)
-        else:
+        image, saved = queue.image(index), queue.saved(index)
+        if saved is None:
             session = store.begin(image, visitor.owner)
-            if masks is not None and queue.job is not None:
-                size_hw, key = masks.size_hw, checksum(self._service.models[queue.model]) or ""
-                pixels, options = image.rgb, queue.job.options
-                result = MaskResult(pixels, array_key(pixels), key, options, Candidates.unknown(size_hw), masks)
-                session.update(result, queue.model)
+        else:
+            # Classes that were added meanwhile are there for this picture as well.
+            lists = [saved.edits.classes, queue.classes, self._classes(visitor.owner)]
+            classes = tuple(dict.fromkeys(name for names in lists for name in names))
+            session = restore(store, visitor.owner, replace(saved, edits=replace(saved.edits, classes=classes)), image)
         store.keep(session)
-        own.index, own.session, own.began = index, session, (session.version, session.result)
+        with own.lock:
+            own.opened = _Opened(index, session, (session.version, session.result))
         return session
 
-    def keep(self, visitor: Visitor) -> None:
+    def keep(self, owner: str) -> None:
         """Take what was done to the open picture into the queue; before another one is opened, and before saving."""
-        own = self._own.get(visitor.owner)
-        if own is None or own.session is None or own.index is None or own.session.result is None:
+        own = self._own.get(owner)
+        if own is None:
             return
-        now = (own.session.version, own.session.result)
-        if now[0] != own.began[0] or now[1] is not own.began[1]:
-            session = own.session
-            own.queue.keep(own.index, saved_of(session.snapshot(), session.image, self._service.models))
-            own.began = now
+        with own.lock:
+            opened = own.opened
+            if opened is None or opened.session.result is None:
+                return
+            session, now = opened.session, (opened.session.version, opened.session.result)
+            if now[0] != opened.before[0] or now[1] is not opened.before[1]:
+                own.queue.keep(opened.index, saved_of(session.snapshot(), session.image, self._service.models))
+                own.opened = replace(opened, before=now)
+
+    def mark(self, owner: str) -> object | None:
+        """What tells two states of the owner's queue apart; None: there is none."""
+        self.keep(owner)
+        own = self._own.get(owner)
+        return None if own is None else own.kept.mark(self._open_index(owner, own))
+
+    def write(self, owner: str, path: Path, most: int) -> None:
+        """Keep the owner's queue in the folder ``path``, in at most ``most`` bytes.
+
+        Raises:
+            BatchError: it is larger.
+            OSError: the disk cannot take it.
+        """
+        own = self._own.get(owner)
+        if own is not None:
+            own.kept.write(path, most, self._open_index(owner, own))
+
+    def settings(self, visitor: Visitor) -> tuple[str, GeneratorOptions] | None:
+        """With which model and options the visitor's queue was worked through, if it was."""
+        own = self._own.get(visitor.owner)
+        if own is None or own.queue.job is None or own.queue.model is None:
+            return None
+        return own.queue.model.name, own.queue.job.options
 
     def save(self, visitor: Visitor, payload: Any) -> tuple[Path, BoardData]:
         """All pictures as one dataset, and what is in it.
@@ -182,8 +229,8 @@ class Queues:
         name = payload.get("format") if isinstance(payload, dict) else None
         if not isinstance(name, str) or name not in EXPORTERS:
             raise ExportError(f"There is no format {str(name)[:40]!r}. The formats are: {', '.join(EXPORTERS)}.")
-        self.keep(visitor)
-        report = own.queue.export(name, own.queue.folder)
+        self.keep(visitor.owner)
+        report = export_queue(own.queue, name, own.queue.folder)
         own.line = proof_sentence(visitor.words, report)
         return report.path, self.board(visitor)
 
@@ -204,44 +251,38 @@ class Queues:
             raise NoImageError("There is no queue: drop several pictures, or a ZIP of pictures, first.")
         return own
 
-    def _is_open(self, visitor: Visitor, own: _Own) -> bool:
-        return own.session is not None and self._service.store.peek(visitor.owner) is own.session
+    @contextmanager
+    def _new_folder(self, visitor: Visitor) -> Iterator[Path]:
+        """A folder for a new queue of the visitor; it goes where none has come of it."""
+        if len(self._own.keys() - {visitor.owner}) >= MOST_QUEUES:
+            raise BatchError(f"{MOST_QUEUES} others have lists of pictures here already: try again in a while.")
+        # Files in it can be fetched by their path, so the name must be one that cannot be guessed.
+        folder = self._service.store.scratch / f"queue-{secrets.token_hex(16)}"
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            own = self._own.get(visitor.owner)
+            if own is None or own.queue.folder != folder:
+                shutil.rmtree(folder, ignore_errors=True)
 
+    def _begin(self, visitor: Visitor, queue: Queue) -> _Own:
+        self.forget(visitor)
+        own = self._own[visitor.owner] = _Own(queue, QueueFolder(queue))
+        return own
 
-def _row(queue: Queue, index: int) -> BoardItem:
-    item, path = queue.items[index], queue.thumbnail(index)
-    thumb = None if path is None else FileData(path=str(path), orig_name=path.name, mime_type="image/webp")
-    return BoardItem(
-        name=item.name,
-        state=item.state,
-        masks=item.masks,
-        seconds=item.seconds,
-        error=item.error,
-        edited=item.edited,
-        thumb=thumb,
-    )
+    def _reopen(self, visitor: Visitor, own: _Own, index: int) -> None:
+        """Take the picture in the main view for the queue's own, if it is the one."""
+        session, saved = self._service.store.peek(visitor.owner), own.queue.saved(index)
+        if session is not None and saved is not None and session.image.sha256 == saved.image.sha256:
+            own.opened = _Opened(index, session, (session.version, session.result))
 
+    def _classes(self, owner: str) -> tuple[str, ...]:
+        with suppress(SessionError):
+            return self._service.store.current(owner).edits.classes
+        return ()
 
-def _running_line(words: Words, queue: Queue, seconds: float, before: int) -> str:
-    name = next((item.name for item in queue.items if item.state == "running"), "")
-    done, total = queue.points
-    parts = [words.say("queue.progress", done=queue.done, total=len(queue.items))]
-    if name:
-        parts.append(words.say("queue.points", name=name, done=done, total=total) if total else name)
-    made = queue.done - before
-    if made:
-        left = seconds / made * (len(queue.items) - queue.done)
-        parts.append(words.say("status.left", time=words.time(left)))
-    return " · ".join(parts)
-
-
-def _end_line(words: Words, queue: Queue) -> str:
-    masks = sum(item.masks or 0 for item in queue.items)
-    failed = sum(item.state == "failed" for item in queue.items)
-    parts = [
-        words.say("queue.progress", done=queue.done, total=len(queue.items)),
-        words.count("status.masks", masks, masks=masks),
-    ]
-    if failed:
-        parts.append(words.say("queue.failed", n=failed))
-    return " · ".join(parts)
+    def _open_index(self, owner: str, own: _Own) -> int | None:
+        """Which picture of the queue is in the main view."""
+        opened = own.opened
+        return opened.index if opened and self._service.store.peek(owner) is opened.session else None
