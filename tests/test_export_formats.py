@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import skimage.io
 from PIL import Image, ImageDraw
 
 from automask_ui import rle
@@ -177,7 +178,10 @@ def test_label_map_depth(highest: int, member: str, mode: str, tmp_path: Path) -
     data = members("labelmap", [item], tmp_path)[member]
     with Image.open(io.BytesIO(data)) as picture:
         assert picture.mode == mode
-        assert set(np.unique(np.asarray(picture)).tolist()) == {0, 1, highest}
+        flat = np.asarray(picture)
+    assert set(np.unique(flat).tolist()) == {0, 1, highest}
+    (tmp_path / member).write_bytes(data)
+    np.testing.assert_array_equal(skimage.io.imread(tmp_path / member), flat)
 
 
 def test_label_map_refuses_numbers_that_mean_background(tmp_path: Path) -> None:
@@ -253,6 +257,7 @@ def test_openraster_layers(tmp_path: Path) -> None:
         assert (image.attrib["w"], image.attrib["h"]) == ("53", "37")
         assert [layer.attrib["name"] for layer in layers] == ["2 object", "1 cat", "photo"]  # from the top down
         assert all(layer.attrib["src"] in archive.namelist() for layer in layers)
+        assert {layer.attrib["composite-op"] for layer in layers} == {"svg:src-over"}
         np.testing.assert_array_equal(pixels(archive.read("mergedimage.png")), item.image)
         assert max(pixels(archive.read("Thumbnails/thumbnail.png")).shape) <= 256
 

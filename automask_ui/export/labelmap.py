@@ -65,7 +65,8 @@ def _picture(flat: np.ndarray) -> tuple[str, bytes]:
     if flat.dtype != np.int32:
         return "png", png_bytes(flat)
     buffer = io.BytesIO()
-    Image.fromarray(flat).save(buffer, "TIFF", compression="tiff_lzw")
+    # Not LZW, which tifffile, and so scikit-image and napari, cannot unpack by themselves.
+    Image.fromarray(flat).save(buffer, "TIFF", compression="tiff_adobe_deflate")
     return "tif", buffer.getvalue()
 
 

@@ -28,7 +28,8 @@ def _stack(item: ExportItem, layers: list[dict[str, str]]) -> bytes:
     image = ElementTree.Element("image", version="0.0.3", w=str(width), h=str(height))
     stack = ElementTree.SubElement(image, "stack")
     for layer in layers:
-        ElementTree.SubElement(stack, "layer", layer)
+        # The blend mode is what the format assumes without one, but not all readers do.
+        ElementTree.SubElement(stack, "layer", {**layer, "composite-op": "svg:src-over"})
     return ElementTree.tostring(image, encoding="utf-8", xml_declaration=True)
 
 
