@@ -73,7 +73,9 @@ class QueueFolder:
         """
         queue, rows = self._queue, []
         size = sum(picture.path.stat().st_size for picture in queue.pictures)
-        (folder / "automask").mkdir(mode=0o700, parents=True, exist_ok=True)
+        # One by one: parents would be open to everybody.
+        for part in (folder, folder / "automask"):
+            part.mkdir(mode=0o700, exist_ok=True)
         for index, picture in enumerate(queue.pictures):
             if size > most:
                 shutil.rmtree(folder, ignore_errors=True)
