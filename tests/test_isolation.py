@@ -132,6 +132,59 @@ def test_a_guessed_token_brings_nothing_back(url: str, token: Any) -> None:
         assert view["name"] == "coffee.jpg"  # the sample, which everybody gets
 
 
+# Lists of pictures
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def keeping(cache: Path) -> Iterator[str]:
+    """A page that keeps work for a reload."""
+    with page_app.started(AUTOMASK_CACHE=str(cache)) as page:
+        yield page.url
+
+
+TOKEN = "0123456789abcdef" * 2
+
+
+def board(visitor: Visitor, token: Any) -> dict[str, Any]:
+    """The list that a page shows which comes with this token."""
+    shown: dict[str, Any] = {}
+    for outputs in visitor.stream("first_visit", [token]):
+        told = visitor.output("first_visit", "queue", outputs)
+        shown = told if isinstance(told, dict) and "items" in told else shown
+    return shown
+
+
+def test_a_list_comes_back_to_its_own_browser_only(keeping: str, cache: Path, photo: Path) -> None:
+    with Visitor(keeping) as ann:
+        board(ann, TOKEN)
+        files = [ann.upload(picture(photo.with_name(f"mine {number}.png"))) for number in (1, 2)]
+        ann.ask("open_files", [files])
+        queue = ann.ask("start_queue", ann.values("start_queue", {"model": "bright", "points_per_side": 4}))[0]
+        assert [item["state"] for item in queue["items"]] == ["done", "done"]
+        thumbnail = queue["items"][0]["thumb"]["path"]
+        for wrong in ("f" * 32, TOKEN.upper(), TOKEN[:-1], "../" + TOKEN, "", None, ["x"], {"a": 1}):
+            with Visitor(keeping) as bob:
+                assert not board(bob, wrong).get("items")
+                for event, payload in (("open_item", {"index": 0}), ("save_queue", {"format": "coco"})):
+                    with pytest.raises(RefusedError, match="no queue"):
+                        bob.ask(event, payload=payload)
+        with Visitor(keeping) as again:
+            back = board(again, TOKEN)
+            assert [(item["name"], item["masks"]) for item in back["items"]] == [("mine 1.png", 1), ("mine 2.png", 1)]
+            assert again.get(back["items"][0]["thumb"])
+            # What is kept is under no address, even for those who know where it is.
+            kept = [path for path in (cache / "work").rglob("*") if path.is_file()]
+            assert len(kept) > 4
+            for path in kept:
+                assert again.http.get(f"/gradio_api/file={path}").status_code in (403, 404)
+    assert httpx.get(f"{keeping}/gradio_api/file={thumbnail}").status_code in (403, 404)
+
+
 # Files of the server
 
 

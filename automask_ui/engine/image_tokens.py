@@ -9,10 +9,9 @@ Upstream projects the image tokens anew for every point, though a point has only
 * image to token: ``W_q`` folds into the keys and ``W_out`` into the values, with its bias shared among the heads, whose
   weights each sum to one.
 
-A point's image tokens change in every layer and are too many for a core's cache. So a layer's taking up and the next
-one's gathering are one sweep, tile after tile: a tile takes up from the tokens, is normalised and gathered from while
-it is in the cache. As in FlashAttention (Dao et al. 2022), the softmax over all image tokens is the tiles' softmaxes,
-weighted by the softmax of their log-sum-exps.
+A point's image tokens change in every layer, and a CPU's cache holds those of a few points. So a layer's taking up and
+the next one's gathering are one sweep: a point's image tokens take up, are normalised and gathered from before the next
+point's.
 """
 
 from __future__ import annotations
@@ -29,9 +28,6 @@ from automask_ui.engine.scratch import Scratch
 
 __all__ = ["Gathering", "TakingUp", "gather", "heads_first", "products", "scaled_heads", "sweep"]
 
-# Numbers in a tile of image tokens: 1 MB in float32, about what a core has of fast cache.
-TILE_NUMBERS = 1 << 18
-
 
 @dataclass(frozen=True)
 class Scores:
@@ -47,46 +43,36 @@ class Scores:
         folded = torch.einsum("bhtd,hdc->bhtc", tokens, _by_head(weight, tokens.shape[1]))
         return cls(tokens, position, folded.flatten(1, 2).to(position.dtype))
 
-    def of(self, tile: Tensor, points: slice, rows: slice, scratch: Scratch) -> Tensor:
-        """B×H×T×n scores with a tile (B×n×C) of those points and rows; valid until the next."""
+    def of(self, keys: Tensor, points: slice, scratch: Scratch) -> Tensor:
+        """B×H×T×N scores with those points' image tokens (B×N×C); valid until the next."""
         tokens = self.tokens[points]
-        scores = products(tokens, self.position[:, :, rows], scratch).transpose(0, 1)
+        scores = products(tokens, self.position, scratch).transpose(0, 1)
         if self.folded is None:
             return scores
         if len(tokens) > 1:
             scores = scratch.take("scores", scores.shape, scores).copy_(scores)
-        scores.view(len(tokens), -1, scores.shape[3]).baddbmm_(self.folded[points], tile.transpose(1, 2))
+        scores.view(len(tokens), -1, scores.shape[3]).baddbmm_(self.folded[points], keys.transpose(1, 2))
         return scores
 
 
 class Gathering:
-    """Tokens that gather from image tokens, a tile at a time."""
+    """Tokens that gather from image tokens, some points after others."""
 
     def __init__(self, attention: Attention, queries: Tensor, position: Tensor) -> None:
         self._attention = attention
-        self._scores = Scores.folding(
-            scaled_heads(attention, attention.q_proj(queries)), attention.k_proj.weight, position
-        )
-        self._pooled: list[list[Tensor]] = []  # by point, then by tile: B×HT×C
-        self._log_sums: list[list[Tensor]] = []  # B×HT
+        tokens = scaled_heads(attention, attention.q_proj(queries))
+        self._scores = Scores.folding(tokens, attention.k_proj.weight, position)
+        self._pooled: list[Tensor] = []
 
-    def add(self, tile: Tensor, points: slice, rows: slice, scratch: Scratch) -> None:
-        """Gather from a tile; the tiles of a point come one after another."""
-        if rows.start == 0:
-            self._pooled.append([])
-            self._log_sums.append([])
-        scores = self._scores.of(tile, points, rows, scratch).flatten(1, 2)
-        weights = scratch.softmax(scores, dim=2)
-        # The largest weight is exp(largest score - log-sum-exp).
-        self._log_sums[-1].append(scores.amax(dim=2).float() - weights.amax(dim=2).float().log())
-        self._pooled[-1].append((weights @ tile).float())
+    def add(self, keys: Tensor, points: slice, scratch: Scratch) -> None:
+        """Gather from those points' image tokens (B×N×C), which follow on the points before."""
+        weights = scratch.softmax(self._scores.of(keys, points, scratch).flatten(1, 2), dim=2)
+        self._pooled.append((weights @ keys).float())
 
     def result(self) -> Tensor:
         """What the tokens gathered, B×T×C, projected."""
-        shares = torch.cat([torch.stack(tiles).softmax(dim=0) for tiles in self._log_sums], dim=1)
-        pooled = torch.cat([torch.stack(tiles) for tiles in self._pooled], dim=1)
         attention, tokens = self._attention, self._scores.tokens
-        pooled = (pooled * shares[..., None]).sum(dim=0).unflatten(1, tokens.shape[1:3])  # B×H×T×C
+        pooled = torch.cat(self._pooled).unflatten(1, tokens.shape[1:3])  # B×H×T×C
         values = torch.einsum("bhtc,hdc->bhtd", pooled, _by_head(attention.v_proj.weight, attention.num_heads))
         return attention.out_proj(values.transpose(1, 2).flatten(2) + attention.v_proj.bias)
 
@@ -124,29 +110,33 @@ class TakingUp:
         self._shared = shared
         self._norm = block.norm4
 
-    def into(self, tile: Tensor, points: slice, rows: slice, scratch: Scratch) -> None:
-        """Update a tile (B×n×C) of those points and rows, in place."""
-        scores = self._scores.of(tile, points, rows, scratch)
-        weights = scratch.softmax(scores, dim=2).flatten(1, 2)
-        before = tile if self._shared is None else self._shared[rows].expand_as(tile)
-        torch.baddbmm(before, weights.transpose(1, 2), self._values[points], out=tile)
-        scratch.layer_norm_(tile, self._norm)
+    def into(self, keys: Tensor, points: slice, scratch: Scratch) -> None:
+        """Update those points' image tokens (B×N×C), in place."""
+        weights = scratch.softmax(self._scores.of(keys, points, scratch), dim=2).flatten(1, 2)
+        before = keys if self._shared is None else self._shared.expand_as(keys)
+        torch.baddbmm(before, weights.transpose(1, 2), self._values[points], out=keys)
+        scratch.layer_norm_(keys, self._norm)
 
 
 def sweep(keys: Tensor, taking_up: TakingUp, gathering: Gathering, scratch: Scratch) -> Tensor:
     """Image tokens ``keys`` (B×N×C, overwritten) take up, then tokens gather from them: B×T×C."""
-    for points, rows in _tiles(keys):
-        tile = keys[points, rows]
-        taking_up.into(tile, points, rows, scratch)
-        gathering.add(tile, points, rows, scratch)
+    for points in _together(keys):
+        taking_up.into(keys[points], points, scratch)
+        gathering.add(keys[points], points, scratch)
     return gathering.result()
 
 
 def gather(keys: Tensor, gathering: Gathering, scratch: Scratch) -> Tensor:
     """Tokens gather from image tokens (B×N×C) that stay as they are: B×T×C."""
-    for points, rows in _tiles(keys):
-        gathering.add(keys[points, rows], points, rows, scratch)
+    for points in _together(keys):
+        gathering.add(keys[points], points, scratch)
     return gathering.result()
+
+
+def _together(keys: Tensor) -> Iterator[slice]:
+    """Points (rows of B×N×C) whose image tokens are worked on together: one on a CPU, all on a GPU."""
+    step = 1 if keys.device.type == "cpu" else len(keys)
+    return (slice(begin, begin + step) for begin in range(0, len(keys), step))
 
 
 def products(tokens: Tensor, image: Tensor, scratch: Scratch) -> Tensor:
@@ -155,16 +145,6 @@ def products(tokens: Tensor, image: Tensor, scratch: Scratch) -> Tensor:
     result = scratch.take("products", (heads, batch * count, image.shape[2]), image)
     torch.bmm(tokens.transpose(0, 1).flatten(1, 2).to(image.dtype), image, out=result)
     return result.unflatten(1, (batch, count))
-
-
-def _tiles(keys: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Points and rows of B×N×C that are worked on together: a tile of one point on a CPU, all on a GPU."""
-    batch, count, width = keys.shape
-    step = max(1, TILE_NUMBERS // width) if keys.device.type == "cpu" else count
-    together = 1 if keys.device.type == "cpu" else batch
-    for point in range(0, batch, together):
-        for row in range(0, count, step):
-            yield slice(point, point + together), slice(row, min(count, row + step))
 
 
 def heads_first(x: Tensor, heads: int) -> Tensor:

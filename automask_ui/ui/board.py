@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 from gradio.data_classes import FileData, GradioModel
 from pydantic import Field
 
+from automask_ui.ui.shown import Shown
 from automask_ui.ui.texts import TEXTS
 from automask_ui.ui.viewer import DownloadFormat
 
@@ -42,7 +42,7 @@ class BoardData(GradioModel):
     fraction: float = 0.0  # of the pictures, 0 to 1
 
 
-class QueueBoard(gr.HTML):
+class QueueBoard(Shown):
     """The table. Events: ``queue_start``, ``queue_stop``, ``queue_open``, ``queue_save``, ``queue_close``."""
 
     data_model = BoardData
@@ -61,23 +61,3 @@ class QueueBoard(gr.HTML):
             },
             **kwargs,
         )
-
-    def preprocess(self, payload: Any) -> None:
-        """Nothing: it is an output."""
-        return None
-
-    def postprocess(self, value: Any) -> Any:
-        """``value`` as it is; Gradio adds the files' addresses."""
-        return value
-
-    def api_info(self) -> dict[str, Any]:
-        """Schema for the API page."""
-        return {"type": "object"}
-
-    def example_payload(self) -> None:
-        """No example: it is an output."""
-        return None
-
-    def example_value(self) -> None:
-        """No example: it is an output."""
-        return None

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 from PIL import Image
 
+from automask_ui.ui.shown import Shown
 from automask_ui.ui.texts import TEXTS
 
 __all__ = ["SampleStrip"]
@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 THUMBNAIL_PX = (112, 80)  # twice what is shown, for sharp screens
 
 
-class SampleStrip(gr.HTML):
+class SampleStrip(Shown):
     """The samples, by name; event ``pick`` with ``{name}``."""
 
     def __init__(self, samples: Mapping[str, Path], **kwargs: Any) -> None:
@@ -32,18 +32,6 @@ class SampleStrip(gr.HTML):
             texts={code: {key: texts[key] for key in ("samples", "sample.open")} for code, texts in TEXTS.items()},
             **kwargs,
         )
-
-    def preprocess(self, payload: Any) -> None:
-        """Nothing: the names that can be picked are known here."""
-        return None
-
-    def postprocess(self, value: Any) -> Any:
-        """``value`` as it is."""
-        return value
-
-    def api_info(self) -> dict[str, Any]:
-        """Schema for the API page."""
-        return {"type": "array"}
 
 
 def _thumbnail(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypedDict
 
-import gradio as gr
+from automask_ui.ui.shown import Shown
 
 __all__ = ["Status", "StatusLine", "status"]
 
@@ -25,7 +25,7 @@ def status(text: str, kind: str = "idle", fraction: float | None = None) -> Stat
     return {"text": text, "kind": kind, "fraction": None if fraction is None else float(fraction)}
 
 
-class StatusLine(gr.HTML):
+class StatusLine(Shown):
     """Text and bar. The template is constant and the text is set as text, so that no file name becomes markup."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -37,15 +37,3 @@ class StatusLine(gr.HTML):
             apply_default_css=False,
             **kwargs,
         )
-
-    def preprocess(self, payload: Any) -> None:
-        """Nothing: it is an output."""
-        return None
-
-    def postprocess(self, value: Any) -> Any:
-        """``value`` as it is."""
-        return value
-
-    def api_info(self) -> dict[str, Any]:
-        """Schema for the API page."""
-        return {"type": "object"}

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 from gradio.data_classes import FileData, GradioModel
 from pydantic import Field
 
@@ -20,6 +19,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from automask_ui.overlay import NO_CLASS_COLOUR, PALETTE
+from automask_ui.ui.shown import Shown
 from automask_ui.ui.viewer.texts import VIEWER_TEXTS
 
 __all__ = [
@@ -124,7 +124,7 @@ def viewer_note(text: str, x: float, y: float) -> dict[str, Any]:
     return {"text": text, "x": float(x), "y": float(y), "key": uuid.uuid4().hex}
 
 
-class MaskViewer(gr.HTML):
+class MaskViewer(Shown):
     """Photo, masks and table in one component."""
 
     data_model = ViewerData
@@ -164,23 +164,3 @@ class MaskViewer(gr.HTML):
             no_class_colour=NO_CLASS_COLOUR,
             **kwargs,
         )
-
-    def preprocess(self, payload: Any) -> None:
-        """Nothing: what a browser echoes is never taken for our own data."""
-        return None
-
-    def postprocess(self, value: Any) -> Any:
-        """``value`` as it is; Gradio then copies its files into the cache and adds their addresses."""
-        return value
-
-    def api_info(self) -> dict[str, Any]:
-        """Schema for the API page."""
-        return {"type": "object"}
-
-    def example_payload(self) -> None:
-        """No example: the viewer is an output."""
-        return None
-
-    def example_value(self) -> None:
-        """No example: the viewer is an output."""
-        return None
