@@ -129,6 +129,16 @@ def _brightest(image: np.ndarray) -> Candidates:
     return replace(one, **columns)
 
 
+def fake_result(image: np.ndarray, options: GeneratorOptions) -> MaskResult:
+    """What the fake engine finds in the end."""
+    steps = FakeEngine().steps(image, options)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
 def fake_models(*names: str) -> list[AvailableModel]:
     """Rows for a service whose engines are fakes."""
     return [

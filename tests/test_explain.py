@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes import FakeEngine
+from fakes import fake_result
 
 from automask_ui import rle
 from automask_ui.explain import explain
@@ -18,13 +18,7 @@ SIZE = (37, 53)
 
 def result_of(*rows: tuple[Verdict, tuple[int, int, int, int] | None, float, float]) -> MaskResult:
     """Candidates with a verdict, a box of pixels (x0, y0, x1, y1) or no known mask, predicted IoU and stability."""
-    steps = FakeEngine().steps(np.zeros((*SIZE, 3), np.uint8), GeneratorOptions(points_per_side=1))
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            empty = end.value
-            break
+    empty = fake_result(np.zeros((*SIZE, 3), np.uint8), GeneratorOptions(points_per_side=1))
     masks = []
     for _, box, _, _ in rows:
         pixels = np.zeros(SIZE, bool)

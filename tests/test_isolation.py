@@ -16,7 +16,7 @@ import numpy as np
 import page_app
 import pytest
 from PIL import Image
-from visitors import RefusedError, Visitor
+from visitors import RefusedError, Visitor, working
 
 from automask_ui.export import EXPORTERS
 
@@ -43,19 +43,15 @@ def picture(path: Path) -> Path:
 
 @pytest.fixture
 def ann(url: str, photo: Path) -> Iterator[Visitor]:
-    """Someone with masks, a label and a download."""
-    with Visitor(url) as visitor:
-        visitor.open(photo)
-        visitor.find(model="bright", points_per_side=4)
+    """Someone with masks."""
+    with working(url, photo) as visitor:
         yield visitor
 
 
 @pytest.fixture
 def bob(url: str, photo: Path) -> Iterator[Visitor]:
     """Someone else with work of their own."""
-    with Visitor(url) as visitor:
-        visitor.open(photo)
-        visitor.find(model="bright", points_per_side=4)
+    with working(url, photo) as visitor:
         yield visitor
 
 
@@ -116,9 +112,7 @@ def test_files_lie_under_names_that_cannot_be_guessed(ann: Visitor, bob: Visitor
 
 
 def test_files_go_when_their_visitor_does(url: str, photo: Path) -> None:
-    with Visitor(url) as visitor:
-        visitor.open(photo)
-        visitor.find(model="bright", points_per_side=4)
+    with working(url, photo) as visitor:
         path = visitor.download([1])[0]["path"]
         visitor.ask("leave")
     assert not Path(path).exists()

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import FakeEngine, FakeModel, fake_models
+from fakes import FakeEngine, fake_models, fake_result
 from PIL import Image
 
 from automask_ui import rle, running
@@ -23,7 +23,7 @@ from automask_ui.errors import ArchiveError, ResumeError
 from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.export.hard_masks import hard_items
 from automask_ui.images import LoadedImage, load_image
-from automask_ui.masks import MaskResult, MaskSet
+from automask_ui.masks import MaskSet
 from automask_ui.options import GeneratorOptions
 from automask_ui.resume import check_photo, extras, has_model, is_saved, read_saved, restore, saved_of, work_of
 from automask_ui.saved import NAME, Saved, parse, to_bytes
@@ -34,15 +34,6 @@ LOOSE = GeneratorOptions(
     points_per_side=5, pred_iou_thresh=0.7, stability_score_thresh=0.0, crop_overlap_ratio=512 / 1500
 )
 MODELS = {model.name: model for model in fake_models("fake")}
-
-
-def result_of(rgb: np.ndarray, options: GeneratorOptions = LOOSE) -> MaskResult:
-    steps = FakeEngine(FakeModel()).steps(rgb, options)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 @pytest.fixture
@@ -57,8 +48,8 @@ def photo(tmp_path: Path) -> LoadedImage:
 def session(photo: LoadedImage, tmp_path: Path) -> Session:
     """Work with everything in it: two runs, numbers with gaps, labels, hidden and deleted masks."""
     session = Session(photo, "ann", tmp_path)
-    session.update(result_of(photo.rgb), "fake")
-    session.update(result_of(photo.rgb, LOOSE.replace(pred_iou_thresh=0.85)))
+    session.update(fake_result(photo.rgb, LOOSE), "fake")
+    session.update(fake_result(photo.rgb, LOOSE.replace(pred_iou_thresh=0.85)))
     numbers = session.shown()[0]
     session.set_label(numbers[:2], "고양이")
     session.set_label(numbers[2:3], "<b>dog</b>")
@@ -107,7 +98,7 @@ def test_session_goes_on_where_it_was(session: Session, tmp_path: Path) -> None:
     for options in (LOOSE.replace(pred_iou_thresh=0.85), LOOSE):
         for one in (session, other):
             one.show_only(ShowOnly())
-            one.update(result_of(session.image.rgb, options))
+            one.update(fake_result(session.image.rgb, options))
         assert other.passing()[0] == session.passing()[0]
 
 
@@ -127,7 +118,7 @@ def test_hard_masks_and_scores_that_were_not_measured_come_back(tmp_path: Path) 
         masks = replace(item.masks, stability_score=np.full(len(item.masks), np.nan, np.float32))
         image = LoadedImage(np.ascontiguousarray(item.image), item.name, ())
         session = Session(image, "ann", tmp_path)
-        session.update(replace(result_of(image.rgb), masks=masks), "fake")
+        session.update(replace(fake_result(image.rgb, LOOSE), masks=masks), "fake")
         assert same(parse(to_bytes(kept(session))).masks, masks)
 
 
@@ -420,7 +411,7 @@ def test_slider_of_work_that_was_taken_up_finds_the_candidates_again(
     assert len({count for stage, count in seen if stage != "done"}) == 1
     assert seen[-1][0] == "done"
     assert engine.decoded
-    session.update(result_of(session.image.rgb, LOOSE))
+    session.update(fake_result(session.image.rgb, LOOSE))
     assert taken_up.passing()[0] == session.passing()[0]
     assert taken_up.edits == session.edits
     decoded = engine.decoded
@@ -506,7 +497,7 @@ def test_fault_of_the_reader_is_not_blamed_on_the_archive(tmp_path: Path) -> Non
 def test_masks_that_another_machine_finds_nearly_the_same_keep_their_numbers(session: Session, tmp_path: Path) -> None:
     other = Session(session.image, "bob", tmp_path)
     other.take_up(work_of(parse(to_bytes(kept(session))), session.image))
-    result = result_of(session.image.rgb, LOOSE.replace(pred_iou_thresh=0.85))
+    result = fake_result(session.image.rgb, LOOSE.replace(pred_iou_thresh=0.85))
     found = result.candidates.rle.copy()
     # Each mask a pixel larger or smaller than it was where it comes from.
     for row in result.masks.candidate.tolist():

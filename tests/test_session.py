@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeEngine, FakeModel
+from fakes import fake_result
 
 from automask_ui.edits import Action, Edits
 from automask_ui.errors import OptionError, RunGoneError
 from automask_ui.images import LoadedImage
-from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
 from automask_ui.session import Difference, Session, ShowOnly
 
 RGB = np.zeros((37, 53, 3), np.uint8)
 LOOSE = GeneratorOptions(points_per_side=4, pred_iou_thresh=0.7, stability_score_thresh=0.0)
-
-
-def result_of(options: GeneratorOptions, rgb: np.ndarray = RGB) -> MaskResult:
-    steps = FakeEngine(FakeModel()).steps(rgb, options)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+result_of = partial(fake_result, RGB)
 
 
 @pytest.fixture

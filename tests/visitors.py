@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +119,12 @@ class Visitor:
         view: dict[str, Any] = self.output(event, "viewer", outputs)
         self.run = view["run"]
         return view
+
+
+@contextmanager
+def working(url: str, photo: Path) -> Iterator[Visitor]:
+    """A visitor with masks in ``photo``."""
+    with Visitor(url) as visitor:
+        visitor.open(photo)
+        visitor.find(model="bright", points_per_side=4)
+        yield visitor
