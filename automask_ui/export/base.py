@@ -31,6 +31,7 @@ __all__ = [
     "Found",
     "class_names",
     "safe_stem",
+    "stemmed",
     "unique_stems",
 ]
 
@@ -155,6 +156,11 @@ def unique_stems(items: Sequence[ExportItem]) -> list[str]:
         used.add(candidate.casefold())
         stems.append(candidate)
     return stems
+
+
+def stemmed(items: Sequence[ExportItem]) -> Iterator[tuple[str, ExportItem]]:
+    """Every item with a stem of its own, as in :func:`unique_stems`."""
+    return zip(unique_stems(items), items, strict=True)
 
 
 def class_names(items: Sequence[ExportItem]) -> list[str]:

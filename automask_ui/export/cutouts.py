@@ -14,7 +14,7 @@ import numpy as np
 from automask_ui import rle as rle_codec
 from automask_ui import table
 from automask_ui.errors import ExportError
-from automask_ui.export.base import Exporter, ExportItem, Found, unique_stems
+from automask_ui.export.base import Exporter, ExportItem, Found, stemmed
 from automask_ui.export.files import png_bytes, read_pixels, zip_add
 from automask_ui.labels import clean_text
 from automask_ui.rle import Rle
@@ -63,7 +63,7 @@ def placed(rgba: np.ndarray, left: int, top: int, image: np.ndarray) -> Rle:
 
 def _write(tight: bool, items: Sequence[ExportItem], file: BinaryIO) -> None:
     with zipfile.ZipFile(file, "w") as archive:
-        for stem, item in zip(unique_stems(items), items, strict=True):
+        for stem, item in stemmed(items):
             rows: list[list[table.Value]] = []
             for (id_, _, mask), label in zip(item.rows(), item.labels, strict=True):
                 rgba, (left, top) = cutout(item.image, mask.rle, tight=tight)
@@ -74,7 +74,7 @@ def _write(tight: bool, items: Sequence[ExportItem], file: BinaryIO) -> None:
 
 def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
     with zipfile.ZipFile(file) as archive:
-        for stem, item in zip(unique_stems(items), items, strict=True):
+        for stem, item in stemmed(items):
             rows = csv.DictReader(io.StringIO(archive.read(f"{stem}/cutouts.csv").decode("utf-8-sig"), newline=""))
             yield (
                 placed(

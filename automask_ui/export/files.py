@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from automask_ui.errors import ExportError
-from automask_ui.export.base import ExportItem, Found, unique_stems
+from automask_ui.export.base import ExportItem, Found, stemmed
 
 __all__ = [
     "jpeg_bytes",
@@ -41,7 +41,7 @@ def zipped_pictures(
         if len(items) == 1:
             return write_one(items[0], file)
         with zipfile.ZipFile(file, "w") as archive:
-            for stem, item in zip(unique_stems(items), items, strict=True):
+            for stem, item in stemmed(items):
                 buffer = io.BytesIO()
                 write_one(item, buffer)
                 zip_add(archive, f"{stem}.{extension}", buffer.getvalue())
@@ -51,7 +51,7 @@ def zipped_pictures(
             yield read_one(file, items[0])
             return
         with zipfile.ZipFile(file) as archive:
-            for stem, item in zip(unique_stems(items), items, strict=True):
+            for stem, item in stemmed(items):
                 yield read_one(io.BytesIO(archive.read(f"{stem}.{extension}")), item)
 
     # Keyword arguments for the format's row.

@@ -14,7 +14,7 @@ from PIL import Image
 from automask_ui import rle as rle_codec
 from automask_ui import table
 from automask_ui.errors import ExportError
-from automask_ui.export.base import HIDES, Exporter, ExportItem, Found, unique_stems
+from automask_ui.export.base import HIDES, Exporter, ExportItem, Found, stemmed
 from automask_ui.export.files import png_bytes, read_pixels, zip_add
 from automask_ui.labels import clean_text
 from automask_ui.masks import MaskSet
@@ -84,7 +84,7 @@ def _hidden_csv(item: ExportItem, flat: np.ndarray) -> str:
 
 def _write(order: Order, items: Sequence[ExportItem], file: BinaryIO) -> None:
     with zipfile.ZipFile(file, "w") as archive:
-        for stem, item in zip(unique_stems(items), items, strict=True):
+        for stem, item in stemmed(items):
             flat = _flat(order, item)
             extension, data = _picture(flat)
             zip_add(archive, f"{stem}.{extension}", data, packed=True)
@@ -94,7 +94,7 @@ def _write(order: Order, items: Sequence[ExportItem], file: BinaryIO) -> None:
 def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
     with zipfile.ZipFile(file) as archive:
         names = set(archive.namelist())
-        for stem, item in zip(unique_stems(items), items, strict=True):
+        for stem, item in stemmed(items):
             pixels = read_pixels(archive.read(f"{stem}.png" if f"{stem}.png" in names else f"{stem}.tif"))
             yield (pixels == id_ for id_ in item.ids)
 

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from automask_ui import rle as rle_codec
-from automask_ui.export.base import Exporter, ExportItem, Found, unique_stems
+from automask_ui.export.base import Exporter, ExportItem, Found, stemmed
 from automask_ui.export.files import jpeg_bytes, png_bytes, read_json, read_pixels, write_json, zip_add
 from automask_ui.geometry import contours
 from automask_ui.rle import Rle
@@ -66,7 +66,7 @@ def to_labelme(item: ExportItem, image_path: str, shapes: Shapes = polygon_shape
 
 def _write(shapes: Shapes, items: Sequence[ExportItem], file: BinaryIO) -> None:
     with zipfile.ZipFile(file, "w") as archive:
-        for stem, item in zip(unique_stems(items), items, strict=True):
+        for stem, item in stemmed(items):
             zip_add(archive, f"{stem}.jpg", jpeg_bytes(item.image), packed=True)
             document = io.BytesIO()
             write_json(to_labelme(item, f"{stem}.jpg", shapes), document)
@@ -75,7 +75,7 @@ def _write(shapes: Shapes, items: Sequence[ExportItem], file: BinaryIO) -> None:
 
 def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
     with zipfile.ZipFile(file) as archive:
-        for stem, item in zip(unique_stems(items), items, strict=True):
+        for stem, item in stemmed(items):
             document = read_json(io.BytesIO(archive.read(f"{stem}.json")))
             found: dict[int, list[Rle]] = {}
             for shape in document["shapes"]:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from automask_ui import rle as rle_codec
-from automask_ui.export.base import Exporter, ExportItem, Found, unique_stems
+from automask_ui.export.base import Exporter, ExportItem, Found, stemmed, unique_stems
 from automask_ui.export.files import png_bytes, read_pixels, zip_add
 from automask_ui.labels import clean_text
 from automask_ui.rle import Rle
@@ -67,7 +67,7 @@ def _black_and_white(rle: Rle) -> np.ndarray:
 
 def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
     with zipfile.ZipFile(file, "w") as archive:
-        for stem, item in zip(unique_stems(items), items, strict=True):
+        for stem, item in stemmed(items):
             for id_, rle in zip(item.ids, item.masks.rle, strict=True):
                 zip_add(archive, f"{stem}/{id_}.png", png_bytes(_black_and_white(rle)), packed=True)
             zip_add(archive, f"{stem}/metadata.csv", metadata_csv(item).encode())

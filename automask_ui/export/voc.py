@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from automask_ui.errors import ExportError
-from automask_ui.export.base import HIDES, Exporter, ExportItem, Found, class_names, unique_stems
+from automask_ui.export.base import HIDES, Exporter, ExportItem, Found, class_names, stemmed, unique_stems
 from automask_ui.export.files import jpeg_bytes, png_bytes, read_pixels, zip_add
 from automask_ui.export.labelmap import flatten, smallest_on_top
 
@@ -76,7 +76,7 @@ def _colour_list(names: Sequence[str]) -> str:
 def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
     names = class_names(items)
     with zipfile.ZipFile(file) as archive:
-        for stem, item in zip(unique_stems(items), items, strict=True):
+        for stem, item in stemmed(items):
             objects = read_pixels(archive.read(f"SegmentationObject/{stem}.png"))
             classes = read_pixels(archive.read(f"SegmentationClass/{stem}.png"))
             if not np.array_equal(_classes_of(item, names)[objects], classes):

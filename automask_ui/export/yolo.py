@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from automask_ui import rle as rle_codec
-from automask_ui.export.base import ADDS, Exporter, ExportItem, Found, class_names, unique_stems
+from automask_ui.export.base import ADDS, Exporter, ExportItem, Found, class_names, stemmed
 from automask_ui.export.files import jpeg_bytes, zip_add
 from automask_ui.geometry import one_contour
 from automask_ui.rle import Rle
@@ -58,14 +58,14 @@ def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
         # JSON strings are YAML strings.
         listed = "".join(f"  {index}: {json.dumps(name, ensure_ascii=False)}\n" for index, name in enumerate(names))
         zip_add(archive, "data.yaml", f"train: images\nval: images\nnames:\n{listed}".encode())
-        for stem, item in zip(unique_stems(items), items, strict=True):
+        for stem, item in stemmed(items):
             zip_add(archive, f"images/{stem}.jpg", jpeg_bytes(item.image), packed=True)
             zip_add(archive, f"labels/{stem}.txt", "".join(_lines(item, classes)).encode())
 
 
 def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
     with zipfile.ZipFile(file) as archive:
-        for stem, item in zip(unique_stems(items), items, strict=True):
+        for stem, item in stemmed(items):
             lines = io.StringIO(archive.read(f"labels/{stem}.txt").decode())
             yield (_painted(line, item.size_hw) for line in lines)
 
