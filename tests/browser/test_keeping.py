@@ -148,6 +148,72 @@ def test_queue_from_drop_to_dataset(visit: Callable[..., Any], photos: list[Path
     page.locator("#queue").wait_for(state="hidden")
 
 
+def table(page: Any) -> list[list[str]]:
+    """The list of pictures, as it reads."""
+    rows = page.locator("#queue tbody tr").all()
+    return [[cell.inner_text() for cell in row.locator("td").all()] for row in rows]
+
+
+def labels(page: Any, name: str) -> None:
+    """Give the first mask of the table a class."""
+    page.locator("#viewer .body .row").first.click()
+    page.keyboard.press("l")
+    page.keyboard.type(name)
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        "name => [...document.querySelectorAll('#viewer .body .row')].some((row) => row.innerText.includes(name))",
+        arg=name,
+    )
+
+
+def test_queue_from_drop_over_a_reload_to_its_dataset_and_back(
+    visit: Callable[..., Any], photos: list[Path], tmp_path: Path
+) -> None:
+    page = visit()
+    brings(page, *photos)
+    reads(page, "^3 pictures", "#queue .line")
+    page.get_by_role("button", name="Find masks in all").click()
+    reads(page, r"^3 of 3 pictures · \d+ masks$", "#queue .line")
+    page.locator("#queue tbody button").nth(1).click()
+    reads(page, "^photo 2.png")
+    masks = reads(page, r"^\d+ masks", "#viewer .totals").split(" · ")[0]
+    labels(page, "cat")
+    page.wait_for_timeout(500)
+    before = table(page)
+
+    page.reload()
+    reads(page, r"^3 pictures are back: \d+ masks\.$", "#queue .line")
+    reads(page, "^photo 2.png is back as you left it")
+    edited = [[*row[:1], "edited", *row[2:]] if place == 1 else row for place, row in enumerate(before)]
+    assert table(page) == edited
+    assert page.locator("#queue tr.open").inner_text().startswith("photo 2.png")
+    reads(page, f"^{masks} · 1 labelled", "#viewer .totals")
+    assert "cat" in page.locator("#viewer .body .row").first.inner_text()
+    page.locator("#queue tbody button").nth(0).click()
+    reads(page, "^photo 1.png")
+    page.locator("#queue select").select_option("masks")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download all").click()
+    archive = tmp_path / download.value.suggested_filename
+    download.value.save_as(archive)
+    reads(page, "all exact", "#queue .line")
+
+    other = visit()
+    brings(other, archive)
+    reads(other, r"^3 pictures are back: \d+ masks\.$", "#queue .line")
+    assert table(other) == edited
+    assert other.locator("#queue .thumb[src]").count() == 3
+    other.locator("#queue tbody button").nth(1).click()
+    reads(other, "^photo 2.png")
+    reads(other, f"^{masks} · 1 labelled", "#viewer .totals")
+    assert "cat" in other.locator("#viewer .body .row").first.inner_text()
+    other.get_by_role("button", name="Close this list").click()
+    other.locator("#queue").wait_for(state="hidden")
+    other.reload()
+    reads(other, "^photo 2.png is back as you left it")
+    assert not other.locator("#queue").is_visible()
+
+
 def test_archive_of_pictures_dropped_on_the_picture(
     visit: Callable[..., Any], photos: list[Path], tmp_path: Path
 ) -> None:

@@ -130,7 +130,7 @@ def test_dropped_dataset_is_the_queue(
     board = board_of(arrival)
     assert rows(board) == rows(work)
     masks = sum(item.masks or 0 for item in work.items)
-    assert board.line == f"3 pictures are back as you left them: {masks} masks."
+    assert board.line == f"3 pictures are back: {masks} masks."
     assert (board.running, board.fraction, board.open, board.failed) == (False, 1.0, None, False)
     for index in range(3):
         assert opened(arrivals, service, BOB, index) == opened(arrivals, service, ANN, index)
@@ -207,7 +207,7 @@ def test_one_photo_of_a_dataset_that_waits(
     assert rows(board) == rows(work)[2:]
     masks = work.items[2].masks
     assert board.line == (
-        f"1 picture is back as you left it: {masks} masks. "
+        f"1 picture is back: {masks} masks. "
         "2 are left out, since their photos were not there: 1.png, 2.png."
     )
 
