@@ -200,6 +200,7 @@ class _Sessions:
         self._store, self._models = store, models
 
     def mark(self, owner: str) -> _Mark | None:
+        """Run, edits, what is shown, and the result."""
         session = self._store.peek(owner)
         if session is None:
             return None
@@ -207,6 +208,7 @@ class _Sessions:
         return session.run, session.version, session.show, None if result is None else weakref.ref(result)
 
     def write(self, owner: str, path: Path, most: int) -> None:
+        """Write the archive, beside ``path`` first."""
         session = self._store.peek(owner)
         files = {} if session is None else extras(session, self._models)
         if sum(map(len, files.values())) > most:

@@ -112,6 +112,7 @@ class _InFolder:
         self.name = folder.name
 
     def read(self, place: str, most: int) -> bytes:
+        """The file at ``place``."""
         try:
             with (self._folder / place).open("rb") as file:
                 data = file.read(most + 1)
@@ -131,6 +132,7 @@ class _InArchive:
         self._entries = {entry.filename: entry for entry in archive.files}
 
     def read(self, place: str, most: int) -> bytes:
+        """The entry called ``place``."""
         if place not in self._entries:
             raise ArchiveError(f"{place} is missing in {self.name}. Copy or download it again.")
         return self._archive.read(self._entries[place], most)

@@ -15,6 +15,7 @@ from automask_ui.masks import MaskResult, Verdict
 from automask_ui.options import checked_options
 from automask_ui.service import Service
 from automask_ui.ui.errors import friendly
+from automask_ui.ui.upload import photo_at
 
 __all__ = ["find_masks_endpoint"]
 
@@ -73,7 +74,9 @@ def _answers(service: Service, image: object, model: object, values: dict[str, A
         )
     options = checked_options(values)
     began = time.monotonic()
-    run = service.find_alone(load_image(_uploaded(image)), model if isinstance(model, str) else repr(model), options)
+    run = service.find_alone(
+        load_image(photo_at(_uploaded(image))), model if isinstance(model, str) else repr(model), options
+    )
     while True:
         try:
             progress = next(run)

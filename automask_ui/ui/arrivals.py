@@ -23,6 +23,7 @@ from automask_ui.ui.handlers import Handlers, Screen, Visitor
 from automask_ui.ui.queue_lines import photos_line
 from automask_ui.ui.queues import Queues
 from automask_ui.ui.status import status
+from automask_ui.ui.upload import photo_at
 
 __all__ = ["Arrival", "Arrivals"]
 
@@ -75,11 +76,11 @@ class Arrivals:
         self.queues.keep(visitor.owner)
         waiting = self._waiting.pop(visitor.owner, None)
         if waiting is None or not path:
-            return self._beside(visitor, Arrival(self._handlers.open(visitor, path)))
+            return self._beside(visitor, Arrival(self._handlers.open(visitor, path and str(photo_at(path)))))
         if isinstance(waiting, Path):
             return self._take_up_queue(visitor, waiting, [Path(path)])
         try:
-            return self._take_up(visitor, waiting, load_image(path))
+            return self._take_up(visitor, waiting, load_image(photo_at(path)))
         except ResumeError as error:
             raise ResumeError(f"{error} To work on it by itself, drop it once more.") from error
 
@@ -131,7 +132,7 @@ class Arrivals:
         if photo is not None:
             return self._take_up(visitor, saved, load_image(photo, name=saved.image.name))
         if others:
-            return self._take_up(visitor, saved, load_image(others[0]))
+            return self._take_up(visitor, saved, load_image(photo_at(others[0])))
         if (here := self._open_photo(visitor, saved)) is not None:
             return self._take_up(visitor, saved, here)
         self._waiting[visitor.owner] = saved

@@ -85,7 +85,8 @@ def launch_options(service: Service | None = None) -> dict[str, Any]:
         # In the head, so that it is there before the first event.
         "head": f"<script>{(HERE / 'stream.js').read_text(encoding='utf-8')}</script>",
         "i18n": I18N,
-        "max_file_size": "100mb",
+        # Of an archive with many pictures; photos are bounded where they are opened.
+        "max_file_size": "1gb",
         "run_history": False,
         "enable_monitoring": False,
         "show_error": False,

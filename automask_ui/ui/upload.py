@@ -1,10 +1,31 @@
-"""Gradio's image upload, without its opening of the file."""
+"""Gradio's image upload, without its opening of the file; and how large an uploaded photo may be."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import gradio as gr
 
-__all__ = ["UploadImage"]
+from automask_ui.errors import ImageTooLargeError
+
+__all__ = ["UploadImage", "photo_at"]
+
+MAX_PHOTO_BYTES = 100 * 1024**2  # of one photo's file, which is read as a whole; archives may be larger
+
+
+def photo_at(path: str | Path) -> Path:
+    """``path``, if the file there is not too large for a photo.
+
+    Raises:
+        ImageTooLargeError: it is.
+    """
+    path = Path(path)
+    if path.is_file() and (size := path.stat().st_size) > MAX_PHOTO_BYTES:
+        raise ImageTooLargeError(
+            f"{path.name} has {size / 1e6:,.0f} MB, but a photo may have {MAX_PHOTO_BYTES / 1e6:,.0f} MB here. Save it "
+            "as JPEG or PNG, or make it smaller."
+        )
+    return path
 
 
 class UploadImage(gr.Image):

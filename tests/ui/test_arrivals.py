@@ -13,11 +13,12 @@ from fakes import FakeEngine, FakeModel, fake_models
 from PIL import Image
 
 from automask_ui.autosave import Autosave
-from automask_ui.errors import ArchiveError, ResumeError, UnreadableImageError
+from automask_ui.errors import ArchiveError, ImageTooLargeError, ResumeError, UnreadableImageError
 from automask_ui.options import GeneratorOptions
 from automask_ui.saved import NAME
 from automask_ui.service import Service
 from automask_ui.session import Session, ShowOnly
+from automask_ui.ui import upload
 from automask_ui.ui.arrivals import Arrival, Arrivals
 from automask_ui.ui.controls import CUSTOM, controls_of, preset_values
 from automask_ui.ui.handlers import Handlers, Screen, Visitor
@@ -249,3 +250,13 @@ def test_spoilt_kept_work_is_thrown_away(
     assert text(visits[-1]) == "Drop a photo to begin, or try a sample."
     assert "cannot be taken up" in caplog.text
     assert not path.exists()
+
+
+def test_huge_file_is_no_photo(
+    arrivals: Arrivals, service: Service, document: str, photo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "MAX_PHOTO_BYTES", Path(photo).stat().st_size - 1)
+    for bring in (lambda: arrivals.open(BOB, photo), lambda: arrivals.bring(BOB, [document, photo])):
+        with pytest.raises(ImageTooLargeError, match=r"photo\.png has 0 MB, but a photo may have"):
+            bring()
+    assert service.store.peek("bob") is None

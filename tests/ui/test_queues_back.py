@@ -207,8 +207,7 @@ def test_one_photo_of_a_dataset_that_waits(
     assert rows(board) == rows(work)[2:]
     masks = work.items[2].masks
     assert board.line == (
-        f"1 picture is back: {masks} masks. "
-        "2 are left out, since their photos were not there: 1.png, 2.png."
+        f"1 picture is back: {masks} masks. 2 are left out, since their photos were not there: 1.png, 2.png."
     )
 
 
