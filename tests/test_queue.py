@@ -195,6 +195,25 @@ def test_stop_in_the_middle_and_go_on(queue: Queue) -> None:
     assert halting.seen == 4  # the first picture was not looked at again
 
 
+def test_picture_that_is_edited_while_it_is_looked_at_stays_edited(queue: Queue) -> None:
+    queue.start(FakeEngine().steps, JOB, MODEL)
+    wait(queue)
+    session = edit(queue, 0)
+    mine = queue.edited(0)
+    assert mine is not None
+    halting = Halting(1)
+    queue.start(halting.steps, Job(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), MODEL)
+    assert halting.is_there.wait(PATIENCE)
+    index = next(index for index, item in enumerate(queue.items) if item.state == "running")
+    queue.keep(index, mine)
+    kept = queue.items[index]
+    halting.goes_on.set()
+    wait(queue)
+    assert queue.items[index] == kept
+    assert queue.saved(index) is mine
+    assert session.edits == mine.edits
+
+
 def test_other_settings_do_everything_again_but_edited_pictures(queue: Queue) -> None:
     queue.start(FakeEngine().steps, JOB, MODEL)
     wait(queue)

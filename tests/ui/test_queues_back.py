@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -229,6 +230,26 @@ def test_model_that_is_not_here(arrivals: Arrivals, service: Service, work: Boar
     status = arrivals.open_item(BOB, {"index": 1}).screen.status
     assert status is not None
     assert "Its model fake is not here" in status["text"]
+
+
+def test_model_is_known_by_its_file(
+    arrivals: Arrivals, service: Service, engine: FakeEngine, files: list[str], tmp_path: Path
+) -> None:
+    weights = tmp_path / "weights.pth"
+    weights.write_bytes(b"weights")
+    service.models["fake"] = replace(service.models["fake"], path=weights)
+    arrivals.bring(ANN, files)
+    *_, done = arrivals.queues.start(ANN, CONTROLS)
+    path, _ = arrivals.queues.save(ANN, {"format": "masks"})
+    download, decoded = str(path.rename(tmp_path / "download.zip")), engine.decoded
+    arrivals.bring(BOB, [download])
+    assert rows(list(arrivals.queues.start(BOB, CONTROLS))[-1]) == rows(done)
+    assert engine.decoded == decoded
+    # Other weights under the same name find other masks.
+    weights.write_bytes(b"other weights")
+    arrivals.bring(BOB, [download])
+    list(arrivals.queues.start(BOB, CONTROLS))
+    assert engine.decoded == 2 * decoded
 
 
 def test_refusals_leave_the_earlier_queue(
