@@ -22,7 +22,7 @@ from automask_ui.saved import NAME, to_bytes
 
 __all__ = ["MAX_PHOTOS_BYTES", "QueueFolder", "carried"]
 
-MAX_PHOTOS_BYTES = 64 * 1024**2  # of all photos that go along in an archive; larger ones are dropped beside it
+MAX_PHOTOS_BYTES = 256 * 1024**2  # of all photos that go along in an archive; larger ones are dropped beside it
 
 
 def carried(queue: Queue) -> Iterator[tuple[str, bytes]]:
