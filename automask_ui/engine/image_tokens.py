@@ -1,161 +1,273 @@
-"""Attention between a point's few tokens and the picture's thousands, with the projections folded into the few.
+"""The image tokens of many points of one picture, never written down: only what is asked of them is computed.
 
-Upstream projects the image tokens anew for every point, though a point has only seven tokens of its own. With tokens
-``x``, image tokens ``Y`` and their positional code ``P``, head ``h``,
+The transformer changes a point's thousands of image tokens in every block: each takes up a weighted sum of a few
+vectors, and is normalised. So after some blocks, a point's N image tokens of width C are
 
-* token to image, scores: ``(W_q x)_h · W_k,h (Y + P) = (W_k,hᵀ (W_q x)_h) · Y + (W_q x)_h · W_k,h P``; the bias of
-  ``W_k`` adds the same to every score of a token, which the softmax cancels;
-* token to image, output: ``softmax(S) (W_v,h Y) = W_v,h (softmax(S) Y)``: pool first, project seven vectors after;
-* image to token: ``W_q`` folds into the keys and ``W_out`` into the values, with its bias shared among the heads, whose
-  weights each sum to one.
+    K = s ∘ X + Uᵀ V
 
-A point's image tokens change in every layer, and a CPU's cache holds those of a few points. So a layer's taking up and
-the next one's gathering are one sweep: a point's image tokens take up, are normalised and gathered from before the next
-point's.
+with ``X`` (N×C) the same for all points of the picture; ``s`` (N) what the normalisations left of it; ``U`` (R×N) the
+weights of all that was taken up; ``V`` (R×C) the few vectors themselves. Whatever is asked of the image tokens follows
+from that, with the projections ``W`` of upstream's attentions folded into the few:
+
+* scores of a token ``t`` of width d: ``t · W K = s ∘ (t · W X) + (t W Vᵀ) U``, and ``W X`` is shared by all points;
+* what a token gathers with weights ``p``: ``W (p · K) = (p ∘ s) · W X + W ((p Uᵀ) V)``;
+* the variance of a layer norm, where X and V have mean 0 over their width:
+  ``|K|² = s² ∘ |X|² + Σ_r U ∘ (2 s ∘ (V Xᵀ) + (V Vᵀ) U)``, and V's dot products with X are again ``v · W X``, W X
+  shared, since V came from tokens of width d through one projection;
+* a layer norm then divides s and U by the standard deviation, multiplies X and V by its weight, and its bias is one
+  more vector that every image token takes up once.
+
+Biases that add the same to every score of a softmax are left out.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from segment_anything.modeling.transformer import Attention, TwoWayAttentionBlock
-from torch import Tensor
+from segment_anything.modeling.transformer import Attention, TwoWayTransformer
+from torch import Tensor, nn
 
 from automask_ui.engine.scratch import Scratch
 
-__all__ = ["Gathering", "TakingUp", "gather", "heads_first", "products", "scaled_heads", "sweep"]
+__all__ = ["ImageTokens", "Projected", "SharedTokens"]
+
+# Rows of the grid of image tokens to what a layer makes of them, B×n×D, valid until the next.
+Projected = Callable[[slice], Tensor]
 
 
 @dataclass(frozen=True)
-class Scores:
-    """What the scores of a point's tokens with image tokens ``Y`` are made of: ``tokens · position + folded · Y``."""
+class _Sight:
+    """One attention's keys (or queries) of the image tokens, as far as all points share them."""
 
-    tokens: Tensor  # B×H×T×d float32
-    position: Tensor  # H×d×N: what does not depend on the point
-    folded: Tensor | None = None  # B×HT×C: the tokens with Y's projection; none where ``position`` says it all
+    scaled: Tensor | None  # H×d×N: of X; a point multiplies it by s
+    fixed: Tensor  # H×d×N: of the positional code; of X too, where no point has changed anything yet
+    weight: Tensor  # H×d×C: folds into the tokens what they have in common with V
 
     @classmethod
-    def folding(cls, tokens: Tensor, weight: Tensor, position: Tensor) -> Scores:
-        """Scores with image tokens that ``weight`` (Hd×C) would project."""
-        folded = torch.einsum("bhtd,hdc->bhtc", tokens, _by_head(weight, tokens.shape[1]))
-        return cls(tokens, position, folded.flatten(1, 2).to(position.dtype))
-
-    def of(self, keys: Tensor, points: slice, scratch: Scratch) -> Tensor:
-        """B×H×T×N scores with those points' image tokens (B×N×C); valid until the next."""
-        tokens = self.tokens[points]
-        scores = products(tokens, self.position, scratch).transpose(0, 1)
-        if self.folded is None:
-            return scores
-        if len(tokens) > 1:
-            scores = scratch.take("scores", scores.shape, scores).copy_(scores)
-        scores.view(len(tokens), -1, scores.shape[3]).baddbmm_(self.folded[points], keys.transpose(1, 2))
-        return scores
+    def of(cls, linear: nn.Linear, heads: int, shared: Tensor, position: Tensor, changed: bool, biased: bool) -> _Sight:
+        """The projection ``linear`` of shared tokens (N×C) and their positional code (N×C)."""
+        bias = linear.bias if biased else None
+        scaled = _by_head(linear.weight @ shared.T, heads)
+        fixed = _by_head(nn.functional.linear(position, linear.weight, bias).T, heads)
+        weight = _by_head(linear.weight, heads)
+        return cls(scaled, fixed, weight) if changed else cls(None, fixed + scaled, weight)
 
 
-class Gathering:
-    """Tokens that gather from image tokens, some points after others."""
+@dataclass(frozen=True)
+class _Layer:
+    """What all points of a picture share in one block; ``X`` is its shared part of the image tokens."""
 
-    def __init__(self, attention: Attention, queries: Tensor, position: Tensor) -> None:
-        self._attention = attention
-        tokens = scaled_heads(attention, attention.q_proj(queries))
-        self._scores = Scores.folding(tokens, attention.k_proj.weight, position)
-        self._pooled: list[Tensor] = []
-
-    def add(self, keys: Tensor, points: slice, scratch: Scratch) -> None:
-        """Gather from those points' image tokens (B×N×C), which follow on the points before."""
-        weights = scratch.softmax(self._scores.of(keys, points, scratch).flatten(1, 2), dim=2)
-        self._pooled.append((weights @ keys).float())
-
-    def result(self) -> Tensor:
-        """What the tokens gathered, B×T×C, projected."""
-        attention, tokens = self._attention, self._scores.tokens
-        pooled = torch.cat(self._pooled).unflatten(1, tokens.shape[1:3])  # B×H×T×C
-        values = torch.einsum("bhtc,hdc->bhtd", pooled, _by_head(attention.v_proj.weight, attention.num_heads))
-        return attention.out_proj(values.transpose(1, 2).flatten(2) + attention.v_proj.bias)
+    to_image: _Sight  # the keys of the attention from tokens to image
+    values: Tensor  # H×N×d: its values of X
+    from_image: _Sight | None  # the queries of the attention from image to tokens; none after the last block
+    likeness: Sequence[Tensor] = ()  # for this and each earlier block, H×d×N: dot products of what is taken up with X
+    constants: Sequence[Tensor] = ()  # for each earlier block, N: dot products of its norm's bias with X
+    power: Tensor | None = None  # N: mean square of X over its width
 
 
-class TakingUp:
-    """What image tokens take up from the tokens of their point at the end of a block, and the normalisation after it.
+class SharedTokens:
+    """What all points of a picture have in common.
 
     Args:
-        block: the block; its attention from image to token is used.
-        queries: B×T×C, the points' tokens after the block.
-        point_tokens: B×T×C, what they were at first.
-        position: H×d×N, queries of the image tokens as far as they do not depend on the point.
-        shared: N×C, the image tokens before, where they are the same for all points and ``position`` holds their
-            queries whole.
+        transformer: the mask decoder's.
+        image_tokens: N×C float32, before the first block.
+        position: N×C float32, their positional code.
+        dtype: type of the large products.
     """
 
     def __init__(
-        self,
-        block: TwoWayAttentionBlock,
-        queries: Tensor,
-        point_tokens: Tensor,
-        position: Tensor,
-        shared: Tensor | None = None,
+        self, transformer: TwoWayTransformer, image_tokens: Tensor, position: Tensor, dtype: torch.dtype
     ) -> None:
-        back = block.cross_attn_image_to_token
-        tokens = scaled_heads(back, back.k_proj(queries + point_tokens))
-        folding = shared is None
-        self._scores = Scores.folding(tokens, back.q_proj.weight, position) if folding else Scores(tokens, position)
-        values = torch.einsum(
-            "bhtd,hdc->bhtc",
-            _heads_of_batch(back.v_proj(queries), back.num_heads),
-            _by_head(back.out_proj.weight.T, back.num_heads),
-        )
-        self._values = (values + back.out_proj.bias / back.num_heads).flatten(1, 2).to(position.dtype)  # B×HT×C
+        self.dtype = dtype
+        self.layers: list[_Layer] = []
+        shared, width = image_tokens, image_tokens.shape[1]
+        factors: list[Tensor] = []  # for each block, H×d×C: takes what a head offers to what image tokens take up
+        constants: list[Tensor] = []  # for each block, C: its norm's bias
+        for block in transformer.layers:
+            there, back = block.cross_attn_token_to_image, block.cross_attn_image_to_token
+            changed = bool(self.layers)
+            to_image, values = self._seen(there, shared, position, changed)
+            from_image = _Sight.of(back.q_proj, back.num_heads, shared, position, changed, biased=True)
+            factors.append(_by_head(back.out_proj.weight.T, back.num_heads))
+            if changed:
+                constants[-1] = constants[-1] + back.out_proj.bias
+            else:
+                shared = shared + back.out_proj.bias
+            shared, *constants = (_centred(x) for x in (shared, *constants))
+            likeness = [self._own(_centred(factor) @ (shared.T / width)) for factor in factors]
+            dots = [self._own(shared @ constant / width) for constant in constants]
+            power = shared.square().mean(dim=1)
+            self.layers.append(_Layer(to_image, values, self._sight(from_image), likeness, dots, power))
+            shared = shared * block.norm4.weight
+            factors = [_centred(factor) * block.norm4.weight for factor in factors]
+            constants = [*(constant * block.norm4.weight for constant in constants), block.norm4.bias]
+        self.last = _Layer(*self._seen(transformer.final_attn_token_to_image, shared, position, True), None)
+        self.tokens = self._own(shared)  # N×C: X after the last block
+
+    def _seen(self, attention: Attention, shared: Tensor, position: Tensor, changed: bool) -> tuple[_Sight, Tensor]:
+        keys = _Sight.of(attention.k_proj, attention.num_heads, shared, position, changed, biased=False)
+        values = _by_head((shared @ attention.v_proj.weight.T).T, attention.num_heads).transpose(1, 2)
+        return self._sight(keys), self._own(values)
+
+    def _sight(self, sight: _Sight) -> _Sight:
+        scaled = None if sight.scaled is None else self._own(sight.scaled)
+        return _Sight(scaled, self._own(sight.fixed), sight.weight)
+
+    def _own(self, x: Tensor) -> Tensor:
+        return x.to(self.dtype).contiguous()
+
+
+class ImageTokens:
+    """The image tokens of B points; valid until the same thread makes others.
+
+    Args:
+        shared: what the points have in common.
+        batch: B.
+        tokens: how many tokens a point has of its own.
+        scratch: memory to work in.
+    """
+
+    def __init__(self, shared: SharedTokens, batch: int, tokens: int, scratch: Scratch) -> None:
         self._shared = shared
-        self._norm = block.norm4
+        self._scratch = scratch
+        count, width = shared.tokens.shape
+        rows = sum(len(layer.from_image.fixed) * tokens + 1 for layer in shared.layers if layer.from_image)
+        self._scale = shared.tokens.new_ones(batch, count, dtype=torch.float32)  # s
+        self._weights = scratch.take("weights", (batch, rows, count), shared.tokens)  # U
+        self._vectors = self._scale.new_empty(batch, 0, width)  # V
+        self._offers: list[Tensor] = []  # for each block, B×H×T×d: what its tokens offer to image tokens
 
-    def into(self, keys: Tensor, points: slice, scratch: Scratch) -> None:
-        """Update those points' image tokens (B×N×C), in place."""
-        weights = scratch.softmax(self._scores.of(keys, points, scratch), dim=2).flatten(1, 2)
-        before = keys if self._shared is None else self._shared.expand_as(keys)
-        torch.baddbmm(before, weights.transpose(1, 2), self._values[points], out=keys)
-        scratch.layer_norm_(keys, self._norm)
+    @property
+    def _taken(self) -> Tensor:
+        """The rows of U that are in use: B×R×N."""
+        return self._weights[:, : self._vectors.shape[1]]
+
+    def gather(self, layer: _Layer, attention: Attention, queries: Tensor) -> Tensor:
+        """What ``queries`` (B×T×C) gather from the image tokens: B×T×C, projected."""
+        heads, scratch = attention.num_heads, self._scratch
+        scores = self._scores(layer.to_image, _scaled_heads(attention, attention.q_proj(queries)))
+        weights = scratch.softmax(scores, dim=3)
+        by_head = weights.transpose(0, 1)  # H×B×T×N
+        if layer.to_image.scaled is not None:
+            scaled = scratch.take("products", by_head.shape, by_head)
+            by_head = torch.mul(by_head, self._scale.to(weights.dtype)[:, None], out=scaled)
+        values = (by_head.flatten(1, 2) @ layer.values).float().unflatten(1, queries.shape[:2]).transpose(0, 1)
+        if self._vectors.shape[1]:
+            shares = (weights.flatten(1, 2) @ self._taken.transpose(1, 2)).float()  # B×HT×R
+            pooled = (shares @ self._vectors).unflatten(1, weights.shape[1:3])
+            values = values + torch.einsum("bhtc,hdc->bhtd", pooled, _by_head(attention.v_proj.weight, heads))
+        return attention.out_proj(values.transpose(1, 2).flatten(2) + attention.v_proj.bias)
+
+    def take_up(self, layer: _Layer, attention: Attention, norm: nn.LayerNorm, keys: Tensor, offers: Tensor) -> None:
+        """Image tokens take up from their point's tokens what ``offers`` (B×T×C) they have, and are normalised.
+
+        ``keys`` (B×T×C) are those tokens as the attention sees them.
+        """
+        assert layer.from_image is not None
+        scores = self._scores(layer.from_image, _scaled_heads(attention, attention.k_proj(keys)))
+        offered = _heads_of_batch(attention.v_proj(offers), attention.num_heads)
+        vectors = torch.einsum("bhtd,hdc->bhtc", offered, _by_head(attention.out_proj.weight.T, attention.num_heads))
+        if self._vectors.shape[1]:
+            # The last row is the bias of the norm before, which every image token takes up once, like this bias.
+            self._vectors[:, -1] += attention.out_proj.bias
+        taken = self._vectors.shape[1]
+        self._vectors = torch.cat([self._vectors, vectors.flatten(1, 2)], dim=1)
+        self._offers.append(offered)
+        self._weights[:, taken : self._vectors.shape[1]] = self._scratch.softmax(scores, dim=2).flatten(1, 2)
+        self._normalise(layer, norm)
+
+    def through(self, weight: Tensor, bias: Tensor, shared: Tensor, shown_hw: tuple[int, int]) -> Projected:
+        """What the linear layer of ``weight`` (C×D) and ``bias`` makes of the image tokens.
+
+        Args:
+            weight, bias: the layer's.
+            shared: h×w×D, what the weight makes of X, on the grid of image tokens.
+            shown_hw: the part of that grid that is asked for.
+        """
+        grid = shared.shape[:2]
+        scale = self._scale.to(shared.dtype).unflatten(1, grid)[:, :, : shown_hw[1], None]
+        weights = self._taken.unflatten(2, grid)[..., : shown_hw[1]]
+        vectors = (self._vectors @ weight.float()).to(shared.dtype)
+
+        def project(rows: slice) -> Tensor:
+            part = shared[rows, : shown_hw[1]]
+            tokens = self._scratch.take("tokens", (len(scale), *part.shape), shared)
+            torch.addcmul(bias, scale[:, rows], part, out=tokens)
+            return tokens.flatten(1, 2).baddbmm_(weights[:, :, rows].flatten(2).transpose(1, 2), vectors)
+
+        return project
+
+    def of(self, points: slice | Tensor) -> ImageTokens:
+        """The image tokens of some of the points."""
+        some = object.__new__(ImageTokens)
+        some._shared, some._scratch, some._offers = self._shared, self._scratch, []
+        some._scale, some._weights, some._vectors = self._scale[points], self._weights[points], self._vectors[points]
+        return some
+
+    def _scores(self, sight: _Sight, tokens: Tensor) -> Tensor:
+        """Scores B×H×T×N of tokens (B×H×T×d) with the image tokens; valid until the next."""
+        scratch, shape = self._scratch, (*tokens.shape[:3], sight.fixed.shape[2])
+        scores = scratch.take("scores", shape, sight.fixed)
+        if sight.scaled is None:
+            return scores.copy_(self._products(tokens, sight.fixed))
+        scale = self._scale[:, None, None].to(scores.dtype)
+        torch.mul(self._products(tokens, sight.scaled), scale, out=scores)
+        scores += self._products(tokens, sight.fixed)
+        # The tokens' dot products with V, B×HT×R.
+        folded = torch.einsum("bhtd,hdc->bhtc", tokens, sight.weight).flatten(1, 2) @ self._vectors.transpose(1, 2)
+        scores.view(*folded.shape[:2], -1).baddbmm_(folded.to(scores.dtype), self._taken)
+        return scores
+
+    def _products(self, tokens: Tensor, image: Tensor) -> Tensor:
+        """Every token (B×H×T×d) with every image token (H×d×N): B×H×T×N, valid until the next."""
+        batch, heads, count, _ = tokens.shape
+        products = self._scratch.take("products", (heads, batch * count, image.shape[2]), image)
+        torch.bmm(tokens.transpose(0, 1).flatten(1, 2).to(image.dtype), image, out=products)
+        return products.unflatten(1, (batch, count)).transpose(0, 1)
+
+    def _normalise(self, layer: _Layer, norm: nn.LayerNorm) -> None:
+        """Layer norm of every image token."""
+        assert layer.power is not None
+        vectors = _centred(self._vectors)
+        taken, dtype = self._taken, self._shared.dtype
+        # For each row of U, its part of the mean square: 2 s ∘ (V Xᵀ) + (V Vᵀ) U.
+        parts = self._scratch.take("parts", taken.shape, taken)
+        begin = 0
+        for index, (offered, likeness) in enumerate(zip(self._offers, layer.likeness, strict=True)):
+            rows = parts[:, begin : begin + offered.shape[1] * offered.shape[2]]
+            rows.unflatten(1, offered.shape[1:3]).copy_(self._products(offered, likeness))
+            begin += rows.shape[1] + 1
+            if index < len(layer.constants):
+                parts[:, begin - 1] = layer.constants[index]
+        parts *= 2 * self._scale[:, None].to(dtype)
+        layer_rows = self._offers[-1].shape[1] * self._offers[-1].shape[2]
+        gram = vectors @ (vectors.transpose(1, 2) / vectors.shape[2])
+        # Of the products of old rows with new ones, which come twice, half is enough.
+        old, gram = taken.shape[1] - layer_rows, gram.to(dtype)
+        if old:
+            parts[:, :old].baddbmm_(gram[:, :old, :old], taken[:, :old])
+            gram[:, old:, :old] *= 2
+        parts[:, old:].baddbmm_(gram[:, old:], taken)
+        variance = self._scale.square() * layer.power + parts.mul_(taken).sum(dim=1, dtype=torch.float32)
+        rstd = torch.rsqrt(variance + norm.eps)
+        self._scale = self._scale * rstd
+        taken *= rstd[:, None].to(dtype)
+        bias = norm.bias.expand(len(vectors), 1, -1)
+        self._vectors = torch.cat([vectors * norm.weight, bias], dim=1)
+        self._taken[:, -1] = 1
 
 
-def sweep(keys: Tensor, taking_up: TakingUp, gathering: Gathering, scratch: Scratch) -> Tensor:
-    """Image tokens ``keys`` (B×N×C, overwritten) take up, then tokens gather from them: B×T×C."""
-    for points in _together(keys):
-        taking_up.into(keys[points], points, scratch)
-        gathering.add(keys[points], points, scratch)
-    return gathering.result()
+def _centred(x: Tensor) -> Tensor:
+    """``x`` with mean 0 over its last axis."""
+    return x - x.mean(dim=-1, keepdim=True)
 
 
-def gather(keys: Tensor, gathering: Gathering, scratch: Scratch) -> Tensor:
-    """Tokens gather from image tokens (B×N×C) that stay as they are: B×T×C."""
-    for points in _together(keys):
-        gathering.add(keys[points], points, scratch)
-    return gathering.result()
-
-
-def _together(keys: Tensor) -> Iterator[slice]:
-    """Points (rows of B×N×C) whose image tokens are worked on together: one on a CPU, all on a GPU."""
-    step = 1 if keys.device.type == "cpu" else len(keys)
-    return (slice(begin, begin + step) for begin in range(0, len(keys), step))
-
-
-def products(tokens: Tensor, image: Tensor, scratch: Scratch) -> Tensor:
-    """Every token (B×H×T×d) with every image token (H×d×N), in the latter's type: H×B×T×N, valid until the next."""
-    batch, heads, count, _ = tokens.shape
-    result = scratch.take("products", (heads, batch * count, image.shape[2]), image)
-    torch.bmm(tokens.transpose(0, 1).flatten(1, 2).to(image.dtype), image, out=result)
-    return result.unflatten(1, (batch, count))
-
-
-def heads_first(x: Tensor, heads: int) -> Tensor:
-    """N×Hd to H×N×d."""
-    return x.unflatten(-1, (heads, -1)).transpose(0, 1).contiguous()
-
-
-def scaled_heads(attention: Attention, x: Tensor) -> Tensor:
-    """Projected tokens B×T×Hd to B×H×T×d, divided by √d."""
-    tokens = _heads_of_batch(x, attention.num_heads)
-    return tokens / math.sqrt(tokens.shape[-1])
+def _by_head(x: Tensor, heads: int) -> Tensor:
+    """Hd×n to H×d×n."""
+    return x.unflatten(0, (heads, -1))
 
 
 def _heads_of_batch(x: Tensor, heads: int) -> Tensor:
@@ -163,6 +275,7 @@ def _heads_of_batch(x: Tensor, heads: int) -> Tensor:
     return x.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
-def _by_head(weight: Tensor, heads: int) -> Tensor:
-    """Weight Hd×C to H×d×C."""
-    return weight.unflatten(0, (heads, -1))
+def _scaled_heads(attention: Attention, x: Tensor) -> Tensor:
+    """Projected tokens B×T×Hd to B×H×T×d, divided by √d."""
+    tokens = _heads_of_batch(x, attention.num_heads)
+    return tokens / math.sqrt(tokens.shape[-1])

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from segment_anything.modeling import MaskDecoder
 from torch import Tensor
 
+from automask_ui.engine.image_tokens import Projected
+
 __all__ = ["Upscaling"]
 
 # Image tokens that are upscaled together on a CPU: 1 MB a step, which stays in the cache of a core.
@@ -23,28 +25,34 @@ class Upscaling:
 
     def __init__(self, decoder: MaskDecoder, dtype: torch.dtype) -> None:
         first, norm, self._act, second, self._last_act = decoder.output_upscaling.children()
-        self._dtype = dtype
-        self._weights = [_as_matrix(layer.weight).to(dtype) for layer in (first, second)]
-        self._biases = [layer.bias.repeat(4).to(dtype) for layer in (first, second)]
+        #: The first layer: weight C×4C' and bias 4C'.
+        self.first = _as_matrix(first.weight).to(dtype), first.bias.repeat(4).to(dtype)
+        self._second = _as_matrix(second.weight).to(dtype), second.bias.repeat(4).to(dtype)
         self._norm = norm.weight.to(dtype), norm.bias.to(dtype), norm.eps
 
-    def masks(self, image_tokens: Tensor, weights: Tensor) -> Tensor:
-        """Logits B×L×4h×4w float32 of image tokens B×h×w×C and the masks' weights B×L×C/8."""
-        weights = weights.to(self._dtype)
-        height, width = image_tokens.shape[1:3]
-        on_cpu = image_tokens.device.type == "cpu"
-        strips = image_tokens.split(max(1, POSITIONS_TOGETHER_ON_CPU // width) if on_cpu else height, dim=1)
+    def masks(self, first: Projected, shown_hw: tuple[int, int], weights: Tensor) -> Tensor:
+        """Logits B×L×4h×4w float32.
+
+        Args:
+            first: what the first layer makes of the image tokens, some rows of h×w at a time.
+            shown_hw: h and w.
+            weights: B×L×C/8, the masks' weights.
+        """
+        weights = weights.to(self.first[0].dtype)
+        height, width = shown_hw
+        step = max(1, POSITIONS_TOGETHER_ON_CPU // width) if weights.device.type == "cpu" else height
+        strips = (first(slice(row, min(row + step, height))) for row in range(0, height, step))
         # Masks times positions and not the other way round: so few columns make a slow product.
         blocks = torch.cat([weights @ self._upscale(strip).transpose(1, 2) for strip in strips], dim=2)
         return _to_rows(blocks.float(), height, width)
 
-    def _upscale(self, image_tokens: Tensor) -> Tensor:
-        """B×h×w×C image tokens to B×16hw×C/8 upscaled ones, each position's 4×4 in a row."""
+    def _upscale(self, x: Tensor) -> Tensor:
+        """B×n×4C' positions after the first layer to B×16n×C/8, each position's 4×4 in a row."""
         weight, bias, eps = self._norm
-        x = torch.addmm(self._biases[0], image_tokens.flatten(0, 2), self._weights[0])
+        batch = len(x)
         x = self._act(F.layer_norm(x.reshape(-1, len(weight)), weight.shape, weight, bias, eps))
-        x = self._last_act(torch.addmm(self._biases[1], x, self._weights[1]))
-        return x.reshape(len(image_tokens), -1, x.shape[1] // 4)
+        x = self._last_act(torch.addmm(self._second[1], x, self._second[0]))
+        return x.reshape(batch, -1, x.shape[1] // 4)
 
 
 def _as_matrix(weight: Tensor) -> Tensor:
