@@ -502,10 +502,11 @@ def test_interrupted_writing_leaves_what_was_kept(
         land(content, target)
 
     monkeypatch.setattr(keeping, "_land", fail)
-    before = taken(take_up(folder, [], new_folder()))
+    before, there = taken(take_up(folder, [], new_folder())), files(folder)
     edit(queue, 0)
     with pytest.raises(OSError, match="No space"):
         keeper.write(folder, 10**9, None)
+    assert files(folder) == there
     assert is_same(before, taken(take_up(folder, [], new_folder())))
     monkeypatch.undo()
     keeper.write(folder, 10**9, None)

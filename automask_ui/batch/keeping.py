@@ -71,29 +71,37 @@ class QueueFolder:
             BatchError: all of it would be more than ``most`` bytes; then the folder goes.
             OSError: the disk cannot take it.
         """
-        queue, rows = self._queue, []
-        size = sum(picture.path.stat().st_size for picture in queue.pictures)
+        size = sum(picture.path.stat().st_size for picture in self._queue.pictures)
         # One by one: parents would be open to everybody.
         for part in (folder, folder / "automask"):
             part.mkdir(mode=0o700, exist_ok=True)
+        before = set((folder / "automask").iterdir())
+        try:
+            rows = self._write_files(folder, most - size)
+            _land(list_to_bytes(_list(self._queue, rows, opened)), folder / NAME)
+        except OSError:
+            # A full disk is given its space back; what was kept before stays.
+            _keep_only(folder, before)
+            raise
+        _keep_only(folder, {folder / place for row in rows for place in (row.work, row.photo, row.thumbnail) if place})
+
+    def _write_files(self, folder: Path, left: int) -> list[KeptPicture]:
+        """Write what is not there yet; all but photos may have ``left`` bytes."""
+        queue, rows = self._queue, []
         for index, picture in enumerate(queue.pictures):
-            if size > most:
+            if left < 0:
                 shutil.rmtree(folder, ignore_errors=True)
-                raise BatchError(f"the pictures are too large: more than {most / 1e6:,.0f} MB together.")
+                raise BatchError(f"{len(queue.pictures)} pictures with their masks are too large together.")
             places = {"photo": f"automask/{queue.sha256(index)}{picture.path.suffix}"}
             if not (folder / places["photo"]).exists():
                 _land(picture.path, folder / places["photo"])
             if (work := self._write_work(folder, index)) is not None:
                 places["work"] = work
-                size += (folder / work).stat().st_size
+                left -= (folder / work).stat().st_size
             if (thumbnail := queue.thumbnail(index)) is not None:
                 places["thumbnail"] = _write(folder, thumbnail.read_bytes(), THUMBNAIL)
             rows.append(_row(queue, index, places))
-        _land(list_to_bytes(_list(queue, rows, opened)), folder / NAME)
-        needed = {place for row in rows for place in (row.work, row.photo, row.thumbnail)}
-        for path in (folder / "automask").iterdir():
-            if f"automask/{path.name}" not in needed:
-                path.unlink(missing_ok=True)
+        return rows
 
     def _write_work(self, folder: Path, index: int) -> str | None:
         queue = self._queue
@@ -121,6 +129,11 @@ def _row(queue: Queue, index: int, places: Mapping[str, str]) -> KeptPicture:
 def _list(queue: Queue, rows: list[KeptPicture], opened: int | None = None) -> KeptList:
     model = queue.model if queue.job is not None else None
     return KeptList(tuple(rows), model, queue.job.options if queue.job and model else None, opened)
+
+
+def _keep_only(folder: Path, files: set[Path]) -> None:
+    for path in set((folder / "automask").iterdir()) - files:
+        path.unlink(missing_ok=True)
 
 
 def _write(folder: Path, data: bytes, suffix: str) -> str:
