@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import torch
 import torch.nn.functional as F
 from segment_anything.modeling import MaskDecoder
@@ -11,8 +13,8 @@ from automask_ui.engine.image_tokens import Projected
 
 __all__ = ["Upscaling"]
 
-# Image tokens that are upscaled together on a CPU: 1 MB a step, which stays in the cache of a core.
-POSITIONS_TOGETHER_ON_CPU = 1024
+# Numbers that one step of the upscaling makes on a CPU: 1 MB, which stays in the cache of a core.
+NUMBERS_TOGETHER_ON_CPU = 1 << 18
 
 
 class Upscaling:
@@ -40,7 +42,8 @@ class Upscaling:
         """
         weights = weights.to(self.first[0].dtype)
         height, width = shown_hw
-        step = max(1, POSITIONS_TOGETHER_ON_CPU // width) if weights.device.type == "cpu" else height
+        together = NUMBERS_TOGETHER_ON_CPU // (len(weights) * width * self.first[0].shape[1])
+        step = max(1, together) if weights.device.type == "cpu" else height
         strips = (first(slice(row, min(row + step, height))) for row in range(0, height, step))
         # Masks times positions and not the other way round: so few columns make a slow product.
         blocks = torch.cat([weights @ self._upscale(strip).transpose(1, 2) for strip in strips], dim=2)
@@ -62,5 +65,9 @@ def _as_matrix(weight: Tensor) -> Tensor:
 
 def _to_rows(masks: Tensor, height: int, width: int) -> Tensor:
     """B×L×16N masks, each position's 4×4 in a row, to B×L×4h×4w."""
-    blocks = masks.unflatten(2, (height, width, 2, 2, 2, 2))  # h, w, first 2×2, second 2×2
-    return blocks.permute(0, 1, 2, 4, 6, 3, 5, 7).reshape(*masks.shape[:2], 4 * height, 4 * width)
+    blocks = masks.unflatten(2, (height, width, 2, 2, 2, 2))  # rows and columns of the first 2×2, then of the second
+    result = masks.new_empty(*masks.shape[:2], height, 2, 2, width, 2, 2)
+    # Sixteen copies of whole planes: one of all would go two numbers at a time.
+    for row, column, inner_row, inner_column in product((0, 1), repeat=4):
+        result[..., row, inner_row, :, column, inner_column] = blocks[..., row, column, inner_row, inner_column]
+    return result.view(*masks.shape[:2], 4 * height, 4 * width)

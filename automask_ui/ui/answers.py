@@ -13,7 +13,7 @@ from automask_ui.ui.arrivals import Arrivals
 from automask_ui.ui.board import BoardData
 from automask_ui.ui.controls import CUSTOM
 from automask_ui.ui.errors import friendly
-from automask_ui.ui.handlers import Handlers, Visitor
+from automask_ui.ui.handlers import Handlers, Screen, Visitor
 from automask_ui.ui.parts import Parts, arrived, painted, played, read
 from automask_ui.ui.status import status
 from automask_ui.ui.texts import words_for
@@ -77,9 +77,9 @@ class Answers:
         """Buttons and status at once, before a run has its turn."""
         return painted(self._handlers.begin(_visitor(request)))
 
-    def end(self, request: gr.Request) -> Outputs:
+    def end(self) -> Outputs:
         """Buttons after a run."""
-        return painted(self._arrivals.after_run(_visitor(request)))
+        return painted(Screen(is_busy=False))
 
     @friendly
     def find(self, values: Values, request: gr.Request) -> Iterator[Outputs]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,16 +83,6 @@ class Arrivals:
         except ResumeError as error:
             raise ResumeError(f"{error} To work on it by itself, drop it once more.") from error
 
-    def after_run(self, visitor: Visitor) -> Screen:
-        """Buttons after a run; and what came in meanwhile, again: a late answer of the run may have covered it."""
-        followed = self._handlers.followed.pop(visitor.owner, None)
-        with suppress(NoImageError, RunGoneError):
-            session = self._service.store.current(visitor.owner)
-            if followed not in (None, session.run):
-                line = sentences.opened_line(visitor.words, session)
-                return replace(self._handlers.screen(visitor, session, line), is_busy=False)
-        return Screen(is_busy=False)
-
     def open_sample(self, visitor: Visitor, payload: Any) -> Arrival:
         """A sample photo."""
         self.queues.keep(visitor.owner)
@@ -103,8 +92,7 @@ class Arrivals:
         """A picture of the visitor's queue."""
         session = self.queues.open(visitor, payload)
         if session.result is None:
-            line = sentences.opened_line(visitor.words, session)
-            return self._beside(visitor, Arrival(self._handlers.screen(visitor, session, line)))
+            return self._beside(visitor, Arrival(self._handlers.opened(visitor, session)))
         return self._beside(visitor, self._arrived(visitor, session, "queue.opened"))
 
     def bring(self, visitor: Visitor, paths: list[str]) -> Arrival:

@@ -59,7 +59,6 @@ class Handlers:
         self.service = service
         self.views = Views()
         self._asked: dict[str, str] = {}  # owner -> run that waits for its turn
-        self.followed: dict[str, str] = {}  # owner -> run that was shown last
 
     # Opening a picture
 
@@ -72,10 +71,10 @@ class Handlers:
         sample = self.service.first_sample
         if not sample.ready.is_set():
             yield self.screen(visitor, session, status(visitor.words.say("status.preparing"), "busy", -1))
-        while not sample.ready.wait(_POLL_SECONDS):
-            if not self._is_current(session):
-                return
+        while self._is_current(session) and not sample.ready.wait(_POLL_SECONDS):
+            pass
         if not self._is_current(session):
+            yield self._instead(visitor)
             return
         if sample.result is None:
             line = visitor.words.say("status.no_sample", why=sample.error).strip()
@@ -89,8 +88,7 @@ class Handlers:
         """A photo that was dropped, chosen or pasted."""
         if not path:
             raise NoImageError("There is no picture yet: open a photo or pick a sample first.")
-        session = self.service.open(visitor.owner, path)
-        return self.screen(visitor, session, sentences.opened_line(visitor.words, session))
+        return self.opened(visitor, self.service.open(visitor.owner, path))
 
     def open_sample(self, visitor: Visitor, payload: Any) -> Screen:
         """A sample photo, by the name in ``payload``; the first one without a name."""
@@ -98,7 +96,7 @@ class Handlers:
         session = self.service.open_sample(visitor.owner, str(name or next(iter(self.service.samples), "")))
         if session.result is not None:
             return self.screen(visitor, session, status(visitor.words.say("status.sample")))
-        return self.screen(visitor, session, sentences.opened_line(visitor.words, session))
+        return self.opened(visitor, session)
 
     # Running
 
@@ -117,7 +115,8 @@ class Handlers:
         service = self.service
         yield Screen(status=status(visitor.words.say("status.begin"), "busy", -1))
         for progress in service.fetch(session, controls.model):
-            yield Screen(status=sentences.progress_line(visitor.words, progress, session, 0.0))
+            line = sentences.progress_line(visitor.words, progress, session, 0.0)
+            yield Screen(status=line) if self._is_current(session) else self._instead(visitor)
             if progress.stage == "stopped":
                 return
         if service.loaded(controls.model) is None and controls.model in service.models:
@@ -147,11 +146,8 @@ class Handlers:
 
     def refilter(self, visitor: Visitor, controls: Controls) -> Iterator[Screen]:
         """Apply thresholds, clean-up and Show only to what was found. Nothing to do before there is something."""
-        try:
-            session = self.service.store.current(visitor.owner)
-        except (NoImageError, RunGoneError):
-            return
-        if session.result is None:
+        session = self.service.store.peek(visitor.owner)
+        if session is None or session.result is None:
             return
         if session.job is not None and session.job.settings is None:
             yield Screen(status=status(visitor.words.say("status.busy"), "busy", -1))
@@ -166,6 +162,7 @@ class Handlers:
         with closing(self.service.refilter(session, options)) as run:
             for progress in run:
                 if not self._is_current(session):
+                    yield replace(self._instead(visitor), is_busy=False)
                     return
                 if progress.stage == "superseded":
                     yield Screen(is_busy=False)
@@ -302,7 +299,6 @@ class Handlers:
     def forget(self, visitor: Visitor) -> None:
         """Free what belongs to a visitor who has left."""
         self._asked.pop(visitor.owner, None)
-        self.followed.pop(visitor.owner, None)
         self.service.store.forget(visitor.owner)
 
     def screen(self, visitor: Visitor, session: Session, line: Status) -> Screen:
@@ -310,7 +306,16 @@ class Handlers:
         view = self.views.data(session, sentences.empty_sentence(visitor.words, session))
         return Screen(view, line, sentences.candidates_line(visitor.words, session.result))
 
+    def opened(self, visitor: Visitor, session: Session) -> Screen:
+        """A session that was opened just now."""
+        return self.screen(visitor, session, sentences.opened_line(visitor.words, session))
+
     # Inside
+
+    def _instead(self, visitor: Visitor) -> Screen:
+        """What is open now. With it ends what was left: the last answer of a generator Gradio sends once more."""
+        session = self.service.store.peek(visitor.owner)
+        return Screen() if session is None else self.opened(visitor, session)
 
     def _asked_for(self, visitor: Visitor) -> Session | None:
         """What a run was asked for; None where it was stopped, or another picture opened, before it had its turn."""
@@ -320,10 +325,10 @@ class Handlers:
 
     def _follow(self, visitor: Visitor, session: Session, run: Run) -> Iterator[Screen]:
         began = time.monotonic()
-        self.followed[visitor.owner] = session.run
         with closing(run):
             for progress in run:
                 if not self._is_current(session):
+                    yield self._instead(visitor)
                     return
                 line = sentences.progress_line(visitor.words, progress, session, time.monotonic() - began)
                 if progress.change is None:
@@ -332,14 +337,11 @@ class Handlers:
                     yield self.screen(visitor, session, line)
 
     def _result_of(self, visitor: Visitor) -> MaskResult | None:
-        with suppress(NoImageError, RunGoneError):
-            return self.service.store.current(visitor.owner).result
-        return None
+        session = self.service.store.peek(visitor.owner)
+        return None if session is None else session.result
 
     def _session_of(self, visitor: Visitor, payload: Any) -> Session:
         return self.service.store.get(visitor.owner, payload.get("run") if isinstance(payload, dict) else None)
 
     def _is_current(self, session: Session) -> bool:
-        with suppress(NoImageError, RunGoneError):
-            return self.service.store.current(session.owner) is session
-        return False
+        return self.service.store.peek(session.owner) is session
