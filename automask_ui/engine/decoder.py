@@ -1,7 +1,7 @@
 """SAM's mask decoder for many points of one picture, with the same numbers and a fraction of the work.
 
 A point has seven tokens of its own and shares the thousands of the image with all others; ``image_tokens`` keeps only
-what sets its own apart. The predicted IoU comes from one token alone: only the masks that are asked for are upscaled.
+what sets its own apart. The predicted IoU comes before the masks: only those that are asked for are upscaled.
 
 The weights are read from the ``Sam`` given. Works for any width, depth, number of heads and embedding size.
 """
@@ -27,8 +27,7 @@ class DecodedPoints:
     """What the transformer made of B points; valid until the decoder is asked for other points."""
 
     predicted_iou: Tensor  # B×L float32: the model's guess for each of its L masks a point
-    queries: Tensor  # B×T×C float32: the points' tokens before the last attention
-    point_tokens: Tensor  # B×T×C float32: what they were at first
+    mask_weights: Tensor  # B×L×C/8 float32: what makes each mask of the upscaled image tokens
     image_tokens: ImageTokens
 
 
@@ -61,8 +60,6 @@ class PointDecoder:
         self._shared = SharedTokens(self._decoder.transformer, image_tokens, position, dtype)
         self._upscaling = Upscaling(self._decoder, dtype)
         self._upscaled = (self._shared.tokens @ self._upscaling.first[0]).unflatten(0, self._grid_hw)
-        # A CPU upscales one point at a time, which stays in its cache; a GPU wants them all.
-        self._upscaled_together = 1 if embedding.device.type == "cpu" else None
 
     @property
     def levels(self) -> int:
@@ -81,18 +78,24 @@ class PointDecoder:
         own = torch.cat([self._decoder.iou_token.weight, self._decoder.mask_tokens.weight])
         point_tokens = torch.cat([own.expand(len(points_xy), -1, -1), prompt], dim=1)
 
-        queries = point_tokens
+        transformer, queries = self._decoder.transformer, point_tokens
         image = ImageTokens(self._shared, len(point_tokens), point_tokens.shape[1], self._scratch)
-        for block, layer in zip(self._decoder.transformer.layers, self._shared.layers, strict=True):
+        for block, layer in zip(transformer.layers, self._shared.layers, strict=True):
             queries = _self_attention(block, queries, point_tokens)
             gathered = image.gather(layer, block.cross_attn_token_to_image, queries + point_tokens)
             queries = block.norm2(queries + gathered)
             queries = block.norm3(queries + block.mlp(queries))
             image.take_up(layer, block.cross_attn_image_to_token, block.norm4, queries + point_tokens, queries)
 
-        # Token 0 guesses the IoU of every mask; the first guess is for single-mask output, which is not used here.
-        iou_token = self._attend_last(queries[:, :1], point_tokens[:, :1], image)[:, 0]
-        return DecodedPoints(self._decoder.iou_prediction_head(iou_token)[:, 1:], queries, point_tokens, image)
+        # Token 0 guesses the IoU of every mask, tokens 1 and on stand for the masks. The first mask and the first guess
+        # are for single-mask output, which is not used here.
+        used = [0, *range(2, 2 + self.levels)]
+        queries, located = queries[:, used], (queries + point_tokens)[:, used]
+        gathered = image.gather(self._shared.last, transformer.final_attn_token_to_image, located)
+        iou_token, *mask_tokens = transformer.norm_final_attn(queries + gathered).unbind(dim=1)
+        mlps = self._decoder.output_hypernetworks_mlps[1:]
+        mask_weights = torch.stack([mlp(token) for mlp, token in zip(mlps, mask_tokens, strict=True)], dim=1)
+        return DecodedPoints(self._decoder.iou_prediction_head(iou_token)[:, 1:], mask_weights, image)
 
     @torch.inference_mode()
     def masks(self, decoded: DecodedPoints, wanted: Tensor) -> Tensor:
@@ -105,28 +108,16 @@ class PointDecoder:
             M×4h×4w float32 logits of the shown part, in the order of ``wanted.nonzero()``.
         """
         points = wanted.any(dim=1).nonzero().flatten()
-        parts = points.split(self._upscaled_together or len(points))
+        # A CPU upscales one point at a time, which stays in its cache; a slice of them spares a copy.
+        on_cpu = points.device.type == "cpu"
+        parts = [slice(point, point + 1) for point in points.tolist()] if on_cpu else [points]
         return torch.cat([self._masks_of(decoded, part, wanted[part]) for part in parts])
 
-    def _masks_of(self, decoded: DecodedPoints, points: Tensor, wanted: Tensor) -> Tensor:
-        # A slice, where there is one point, spares copies.
-        rows = slice(int(points), int(points) + 1) if len(points) == 1 else points
-        levels = wanted.any(dim=0).nonzero().flatten().tolist()
-        # Tokens 2 and on stand for the masks of multi-mask output.
-        tokens = [2 + level for level in levels]
-        image = decoded.image_tokens.of(rows)
-        mask_tokens = self._attend_last(decoded.queries[rows][:, tokens], decoded.point_tokens[rows][:, tokens], image)
-        mlps = [self._decoder.output_hypernetworks_mlps[1 + level] for level in levels]
-        weights = torch.stack([mlp(mask_tokens[:, row]) for row, mlp in enumerate(mlps)], dim=1)
-        first = image.through(*self._upscaling.first, self._upscaled, self._shown_hw)
-        return self._upscaling.masks(first, self._shown_hw, weights)[wanted[:, levels]]
-
-    def _attend_last(self, queries: Tensor, point_tokens: Tensor, image: ImageTokens) -> Tensor:
-        """The transformer's last attention, for those tokens (B×T'×C) that are needed."""
-        transformer = self._decoder.transformer
-        attention = transformer.final_attn_token_to_image
-        gathered = image.gather(self._shared.last, attention, queries + point_tokens)
-        return transformer.norm_final_attn(queries + gathered)
+    def _masks_of(self, decoded: DecodedPoints, points: slice | Tensor, wanted: Tensor) -> Tensor:
+        levels = wanted.any(dim=0)
+        first = decoded.image_tokens.through(points, *self._upscaling.first, self._upscaled, self._shown_hw)
+        masks = self._upscaling.masks(first, self._shown_hw, decoded.mask_weights[points][:, levels])
+        return masks[wanted[:, levels]]
 
 
 def _self_attention(block: TwoWayAttentionBlock, queries: Tensor, point_tokens: Tensor) -> Tensor:

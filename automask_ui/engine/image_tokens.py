@@ -179,18 +179,21 @@ class ImageTokens:
         self._weights[:, taken : self._vectors.shape[1]] = self._scratch.softmax(scores, dim=2).flatten(1, 2)
         self._normalise(layer, norm)
 
-    def through(self, weight: Tensor, bias: Tensor, shared: Tensor, shown_hw: tuple[int, int]) -> Projected:
-        """What the linear layer of ``weight`` (C×D) and ``bias`` makes of the image tokens.
+    def through(
+        self, points: slice | Tensor, weight: Tensor, bias: Tensor, shared: Tensor, shown_hw: tuple[int, int]
+    ) -> Projected:
+        """What the linear layer of ``weight`` (C×D) and ``bias`` makes of the image tokens of some points.
 
         Args:
+            points: which.
             weight, bias: the layer's.
             shared: h×w×D, what the weight makes of X, on the grid of image tokens.
             shown_hw: the part of that grid that is asked for.
         """
         grid = shared.shape[:2]
-        scale = self._scale.to(shared.dtype).unflatten(1, grid)[:, :, : shown_hw[1], None]
-        weights = self._taken.unflatten(2, grid)[..., : shown_hw[1]]
-        vectors = (self._vectors @ weight.float()).to(shared.dtype)
+        scale = self._scale[points].to(shared.dtype).unflatten(1, grid)[:, :, : shown_hw[1], None]
+        weights = self._taken[points].unflatten(2, grid)[..., : shown_hw[1]]
+        vectors = (self._vectors[points] @ weight.float()).to(shared.dtype)
 
         def project(rows: slice) -> Tensor:
             part = shared[rows, : shown_hw[1]]
@@ -199,13 +202,6 @@ class ImageTokens:
             return tokens.flatten(1, 2).baddbmm_(weights[:, :, rows].flatten(2).transpose(1, 2), vectors)
 
         return project
-
-    def of(self, points: slice | Tensor) -> ImageTokens:
-        """The image tokens of some of the points."""
-        some = object.__new__(ImageTokens)
-        some._shared, some._scratch, some._offers = self._shared, self._scratch, []
-        some._scale, some._weights, some._vectors = self._scale[points], self._weights[points], self._vectors[points]
-        return some
 
     def _scores(self, sight: _Sight, tokens: Tensor) -> Tensor:
         """Scores B×H×T×N of tokens (B×H×T×d) with the image tokens; valid until the next."""
