@@ -328,13 +328,14 @@ class Handlers:
         with closing(run):
             for progress in run:
                 if not self._is_current(session):
-                    yield self._instead(visitor)
-                    return
+                    break
                 line = sentences.progress_line(visitor.words, progress, session, time.monotonic() - began)
                 if progress.change is None:
                     yield Screen(status=line)
                 else:
                     yield self.screen(visitor, session, line)
+        if not self._is_current(session):
+            yield self._instead(visitor)
 
     def _result_of(self, visitor: Visitor) -> MaskResult | None:
         session = self.service.store.peek(visitor.owner)

@@ -242,6 +242,17 @@ def test_another_photo_opened_during_a_run(handlers: Handlers, engine: FakeEngin
     assert engine.decoded == 9
 
 
+def test_another_photo_opened_as_a_run_ends(handlers: Handlers, photo: str, tmp_path: Path) -> None:
+    other = tmp_path / "other.png"
+    Image.new("RGB", (20, 10)).save(other)
+    handlers.open(ANN, photo)
+    run = find(handlers, controls())
+    while " in " not in text(next(run)):
+        pass
+    handlers.open(ANN, str(other))
+    assert is_instead(list(run), "other.png")
+
+
 def test_another_photo_opened_while_the_model_is_fetched(photo: str, tmp_path: Path) -> None:
     other = tmp_path / "other.png"
     Image.new("RGB", (20, 10)).save(other)
