@@ -69,9 +69,22 @@ def test_resized_size(size_hw, expected):
     assert resized_hw(size_hw, 1024) == expected
 
 
-@pytest.mark.parametrize("shown_hw", [None, (5, 8), (8, 3)])
-def test_decoder_equals_upstream(shown_hw):
-    sam = small_sam()
+@pytest.mark.parametrize(
+    ("shown_hw", "depth", "heads"),
+    [
+        (None, 2, 4),  # the whole grid
+        ((5, 8), 2, 4),  # landscape
+        ((8, 3), 2, 4),  # portrait
+        (None, 1, 4),  # no second block that changes image tokens again
+        (None, 4, 2),  # four times changed ones, other heads
+    ],
+)
+def test_decoder_equals_upstream(shown_hw, depth, heads):
+    sam = small_sam(depth=depth, heads=heads)
+    with torch.no_grad():
+        for name, parameter in sam.mask_decoder.named_parameters():
+            if parameter.dim() == 1:  # norms and biases as training leaves them, not one and zero
+                parameter += 0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(len(name)))
     embedding = encode_image(sam, picture(80, 128))
     points = torch.rand(7, 2, generator=torch.Generator().manual_seed(0)) * 128
     with torch.inference_mode():

@@ -23,7 +23,7 @@ Biases that add the same to every score of a softmax are left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -57,15 +57,21 @@ class _Sight:
 
 
 @dataclass(frozen=True)
-class _Layer:
-    """What all points of a picture share in one block; ``X`` is its shared part of the image tokens."""
+class _Seen:
+    """What tokens see of X, the image tokens' shared part, in an attention."""
 
-    to_image: _Sight  # the keys of the attention from tokens to image
-    values: Tensor  # H×N×d: its values of X
-    from_image: _Sight | None  # the queries of the attention from image to tokens; none after the last block
-    likeness: Sequence[Tensor] = ()  # for this and each earlier block, H×d×N: dot products of what is taken up with X
-    constants: Sequence[Tensor] = ()  # for each earlier block, N: dot products of its norm's bias with X
-    power: Tensor | None = None  # N: mean square of X over its width
+    keys: _Sight
+    values: Tensor  # H×N×d
+
+
+@dataclass(frozen=True)
+class _Layer(_Seen):
+    """What all points of a picture share in one block."""
+
+    queries: _Sight  # of the attention from image to tokens
+    likeness: list[Tensor]  # for this and each earlier block, H×d×N: dot products of what is taken up with X
+    constants: list[Tensor]  # for each earlier block, N: dot products of its norm's bias with X
+    power: Tensor  # N: mean square of X over its width
 
 
 class SharedTokens:
@@ -89,8 +95,8 @@ class SharedTokens:
         for block in transformer.layers:
             there, back = block.cross_attn_token_to_image, block.cross_attn_image_to_token
             changed = bool(self.layers)
-            to_image, values = self._seen(there, shared, position, changed)
-            from_image = _Sight.of(back.q_proj, back.num_heads, shared, position, changed, biased=True)
+            seen = self._seen(there, shared, position, changed)
+            queries = _Sight.of(back.q_proj, back.num_heads, shared, position, changed, biased=True)
             factors.append(_by_head(back.out_proj.weight.T, back.num_heads))
             if changed:
                 constants[-1] = constants[-1] + back.out_proj.bias
@@ -100,17 +106,18 @@ class SharedTokens:
             likeness = [self._own(_centred(factor) @ (shared.T / width)) for factor in factors]
             dots = [self._own(shared @ constant / width) for constant in constants]
             power = shared.square().mean(dim=1)
-            self.layers.append(_Layer(to_image, values, self._sight(from_image), likeness, dots, power))
+            layer = _Layer(seen.keys, seen.values, self._sight(queries), likeness, dots, power)
+            self.layers.append(layer)
             shared = shared * block.norm4.weight
             factors = [_centred(factor) * block.norm4.weight for factor in factors]
             constants = [*(constant * block.norm4.weight for constant in constants), block.norm4.bias]
-        self.last = _Layer(*self._seen(transformer.final_attn_token_to_image, shared, position, True), None)
+        self.last = self._seen(transformer.final_attn_token_to_image, shared, position, True)
         self.tokens = self._own(shared)  # N×C: X after the last block
 
-    def _seen(self, attention: Attention, shared: Tensor, position: Tensor, changed: bool) -> tuple[_Sight, Tensor]:
+    def _seen(self, attention: Attention, shared: Tensor, position: Tensor, changed: bool) -> _Seen:
         keys = _Sight.of(attention.k_proj, attention.num_heads, shared, position, changed, biased=False)
         values = _by_head((shared @ attention.v_proj.weight.T).T, attention.num_heads).transpose(1, 2)
-        return self._sight(keys), self._own(values)
+        return _Seen(self._sight(keys), self._own(values))
 
     def _sight(self, sight: _Sight) -> _Sight:
         scaled = None if sight.scaled is None else self._own(sight.scaled)
@@ -134,7 +141,7 @@ class ImageTokens:
         self._shared = shared
         self._scratch = scratch
         count, width = shared.tokens.shape
-        rows = sum(len(layer.from_image.fixed) * tokens + 1 for layer in shared.layers if layer.from_image)
+        rows = sum(len(layer.queries.fixed) * tokens + 1 for layer in shared.layers)
         self._scale = shared.tokens.new_ones(batch, count, dtype=torch.float32)  # s
         self._weights = scratch.take("weights", (batch, rows, count), shared.tokens)  # U
         self._vectors = self._scale.new_empty(batch, 0, width)  # V
@@ -145,16 +152,16 @@ class ImageTokens:
         """The rows of U that are in use: B×R×N."""
         return self._weights[:, : self._vectors.shape[1]]
 
-    def gather(self, layer: _Layer, attention: Attention, queries: Tensor) -> Tensor:
+    def gather(self, seen: _Seen, attention: Attention, queries: Tensor) -> Tensor:
         """What ``queries`` (B×T×C) gather from the image tokens: B×T×C, projected."""
         heads, scratch = attention.num_heads, self._scratch
-        scores = self._scores(layer.to_image, _scaled_heads(attention, attention.q_proj(queries)))
+        scores = self._scores(seen.keys, _scaled_heads(attention, attention.q_proj(queries)))
         weights = scratch.softmax(scores, dim=3)
         by_head = weights.transpose(0, 1)  # H×B×T×N
-        if layer.to_image.scaled is not None:
+        if seen.keys.scaled is not None:
             scaled = scratch.take("products", by_head.shape, by_head)
             by_head = torch.mul(by_head, self._scale.to(weights.dtype)[:, None], out=scaled)
-        values = (by_head.flatten(1, 2) @ layer.values).float().unflatten(1, queries.shape[:2]).transpose(0, 1)
+        values = (by_head.flatten(1, 2) @ seen.values).float().unflatten(1, queries.shape[:2]).transpose(0, 1)
         if self._vectors.shape[1]:
             shares = (weights.flatten(1, 2) @ self._taken.transpose(1, 2)).float()  # B×HT×R
             pooled = (shares @ self._vectors).unflatten(1, weights.shape[1:3])
@@ -166,8 +173,7 @@ class ImageTokens:
 
         ``keys`` (B×T×C) are those tokens as the attention sees them.
         """
-        assert layer.from_image is not None
-        scores = self._scores(layer.from_image, _scaled_heads(attention, attention.k_proj(keys)))
+        scores = self._scores(layer.queries, _scaled_heads(attention, attention.k_proj(keys)))
         offered = _heads_of_batch(attention.v_proj(offers), attention.num_heads)
         vectors = torch.einsum("bhtd,hdc->bhtc", offered, _by_head(attention.out_proj.weight.T, attention.num_heads))
         if self._vectors.shape[1]:
@@ -226,34 +232,38 @@ class ImageTokens:
 
     def _normalise(self, layer: _Layer, norm: nn.LayerNorm) -> None:
         """Layer norm of every image token."""
-        assert layer.power is not None
         vectors = _centred(self._vectors)
-        taken, dtype = self._taken, self._shared.dtype
-        # For each row of U, its part of the mean square: 2 s ∘ (V Xᵀ) + (V Vᵀ) U.
-        parts = self._scratch.take("parts", taken.shape, taken)
-        begin = 0
-        for index, (offered, likeness) in enumerate(zip(self._offers, layer.likeness, strict=True)):
-            rows = parts[:, begin : begin + offered.shape[1] * offered.shape[2]]
-            rows.unflatten(1, offered.shape[1:3]).copy_(self._products(offered, likeness))
-            begin += rows.shape[1] + 1
-            if index < len(layer.constants):
-                parts[:, begin - 1] = layer.constants[index]
-        parts *= 2 * self._scale[:, None].to(dtype)
-        layer_rows = self._offers[-1].shape[1] * self._offers[-1].shape[2]
-        gram = vectors @ (vectors.transpose(1, 2) / vectors.shape[2])
-        # Of the products of old rows with new ones, which come twice, half is enough.
-        old, gram = taken.shape[1] - layer_rows, gram.to(dtype)
-        if old:
-            parts[:, :old].baddbmm_(gram[:, :old, :old], taken[:, :old])
-            gram[:, old:, :old] *= 2
-        parts[:, old:].baddbmm_(gram[:, old:], taken)
-        variance = self._scale.square() * layer.power + parts.mul_(taken).sum(dim=1, dtype=torch.float32)
-        rstd = torch.rsqrt(variance + norm.eps)
+        rstd = torch.rsqrt(self._mean_square(layer, vectors) + norm.eps)
         self._scale = self._scale * rstd
-        taken *= rstd[:, None].to(dtype)
+        self._taken.mul_(rstd[:, None].to(self._shared.dtype))
         bias = norm.bias.expand(len(vectors), 1, -1)
         self._vectors = torch.cat([vectors * norm.weight, bias], dim=1)
         self._taken[:, -1] = 1
+
+    def _mean_square(self, layer: _Layer, vectors: Tensor) -> Tensor:
+        """Mean square of every image token over its width, B×N; ``vectors`` is V with mean 0 over that."""
+        taken = self._taken
+        # A row of U adds U ∘ (2 s ∘ (V Xᵀ) + (V Vᵀ) U).
+        parts = self._dots_with_shared(layer).mul_(2 * self._scale[:, None].to(taken.dtype))
+        gram = (vectors @ vectors.transpose(1, 2) / vectors.shape[2]).to(taken.dtype)
+        # Products of earlier rows with those of this block come twice: once, doubled, is enough.
+        earlier = taken.shape[1] - self._offers[-1].shape[1] * self._offers[-1].shape[2]
+        gram[:, earlier:, :earlier] *= 2
+        parts[:, :earlier].baddbmm_(gram[:, :earlier, :earlier], taken[:, :earlier])
+        parts[:, earlier:].baddbmm_(gram[:, earlier:], taken)
+        return self._scale.square() * layer.power + parts.mul_(taken).sum(dim=1, dtype=torch.float32)
+
+    def _dots_with_shared(self, layer: _Layer) -> Tensor:
+        """Mean over the width of V's products with X: B×R×N, valid until the next."""
+        dots = self._scratch.take("dots", self._taken.shape, self._taken)
+        end = 0
+        for block, (offered, likeness) in enumerate(zip(self._offers, layer.likeness, strict=True)):
+            begin, end = end, end + offered.shape[1] * offered.shape[2]
+            dots[:, begin:end].unflatten(1, offered.shape[1:3]).copy_(self._products(offered, likeness))
+            if block < len(layer.constants):
+                dots[:, end] = layer.constants[block]
+                end += 1
+        return dots
 
 
 def _centred(x: Tensor) -> Tensor:
