@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sys
 import zipfile
 from types import SimpleNamespace
 
@@ -154,9 +155,25 @@ def test_bench_measures_and_compares(photo, capsys):
     assert main([*arguments, "--checkpoint", "own.pth"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["ours"]["candidates"] == 48
-    assert report["upstream"]["masks"] == report["ours"]["masks"]
-    assert report["upstream"]["mean_iou"] > 0.999
+    assert report["other"]["masks"] == report["ours"]["masks"]
+    assert report["other"]["mean_iou"] > 0.999
     assert sum(report["ours"]["stages"].values()) == pytest.approx(report["ours"]["seconds"], rel=0.1)
+
+
+def test_bench_measures_turbo_against_the_exact_engine(photo, capsys):
+    arguments = ["bench", "--image", str(photo), "--size", "80x53", "--grid", "4", "--against", "float32"]
+    assert main([*arguments, "--checkpoint", "own.pth", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["other"]["name"] == "float32"
+    assert 0 < report["other"]["candidates_compared"] <= report["ours"]["passing_iou"]
+    assert report["other"]["mean_iou"] == 1.0  # both are float32 here
+
+
+def test_bench_needs_transformers_for_comparing_with_it(photo, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    arguments = ["bench", "--image", str(photo), "--size", "80x53", "--checkpoint", "own.pth"]
+    assert main([*arguments, "--against", "transformers"]) == 2
+    assert "pip install transformers" in capsys.readouterr().err
 
 
 def test_bench_refuses_a_size_that_is_none(capsys):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,9 +16,10 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from PIL import Image
-from segment_anything import SamAutomaticMaskGenerator, sam_model_registry
+from segment_anything import sam_model_registry
 
 from automask_ui.checkpoints import find_checkpoint
+from automask_ui.engine.bench_against import RIVALS
 from automask_ui.engine.generator import MaskEngine
 from automask_ui.engine.models import SamModel, load_model, pick_device
 from automask_ui.engine.random_weights import enliven
@@ -41,7 +44,7 @@ class BenchSettings:
     device: str | None = None
     precision: str | None = None
     grid: int = 32
-    against_upstream: bool = False
+    against: str | None = None  # a name of ``RIVALS``
 
 
 def run_bench(settings: BenchSettings, image: np.ndarray) -> dict[str, Any]:
@@ -49,7 +52,10 @@ def run_bench(settings: BenchSettings, image: np.ndarray) -> dict[str, Any]:
 
     Returns:
         Plain values: settings, machine limits, seconds by stage, masks, peak memory, and on request the ratio to
-        upstream and how far the masks are apart.
+        another generator and how far its masks are from ours.
+
+    Raises:
+        OptionError: the other generator is not installed.
     """
     model, weights = _model(settings)
     options = GeneratorOptions(
@@ -71,15 +77,17 @@ def run_bench(settings: BenchSettings, image: np.ndarray) -> dict[str, Any]:
         "stability_score_thresh": options.filter.stability_score_thresh,
         "limits": _machine_limits(model.device),
     }
+    rival = RIVALS[settings.against](model, image, options) if settings.against else None
     engine = MaskEngine(model)
-    with _peak_memory() as peak:
-        result, seconds = _timed(lambda: engine.generate(image, options))
-    report["ours"] = _described(result, seconds) | {"peak_extra_mb": peak()}
+    report["ours"], result = _measured(lambda: engine.generate(image, options))
+    report["ours"] |= _described(result, report["ours"]["seconds"])
 
     higher = options.replace(stability_score_thresh=min(0.99, options.filter.stability_score_thresh + 0.02))
     report["threshold_change_s"] = _timed(lambda: engine.refilter(result, higher))[1]
-    if settings.against_upstream:
-        report["upstream"] = _upstream(model, image, options, result, seconds)
+    if rival:
+        report["other"], theirs = _measured(rival.generate)
+        ratio = report["other"]["seconds"] / report["ours"]["seconds"]
+        report["other"] |= {"name": settings.against, "ratio": ratio, **rival.compare(theirs, result)}
     return report
 
 
@@ -110,50 +118,11 @@ def _described(result: MaskResult, seconds: float) -> dict[str, Any]:
     stages["other"] = max(0.0, seconds - sum(stages.values()))
     candidates = result.candidates
     return {
-        "seconds": seconds,
         "stages": stages,
         "candidates": len(candidates),
         "passing_iou": int(candidates.has_mask.sum()),
         "masks": len(result.masks),
     }
-
-
-def _upstream(
-    model: SamModel, image: np.ndarray, options: GeneratorOptions, ours: MaskResult, our_seconds: float
-) -> dict[str, Any]:
-    flat = options.flat()
-    generator = SamAutomaticMaskGenerator(model.sam, **flat)
-    with _peak_memory() as peak:
-        masks, seconds = _timed(lambda: generator.generate(image))
-    return {
-        "seconds": seconds,
-        "masks": len(masks),
-        "peak_extra_mb": peak(),
-        "ratio": seconds / our_seconds,
-        **_difference(ours, masks),
-    }
-
-
-def _difference(ours: MaskResult, theirs: list[dict[str, Any]]) -> dict[str, Any]:
-    """How far the two results are apart: for each mask of upstream, ours from the same point that fits best."""
-    by_point: dict[tuple[float, ...], list[np.ndarray]] = {}
-    for mask in ours.masks:
-        by_point.setdefault(mask.point_xy, []).append(mask.segmentation())
-    closest = [_closest(their["segmentation"], by_point.get(tuple(their["point_coords"][0]), [])) for their in theirs]
-    return {
-        "mean_iou": float(np.mean([iou for iou, _ in closest])) if closest else 1.0,
-        "not_found": sum(iou < 0.5 for iou, _ in closest),
-        "worst_pixels_differing": max((differing for _, differing in closest), default=0.0),
-    }
-
-
-def _closest(wanted: np.ndarray, masks: list[np.ndarray]) -> tuple[float, float]:
-    """Highest IoU of ``wanted`` with any of ``masks``, and the share of the picture's pixels that differ then."""
-    pairs = []
-    for mask in masks:
-        shared, either = int(np.sum(wanted & mask)), int(np.sum(wanted | mask))
-        pairs.append((shared / max(either, 1), float(np.mean(wanted ^ mask))))
-    return max(pairs, default=(0.0, 1.0))
 
 
 def _machine_limits(device: torch.device) -> dict[str, float]:
@@ -184,32 +153,39 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
     return value, time.perf_counter() - start
 
 
-@contextmanager
-def _peak_memory() -> Generator[Callable[[], float | None], None, None]:
-    """Highest resident memory inside the block above that at its start, in MB; None where it cannot be read."""
-    statm = Path("/proc/self/statm")
-    if not statm.exists():
-        yield lambda: None
-        return
-
-    def resident() -> int:
-        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-    start = highest = resident()
-    stop = threading.Event()
+def _measured(work: Callable[[], T]) -> tuple[dict[str, Any], T]:
+    """Seconds, and the highest resident memory meanwhile above that before in MB, where it can be read."""
+    before = _settled()
+    stop, highest = threading.Event(), [before or 0]
 
     def watch() -> None:
-        nonlocal highest
         while not stop.wait(0.01):
-            highest = max(highest, resident())
+            highest.append(max(highest.pop(), _resident() or 0))
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
-        yield lambda: (highest - start) / 1e6
+        value, seconds = _timed(work)
     finally:
         stop.set()
         watcher.join()
+    return {"seconds": seconds, "peak_extra_mb": None if before is None else (highest[0] - before) / 1e6}, value
+
+
+def _settled() -> int | None:
+    """Resident memory once the C library has handed back what was freed: or that would be used again unseen."""
+    gc.collect()
+    with suppress(AttributeError, OSError):  # glibc's own
+        ctypes.CDLL(None).malloc_trim(0)
+    return _resident()
+
+
+def _resident() -> int | None:
+    """This process's resident memory in bytes; None where it cannot be read."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        return None
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def sample_picture(path: Path, size_wh: tuple[int, int]) -> np.ndarray:
