@@ -30,6 +30,7 @@ import torch
 from segment_anything.modeling.transformer import Attention, TwoWayTransformer
 from torch import Tensor, nn
 
+from automask_ui.engine.products import add_products_, times_transposed
 from automask_ui.engine.scratch import Scratch
 
 __all__ = ["ImageTokens", "Projected", "SharedTokens"]
@@ -163,7 +164,7 @@ class ImageTokens:
             by_head = torch.mul(by_head, self._scale.to(weights.dtype)[:, None], out=scaled)
         values = (by_head.flatten(1, 2) @ seen.values).float().unflatten(1, queries.shape[:2]).transpose(0, 1)
         if self._vectors.shape[1]:
-            shares = (weights.flatten(1, 2) @ self._taken.transpose(1, 2)).float()  # B×HT×R
+            shares = times_transposed(weights.flatten(1, 2), self._taken).float()  # B×HT×R
             pooled = (shares @ self._vectors).unflatten(1, weights.shape[1:3])
             values = values + torch.einsum("bhtc,hdc->bhtd", pooled, _by_head(attention.v_proj.weight, heads))
         return attention.out_proj(values.transpose(1, 2).flatten(2) + attention.v_proj.bias)
@@ -205,7 +206,7 @@ class ImageTokens:
             part = shared[rows, : shown_hw[1]]
             tokens = self._scratch.take("tokens", (len(scale), *part.shape), shared)
             torch.addcmul(bias, scale[:, rows], part, out=tokens)
-            return tokens.flatten(1, 2).baddbmm_(weights[:, :, rows].flatten(2).transpose(1, 2), vectors)
+            return add_products_(tokens.flatten(1, 2), weights[:, :, rows].flatten(2).transpose(1, 2), vectors)
 
         return project
 
@@ -220,7 +221,7 @@ class ImageTokens:
         scores += self._products(tokens, sight.fixed)
         # The tokens' dot products with V, B×HT×R.
         folded = torch.einsum("bhtd,hdc->bhtc", tokens, sight.weight).flatten(1, 2) @ self._vectors.transpose(1, 2)
-        scores.view(*folded.shape[:2], -1).baddbmm_(folded.to(scores.dtype), self._taken)
+        add_products_(scores.view(*folded.shape[:2], -1), folded.to(scores.dtype), self._taken)
         return scores
 
     def _products(self, tokens: Tensor, image: Tensor) -> Tensor:
@@ -249,8 +250,8 @@ class ImageTokens:
         # Products of earlier rows with those of this block come twice: once, doubled, is enough.
         earlier = taken.shape[1] - self._offers[-1].shape[1] * self._offers[-1].shape[2]
         gram[:, earlier:, :earlier] *= 2
-        parts[:, :earlier].baddbmm_(gram[:, :earlier, :earlier], taken[:, :earlier])
-        parts[:, earlier:].baddbmm_(gram[:, earlier:], taken)
+        add_products_(parts[:, :earlier], gram[:, :earlier, :earlier], taken[:, :earlier])
+        add_products_(parts[:, earlier:], gram[:, earlier:], taken)
         return self._scale.square() * layer.power + parts.mul_(taken).sum(dim=1, dtype=torch.float32)
 
     def _dots_with_shared(self, layer: _Layer) -> Tensor:

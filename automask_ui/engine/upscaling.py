@@ -10,6 +10,7 @@ from segment_anything.modeling import MaskDecoder
 from torch import Tensor
 
 from automask_ui.engine.image_tokens import Projected
+from automask_ui.engine.products import times_transposed
 
 __all__ = ["Upscaling"]
 
@@ -46,7 +47,7 @@ class Upscaling:
         step = max(1, together) if weights.device.type == "cpu" else height
         strips = (first(slice(row, min(row + step, height))) for row in range(0, height, step))
         # Masks times positions and not the other way round: so few columns make a slow product.
-        blocks = torch.cat([weights @ self._upscale(strip).transpose(1, 2) for strip in strips], dim=2)
+        blocks = torch.cat([times_transposed(weights, self._upscale(strip)) for strip in strips], dim=2)
         return _to_rows(blocks.float(), height, width)
 
     def _upscale(self, x: Tensor) -> Tensor:
