@@ -13,11 +13,12 @@ from contextlib import nullcontext
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from segment_anything.modeling import Sam
 from segment_anything.modeling.image_encoder import Attention, Block, ImageEncoderViT, get_rel_pos
 from segment_anything.utils.transforms import ResizeLongestSide
-from torch import Tensor
+from torch import Tensor, nn
 
 from automask_ui.engine.scratch import Scratch
 from automask_ui.engine.threads import side_by_side
@@ -56,7 +57,7 @@ def encode_image(sam: Sam, image: np.ndarray, dtype: torch.dtype = torch.float32
     low_precision = torch.autocast(device.type, dtype) if dtype != torch.float32 else nullcontext()
     with low_precision:
         is_vit = type(sam.image_encoder) is ImageEncoderViT
-        embedding = encode_vit(sam.image_encoder, inputs) if is_vit else sam.image_encoder(inputs)
+        embedding = encode_vit(sam.image_encoder, inputs, dtype) if is_vit else sam.image_encoder(inputs)
     return embedding[0].float()
 
 
@@ -65,41 +66,42 @@ def _resize(image: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     return np.array(Image.fromarray(image).resize(size_hw[::-1], Image.Resampling.BILINEAR))
 
 
-def encode_vit(encoder: ImageEncoderViT, inputs: Tensor) -> Tensor:
-    """``encoder(inputs)``: 1×3×S×S to 1×C×S/16×S/16."""
+def encode_vit(encoder: ImageEncoderViT, inputs: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """``encoder(inputs)``: 1×3×S×S to 1×C×S/16×S/16, with large products between the blocks' norms in ``dtype``."""
     x = encoder.patch_embed(inputs)
     if encoder.pos_embed is not None:
         x = x + encoder.pos_embed
-    scratch, x = Scratch(), x[0].contiguous()
+    scratch, x = Scratch(), x[0].float().contiguous()
     for block in encoder.blocks:
-        _run_block(block, x, scratch)
+        _run_block(block, x, dtype, scratch)
     return encoder.neck(x.permute(2, 0, 1)[None])
 
 
-def _run_block(block: Block, x: Tensor, scratch: Scratch) -> None:
-    """One transformer block on image tokens H×W×C, in place."""
+def _run_block(block: Block, x: Tensor, dtype: torch.dtype, scratch: Scratch) -> None:
+    """One transformer block on image tokens H×W×C float32, in place."""
     attention, (height, width, channels) = block.attn, x.shape
     window_hw = (block.window_size, block.window_size) if block.window_size else (height, width)
     padded_hw = (height + -height % window_hw[0], width + -width % window_hw[1])
-    like = _product_of(x)
+    like = x.new_empty(0, dtype=dtype)
     qkv = scratch.take("qkv", (*padded_hw, 3 * channels), like)
     qkv[height:] = qkv[:, width:] = attention.qkv.bias
-    _by_rows(lambda rows: attention.qkv(block.norm1(rows)), qkv[:height, :width], x)
+    project = _linear(attention.qkv, dtype)
+    _by_rows(lambda rows: project(block.norm1(rows)), qkv[:height, :width], x)
     attended = scratch.take("attended", (*padded_hw, channels), like)
     _attend(attention, qkv, window_hw, attended, scratch)
+    join, widen, narrow = (_linear(layer, dtype) for layer in (attention.proj, block.mlp.lin1, block.mlp.lin2))
 
     def finish(rows: Tensor, attended: Tensor) -> Tensor:
-        rows = rows + attention.proj(attended)
-        return rows + block.mlp(block.norm2(rows))
+        rows = rows + join(attended)
+        return rows + narrow(block.mlp.act(widen(block.norm2(rows))))
 
     _by_rows(finish, x, x, attended[:height, :width])
 
 
-def _product_of(x: Tensor) -> Tensor:
-    """An empty tensor of the type and on the device that products with ``x`` have."""
-    device = x.device.type
-    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
-    return x.new_empty(0, dtype=dtype)
+def _linear(layer: nn.Linear, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+    """The layer in ``dtype``; its weights are converted once, not for every part of the rows."""
+    weight, bias = layer.weight.to(dtype), layer.bias.to(dtype)
+    return lambda x: F.linear(x.to(dtype), weight, bias)
 
 
 def _by_rows(work: Callable[..., Tensor], result: Tensor, *inputs: Tensor) -> None:
@@ -114,15 +116,14 @@ def _by_rows(work: Callable[..., Tensor], result: Tensor, *inputs: Tensor) -> No
 
 
 def _side_by_side(work: Callable[[int], None], items: Sequence[int], device: torch.device) -> None:
-    """``work`` on all items: on a CPU in several threads, which take over the type of products that is set in this."""
+    """``work`` on all items: on a CPU in several threads."""
     if device.type != "cpu":
         for item in items:
             work(item)
         return
-    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
 
     def run(item: int) -> None:
-        with torch.inference_mode(), torch.autocast("cpu", dtype, enabled=dtype is not None):
+        with torch.inference_mode():
             work(item)
 
     side_by_side(run, items)
@@ -155,7 +156,7 @@ def _attend_head(qkv: Tensor, scale: float, positions: tuple[Tensor, ...] | None
     """One head, a strip of queries after the other: B×H×W×3×d to B×H×W×d."""
     q, k, v = qkv.contiguous().unbind(3)
     batch, height, width, _ = q.shape
-    keys, values = k.flatten(1, 2).transpose(1, 2), v.flatten(1, 2)
+    keys, values = k.flatten(1, 2).transpose(1, 2).contiguous(), v.flatten(1, 2).contiguous()
     strips = []
     rows = max(1, STRIP_SCORES // (batch * width * height * width))
     for begin in range(0, height, rows):
