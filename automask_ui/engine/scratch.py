@@ -10,7 +10,7 @@ import math
 import threading
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 __all__ = ["Scratch"]
 
@@ -32,12 +32,3 @@ class Scratch(threading.local):
     def softmax(self, scores: Tensor, dim: int) -> Tensor:
         """``softmax(scores, dim)``, valid until the next."""
         return torch.softmax(scores, dim, out=self.take("softmax", scores.shape, scores))
-
-    def layer_norm_(self, x: Tensor, norm: nn.LayerNorm) -> None:
-        """``x = norm(x)``, in place: each row is read before it is written."""
-        mean, rstd = (self.take(name, (*x.shape[:-1], 1), x) for name in ("mean", "rstd"))
-        weight, bias = norm.weight.to(x.dtype), norm.bias.to(x.dtype)
-        # The functional form cannot write to memory that is there already.
-        torch.ops.aten.native_layer_norm.out(
-            x, norm.normalized_shape, weight, bias, norm.eps, out0=x, out1=mean, out2=rstd
-        )
