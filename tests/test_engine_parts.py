@@ -1,5 +1,7 @@
 """Encoder, decoder and resampling, each against the part of upstream that it stands for."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -97,6 +99,29 @@ def test_decoder_equals_upstream(shown_hw, depth, heads):
     wanted = torch.tensor([[True, False, True]] * 3 + [[False] * 3] + [[False, True, False]] * 3)
     rows, columns = (4 * side for side in shown_hw or (8, 8))
     torch.testing.assert_close(decoder.masks(decoded, wanted), masks[wanted][:, :rows, :columns], atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1.0, 3.0, 10.0])  # of what cancels: where rounding falls is not known beforehand
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_image_tokens_that_cancel_out_are_normalised(dtype, scale):
+    sam = copy.deepcopy(small_sam())
+    first, second = sam.mask_decoder.transformer.layers
+    embedding = torch.randn(32, 1, 1, generator=torch.Generator().manual_seed(0)).expand(32, 8, 8)
+    points = torch.tensor([[30.0, 40.0], [60.0, 60.0]])
+    with torch.inference_mode():
+        for block in (first, second):
+            block.cross_attn_image_to_token.out_proj.weight.zero_()
+            block.cross_attn_image_to_token.out_proj.bias.zero_()
+        first.norm4.weight.fill_(scale)
+        token = embedding[:, 0, 0] + sam.prompt_encoder.no_mask_embed.weight[0]
+        second.cross_attn_image_to_token.out_proj.bias.copy_(-first.norm4(token))
+        sparse, dense = sam.prompt_encoder((points[:, None], torch.ones(2, 1)), None, None)
+        _, scores = sam.mask_decoder(embedding[None], sam.prompt_encoder.get_dense_pe(), sparse, dense, True)
+    found = PointDecoder(sam, embedding, dtype=dtype).decode(points).predicted_iou
+    # Eight bits leave a remainder of what cancels, which the norm makes larger: some number, but none that says much.
+    assert found.isfinite().all()
+    if dtype == torch.float32:
+        torch.testing.assert_close(found, scores, atol=0.01, rtol=0.0)
 
 
 @pytest.mark.parametrize(

@@ -252,7 +252,9 @@ class ImageTokens:
         gram[:, earlier:, :earlier] *= 2
         add_products_(parts[:, :earlier], gram[:, :earlier, :earlier], taken[:, :earlier])
         add_products_(parts[:, earlier:], gram[:, earlier:], taken)
-        return self._scale.square() * layer.power + parts.mul_(taken).sum(dim=1, dtype=torch.float32)
+        squares = self._scale.square() * layer.power + parts.mul_(taken).sum(dim=1, dtype=torch.float32)
+        # Where all cancels, rounding can leave less than nothing.
+        return squares.clamp_min_(0)
 
     def _dots_with_shared(self, layer: _Layer) -> Tensor:
         """Mean over the width of V's products with X: B×R×N, valid until the next."""
