@@ -280,6 +280,13 @@ def test_weights_that_are_being_trained_can_be_used():
     assert all(parameter.grad is None for parameter in sam.parameters())
 
 
+def test_autocast_of_the_caller_changes_nothing(engine):
+    image = picture(53, 80)
+    with torch.autocast("cpu", torch.bfloat16):
+        result = engine.generate(image, OPTIONS)
+    assert same_masks(result, fresh(image, OPTIONS))
+
+
 def test_threads_share_an_engine(engine):
     images = [picture(53, 80, seed) for seed in range(4)]
     results: dict[int, MaskResult] = {}

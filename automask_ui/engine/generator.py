@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from segment_anything.modeling import Sam
 
 from automask_ui.cache import ByteLRU, array_key
@@ -182,12 +183,12 @@ class MaskEngine:
         wanted = rows.reshape(-1, work.levels) if force else None
         for crop, points in groups:
             yield "encode", done, total
-            with self._lock, _timed(spent, "encode"):
+            with self._lock, _own_precision(self.model), _timed(spent, "encode"):
                 task = self._decoder.open(run.image, run.image_key, work, crop)
             size = run.options.grid.points_per_batch
             for begin in range(0, len(points), size):
                 batch = points[begin : begin + size]
-                with self._lock, _timed(spent, "decode"):
+                with self._lock, _own_precision(self.model), _timed(spent, "decode"):
                     notes.extend(task.decode(batch, filters, None if wanted is None else wanted[batch]))
                 for part, seconds in task.seconds.items():
                     spent[part] += seconds
@@ -282,6 +283,11 @@ def _check_image(image: np.ndarray | None) -> np.ndarray:
     if 0 in image.shape:
         raise OptionError(f"image has no pixels: its shape is {image.shape}.")
     return image
+
+
+def _own_precision(model: SamModel) -> torch.autocast:
+    """Autocast of the caller's off: types are the engine's own business, and what it caches is of these types."""
+    return torch.autocast(model.device.type, enabled=False)
 
 
 @contextmanager
