@@ -13,7 +13,7 @@ from automask_ui.ui.arrivals import Arrivals
 from automask_ui.ui.board import BoardData
 from automask_ui.ui.controls import CUSTOM
 from automask_ui.ui.errors import friendly
-from automask_ui.ui.handlers import Handlers, Screen, Visitor
+from automask_ui.ui.handlers import Handlers, Visitor
 from automask_ui.ui.parts import Parts, arrived, painted, played, read
 from automask_ui.ui.status import status
 from automask_ui.ui.texts import words_for
@@ -77,9 +77,14 @@ class Answers:
         """Buttons and status at once, before a run has its turn."""
         return painted(self._handlers.begin(_visitor(request)))
 
-    def end(self) -> Outputs:
+    def end(self, request: gr.Request) -> Outputs:
         """Buttons after a run."""
-        return painted(Screen(is_busy=False))
+        self._handlers.turns.end(_visitor(request).owner)
+        return self.buttons(request)
+
+    def buttons(self, request: gr.Request) -> Outputs:
+        """Buttons after an error of anything else that is shown as a run is."""
+        return painted(self._handlers.buttons(_visitor(request)))
 
     @friendly
     def find(self, values: Values, request: gr.Request) -> Iterator[Outputs]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from automask_ui.errors import AutoMaskError, BusyError, LabelError, NoImageError, OptionError, RunGoneError
+from automask_ui.errors import AutoMaskError, LabelError, NoImageError, OptionError, RunGoneError
 from automask_ui.explain import explain
 from automask_ui.export import ExportReport
 from automask_ui.labels import read_classes
@@ -25,13 +25,13 @@ from automask_ui.ui.editing import take_steps, viewer_edits
 from automask_ui.ui.proofs import proof_of
 from automask_ui.ui.status import Status, status
 from automask_ui.ui.texts import Words
+from automask_ui.ui.turns import Turns
 from automask_ui.ui.view import Views
 from automask_ui.ui.viewer import ViewerData, viewer_note
 
 __all__ = ["Handlers", "Screen", "Visitor"]
 
 _POLL_SECONDS = 0.5
-MAX_WAITING = 20  # visitors whose runs wait for their turn
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Screen:
 
 
 class Handlers:
-    """The page's events on a service."""
+    """The page's events on a service; ``turns`` says whose runs wait or are under way."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
         self.views = Views()
-        self._asked: dict[str, str] = {}  # owner -> run that waits for its turn
+        self.turns = Turns()
 
     # Opening a picture
 
@@ -102,46 +102,32 @@ class Handlers:
 
     def begin(self, visitor: Visitor) -> Screen:
         """Before a run has its turn: note what it is asked for."""
-        if len(self._asked) >= MAX_WAITING:
-            raise BusyError(f"{len(self._asked)} runs are waiting for the model already. Try again in a minute.")
-        self._asked[visitor.owner] = self.service.store.current(visitor.owner).run
+        self.turns.ask(visitor.owner, self.service.store.current(visitor.owner).run)
         return Screen(status=status(visitor.words.say("status.waiting"), "busy", -1), is_busy=True)
 
     def find(self, visitor: Visitor, controls: Controls) -> Iterator[Screen]:
         """Find masks with everything that the controls say."""
-        session = self._asked_for(visitor)
-        if session is None:
-            return
-        service = self.service
-        yield Screen(status=status(visitor.words.say("status.begin"), "busy", -1))
-        for progress in service.fetch(session, controls.model):
-            line = sentences.progress_line(visitor.words, progress, session, 0.0)
-            yield Screen(status=line) if self._is_current(session) else self._instead(visitor)
-            if progress.stage == "stopped":
-                return
-        if service.loaded(controls.model) is None and controls.model in service.models:
-            title = service.models[controls.model].title
-            yield Screen(status=status(visitor.words.say("status.load", model=title), "busy", -1))
-        # Loaded first: a preset takes the model's own thresholds.
-        service.load(controls.model)
-        options = controls.options(service.thresholds(controls.model))
-        session.show_only(controls.show())
-        yield from self._follow(visitor, session, service.find(session, controls.model, options))
+        with self._turn(visitor) as session:
+            if session is not None:
+                yield from self._find(visitor, session, controls)
 
     def resume(self, visitor: Visitor) -> Iterator[Screen]:
         """Finish a run that was stopped."""
-        session = self._asked_for(visitor)
-        if session is None:
-            return
-        yield Screen(status=status(visitor.words.say("status.begin"), "busy", -1))
-        yield from self._follow(visitor, session, self.service.resume(session))
+        with self._turn(visitor) as session:
+            if session is not None:
+                yield Screen(status=status(visitor.words.say("status.begin"), "busy", -1))
+                yield from self._follow(visitor, session, self.service.resume(session))
+
+    def buttons(self, visitor: Visitor) -> Screen:
+        """Find and Stop as they are to be: another run may have been asked for meanwhile."""
+        return Screen(is_busy=self.turns.is_busy(visitor.owner))
 
     def stop(self, visitor: Visitor) -> Screen:
         """End the run; one that is in progress then tells of its end itself."""
-        self._asked.pop(visitor.owner, None)
-        with suppress(NoImageError, RunGoneError):
-            if self.service.stop(self.service.store.current(visitor.owner)):
-                return Screen(status=status(visitor.words.say("status.stopping"), "busy", -1))
+        self.turns.give_up(visitor.owner)
+        session = self.service.store.peek(visitor.owner)
+        if session is not None and self.service.stop(session):
+            return Screen(status=status(visitor.words.say("status.stopping"), "busy", -1))
         return Screen(status=status(visitor.words.say("status.stopped.none")), is_busy=False)
 
     def refilter(self, visitor: Visitor, controls: Controls) -> Iterator[Screen]:
@@ -162,10 +148,10 @@ class Handlers:
         with closing(self.service.refilter(session, options)) as run:
             for progress in run:
                 if not self._is_current(session):
-                    yield replace(self._instead(visitor), is_busy=False)
+                    yield replace(self._instead(visitor), is_busy=self.turns.is_busy(visitor.owner))
                     return
                 if progress.stage == "superseded":
-                    yield Screen(is_busy=False)
+                    yield self.buttons(visitor)
                     return
                 if progress.stage != "done":
                     line = sentences.progress_line(visitor.words, progress, session, 0.0)
@@ -173,7 +159,7 @@ class Handlers:
                 if progress.stage == "stopped":
                     return
         line = sentences.changed_line(visitor.words, session.difference(before))
-        yield replace(self.screen(visitor, session, line), is_busy=False)
+        yield replace(self.screen(visitor, session, line), is_busy=self.turns.is_busy(visitor.owner))
 
     def supersede(self, visitor: Visitor, controls: Controls) -> None:
         """A slider was moved: what is still being done for its last place is of no use."""
@@ -232,9 +218,8 @@ class Handlers:
     def preview_points(self, visitor: Visitor, text: str) -> Screen:
         """The points of a pasted list as dots on the picture."""
         layers = parse_point_grids(text) or []
-        try:
-            session = self.service.store.current(visitor.owner)
-        except (NoImageError, RunGoneError):
+        session = self.service.store.peek(visitor.owner)
+        if session is None:
             return Screen()
         points = [[float(x), float(y)] for layer in layers[:1] for x, y in layer]
         view = self.views.data(session, points=points)
@@ -271,11 +256,9 @@ class Handlers:
         x, y = payload.get("x"), payload.get("y")
         if session.result is None or type(x) is not int or type(y) is not int:
             return None
-        if session.result.has_candidates:
-            sentence = sentences.why_sentence(visitor.words, session.result, explain(session.result, x, y))
-        else:
-            sentence = visitor.words.say("why.unknown")
-        return viewer_note(sentence, x, y)
+        if not session.result.has_candidates:
+            return viewer_note(visitor.words.say("why.unknown"), x, y)
+        return viewer_note(sentences.why_sentence(visitor.words, session.result, explain(session.result, x, y)), x, y)
 
     def export(self, visitor: Visitor, payload: Any) -> ExportReport:
         """Write a download."""
@@ -298,7 +281,7 @@ class Handlers:
 
     def forget(self, visitor: Visitor) -> None:
         """Free what belongs to a visitor who has left."""
-        self._asked.pop(visitor.owner, None)
+        self.turns.forget(visitor.owner)
         self.service.store.forget(visitor.owner)
 
     def screen(self, visitor: Visitor, session: Session, line: Status) -> Screen:
@@ -317,11 +300,29 @@ class Handlers:
         session = self.service.store.peek(visitor.owner)
         return Screen() if session is None else self.opened(visitor, session)
 
-    def _asked_for(self, visitor: Visitor) -> Session | None:
+    @contextmanager
+    def _turn(self, visitor: Visitor) -> Iterator[Session | None]:
         """What a run was asked for; None where it was stopped, or another picture opened, before it had its turn."""
-        run = self._asked.pop(visitor.owner, None)
-        session = self.service.store.current(visitor.owner)
-        return session if session.run == run else None
+        with self.turns.take(visitor.owner) as run:
+            session = self.service.store.current(visitor.owner)
+            yield session if session.run == run else None
+
+    def _find(self, visitor: Visitor, session: Session, controls: Controls) -> Iterator[Screen]:
+        service = self.service
+        yield Screen(status=status(visitor.words.say("status.begin"), "busy", -1))
+        for progress in service.fetch(session, controls.model):
+            line = sentences.progress_line(visitor.words, progress, session, 0.0)
+            yield Screen(status=line) if self._is_current(session) else self._instead(visitor)
+            if progress.stage == "stopped":
+                return
+        if service.loaded(controls.model) is None and controls.model in service.models:
+            title = service.models[controls.model].title
+            yield Screen(status=status(visitor.words.say("status.load", model=title), "busy", -1))
+        # Loaded first: a preset takes the model's own thresholds.
+        service.load(controls.model)
+        options = controls.options(service.thresholds(controls.model))
+        session.show_only(controls.show())
+        yield from self._follow(visitor, session, service.find(session, controls.model, options))
 
     def _follow(self, visitor: Visitor, session: Session, run: Run) -> Iterator[Screen]:
         began = time.monotonic()

@@ -105,7 +105,7 @@ def _wire_settings(parts: Parts, answers: Answers) -> None:
     slid = [event for slider in instant for event in (slider.input, slider.release)]
     typed = [event for number in (show.smallest, show.largest) for event in (number.submit, number.blur)]
     filtered = gr.on([*slid, *typed, show.unit.input], answers.refilter, parts.controls, parts.screen, **_REFILTER)
-    filtered.failure(answers.end, None, parts.screen, **_QUICK)
+    filtered.failure(answers.buttons, None, parts.screen, **_QUICK)
 
     points = sliders.points
     pasted = gr.on([points.text.blur, points.text.submit], answers.preview, points.text, parts.screen, **_ASKED)

@@ -21,8 +21,9 @@ from automask_ui.service import Service
 from automask_ui.ui import sentences
 from automask_ui.ui.controls import Controls, preset_values
 from automask_ui.ui.errors import friendly
-from automask_ui.ui.handlers import MAX_WAITING, Handlers, Screen, Visitor
+from automask_ui.ui.handlers import Handlers, Screen, Visitor
 from automask_ui.ui.texts import Words
+from automask_ui.ui.turns import MAX_WAITING
 
 ANN = Visitor("ann", Words("en"))
 VALUES = {**preset_values("balanced", {}), "points_per_side": 6, "points_per_batch": 9, "pred_iou_thresh": 0.8}
@@ -240,6 +241,46 @@ def test_another_photo_opened_during_a_run(handlers: Handlers, engine: FakeEngin
     handlers.open(ANN, str(other))
     assert is_instead(list(run), "other.png")
     assert engine.decoded == 9
+
+
+def test_end_of_a_left_run_leaves_stop_to_the_next(handlers: Handlers, photo: str) -> None:
+    handlers.open(ANN, photo)
+    left = find(handlers, controls())
+    next(left)
+    handlers.open(ANN, photo)
+    handlers.begin(ANN)
+    list(left)
+    handlers.turns.end(ANN.owner)
+    assert handlers.buttons(ANN).is_busy is True  # the next one waits
+    run = handlers.find(ANN, controls())
+    next(run)
+    assert handlers.buttons(ANN).is_busy is True  # it is under way
+    list(run)
+    handlers.turns.end(ANN.owner)
+    assert handlers.buttons(ANN).is_busy is False
+
+
+def test_slider_leaves_stop_to_a_run_that_waits(handlers: Handlers, photo: str) -> None:
+    handlers.open(ANN, photo)
+    last(find(handlers, controls()))
+    handlers.turns.end(ANN.owner)
+    handlers.begin(ANN)
+    assert last(handlers.refilter(ANN, controls(box_nms_thresh=0.5))).is_busy is True
+
+
+def test_a_run_that_never_gets_its_turn_waits_no_more(handlers: Handlers, photo: str) -> None:
+    handlers.open(ANN, photo)
+    handlers.begin(ANN)
+    handlers.turns.end(ANN.owner)  # as the page says when the queue is full
+    assert handlers.buttons(ANN).is_busy is False
+    assert list(handlers.find(ANN, controls())) == []
+
+
+def test_a_run_that_fails_is_over(handlers: Handlers, photo: str) -> None:
+    handlers.open(ANN, photo)
+    with pytest.raises(OptionError):
+        list(find(handlers, controls(points_text="no points")))
+    assert handlers.buttons(ANN).is_busy is False
 
 
 def test_another_photo_opened_as_a_run_ends(handlers: Handlers, photo: str, tmp_path: Path) -> None:
