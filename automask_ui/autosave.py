@@ -154,6 +154,9 @@ class Autosave:
                     is_written |= self._keep(owner, self._path(token, keeper), keeper)
             except (OSError, AutoMaskError) as error:
                 _log.warning("Work in progress could not be kept in %s: %s", self._folder, error)
+            except Exception:
+                # One visitor's broken work must not end the thread that keeps everybody's.
+                _log.exception("Work in progress could not be kept in %s", self._folder)
         if is_written:
             self._prune()
 

@@ -183,6 +183,26 @@ def test_disk_that_cannot_be_written_does_not_stop_the_work(
     assert "could not be kept" in caplog.text
 
 
+def test_work_that_breaks_a_keeper_spoils_nobody_elses(
+    autosave: Autosave, service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken:
+        suffix = ".broken"
+
+        def mark(self, owner: str) -> object | None:
+            raise RuntimeError("dictionary changed size")
+
+        def write(self, owner: str, path: Path, most: int) -> None: ...
+
+    autosave.add(Broken())
+    for token, owner in ((ANN, "ann"), (BOB, "bob")):
+        autosave.follow(token, owner)
+        opened(service, tmp_path, owner)
+    autosave.keep_all()
+    assert caplog.text.count("could not be kept") == 2
+    assert autosave.kept(BOB, autosave.sessions) is not None
+
+
 def test_thread_keeps_by_itself(
     service: Service, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
