@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -511,6 +512,40 @@ def test_interrupted_writing_leaves_what_was_kept(
     monkeypatch.undo()
     keeper.write(folder, 10**9, None)
     assert is_same(queue, taken(take_up(folder, [], new_folder())))
+
+
+def test_what_a_crash_left_half_written_goes(queue: Queue, new_folder: Callable[[], Path]) -> None:
+    folder = new_folder()
+    keeper = QueueFolder(queue)
+    keeper.write(folder, 10**9, None)
+    before = files(folder)
+    for left in (folder / "0123.part", folder / "automask" / "4567.part"):
+        left.write_bytes(b"half")
+    keeper.write(folder, 10**9, None)
+    assert files(folder).keys() == before.keys()
+
+
+def test_reading_a_folder_takes_no_more_memory_than_its_files(queue: Queue, new_folder: Callable[[], Path]) -> None:
+    folder = new_folder()
+    QueueFolder(queue).write(folder, 10**9, None)
+    tracemalloc.start()
+    try:
+        taken(take_up(folder, [], new_folder()))
+        assert tracemalloc.get_traced_memory()[1] < 64 * 1024**2
+    finally:
+        tracemalloc.stop()
+
+
+def test_long_names_of_which_there_are_two_come_back(tmp_path: Path, new_folder: Callable[[], Path]) -> None:
+    name = f"{'x' * 251}.png"
+    folder = new_folder()
+    more = [archive(tmp_path / f"{number}.zip", {name: picture(number, (38, 53))}) for number in (1, 2)]
+    queue = Queue(collect(more, folder).pictures, folder)
+    queue.start(FakeEngine().steps, job_of(MODEL, OPTIONS), MODEL)
+    wait(queue)
+    kept = new_folder()
+    QueueFolder(queue).write(kept, 10**9, None)
+    assert is_same(queue, taken(take_up(kept, [], new_folder())))
 
 
 def test_folder_that_lost_a_file_is_refused(queue: Queue, new_folder: Callable[[], Path]) -> None:

@@ -132,7 +132,8 @@ def _list(queue: Queue, rows: list[KeptPicture], opened: int | None = None) -> K
 
 
 def _keep_only(folder: Path, files: set[Path]) -> None:
-    for path in set((folder / "automask").iterdir()) - files:
+    """Remove all but the list and ``files``, also what a crash left half-written."""
+    for path in {*(folder / "automask").iterdir(), *folder.glob("*.part")} - files:
         path.unlink(missing_ok=True)
 
 

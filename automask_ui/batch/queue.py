@@ -214,7 +214,8 @@ class Queue:
     @property
     def classes(self) -> tuple[str, ...]:
         """The class lists of all pictures as one."""
-        return tuple(dict.fromkeys(name for saved in self._edited.values() for name in saved.edits.classes))
+        # A list first, at once: the thread that keeps work may add to the edited ones at any moment.
+        return tuple(dict.fromkeys(name for saved in list(self._edited.values()) for name in saved.edits.classes))
 
     def _work(self, steps: Steps, job: Job) -> None:
         try:

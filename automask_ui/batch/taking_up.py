@@ -6,6 +6,7 @@ Everything in it may be anybody's: it is read within bounds, checked, and every 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -115,7 +116,8 @@ class _InFolder:
         """The file at ``place``."""
         try:
             with (self._folder / place).open("rb") as file:
-                data = file.read(most + 1)
+                # Python makes room for all that is asked for before it reads.
+                data = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
         except OSError as error:
             raise ArchiveError(f"{place} in {self.name} could not be read: {error.strerror or error}.") from error
         if len(data) > most:

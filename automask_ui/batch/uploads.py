@@ -93,10 +93,12 @@ def inside(name: str) -> str:
 
 
 def unused(name: str, used: set[str]) -> str:
-    """``name``, with a number where it was met before."""
+    """``name``, with a number where it was met before; not longer than a name may be."""
     path, number, candidate = PurePosixPath(name), 2, name
     while candidate.casefold() in used:
-        candidate = str(path.with_stem(f"{path.stem}-{number}"))
+        ending = f"-{number}"
+        too_long = max(0, len(name) + len(ending) - MAX_NAME)
+        candidate = str(path.with_stem(path.stem[: max(0, len(path.stem) - too_long)] + ending))
         number += 1
     used.add(candidate.casefold())
     return candidate
