@@ -5,10 +5,12 @@ import io
 import json
 import sys
 import zipfile
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from pycocotools import mask as coco
 from sams import small_sam
@@ -18,6 +20,7 @@ import automask_ui
 from automask_ui.cli import main
 from automask_ui.engine import bench, models
 from automask_ui.engine.models import SamModel
+from automask_ui.engine.tiny import build_tiny_sam
 from automask_ui.export import EXPORTERS
 from automask_ui.export.hard_masks import hard_mask_set
 from automask_ui.options import PARAMETERS
@@ -174,6 +177,22 @@ def test_bench_needs_transformers_for_comparing_with_it(photo, capsys, monkeypat
     arguments = ["bench", "--image", str(photo), "--size", "80x53", "--checkpoint", "own.pth"]
     assert main([*arguments, "--against", "transformers"]) == 2
     assert "pip install transformers" in capsys.readouterr().err
+
+
+def test_bench_compares_only_vits_with_transformers(photo, capsys, monkeypatch):
+    monkeypatch.setattr(bench, "load_model", lambda *names, **places: SamModel.wrap(build_tiny_sam()))
+    assert main(["bench", "--image", str(photo), "--size", "80x53", "--against", "transformers"]) == 2
+    assert "ViT encoders only" in capsys.readouterr().err
+
+
+def test_bench_compares_where_nothing_passes(photo, capsys, monkeypatch):
+    strict = replace(SamModel.wrap(small_sam()), pred_iou_thresh=1.0)
+    monkeypatch.setattr(bench, "load_model", lambda *names, **places: strict)
+    monkeypatch.setattr(strict.sam.mask_decoder.iou_prediction_head, "forward", lambda x: torch.zeros(len(x), 4))
+    arguments = ["bench", "--image", str(photo), "--size", "80x53", "--grid", "2", "--against", "float32", "--json"]
+    assert main([*arguments, "--checkpoint", "own.pth"]) == 0
+    other = json.loads(capsys.readouterr().out)["other"]
+    assert (other["masks"], other["candidates_compared"], other["mean_iou"]) == (0, 0, 1.0)
 
 
 def test_bench_refuses_a_size_that_is_none(capsys):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from segment_anything import SamAutomaticMaskGenerator
-from segment_anything.modeling import Sam
+from segment_anything.modeling import ImageEncoderViT, Sam
 
 from automask_ui import rle
 from automask_ui.engine.generator import MaskEngine
@@ -69,11 +69,15 @@ def _upstream(model: SamModel, image: np.ndarray, options: GeneratorOptions) -> 
 
 def _transformers(model: SamModel, image: np.ndarray, options: GeneratorOptions) -> Rival:
     """The ``mask-generation`` pipeline of Hugging Face's transformers, which has no clean-up of small regions."""
+    if type(model.sam.image_encoder) is not ImageEncoderViT:
+        raise OptionError(f"--against transformers knows ViT encoders only, which {model.name} has not: take vit_b.")
     try:
         from transformers import SamImageProcessor, pipeline
     except ImportError as error:
         raise OptionError("--against transformers needs that package: pip install transformers") from error
-    pipe = pipeline("mask-generation", model=_as_transformers(model.sam), image_processor=SamImageProcessor())
+    theirs = _as_transformers(model.sam)
+    # Left to itself, the pipeline takes a GPU where there is one.
+    pipe = pipeline("mask-generation", model=theirs, image_processor=SamImageProcessor(), device=model.device)
     flat = options.flat()
     same = ("points_per_batch", "pred_iou_thresh", "stability_score_thresh", "stability_score_offset")
     settings = {name: flat[name] for name in same} | {
@@ -123,10 +127,11 @@ def _exact(model: SamModel, image: np.ndarray, options: GeneratorOptions) -> Riv
             for left, right in zip(exact.candidates.rle, ours.candidates.rle, strict=True)
             if left is not None and right is not None and rle.area(left)
         ]
+        ious = [rle.iou_matrix([left], [right])[0, 0] for left, right in pairs]
         return {
             "masks": len(exact.masks),
             "candidates_compared": len(pairs),
-            "mean_iou": float(np.mean([rle.iou_matrix([left], [right])[0, 0] for left, right in pairs])),
+            "mean_iou": float(np.mean(ious)) if ious else 1.0,
         }
 
     return Rival(lambda: engine.generate(image, options), compare)
