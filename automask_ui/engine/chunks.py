@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "float16": torch.float16}
 
-# Image tokens of the points that a CPU works on together: more do not stay in its cache.
+# A CPU works on as many points together as would have this many bytes of image tokens: more do not stay in its cache.
 CACHE_BYTES = 20 << 20
 
 # Logits to a token of the embedding along each axis: the mask decoder's two upscalings by two.
