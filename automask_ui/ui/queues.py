@@ -166,9 +166,11 @@ class Queues:
         index = payload.get("index") if isinstance(payload, dict) else None
         if type(index) is not int or not 0 <= index < len(own.queue.items):
             raise NoImageError("There is no such picture in the queue.")
-        self.keep(visitor.owner)
         queue, store = own.queue, self._service.store
-        image, saved = queue.image(index), queue.saved(index)
+        image = queue.image(index)
+        # Once it is read, which takes a moment: an edit of the picture before may have come in meanwhile.
+        self.keep(visitor.owner)
+        saved = queue.saved(index)
         if saved is None:
             session = store.begin(image, visitor.owner)
         else:

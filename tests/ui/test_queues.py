@@ -12,7 +12,9 @@ import pytest
 from fakes import FakeEngine, FakeModel, fake_models
 from PIL import Image
 
+from automask_ui.batch.queue import Queue
 from automask_ui.errors import BatchError, ExportError, NoImageError, OptionError
+from automask_ui.images import LoadedImage
 from automask_ui.service import Service
 from automask_ui.ui import queues as queues_module
 from automask_ui.ui.arrivals import Arrivals
@@ -185,6 +187,23 @@ def test_formats_that_are_none(arrivals: Arrivals, queues: Queues, files: list[s
     arrivals.bring(ANN, files)
     with pytest.raises(ExportError, match="no format"):
         queues.save(ANN, payload)
+
+
+def test_edit_that_comes_in_while_the_next_picture_is_read(
+    arrivals: Arrivals, queues: Queues, service: Service, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrivals.bring(ANN, files)
+    last(queues.start(ANN, CONTROLS))
+    arrivals.open_item(ANN, {"index": 0})
+    session, read = service.store.current("ann"), Queue.image
+
+    def edit_and_read(queue: Queue, index: int) -> LoadedImage:
+        session.set_label(session.shown()[0][:1], "cat")
+        return read(queue, index)
+
+    monkeypatch.setattr(Queue, "image", edit_and_read)
+    arrivals.open_item(ANN, {"index": 1})
+    assert [item.edited for item in queues.board(ANN).items][:2] == [True, False]
 
 
 def test_nobody_reaches_the_queue_of_another(arrivals: Arrivals, queues: Queues, files: list[str]) -> None:
