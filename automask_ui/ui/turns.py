@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ class Turns:
         self._asked: dict[str, str] = {}  # owner -> run that waits for its turn
         self._at_work: set[str] = set()  # owners
         self._to_end: Counter[str] = Counter()  # owner -> runs of which the page has not been told that they ended
+        self._lock = threading.Lock()  # held while runs are counted: one may end as the next is asked for
 
     def ask(self, owner: str, run: str) -> None:
         """``run`` is to have its turn.
@@ -30,10 +32,11 @@ class Turns:
         Raises:
             BusyError: too many wait already.
         """
-        if len(self._asked) >= MAX_WAITING:
-            raise BusyError(f"{len(self._asked)} runs are waiting for the model already. Try again in a minute.")
-        self._asked[owner] = run
-        self._to_end[owner] += 1
+        with self._lock:
+            if len(self._asked) >= MAX_WAITING:
+                raise BusyError(f"{len(self._asked)} runs are waiting for the model already. Try again in a minute.")
+            self._asked[owner] = run
+            self._to_end[owner] += 1
 
     @contextmanager
     def take(self, owner: str) -> Iterator[str | None]:
@@ -50,11 +53,12 @@ class Turns:
 
     def end(self, owner: str) -> None:
         """The page has been told of the end of one of the owner's runs, also of one that never had its turn."""
-        self._to_end[owner] -= 1
-        if self._to_end[owner] <= 0:
-            # Refused on its way: nobody will come for it.
-            self._asked.pop(owner, None)
-            del self._to_end[owner]
+        with self._lock:
+            self._to_end[owner] -= 1
+            if self._to_end[owner] <= 0:
+                # Refused on its way: nobody will come for it.
+                self._asked.pop(owner, None)
+                del self._to_end[owner]
 
     def is_busy(self, owner: str) -> bool:
         """Whether a run of the owner's waits or is under way."""
@@ -62,5 +66,6 @@ class Turns:
 
     def forget(self, owner: str) -> None:
         """The owner has left."""
-        self._asked.pop(owner, None)
-        self._to_end.pop(owner, None)
+        with self._lock:
+            self._asked.pop(owner, None)
+            self._to_end.pop(owner, None)
