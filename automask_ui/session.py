@@ -304,12 +304,21 @@ class Session:
                 self.job = None
         job.ended.set()
 
-    def close(self) -> None:
-        """Stop the run in progress and remove the files."""
+    def stop(self) -> None:
+        """Stop the run in progress, if there is one."""
         if self.job is not None:
             self.job.cancel.set()
-        if "folder" in self.__dict__:
+
+    def close(self) -> None:
+        """Stop the run in progress and remove the files."""
+        self.stop()
+        if self.has_files:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether its folder was ever asked for."""
+        return "folder" in self.__dict__
 
     def _there(self, ids: Iterable[int]) -> frozenset[int]:
         with self.lock:

@@ -24,6 +24,7 @@ class SessionStore:
     def __init__(self, max_bytes: int) -> None:
         self._sessions: ByteLRU[Session] = ByteLRU(max_bytes, lambda session: session.nbytes)
         self._runs: dict[str, str] = {}  # owner -> run
+        self._left: dict[str, Path] = {}  # owner -> files of the picture before, which the page may still be fetching
         self._lock = threading.Lock()
         # The folder in which sessions keep their files; it goes with this object, at the latest with the process.
         self.scratch = Path(tempfile.mkdtemp(prefix="automask-"))
@@ -34,9 +35,16 @@ class SessionStore:
         session = Session(image, owner, self.scratch)
         with suppress(SessionError):
             session.history = History(Edits(self.current(owner).edits.classes))
-        self.forget(owner)
+        left = self._take(owner)
         with self._lock:
             self._runs[owner] = session.run
+            files = self._left.pop(owner, None)
+            if left is not None and left.has_files:
+                self._left[owner] = left.folder
+        if left is not None:
+            left.stop()
+        if files is not None:
+            shutil.rmtree(files, ignore_errors=True)
         self.keep(session)
         return session
 
@@ -77,8 +85,16 @@ class SessionStore:
 
     def forget(self, owner: str) -> None:
         """Free all that belongs to a visitor who has left."""
+        session = self._take(owner)
         with self._lock:
-            run = self._runs.pop(owner, None)
-        session = self._sessions.pop(run) if run else None
+            files = self._left.pop(owner, None)
         if session is not None:
             session.close()
+        if files is not None:
+            shutil.rmtree(files, ignore_errors=True)
+
+    def _take(self, owner: str) -> Session | None:
+        """The owner's session, which is theirs no longer."""
+        with self._lock:
+            run = self._runs.pop(owner, None)
+        return self._sessions.pop(run) if run else None

@@ -15,6 +15,7 @@ from automask_ui.errors import OptionError, RunGoneError
 from automask_ui.images import LoadedImage
 from automask_ui.options import GeneratorOptions
 from automask_ui.session import Difference, Session, ShowOnly
+from automask_ui.store import SessionStore
 
 RGB = np.zeros((37, 53, 3), np.uint8)
 LOOSE = GeneratorOptions(points_per_side=4, pred_iou_thresh=0.7, stability_score_thresh=0.0)
@@ -193,6 +194,18 @@ def test_close_removes_the_files_and_stops_the_run(session: Session, tmp_path: P
     assert len(list(tmp_path.iterdir())) == 1
     session.close()
     assert not list(tmp_path.iterdir())
+
+
+def test_files_of_a_picture_that_was_left_stay_until_the_next_is_left(session: Session) -> None:
+    store = SessionStore(1 << 20)
+    folders = []
+    for _ in range(3):
+        opened = store.begin(session.image, "ann")
+        (opened.folder / "masks-1.bin").write_bytes(b"x")  # the page may be fetching it when the next is opened
+        folders.append(opened.folder)
+    assert [folder.exists() for folder in folders] == [False, True, True]
+    store.forget("ann")
+    assert not any(folder.exists() for folder in folders)
 
 
 def _ids_and_counts(session: Session) -> tuple[list[int], list[bytes]]:
