@@ -122,6 +122,7 @@ def _exact(model: SamModel, image: np.ndarray, options: GeneratorOptions) -> Riv
     engine = MaskEngine(replace(model, precision="float32", key=f"{model.key} float32"))
 
     def compare(exact: MaskResult, ours: MaskResult) -> dict[str, Any]:
+        """IoU of candidates from the same point and level: which of them are kept is close to chance."""
         pairs = [
             (left, right)
             for left, right in zip(exact.candidates.rle, ours.candidates.rle, strict=True)
