@@ -156,11 +156,12 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
 def _measured(work: Callable[[], T]) -> tuple[dict[str, Any], T]:
     """Seconds, and the highest resident memory meanwhile above that before in MB, where it can be read."""
     before = _settled()
-    stop, highest = threading.Event(), [before or 0]
+    highest, stop = before or 0, threading.Event()
 
     def watch() -> None:
+        nonlocal highest
         while not stop.wait(0.01):
-            highest.append(max(highest.pop(), _resident() or 0))
+            highest = max(highest, _resident() or 0)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -169,7 +170,7 @@ def _measured(work: Callable[[], T]) -> tuple[dict[str, Any], T]:
     finally:
         stop.set()
         watcher.join()
-    return {"seconds": seconds, "peak_extra_mb": None if before is None else (highest[0] - before) / 1e6}, value
+    return {"seconds": seconds, "peak_extra_mb": None if before is None else (highest - before) / 1e6}, value
 
 
 def _settled() -> int | None:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import FakeEngine, FakeModel, fake_models
 from PIL import Image
 
 from automask_ui import running
+from automask_ui.service import Service
 
 
 @pytest.fixture
@@ -23,3 +25,15 @@ def photo(tmp_path: Path) -> str:
     path = tmp_path / "photo.png"
     Image.fromarray(np.full((37, 53, 3), 90, np.uint8)).save(path)
     return str(path)
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    """The one engine of `service`, with strict thresholds of its own."""
+    return FakeEngine(FakeModel(pred_iou_thresh=0.8, stability_score_thresh=0.9))
+
+
+@pytest.fixture
+def service(engine: FakeEngine) -> Service:
+    """A service with one model, on `engine`."""
+    return Service(lambda name: engine, fake_models("fake"), "fake")

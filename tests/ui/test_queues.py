@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeEngine, FakeModel, fake_models
+from fakes import FakeEngine
 from PIL import Image
 
 from automask_ui.batch.queue import Queue
@@ -32,16 +32,6 @@ CONTROLS = Controls("fake", CUSTOM, VALUES)
 @pytest.fixture(autouse=True)
 def poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queues_module, "_POLL_SECONDS", 0.01)
-
-
-@pytest.fixture
-def engine() -> FakeEngine:
-    return FakeEngine(FakeModel(pred_iou_thresh=0.8, stability_score_thresh=0.9))
-
-
-@pytest.fixture
-def service(engine: FakeEngine) -> Service:
-    return Service(lambda name: engine, fake_models("fake"), "fake")
 
 
 @pytest.fixture

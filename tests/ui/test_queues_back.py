@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeEngine, FakeModel, fake_models
+from fakes import FakeEngine
 from PIL import Image
 
 from automask_ui import autosave as autosave_module
@@ -38,16 +38,6 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Queues are looked at often; what is kept is kept when the test says so."""
     monkeypatch.setattr(queues_module, "_POLL_SECONDS", 0.01)
     monkeypatch.setattr(autosave_module, "_watch", lambda autosave: None)
-
-
-@pytest.fixture
-def engine() -> FakeEngine:
-    return FakeEngine(FakeModel(pred_iou_thresh=0.8, stability_score_thresh=0.9))
-
-
-@pytest.fixture
-def service(engine: FakeEngine) -> Service:
-    return Service(lambda name: engine, fake_models("fake"), "fake")
 
 
 @pytest.fixture
