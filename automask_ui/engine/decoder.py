@@ -15,11 +15,15 @@ from segment_anything.modeling import Sam
 from segment_anything.modeling.transformer import TwoWayAttentionBlock
 from torch import Tensor
 
-from automask_ui.engine.image_tokens import ImageTokens, SharedTokens
+from automask_ui.engine.image_tokens import ImageTokens
 from automask_ui.engine.scratch import Scratch
+from automask_ui.engine.shared_tokens import SharedTokens
 from automask_ui.engine.upscaling import Upscaling
 
 __all__ = ["DecodedPoints", "PointDecoder"]
+
+# Image tokens that a CPU works on together: what a few points make of them stays in the cache of a core.
+TILE_TOKENS_ON_CPU = 1024
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,19 @@ class PointDecoder:
         image_tokens = tokens.flatten(1).T.contiguous()  # N×C
         position = sam.prompt_encoder.get_dense_pe()[0].flatten(1).T.contiguous()  # N×C
         self._scratch = Scratch()
-        self._shared = SharedTokens(self._decoder.transformer, image_tokens, position, dtype)
+        height, width = self._grid_hw
+        rows = max(1, TILE_TOKENS_ON_CPU // width) if embedding.device.type == "cpu" else height
+        tiles = [slice(begin * width, (begin + rows) * width) for begin in range(0, height, rows)]
+        transformer = self._decoder.transformer
+        self._tiles = [SharedTokens(transformer, image_tokens[tile], position[tile], dtype) for tile in tiles]
         self._upscaling = Upscaling(self._decoder, dtype)
-        self._upscaled = (self._shared.tokens @ self._upscaling.first[0]).unflatten(0, self._grid_hw)
+        #: What the first upscaling makes of the shared part of each tile that is shown at all.
+        self._upscaled = [
+            (tile.tokens @ self._upscaling.first[0]).unflatten(0, (-1, width))[
+                : self._shown_hw[0] - top, : self._shown_hw[1]
+            ]
+            for top, tile in zip(range(0, self._shown_hw[0], rows), self._tiles, strict=False)
+        ]
 
     @property
     def levels(self) -> int:
@@ -79,19 +93,19 @@ class PointDecoder:
         point_tokens = torch.cat([own.expand(len(points_xy), -1, -1), prompt], dim=1)
 
         transformer, queries = self._decoder.transformer, point_tokens
-        image = ImageTokens(self._shared, len(point_tokens), point_tokens.shape[1], self._scratch)
-        for block, layer in zip(transformer.layers, self._shared.layers, strict=True):
+        image = ImageTokens(self._tiles, len(point_tokens), point_tokens.shape[1], self._scratch)
+        for index, block in enumerate(transformer.layers):
             queries = _self_attention(block, queries, point_tokens)
-            gathered = image.gather(layer, block.cross_attn_token_to_image, queries + point_tokens)
+            gathered = image.gather(index, block.cross_attn_token_to_image, queries + point_tokens)
             queries = block.norm2(queries + gathered)
             queries = block.norm3(queries + block.mlp(queries))
-            image.take_up(layer, block.cross_attn_image_to_token, block.norm4, queries + point_tokens, queries)
+            image.take_up(block.cross_attn_image_to_token, block.norm4, queries + point_tokens, queries)
 
         # Token 0 guesses the IoU of every mask, tokens 1 and on stand for the masks. The first mask and the first guess
         # are for single-mask output, which is not used here.
         used = [0, *range(2, 2 + self.levels)]
         queries, located = queries[:, used], (queries + point_tokens)[:, used]
-        gathered = image.gather(self._shared.last, transformer.final_attn_token_to_image, located)
+        gathered = image.gather(len(transformer.layers), transformer.final_attn_token_to_image, located)
         iou_token, *mask_tokens = transformer.norm_final_attn(queries + gathered).unbind(dim=1)
         mlps = self._decoder.output_hypernetworks_mlps[1:]
         mask_weights = torch.stack([mlp(token) for mlp, token in zip(mlps, mask_tokens, strict=True)], dim=1)
@@ -115,7 +129,7 @@ class PointDecoder:
 
     def _masks_of(self, decoded: DecodedPoints, points: slice | Tensor, wanted: Tensor) -> Tensor:
         levels = wanted.any(dim=0)
-        first = decoded.image_tokens.through(points, *self._upscaling.first, self._upscaled, self._shown_hw)
+        first = decoded.image_tokens.through(points, *self._upscaling.first, self._upscaled, self._grid_hw[1])
         masks = self._upscaling.masks(first, self._shown_hw, decoded.mask_weights[points][:, levels])
         return masks[wanted[:, levels]]
 

@@ -54,11 +54,11 @@ def encode_image(sam: Sam, image: np.ndarray, dtype: torch.dtype = torch.float32
     resized = _resize(image, size)
     pixels = torch.from_numpy(resized).to(device).permute(2, 0, 1).contiguous()[None]
     inputs = sam.preprocess(pixels)
+    if type(sam.image_encoder) is ImageEncoderViT:
+        return encode_vit(sam.image_encoder, inputs, dtype)[0]
     low_precision = torch.autocast(device.type, dtype) if dtype != torch.float32 else nullcontext()
     with low_precision:
-        is_vit = type(sam.image_encoder) is ImageEncoderViT
-        embedding = encode_vit(sam.image_encoder, inputs, dtype) if is_vit else sam.image_encoder(inputs)
-    return embedding[0].float()
+        return sam.image_encoder(inputs)[0].float()
 
 
 def _resize(image: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
@@ -67,7 +67,10 @@ def _resize(image: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
 
 
 def encode_vit(encoder: ImageEncoderViT, inputs: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """``encoder(inputs)``: 1×3×S×S to 1×C×S/16×S/16, with large products between the blocks' norms in ``dtype``."""
+    """``encoder(inputs)``: 1×3×S×S to 1×C×S/16×S/16, with large products between the blocks' norms in ``dtype``.
+
+    The first and the last layers stay float32: of what rounding adds, theirs would be half, and they take no longer.
+    """
     x = encoder.patch_embed(inputs)
     if encoder.pos_embed is not None:
         x = x + encoder.pos_embed
@@ -101,7 +104,8 @@ def _run_block(block: Block, x: Tensor, dtype: torch.dtype, scratch: Scratch) ->
 def _linear(layer: nn.Linear, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
     """The layer in ``dtype``; its weights are converted once, not for every part of the rows."""
     weight, bias = layer.weight.to(dtype), layer.bias.to(dtype)
-    return lambda x: F.linear(x.to(dtype), weight, bias)
+    # As a matrix: given rows with gaps between them, PyTorch copies the weights for each.
+    return lambda x: F.linear(x.to(dtype).flatten(0, 1), weight, bias).unflatten(0, x.shape[:2])
 
 
 def _by_rows(work: Callable[..., Tensor], result: Tensor, *inputs: Tensor) -> None:
@@ -157,19 +161,21 @@ def _attend_head(qkv: Tensor, scale: float, positions: tuple[Tensor, ...] | None
     q, k, v = qkv.contiguous().unbind(3)
     batch, height, width, _ = q.shape
     keys, values = k.flatten(1, 2).transpose(1, 2).contiguous(), v.flatten(1, 2).contiguous()
+    if positions is not None:
+        # What the distance in rows and in columns adds.
+        by_row = torch.einsum("bhwd,hkd->bhwk", q, positions[0])[..., None]
+        by_column = torch.einsum("bhwd,wkd->bhwk", q, positions[1])[..., None, :]
     strips = []
     rows = max(1, STRIP_SCORES // (batch * width * height * width))
     for begin in range(0, height, rows):
-        queries = q[:, begin : begin + rows]
-        scores = scratch.take("scores", (batch, queries.shape[1] * width, height * width), q)
-        torch.bmm(queries.flatten(1, 2) * scale, keys, out=scores)
-        if positions is not None:
-            # What the distance in rows and in columns adds.
-            by_row = torch.einsum("bhwd,hkd->bhwk", queries, positions[0][begin : begin + rows])
-            by_column = torch.einsum("bhwd,wkd->bhwk", queries, positions[1])
-            grid = scores.view(*queries.shape[:3], height, width)
-            grid += by_row[..., None]
-            grid += by_column[..., None, :]
+        strip = slice(begin, begin + rows)
+        queries = q[:, strip].flatten(1, 2)
+        scores = scratch.take("scores", (*queries.shape[:2], height * width), q)
+        if positions is None:
+            scores.zero_()
+        else:
+            torch.add(by_row[:, strip], by_column[:, strip], out=scores.view(batch, -1, width, height, width))
+        scores.baddbmm_(queries, keys, alpha=scale)
         weights = torch.softmax(scores, dim=-1, out=scores)
-        strips.append((weights @ values).view_as(queries))
+        strips.append((weights @ values).unflatten(1, (-1, width)))
     return torch.cat(strips, dim=1)

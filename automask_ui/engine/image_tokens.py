@@ -17,211 +17,221 @@ from that, with the projections ``W`` of upstream's attentions folded into the f
 * a layer norm then divides s and U by the standard deviation, multiplies X and V by its weight, and its bias is one
   more vector that every image token takes up once.
 
-Biases that add the same to every score of a softmax are left out.
+The weights with which an image token takes up from a head's tokens add up to 1, so the last token's is what the others
+leave: it is taken up by all alike, and the others' vectors are differences from it. Biases that add the same to every
+score of a softmax are left out.
+
+All of this is done for one tile of the picture after the other, since only a softmax over the image tokens needs them
+all, and those of tiles can be joined.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from segment_anything.modeling.transformer import Attention, TwoWayTransformer
+from segment_anything.modeling.transformer import Attention
 from torch import Tensor, nn
 
 from automask_ui.engine.products import add_products_, times_transposed
 from automask_ui.engine.scratch import Scratch
+from automask_ui.engine.shared_tokens import Block, Seen, SharedTokens, Sight, by_head, centred
 
-__all__ = ["ImageTokens", "Projected", "SharedTokens"]
-
-# Rows of the grid of image tokens to what a layer makes of them, B×n×D, valid until the next.
-Projected = Callable[[slice], Tensor]
+__all__ = ["ImageTokens"]
 
 
 @dataclass(frozen=True)
-class _Sight:
-    """One attention's keys (or queries) of the image tokens, as far as all points share them."""
+class _Tokens:
+    """A point's own tokens as an attention with image tokens sees them."""
 
-    scaled: Tensor | None  # H×d×N: of X; a point multiplies it by s
-    fixed: Tensor  # H×d×N: of the positional code; of X too, where no point has changed anything yet
-    weight: Tensor  # H×d×C: folds into the tokens what they have in common with V
-
-    @classmethod
-    def of(cls, linear: nn.Linear, heads: int, shared: Tensor, position: Tensor, changed: bool, biased: bool) -> _Sight:
-        """The projection ``linear`` of shared tokens (N×C) and their positional code (N×C)."""
-        bias = linear.bias if biased else None
-        scaled = _by_head(linear.weight @ shared.T, heads)
-        fixed = _by_head(nn.functional.linear(position, linear.weight, bias).T, heads)
-        weight = _by_head(linear.weight, heads)
-        return cls(scaled, fixed, weight) if changed else cls(None, fixed + scaled, weight)
+    heads: Tensor  # B×H×T×d, divided by √d
+    folded: Tensor | None  # B×HT×R: their dot products with V; none before image tokens have changed
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What tokens see of X, the image tokens' shared part, in an attention."""
+class _Change:
+    """What image tokens take up in a block, the same for all tiles."""
 
-    keys: _Sight
-    values: Tensor  # H×N×d
-
-
-@dataclass(frozen=True)
-class _Layer(_Seen):
-    """What all points of a picture share in one block."""
-
-    queries: _Sight  # of the attention from image to tokens
-    likeness: list[Tensor]  # for this and each earlier block, H×d×N: dot products of what is taken up with X
-    constants: list[Tensor]  # for each earlier block, N: dot products of its norm's bias with X
-    power: Tensor  # N: mean square of X over its width
-
-
-class SharedTokens:
-    """What all points of a picture have in common.
-
-    Args:
-        transformer: the mask decoder's.
-        image_tokens: N×C float32, before the first block.
-        position: N×C float32, their positional code.
-        dtype: type of the large products.
-    """
-
-    def __init__(
-        self, transformer: TwoWayTransformer, image_tokens: Tensor, position: Tensor, dtype: torch.dtype
-    ) -> None:
-        self.dtype = dtype
-        self.layers: list[_Layer] = []
-        shared, width = image_tokens, image_tokens.shape[1]
-        factors: list[Tensor] = []  # for each block, H×d×C: takes what a head offers to what image tokens take up
-        constants: list[Tensor] = []  # for each block, C: its norm's bias
-        for block in transformer.layers:
-            there, back = block.cross_attn_token_to_image, block.cross_attn_image_to_token
-            changed = bool(self.layers)
-            seen = self._seen(there, shared, position, changed)
-            queries = _Sight.of(back.q_proj, back.num_heads, shared, position, changed, biased=True)
-            factors.append(_by_head(back.out_proj.weight.T, back.num_heads))
-            if changed:
-                constants[-1] = constants[-1] + back.out_proj.bias
-            else:
-                shared = shared + back.out_proj.bias
-            shared, *constants = (_centred(x) for x in (shared, *constants))
-            likeness = [self._own(_centred(factor) @ (shared.T / width)) for factor in factors]
-            dots = [self._own(shared @ constant / width) for constant in constants]
-            power = shared.square().mean(dim=1)
-            layer = _Layer(seen.keys, seen.values, self._sight(queries), likeness, dots, power)
-            self.layers.append(layer)
-            shared = shared * block.norm4.weight
-            factors = [_centred(factor) * block.norm4.weight for factor in factors]
-            constants = [*(constant * block.norm4.weight for constant in constants), block.norm4.bias]
-        self.last = self._seen(transformer.final_attn_token_to_image, shared, position, True)
-        self.tokens = self._own(shared)  # N×C: X after the last block
-
-    def _seen(self, attention: Attention, shared: Tensor, position: Tensor, changed: bool) -> _Seen:
-        keys = _Sight.of(attention.k_proj, attention.num_heads, shared, position, changed, biased=False)
-        values = _by_head((shared @ attention.v_proj.weight.T).T, attention.num_heads).transpose(1, 2)
-        return _Seen(self._sight(keys), self._own(values))
-
-    def _sight(self, sight: _Sight) -> _Sight:
-        scaled = None if sight.scaled is None else self._own(sight.scaled)
-        return _Sight(scaled, self._own(sight.fixed), sight.weight)
-
-    def _own(self, x: Tensor) -> Tensor:
-        return x.to(self.dtype).contiguous()
+    index: int  # of the block
+    tokens: _Tokens
+    offered: Sequence[Tensor]  # for this and each earlier block, B×H×T×d: differences from the last token, and that
+    gram: Tensor  # B×R×R: mean products of V's rows; those of this block with earlier ones doubled
+    earlier: int  # rows of V from earlier blocks
+    eps: float  # of the norm
 
 
 class ImageTokens:
     """The image tokens of B points; valid until the same thread makes others.
 
     Args:
-        shared: what the points have in common.
+        tiles: what the points have in common, for one part of the picture after the other.
         batch: B.
         tokens: how many tokens a point has of its own.
         scratch: memory to work in.
     """
 
-    def __init__(self, shared: SharedTokens, batch: int, tokens: int, scratch: Scratch) -> None:
-        self._shared = shared
-        self._scratch = scratch
-        count, width = shared.tokens.shape
-        rows = sum(len(layer.queries.fixed) * tokens + 1 for layer in shared.layers)
-        self._scale = shared.tokens.new_ones(batch, count, dtype=torch.float32)  # s
-        self._weights = scratch.take("weights", (batch, rows, count), shared.tokens)  # U
-        self._vectors = self._scale.new_empty(batch, 0, width)  # V
-        self._offers: list[Tensor] = []  # for each block, B×H×T×d: what its tokens offer to image tokens
+    def __init__(self, tiles: Sequence[SharedTokens], batch: int, tokens: int, scratch: Scratch) -> None:
+        rows = sum(len(block.queries.fixed) * (tokens - 1) + 1 for block in tiles[0].blocks) + 1
+        counts = [len(shared.tokens) for shared in tiles]
+        weights = scratch.take("weights", (batch * rows * sum(counts),), tiles[0].tokens)
+        parts = weights.split([batch * rows * count for count in counts])
+        self._tiles = [
+            _Tile(shared, part.view(batch, rows, -1), scratch) for shared, part in zip(tiles, parts, strict=True)
+        ]
+        self._vectors = weights.new_zeros(batch, 1, tiles[0].tokens.shape[1], dtype=torch.float32)  # V
+        self._offered: list[Tensor] = []
+        self._pending: _Change | None = None
 
-    @property
-    def _taken(self) -> Tensor:
-        """The rows of U that are in use: B×R×N."""
-        return self._weights[:, : self._vectors.shape[1]]
-
-    def gather(self, seen: _Seen, attention: Attention, queries: Tensor) -> Tensor:
-        """What ``queries`` (B×T×C) gather from the image tokens: B×T×C, projected."""
-        heads, scratch = attention.num_heads, self._scratch
-        scores = self._scores(seen.keys, _scaled_heads(attention, attention.q_proj(queries)))
-        weights = scratch.softmax(scores, dim=3)
-        by_head = weights.transpose(0, 1)  # H×B×T×N
-        if seen.keys.scaled is not None:
-            scaled = scratch.take("products", by_head.shape, by_head)
-            by_head = torch.mul(by_head, self._scale.to(weights.dtype)[:, None], out=scaled)
-        values = (by_head.flatten(1, 2) @ seen.values).float().unflatten(1, queries.shape[:2]).transpose(0, 1)
-        if self._vectors.shape[1]:
-            shares = times_transposed(weights.flatten(1, 2), self._taken).float()  # B×HT×R
-            pooled = (shares @ self._vectors).unflatten(1, weights.shape[1:3])
-            values = values + torch.einsum("bhtc,hdc->bhtd", pooled, _by_head(attention.v_proj.weight, heads))
+    def gather(self, index: int, attention: Attention, queries: Tensor) -> Tensor:
+        """What ``queries`` (B×T×C) gather from the image tokens in a block (or after the last): B×T×C, projected."""
+        tokens = self._as_seen(attention, attention.q_proj(queries), attention.k_proj)
+        found = [tile.gather(index, tokens) for tile in self._changed_tiles()]
+        # Each tile's softmax is of its own image tokens; its share in that of all is the softmax of the tiles' sums.
+        shares = torch.stack([tile.logsumexp for tile in found]).softmax(dim=0)
+        values = sum(share * tile.values for share, tile in zip(shares, found, strict=True))
+        if tokens.folded is not None:
+            taken = sum(share.flatten(1, 2) * tile.taken for share, tile in zip(shares, found, strict=True))
+            pooled = (taken @ self._vectors).unflatten(1, values.shape[1:3])
+            values = values + torch.einsum("bhtc,hdc->bhtd", pooled, by_head(attention.v_proj.weight, values.shape[1]))
         return attention.out_proj(values.transpose(1, 2).flatten(2) + attention.v_proj.bias)
 
-    def take_up(self, layer: _Layer, attention: Attention, norm: nn.LayerNorm, keys: Tensor, offers: Tensor) -> None:
+    def take_up(self, attention: Attention, norm: nn.LayerNorm, keys: Tensor, offers: Tensor) -> None:
         """Image tokens take up from their point's tokens what ``offers`` (B×T×C) they have, and are normalised.
 
         ``keys`` (B×T×C) are those tokens as the attention sees them.
         """
-        scores = self._scores(layer.queries, _scaled_heads(attention, attention.k_proj(keys)))
+        tokens = self._as_seen(attention, attention.k_proj(keys), attention.q_proj)
         offered = _heads_of_batch(attention.v_proj(offers), attention.num_heads)
-        vectors = torch.einsum("bhtd,hdc->bhtc", offered, _by_head(attention.out_proj.weight.T, attention.num_heads))
-        if self._vectors.shape[1]:
-            # The last row is the bias of the norm before, which every image token takes up once, like this bias.
-            self._vectors[:, -1] += attention.out_proj.bias
-        taken = self._vectors.shape[1]
-        self._vectors = torch.cat([self._vectors, vectors.flatten(1, 2)], dim=1)
-        self._offers.append(offered)
-        self._weights[:, taken : self._vectors.shape[1]] = self._scratch.softmax(scores, dim=2).flatten(1, 2)
-        self._normalise(layer, norm)
+        last = offered[:, :, -1:]
+        others = offered[:, :, :-1] - last
+        vectors = torch.einsum("bhtd,hdc->bhtc", others, by_head(attention.out_proj.weight.T, attention.num_heads))
+        # What all take up alike joins the bias of the norm before.
+        self._vectors[:, -1] += attention.out_proj(last.flatten(1))
+        earlier = self._vectors.shape[1]
+        self._vectors = centred(torch.cat([self._vectors, vectors.flatten(1, 2)], dim=1))
+        self._offered.append(torch.cat([others, last], dim=2))
+
+        gram = self._vectors @ self._vectors.transpose(1, 2) / self._vectors.shape[2]
+        # Products of earlier rows with those of this block come twice: once, doubled, is enough.
+        gram[:, earlier:, :earlier] *= 2
+        self._pending = _Change(len(self._offered) - 1, tokens, list(self._offered), gram, earlier, norm.eps)
+        bias = norm.bias.expand(len(gram), 1, -1)
+        self._vectors = torch.cat([self._vectors * norm.weight, bias], dim=1)
 
     def through(
-        self, points: slice | Tensor, weight: Tensor, bias: Tensor, shared: Tensor, shown_hw: tuple[int, int]
-    ) -> Projected:
-        """What the linear layer of ``weight`` (C×D) and ``bias`` makes of the image tokens of some points.
+        self, points: slice | Tensor, weight: Tensor, bias: Tensor, shared: Sequence[Tensor], width: int
+    ) -> Iterator[Tensor]:
+        """What the linear layer of ``weight`` (C×D) and ``bias`` makes of image tokens of some points.
 
         Args:
             points: which.
             weight, bias: the layer's.
-            shared: h×w×D, what the weight makes of X, on the grid of image tokens.
-            shown_hw: the part of that grid that is asked for.
+            shared: for each tile, h×w×D: what the weight makes of X, on the part of its grid that is asked for.
+            width: of the grid of image tokens.
+
+        Yields:
+            B×hw×D for each tile, valid until the next.
         """
-        grid = shared.shape[:2]
-        scale = self._scale[points].to(shared.dtype).unflatten(1, grid)[:, :, : shown_hw[1], None]
-        weights = self._taken[points].unflatten(2, grid)[..., : shown_hw[1]]
-        vectors = (self._vectors[points] @ weight.float()).to(shared.dtype)
+        vectors = (self._vectors[points] @ weight.float()).to(weight.dtype)
+        for tile, part in zip(self._changed_tiles(), shared, strict=False):
+            yield tile.through(points, vectors, bias, part, width)
 
-        def project(rows: slice) -> Tensor:
-            part = shared[rows, : shown_hw[1]]
-            tokens = self._scratch.take("tokens", (len(scale), *part.shape), shared)
-            torch.addcmul(bias, scale[:, rows], part, out=tokens)
-            return add_products_(tokens.flatten(1, 2), weights[:, :, rows].flatten(2).transpose(1, 2), vectors)
+    def _as_seen(self, attention: Attention, projected: Tensor, image: nn.Linear) -> _Tokens:
+        """Projected tokens B×T×Hd for an attention that projects image tokens with ``image``."""
+        heads = _heads_of_batch(projected, attention.num_heads)
+        heads = heads / math.sqrt(heads.shape[-1])
+        if not self._offered:
+            return _Tokens(heads, None)
+        folded = torch.einsum("bhtd,hdc->bhtc", heads, by_head(image.weight, attention.num_heads))
+        return _Tokens(heads, folded.flatten(1, 2) @ self._vectors.transpose(1, 2))
 
-        return project
+    def _changed_tiles(self) -> Iterator[_Tile]:
+        """The tiles, each once the last change has come to it: what it needs for both is in the cache then."""
+        change, self._pending = self._pending, None
+        for tile in self._tiles:
+            if change is not None:
+                tile.take_up(change)
+            yield tile
 
-    def _scores(self, sight: _Sight, tokens: Tensor) -> Tensor:
-        """Scores B×H×T×N of tokens (B×H×T×d) with the image tokens; valid until the next."""
-        scratch, shape = self._scratch, (*tokens.shape[:3], sight.fixed.shape[2])
-        scores = scratch.take("scores", shape, sight.fixed)
-        if sight.scaled is None:
-            return scores.copy_(self._products(tokens, sight.fixed))
-        scale = self._scale[:, None, None].to(scores.dtype)
-        torch.mul(self._products(tokens, sight.scaled), scale, out=scores)
-        scores += self._products(tokens, sight.fixed)
-        # The tokens' dot products with V, B×HT×R.
-        folded = torch.einsum("bhtd,hdc->bhtc", tokens, sight.weight).flatten(1, 2) @ self._vectors.transpose(1, 2)
-        add_products_(scores.view(*folded.shape[:2], -1), folded.to(scores.dtype), self._taken)
+
+@dataclass(frozen=True)
+class _Found:
+    """What tokens gather from a tile of the image tokens alone."""
+
+    values: Tensor  # B×H×T×d
+    taken: Tensor | None  # B×HT×R: how much of each row of V
+    logsumexp: Tensor  # B×H×T×1: of the scores
+
+
+class _Tile:
+    """The image tokens of B points on one part of the picture.
+
+    Args:
+        shared: what the points have in common there.
+        weights: B×R×N, memory for U at its largest.
+        scratch: memory to work in.
+    """
+
+    def __init__(self, shared: SharedTokens, weights: Tensor, scratch: Scratch) -> None:
+        self._shared = shared
+        self._scratch = scratch
+        self._scale = weights.new_ones(len(weights), weights.shape[2], dtype=torch.float32)  # s
+        self._weights = weights  # U
+        self._weights[:, 0] = 1
+        self._rows = 1  # of U, in use
+
+    @property
+    def _taken(self) -> Tensor:
+        """The rows of U that are in use: B×R×N."""
+        return self._weights[:, : self._rows]
+
+    def gather(self, index: int, tokens: _Tokens) -> _Found:
+        """What tokens gather in a block, or after the last."""
+        seen: Seen = [*self._shared.blocks, self._shared.last][index]
+        scores = self._scores(seen.keys, tokens)
+        largest = scores.amax(dim=3, keepdim=True).float()
+        weights = torch.softmax(scores, dim=3, out=scores)
+        logsumexp = largest - weights.amax(dim=3, keepdim=True).float().log()
+        taken = None if tokens.folded is None else times_transposed(weights.flatten(1, 2), self._taken).float()
+        by_heads = weights.transpose(0, 1)  # H×B×T×N
+        if seen.keys.scaled is not None:
+            scaled = self._scratch.take("products", by_heads.shape, by_heads)
+            by_heads = torch.mul(by_heads, self._scale.to(weights.dtype)[:, None], out=scaled)
+        values = (by_heads.flatten(1, 2) @ seen.values).float().unflatten(1, (len(scores), -1)).transpose(0, 1)
+        return _Found(values, taken, logsumexp)
+
+    def take_up(self, change: _Change) -> None:
+        """Image tokens take up what a block offers, and are normalised."""
+        block = self._shared.blocks[change.index]
+        scores = self._scores(block.queries, change.tokens)
+        weights = torch.softmax(scores, dim=2, out=scores)[:, :, :-1]
+        self._rows = change.gram.shape[1]
+        self._taken[:, change.earlier :].unflatten(1, weights.shape[1:3]).copy_(weights)
+        rstd = torch.rsqrt(self._mean_square(block, change) + change.eps)
+        self._scale *= rstd
+        self._taken.mul_(rstd[:, None].to(weights.dtype))
+        self._weights[:, self._rows] = 1
+        self._rows += 1
+
+    def through(self, points: slice | Tensor, vectors: Tensor, bias: Tensor, shared: Tensor, width: int) -> Tensor:
+        """``ImageTokens.through`` for this tile; ``vectors`` is what its weight makes of V."""
+        shown = (slice(None), slice(None), slice(shared.shape[0]), slice(shared.shape[1]))
+        weights = self._taken[points].unflatten(2, (-1, width))[shown]
+        scale = self._scale[points, None].unflatten(2, (-1, width))[shown].to(shared.dtype)
+        tokens = self._scratch.take("tokens", (len(scale), *shared.shape), shared)
+        torch.addcmul(bias, scale[:, 0, ..., None], shared, out=tokens)
+        return add_products_(tokens.flatten(1, 2), weights.flatten(2).transpose(1, 2), vectors)
+
+    def _scores(self, sight: Sight, tokens: _Tokens) -> Tensor:
+        """Scores B×H×T×N of tokens with the image tokens; valid until the next."""
+        scores = self._scratch.take("scores", (*tokens.heads.shape[:3], sight.fixed.shape[2]), sight.fixed)
+        if sight.scaled is None or tokens.folded is None:
+            return scores.copy_(self._products(tokens.heads, sight.fixed))
+        torch.mul(self._products(tokens.heads, sight.scaled), self._scale[:, None, None].to(scores.dtype), out=scores)
+        scores += self._products(tokens.heads, sight.fixed)
+        add_products_(scores.flatten(1, 2), tokens.folded.to(scores.dtype), self._taken)
         return scores
 
     def _products(self, tokens: Tensor, image: Tensor) -> Tensor:
@@ -231,60 +241,31 @@ class ImageTokens:
         torch.bmm(tokens.transpose(0, 1).flatten(1, 2).to(image.dtype), image, out=products)
         return products.unflatten(1, (batch, count)).transpose(0, 1)
 
-    def _normalise(self, layer: _Layer, norm: nn.LayerNorm) -> None:
-        """Layer norm of every image token."""
-        vectors = _centred(self._vectors)
-        rstd = torch.rsqrt(self._mean_square(layer, vectors) + norm.eps)
-        self._scale = self._scale * rstd
-        self._taken.mul_(rstd[:, None].to(self._shared.dtype))
-        bias = norm.bias.expand(len(vectors), 1, -1)
-        self._vectors = torch.cat([vectors * norm.weight, bias], dim=1)
-        self._taken[:, -1] = 1
-
-    def _mean_square(self, layer: _Layer, vectors: Tensor) -> Tensor:
-        """Mean square of every image token over its width, B×N; ``vectors`` is V with mean 0 over that."""
-        taken = self._taken
+    def _mean_square(self, block: Block, change: _Change) -> Tensor:
+        """Mean square of every image token over its width, B×N."""
+        taken, earlier = self._taken, change.earlier
         # A row of U adds U ∘ (2 s ∘ (V Xᵀ) + (V Vᵀ) U).
-        parts = self._dots_with_shared(layer).mul_(2 * self._scale[:, None].to(taken.dtype))
-        gram = (vectors @ vectors.transpose(1, 2) / vectors.shape[2]).to(taken.dtype)
-        # Products of earlier rows with those of this block come twice: once, doubled, is enough.
-        earlier = taken.shape[1] - self._offers[-1].shape[1] * self._offers[-1].shape[2]
-        gram[:, earlier:, :earlier] *= 2
+        parts = self._dots_with_shared(block, change).mul_(2 * self._scale[:, None].to(taken.dtype))
+        gram = change.gram.to(taken.dtype)
         add_products_(parts[:, :earlier], gram[:, :earlier, :earlier], taken[:, :earlier])
         add_products_(parts[:, earlier:], gram[:, earlier:], taken)
-        squares = self._scale.square() * layer.power + parts.mul_(taken).sum(dim=1, dtype=torch.float32)
+        squares = self._scale.square() * block.power + parts.mul_(taken).sum(dim=1, dtype=torch.float32)
         # Where all cancels, rounding can leave less than nothing.
         return squares.clamp_min_(0)
 
-    def _dots_with_shared(self, layer: _Layer) -> Tensor:
+    def _dots_with_shared(self, block: Block, change: _Change) -> Tensor:
         """Mean over the width of V's products with X: B×R×N, valid until the next."""
         dots = self._scratch.take("dots", self._taken.shape, self._taken)
         end = 0
-        for block, (offered, likeness) in enumerate(zip(self._offers, layer.likeness, strict=True)):
-            begin, end = end, end + offered.shape[1] * offered.shape[2]
-            dots[:, begin:end].unflatten(1, offered.shape[1:3]).copy_(self._products(offered, likeness))
-            if block < len(layer.constants):
-                dots[:, end] = layer.constants[block]
-                end += 1
+        for offered, likeness, constant in zip(change.offered, block.likeness, block.constants, strict=True):
+            products = self._products(offered, likeness)
+            # First what all take up alike.
+            torch.add(products[:, :, -1].sum(dim=1), constant, out=dots[:, end])
+            begin, end = end + 1, end + 1 + offered.shape[1] * (offered.shape[2] - 1)
+            dots[:, begin:end].unflatten(1, (offered.shape[1], -1)).copy_(products[:, :, :-1])
         return dots
-
-
-def _centred(x: Tensor) -> Tensor:
-    """``x`` with mean 0 over its last axis."""
-    return x - x.mean(dim=-1, keepdim=True)
-
-
-def _by_head(x: Tensor, heads: int) -> Tensor:
-    """Hd×n to H×d×n."""
-    return x.unflatten(0, (heads, -1))
 
 
 def _heads_of_batch(x: Tensor, heads: int) -> Tensor:
     """B×T×Hd to B×H×T×d."""
     return x.unflatten(-1, (heads, -1)).transpose(1, 2)
-
-
-def _scaled_heads(attention: Attention, x: Tensor) -> Tensor:
-    """Projected tokens B×T×Hd to B×H×T×d, divided by √d."""
-    tokens = _heads_of_batch(x, attention.num_heads)
-    return tokens / math.sqrt(tokens.shape[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import product
 
 import torch
@@ -9,13 +10,9 @@ import torch.nn.functional as F
 from segment_anything.modeling import MaskDecoder
 from torch import Tensor
 
-from automask_ui.engine.image_tokens import Projected
 from automask_ui.engine.products import times_transposed
 
 __all__ = ["Upscaling"]
-
-# Numbers that one step of the upscaling makes on a CPU: 1 MB, which stays in the cache of a core.
-NUMBERS_TOGETHER_ON_CPU = 1 << 18
 
 
 class Upscaling:
@@ -33,22 +30,18 @@ class Upscaling:
         self._second = _as_matrix(second.weight).to(dtype), second.bias.repeat(4).to(dtype)
         self._norm = norm.weight.to(dtype), norm.bias.to(dtype), norm.eps
 
-    def masks(self, first: Projected, shown_hw: tuple[int, int], weights: Tensor) -> Tensor:
+    def masks(self, tiles: Iterable[Tensor], shown_hw: tuple[int, int], weights: Tensor) -> Tensor:
         """Logits B×L×4h×4w float32.
 
         Args:
-            first: what the first layer makes of the image tokens, some rows of h×w at a time.
+            tiles: B×n×4C', what the first layer makes of the image tokens, some rows of h×w at a time.
             shown_hw: h and w.
             weights: B×L×C/8, the masks' weights.
         """
         weights = weights.to(self.first[0].dtype)
-        height, width = shown_hw
-        together = NUMBERS_TOGETHER_ON_CPU // (len(weights) * width * self.first[0].shape[1])
-        step = max(1, together) if weights.device.type == "cpu" else height
-        strips = (first(slice(row, min(row + step, height))) for row in range(0, height, step))
         # Masks times positions and not the other way round: so few columns make a slow product.
-        blocks = torch.cat([times_transposed(weights, self._upscale(strip)) for strip in strips], dim=2)
-        return _to_rows(blocks.float(), height, width)
+        blocks = torch.cat([times_transposed(weights, self._upscale(tile)) for tile in tiles], dim=2)
+        return _to_rows(blocks.float(), *shown_hw)
 
     def _upscale(self, x: Tensor) -> Tensor:
         """B×n×4C' positions after the first layer to B×16n×C/8, each position's 4×4 in a row."""
