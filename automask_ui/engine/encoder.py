@@ -56,8 +56,9 @@ def encode_image(sam: Sam, image: np.ndarray, dtype: torch.dtype = torch.float32
     inputs = sam.preprocess(pixels)
     if type(sam.image_encoder) is ImageEncoderViT:
         return encode_vit(sam.image_encoder, inputs, dtype)[0]
-    low_precision = torch.autocast(device.type, dtype) if dtype != torch.float32 else nullcontext()
-    with low_precision:
+    # Other encoders are small: on a CPU, rounding would cost them more than it saves.
+    low_precision = dtype != torch.float32 and device.type != "cpu"
+    with torch.autocast(device.type, dtype) if low_precision else nullcontext():
         return sam.image_encoder(inputs)[0].float()
 
 

@@ -35,7 +35,6 @@ import torch
 from segment_anything.modeling.transformer import Attention
 from torch import Tensor, nn
 
-from automask_ui.engine.products import add_products_, times_transposed
 from automask_ui.engine.scratch import Scratch
 from automask_ui.engine.shared_tokens import Block, Seen, SharedTokens, Sight, by_head, centred
 
@@ -192,9 +191,9 @@ class _Tile:
         seen: Seen = [*self._shared.blocks, self._shared.last][index]
         scores = self._scores(seen.keys, tokens)
         largest = scores.amax(dim=3, keepdim=True).float()
-        weights = torch.softmax(scores, dim=3, out=scores)
+        weights = _softmax_(scores, dim=3)
         logsumexp = largest - weights.amax(dim=3, keepdim=True).float().log()
-        taken = None if tokens.folded is None else times_transposed(weights.flatten(1, 2), self._taken).float()
+        taken = None if tokens.folded is None else (weights.flatten(1, 2) @ self._taken.transpose(1, 2)).float()
         by_heads = weights.transpose(0, 1)  # H×B×T×N
         if seen.keys.scaled is not None:
             scaled = self._scratch.take("products", by_heads.shape, by_heads)
@@ -206,7 +205,7 @@ class _Tile:
         """Image tokens take up what a block offers, and are normalised."""
         block = self._shared.blocks[change.index]
         scores = self._scores(block.queries, change.tokens)
-        weights = torch.softmax(scores, dim=2, out=scores)[:, :, :-1]
+        weights = _softmax_(scores, dim=2)[:, :, :-1]
         self._rows = change.gram.shape[1]
         self._taken[:, change.earlier :].unflatten(1, weights.shape[1:3]).copy_(weights)
         rstd = torch.rsqrt(self._mean_square(block, change) + change.eps)
@@ -222,16 +221,16 @@ class _Tile:
         scale = self._scale[points, None].unflatten(2, (-1, width))[shown].to(shared.dtype)
         tokens = self._scratch.take("tokens", (len(scale), *shared.shape), shared)
         torch.addcmul(bias, scale[:, 0, ..., None], shared, out=tokens)
-        return add_products_(tokens.flatten(1, 2), weights.flatten(2).transpose(1, 2), vectors)
+        return tokens.flatten(1, 2).baddbmm_(weights.flatten(2).transpose(1, 2), vectors)
 
     def _scores(self, sight: Sight, tokens: _Tokens) -> Tensor:
         """Scores B×H×T×N of tokens with the image tokens; valid until the next."""
-        scores = self._scratch.take("scores", (*tokens.heads.shape[:3], sight.fixed.shape[2]), sight.fixed)
         if sight.scaled is None or tokens.folded is None:
-            return scores.copy_(self._products(tokens.heads, sight.fixed))
+            return self._products(tokens.heads, sight.fixed)
+        scores = self._scratch.take("scores", (*tokens.heads.shape[:3], sight.fixed.shape[2]), sight.fixed)
         torch.mul(self._products(tokens.heads, sight.scaled), self._scale[:, None, None].to(scores.dtype), out=scores)
         scores += self._products(tokens.heads, sight.fixed)
-        add_products_(scores.flatten(1, 2), tokens.folded.to(scores.dtype), self._taken)
+        scores.flatten(1, 2).baddbmm_(tokens.folded.to(scores.dtype), self._taken)
         return scores
 
     def _products(self, tokens: Tensor, image: Tensor) -> Tensor:
@@ -247,8 +246,8 @@ class _Tile:
         # A row of U adds U ∘ (2 s ∘ (V Xᵀ) + (V Vᵀ) U).
         parts = self._dots_with_shared(block, change).mul_(2 * self._scale[:, None].to(taken.dtype))
         gram = change.gram.to(taken.dtype)
-        add_products_(parts[:, :earlier], gram[:, :earlier, :earlier], taken[:, :earlier])
-        add_products_(parts[:, earlier:], gram[:, earlier:], taken)
+        parts[:, :earlier].baddbmm_(gram[:, :earlier, :earlier], taken[:, :earlier])
+        parts[:, earlier:].baddbmm_(gram[:, earlier:], taken)
         squares = self._scale.square() * block.power + parts.mul_(taken).sum(dim=1, dtype=torch.float32)
         # Where all cancels, rounding can leave less than nothing.
         return squares.clamp_min_(0)
@@ -264,6 +263,13 @@ class _Tile:
             begin, end = end + 1, end + 1 + offered.shape[1] * (offered.shape[2] - 1)
             dots[:, begin:end].unflatten(1, (offered.shape[1], -1)).copy_(products[:, :, :-1])
         return dots
+
+
+def _softmax_(scores: Tensor, dim: int) -> Tensor:
+    """Softmax of B×H×T×N in place, whether points or heads come first in memory; ``dim`` is 2 or 3."""
+    lying = scores if scores.is_contiguous() else scores.transpose(0, 1)
+    torch.softmax(lying, dim, out=lying)
+    return scores
 
 
 def _heads_of_batch(x: Tensor, heads: int) -> Tensor:

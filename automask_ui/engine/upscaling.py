@@ -10,8 +10,6 @@ import torch.nn.functional as F
 from segment_anything.modeling import MaskDecoder
 from torch import Tensor
 
-from automask_ui.engine.products import times_transposed
-
 __all__ = ["Upscaling"]
 
 
@@ -40,7 +38,7 @@ class Upscaling:
         """
         weights = weights.to(self.first[0].dtype)
         # Masks times positions and not the other way round: so few columns make a slow product.
-        blocks = torch.cat([times_transposed(weights, self._upscale(tile)) for tile in tiles], dim=2)
+        blocks = torch.cat([weights @ self._upscale(tile).transpose(1, 2) for tile in tiles], dim=2)
         return _to_rows(blocks.float(), *shown_hw)
 
     def _upscale(self, x: Tensor) -> Tensor:
