@@ -33,11 +33,12 @@ T = TypeVar("T")
 class Progress:
     """Where a run stands."""
 
-    stage: str  # "fetch", "encode", "decode", "clean", "stopped", "superseded" or "done"
+    stage: str  # "fetch", "load", "encode", "decode", "clean", "stopped", "superseded" or "done"
     done: int = 0  # points; bytes of "fetch"
     total: int = 0  # points that this run has to decode
     seconds_left: float | None = None  # None while unknown
     change: Difference | None = None  # None where the session was not brought up to date
+    model: str = ""  # title of the one that is being loaded
 
 
 def finished(run: Generator[Any, None, T]) -> T:

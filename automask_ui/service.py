@@ -167,6 +167,25 @@ class Service:
             else:
                 self.models[name] = replace(model, path=path)
 
+    def make_ready(self, session: Session, name: str) -> Run:
+        """Fetch and load model ``name`` for a run of ``session``; the last update tells where it was stopped.
+
+        Raises:
+            AutoMaskError: there is no such model here, or it cannot be fetched or used.
+        """
+        for progress in self.fetch(session, name):
+            yield progress
+            if progress.stage == "stopped":
+                return
+        self.supersede(session)
+        with job_of(session) as job:
+            if self.loaded(name) is None and name in self.models:
+                yield Progress("load", model=self.models[name].title)
+            self.load(name)
+            if job.cancel.is_set():
+                session.end(job)
+                yield Progress("stopped")
+
     def find(self, session: Session, model: str, options: GeneratorOptions) -> Run:
         """Find masks; the session has what each update tells of. Closing the iterator, or :meth:`stop`, ends the run.
 
@@ -175,10 +194,9 @@ class Service:
             AutoMaskError: the model cannot be loaded or run. The last result stays.
         """
         self.workload(options)
-        engine = self.load(model)
         self.supersede(session)
         with job_of(session) as job:
-            result = session.result
+            engine, result = self.load(model), session.result
             earlier = result if result is not None and result.has_candidates and session.model == model else None
             yield from self._advance(session, model, engine.steps(session.image.rgb, options, earlier), job)
 

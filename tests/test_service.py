@@ -115,6 +115,18 @@ def test_stop_before_anything_was_found_keeps_the_last_result(service: Service, 
     assert session.shown()[0] == before
 
 
+def test_stop_while_the_model_loads(engine: FakeEngine, photo: Path) -> None:
+    def load(name: str) -> FakeEngine:
+        assert service.stop(session)
+        return engine
+
+    service = Service(load, fake_models("fake"), "fake", [photo])
+    session = service.open("ann", photo)
+    assert [progress.stage for progress in service.make_ready(session, "fake")] == ["load", "stopped"]
+    assert session.job is None
+    assert engine.decoded == 0
+
+
 def test_closing_the_iterator_ends_the_run(service: Service, engine: FakeEngine, photo: Path) -> None:
     session = service.open("ann", photo)
     updates = service.find(session, "fake", OPTIONS)

@@ -153,8 +153,11 @@ class CropTask:
             EngineOutOfMemoryError: there is nothing left to save.
         """
         _log.warning("out of memory on %s with %d points at a time", self._device, together)
+        # The decoder keeps the memory that it took for so many points.
+        del self._decoder
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
+        self._use(self._sam, self._embedding)
         if together > 1:
             self._together = together // 2
             return []

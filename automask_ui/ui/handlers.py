@@ -310,16 +310,12 @@ class Handlers:
     def _find(self, visitor: Visitor, session: Session, controls: Controls) -> Iterator[Screen]:
         service = self.service
         yield Screen(status=status(visitor.words.say("status.begin"), "busy", -1))
-        for progress in service.fetch(session, controls.model):
+        # Loaded first: a preset takes the model's own thresholds.
+        for progress in service.make_ready(session, controls.model):
             line = sentences.progress_line(visitor.words, progress, session, 0.0)
             yield Screen(status=line) if self._is_current(session) else self._instead(visitor)
             if progress.stage == "stopped":
                 return
-        if service.loaded(controls.model) is None and controls.model in service.models:
-            title = service.models[controls.model].title
-            yield Screen(status=status(visitor.words.say("status.load", model=title), "busy", -1))
-        # Loaded first: a preset takes the model's own thresholds.
-        service.load(controls.model)
         options = controls.options(service.thresholds(controls.model))
         session.show_only(controls.show())
         yield from self._follow(visitor, session, service.find(session, controls.model, options))

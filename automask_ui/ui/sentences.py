@@ -51,6 +51,8 @@ def progress_line(words: Words, progress: Progress, session: Session, seconds: f
         sizes = {"done": progress.done / 1e6, "total": progress.total / 1e6}
         parts = [words.say("status.fetch", **sizes), *_time_left(words, progress)]
         return status(" · ".join(parts), "busy", progress.done / progress.total if progress.total else -1)
+    if progress.stage == "load":
+        return status(words.say("status.load", model=progress.model), "busy", -1)
     if progress.stage == "stopped":
         return stopped_line(words, session)
     if progress.stage == "done":
