@@ -14,7 +14,6 @@ from automask_ui.ui.board import BoardData
 from automask_ui.ui.controls import CUSTOM
 from automask_ui.ui.errors import friendly
 from automask_ui.ui.handlers import Handlers, Visitor
-from automask_ui.ui.once import once
 from automask_ui.ui.parts import Parts, arrived, painted, played, read
 from automask_ui.ui.status import status
 from automask_ui.ui.texts import words_for
@@ -37,7 +36,6 @@ class Answers:
     # Opening
 
     @friendly
-    @once
     def first_visit(self, token: str, request: gr.Request) -> Iterator[Outputs]:
         """What this browser was at, or the first sample."""
         for arrival in self._arrivals.first_visit(_visitor(request), token):
@@ -89,13 +87,11 @@ class Answers:
         return painted(self._handlers.buttons(_visitor(request)))
 
     @friendly
-    @once
     def find(self, values: Values, request: gr.Request) -> Iterator[Outputs]:
         """Find masks."""
         yield from played(self._handlers.find(_visitor(request), read(self._parts, values)))
 
     @friendly
-    @once
     def resume(self, request: gr.Request) -> Iterator[Outputs]:
         """Continue."""
         yield from played(self._handlers.resume(_visitor(request)))
@@ -112,7 +108,6 @@ class Answers:
     # Several pictures
 
     @friendly
-    @once
     def start_queue(self, values: Values, request: gr.Request) -> Iterator[BoardData]:
         """Find the masks of all pictures of the queue."""
         yield from self._queues.start(_visitor(request), read(self._parts, values))
@@ -123,7 +118,6 @@ class Answers:
         return self._queues.stop(_visitor(request))
 
     @friendly
-    @once
     def save_queue(self, event: gr.EventData, request: gr.Request) -> Iterator[Outputs]:
         """All pictures as one dataset."""
         yield gr.skip(), self._queues.writing(_visitor(request))
@@ -141,7 +135,6 @@ class Answers:
     # Settings
 
     @friendly
-    @once
     def refilter(self, values: Values, request: gr.Request) -> Iterator[Outputs]:
         """Thresholds, clean-up and Show only on what was found."""
         yield from played(self._handlers.refilter(_visitor(request), read(self._parts, values)))
@@ -182,7 +175,6 @@ class Answers:
     # What the picture and the table ask for
 
     @friendly
-    @once
     def prepare(self, event: gr.EventData, request: gr.Request) -> Iterator[Outputs]:
         """A file to download, and what is in it, to be read before it is saved."""
         visitor = _visitor(request)

@@ -45,6 +45,8 @@ class Person:
         self.stop = page.locator("#stop")
         self.candidates = page.locator("#candidates p")
         self.reads(r"already done|이미 끝났습니다")
+        # Gradio sends the sample's last answer once more: what a test does before that would be painted over.
+        page.wait_for_timeout(400)
 
     def reads(self, pattern: str) -> str:
         """Wait until the status line says this."""
