@@ -157,8 +157,8 @@ class CropTask:
         del self._decoder
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
-        self._use(self._sam, self._embedding)
         if together > 1:
+            self._use(self._sam, self._embedding)
             self._together = together // 2
             return []
         if self._device.type == "cpu":
