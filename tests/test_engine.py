@@ -10,7 +10,7 @@ from sams import small_sam
 from test_engine_parity import LOOSE, picture
 
 from automask_ui import GeneratorOptions, MaskEngine, MaskResult, Verdict
-from automask_ui.engine import chunks, threads
+from automask_ui.engine import chunks
 from automask_ui.engine.models import SamModel
 from automask_ui.errors import EngineOutOfMemoryError, OptionError
 
@@ -251,25 +251,45 @@ def test_no_memory_at_all_is_a_clear_error_and_loses_nothing(engine, monkeypatch
     assert same_masks(engine.refilter(result, OPTIONS), result)
 
 
-@pytest.mark.parametrize("count", [2, 3])
-def test_workers_side_by_side_find_the_same(engine, monkeypatch, count):
-    image = picture(53, 80)
-    expected = fresh(image, OPTIONS)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: count)
+@pytest.fixture(params=[2, 3])
+def several_workers(request, monkeypatch):
+    """As many workers, and parts of two points, so that the small model keeps them all busy."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: request.param)
     monkeypatch.setattr(chunks.CropTask, "_points_in_cache", staticmethod(lambda embedding: 2))
-    assert same_masks(engine.generate(image, OPTIONS), expected)
 
 
-def test_workers_side_by_side_have_one_thread_each():
-    before = torch.get_num_threads()
-    threads._workers.cache_clear()
-    try:
-        torch.set_num_threads(2)
-        assert threads.side_by_side(lambda _: torch.get_num_threads(), range(4)) == [1, 1, 1, 1]
-        assert torch.get_num_threads() == 2
-    finally:
-        threads._workers.cache_clear()
-        torch.set_num_threads(before)
+@pytest.mark.parametrize("batch_size", [64, 5])
+def test_workers_side_by_side_find_the_same(engine, several_workers, batch_size):
+    image, options = picture(53, 80), OPTIONS.replace(points_per_batch=batch_size)
+    assert same_masks(engine.generate(image, options), fresh(image, options))
+
+
+def test_workers_that_are_ahead_are_forgotten_when_a_run_stops(engine, several_workers):
+    image, options = picture(53, 80), OPTIONS.replace(points_per_batch=6)
+    steps = engine.steps(image, options)
+    while (step := next(steps)).done < 12:
+        pass
+    partial = step.snapshot()
+    steps.close()
+    assert partial.candidates.counts()[Verdict.PENDING] == 3 * (36 - 12)
+    assert same_masks(engine.resume(partial), fresh(image, options))
+
+
+def test_out_of_memory_in_one_of_several_workers_loses_nothing(engine, several_workers, monkeypatch):
+    decode, calls = chunks.PointDecoder.decode, []
+
+    def tight(decoder, points_xy):
+        calls.append(len(points_xy))
+        if len(calls) == 6:
+            raise MemoryError
+        return decode(decoder, points_xy)
+
+    monkeypatch.setattr(chunks.PointDecoder, "decode", tight)
+    image = picture(53, 80)
+    result = engine.generate(image, OPTIONS.replace(points_per_batch=6))
+    assert calls[-1] == 1
+    monkeypatch.setattr(chunks.PointDecoder, "decode", decode)
+    assert same_masks(result, fresh(image, OPTIONS))
 
 
 def test_weights_that_are_being_trained_can_be_used():

@@ -6,6 +6,9 @@ import copy
 import logging
 import time
 from collections import defaultdict
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,8 +21,8 @@ from automask_ui.engine.decoder import PointDecoder
 from automask_ui.engine.encoder import encode_image, resized_hw
 from automask_ui.engine.memory import is_out_of_memory
 from automask_ui.engine.models import SamModel
-from automask_ui.engine.resample import Resampler
-from automask_ui.engine.threads import side_by_side
+from automask_ui.engine.resample import MeasuredMask, Resampler
+from automask_ui.engine.threads import in_order
 from automask_ui.engine.work import Work
 from automask_ui.errors import EngineOutOfMemoryError, OptionError
 from automask_ui.options import FilterOptions
@@ -32,6 +35,8 @@ DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "float16": torch.flo
 
 # A CPU works on as many points together as would have this many bytes of image tokens: more do not stay in its cache.
 CACHE_BYTES = 32 << 20
+# Parts for each of its threads that a CPU goes on with while the caller looks at the last batch.
+PARTS_AHEAD = 2
 
 # Logits to a token of the embedding along each axis: the mask decoder's two upscalings by two.
 UPSCALING = 4
@@ -77,6 +82,7 @@ class CropTask:
 
     def __init__(self, sam: Sam, embedding: Tensor, dtype: torch.dtype, work: Work, crop: int) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)  # time by part of the decoding
+        self.notes: list[str] = []  # what the user should know, if memory ran out on the way
         self._sam = sam
         self._embedding = embedding
         self._dtype = dtype
@@ -107,47 +113,77 @@ class CropTask:
     def _points_in_cache(embedding: Tensor) -> int:
         return max(1, CACHE_BYTES // (embedding.numel() * 4))
 
-    def decode(self, points: np.ndarray, filters: FilterOptions, wanted: np.ndarray | None) -> list[str]:
+    def decode(
+        self, points: np.ndarray, batch_size: int, filters: FilterOptions, wanted: np.ndarray | None
+    ) -> Generator[int, None, None]:
         """Decode ``points`` (numbers in the plan), and the masks above ``pred_iou_thresh`` or ``wanted``.
 
+        On a CPU the next batch is begun before the last has ended; what it finds is stored once it is asked for.
+
         Args:
+            batch_size: points from one yield to the next.
             wanted: len(points)×levels bool: the masks to make, instead of those above the threshold.
 
-        Returns:
-            What the user should know, if memory ran out on the way.
+        Yields:
+            How many points a batch had, once they are stored.
 
         Raises:
             EngineOutOfMemoryError: not even one point fits on the CPU.
         """
-        notes: list[str] = []
-        while True:
-            together = min(self._together or len(points), len(points))
-            parts = [slice(begin, begin + together) for begin in range(0, len(points), together)]
+        done = 0
+        while done < len(points):
+            together = min(self._together or batch_size, batch_size, len(points) - done)
+            parts = [
+                slice(begin, min(begin + together, batch + batch_size, len(points)))
+                for batch in range(done, len(points), batch_size)
+                for begin in range(batch, min(batch + batch_size, len(points)), together)
+            ]
             try:
-                self._decode_parts(points, parts, filters, wanted)
-                return notes
+                for count in self._decode_parts(points, parts, batch_size, filters, wanted):
+                    done += count
+                    yield count
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
-                notes.extend(self._use_less_memory(together, error))
+                self._use_less_memory(together, error)
 
     def _decode_parts(
-        self, points: np.ndarray, parts: list[slice], filters: FilterOptions, wanted: np.ndarray | None
-    ) -> None:
-        def decode(part: slice) -> dict[str, float]:
+        self,
+        points: np.ndarray,
+        parts: list[slice],
+        batch_size: int,
+        filters: FilterOptions,
+        wanted: np.ndarray | None,
+    ) -> Generator[int, None, None]:
+        def decode(part: slice) -> _Found:
             return self._decode_together(points[part], filters, None if wanted is None else wanted[part])
 
+        on_cpu = self._device.type == "cpu"
+        ahead = PARTS_AHEAD * torch.get_num_threads()
+        outcomes = in_order(decode, parts, ahead) if on_cpu else (decode(part) for part in parts)
+        done, last, busy = parts[0].start, parts[-1].stop, defaultdict[str, float](float)
         start = time.perf_counter()
-        spent = side_by_side(decode, parts) if self._device.type == "cpu" else [decode(part) for part in parts]
-        seconds = time.perf_counter() - start
-        # Parts that ran side by side share the time that passed.
-        busy = sum(sum(row.values()) for row in spent) or 1.0
-        for row in spent:
-            for name, value in row.items():
-                self.seconds[name] += value / busy * seconds
+        with closing(outcomes):
+            for part, found in zip(parts, outcomes, strict=True):
+                self._store(points[part], found, busy)
+                if part.stop == last or part.stop - done == batch_size:
+                    # Parts that ran side by side share the time that passed.
+                    passed = (time.perf_counter() - start) / (sum(busy.values()) or 1.0)
+                    for name, seconds in busy.items():
+                        self.seconds[name] += seconds * passed
+                    yield part.stop - done
+                    done, start = part.stop, time.perf_counter()
+                    busy.clear()
 
-    def _use_less_memory(self, together: int, error: Exception) -> list[str]:
-        """Halve what is decoded together, or leave the GPU; returns what the user should know of it.
+    def _store(self, points: np.ndarray, found: _Found, busy: defaultdict[str, float]) -> None:
+        self._work.store_scores(points, found.scores)
+        for row, level, mask in found.masks:
+            self._work.store_mask(points[row], level, mask)
+        for name, seconds in found.seconds.items():
+            busy[name] += seconds
+
+    def _use_less_memory(self, together: int, error: Exception) -> None:
+        """Halve what is decoded together, or leave the GPU and note it.
 
         Raises:
             EngineOutOfMemoryError: there is nothing left to save.
@@ -160,24 +196,21 @@ class CropTask:
         if together > 1:
             self._use(self._sam, self._embedding)
             self._together = together // 2
-            return []
+            return
         if self._device.type == "cpu":
             raise EngineOutOfMemoryError(
                 "Memory ran out even with one point at a time. Close other programs, or choose a smaller model."
             ) from error
-        note = f"Memory on {self._device} ran out even with one point at a time: went on on the CPU."
+        self.notes.append(f"Memory on {self._device} ran out even with one point at a time: went on on the CPU.")
         self._move_to_cpu()
-        return [note]
 
     def _move_to_cpu(self) -> None:
         """Go on with a copy of the model on the CPU."""
         self._sam, self._embedding = copy.deepcopy(self._sam).cpu(), self._embedding.cpu()
         self._use(self._sam, self._embedding)
 
-    def _decode_together(
-        self, points: np.ndarray, filters: FilterOptions, wanted: np.ndarray | None
-    ) -> dict[str, float]:
-        """Decode points at once, and store what is found; returns the seconds by part."""
+    def _decode_together(self, points: np.ndarray, filters: FilterOptions, wanted: np.ndarray | None) -> _Found:
+        """Decode points at once."""
         # Where the points lie in the model's input.
         in_crop = self._work.points_xy(points) - self._box[:2]
         in_model = self._transform.apply_coords(in_crop, self._size_hw)
@@ -186,7 +219,6 @@ class CropTask:
         start = time.perf_counter()
         decoded = self._decoder.decode(torch.as_tensor(in_model, dtype=dtype, device=self._device))
         scores = decoded.predicted_iou.float().cpu().numpy()
-        self._work.store_scores(points, scores)
         seconds = {"transformer": time.perf_counter() - start}
 
         # Only masks that may be kept and are not known yet are upscaled.
@@ -194,11 +226,19 @@ class CropTask:
             passing = scores > np.float32(filters.pred_iou_thresh) if filters.pred_iou_thresh > 0 else scores > -np.inf
             wanted = passing & self._work.unmeasured(points)
         if not wanted.any():
-            return seconds
+            return _Found(scores, [], seconds)
         start = time.perf_counter()
         logits = self._decoder.masks(decoded, torch.from_numpy(wanted).to(self._device))
         upscaled = time.perf_counter()
         measured = self._resampler.measure(logits, self._mask_threshold, filters.stability_score_offset)
-        for (row, level), mask in zip(np.argwhere(wanted), measured, strict=True):
-            self._work.store_mask(points[row], level, mask)
-        return seconds | {"upscaling": upscaled - start, "resampling": time.perf_counter() - upscaled}
+        seconds |= {"upscaling": upscaled - start, "resampling": time.perf_counter() - upscaled}
+        return _Found(scores, list(zip(*np.nonzero(wanted), measured, strict=True)), seconds)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What decoding made of points."""
+
+    scores: np.ndarray  # points×levels float32: the predicted IoU
+    masks: list[tuple[int, int, MeasuredMask]]  # number of the point among these, level, mask
+    seconds: dict[str, float]  # by part

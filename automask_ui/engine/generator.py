@@ -6,7 +6,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -132,8 +132,9 @@ class MaskEngine:
             )
 
         try:
-            for stage, done, total in self._complete(work, work.missing(options.filter), start, spent, notes):
-                yield Step(stage, done, total, lambda: result(partial=True))
+            with closing(self._complete(work, work.missing(options.filter), start, spent, notes)) as stages:
+                for stage, done, total in stages:
+                    yield Step(stage, done, total, lambda: result(partial=True))
         finally:
             # Also when the caller stops here: what was decoded is not decoded again.
             found = (work.freeze(), options.filter.stability_score_offset)
@@ -185,16 +186,22 @@ class MaskEngine:
             yield "encode", done, total
             with self._lock, _own_precision(self.model), _timed(spent, "encode"):
                 task = self._decoder.open(run.image, run.image_key, work, crop)
-            size = run.options.grid.points_per_batch
-            for begin in range(0, len(points), size):
-                batch = points[begin : begin + size]
-                with self._lock, _own_precision(self.model), _timed(spent, "decode"):
-                    notes.extend(task.decode(batch, filters, None if wanted is None else wanted[batch]))
-                for part, seconds in task.seconds.items():
-                    spent[part] += seconds
-                task.seconds.clear()
-                done += len(batch)
-                yield "decode", done, total
+            batches = task.decode(
+                points, run.options.grid.points_per_batch, filters, None if wanted is None else wanted[points]
+            )
+            with closing(batches):
+                while True:
+                    with self._lock, _own_precision(self.model), _timed(spent, "decode"):
+                        count = next(batches, 0)
+                    if not count:
+                        break
+                    for part, seconds in task.seconds.items():
+                        spent[part] += seconds
+                    notes.extend(task.notes)
+                    task.seconds.clear()
+                    task.notes.clear()
+                    done += count
+                    yield "decode", done, total
 
     def _clean(self, rle: Rle, min_area: int) -> tuple[Rle, bool]:
         """``remove_small_regions``, remembered: sliders ask for the same masks again and again."""

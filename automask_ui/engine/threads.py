@@ -1,21 +1,23 @@
 """Points side by side instead of threads inside each product.
 
 Decoding a few points is many small steps. Split over threads, every step waits for the slowest of them, and on a busy
-machine for one that is not even running. Each worker here computes its own points on one thread and waits for nobody.
+machine for one that is not even running. Each worker here computes its own points on one thread and waits for nobody,
+not even for the caller to take what it has found.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from typing import TypeVar
 
 import torch
 
-__all__ = ["side_by_side"]
+__all__ = ["in_order", "side_by_side"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,16 +26,32 @@ R = TypeVar("R")
 def side_by_side(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """``[work(item) for item in items]`` on as many workers as PyTorch has threads, each of them single-threaded.
 
-    The first exception, in the order of ``items``, is raised once all have ended.
+    The first exception, in the order of ``items``, is raised once no worker computes any more.
+    """
+    return list(in_order(work, items, len(items)))
+
+
+def in_order(work: Callable[[T], R], items: Sequence[T], ahead: int) -> Generator[R, None, None]:
+    """``map(work, items)`` on the same workers, which go on with up to ``ahead`` items that nobody has asked for yet.
+
+    Closed early, or after an exception, it waits for what is being computed, and nothing more is begun.
     """
     count = torch.get_num_threads()
     if count == 1 or len(items) < 2:
-        return [work(item) for item in items]
-    futures = [_workers(count).submit(work, item) for item in items]
-    failures = [error for future in futures if (error := future.exception()) is not None]
-    if failures:
-        raise failures[0]
-    return [future.result() for future in futures]
+        yield from map(work, items)
+        return
+    begun: deque[Future[R]] = deque()
+    try:
+        for item in items:
+            begun.append(_workers(count).submit(work, item))
+            if len(begun) > ahead:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:
+        for future in begun:
+            future.cancel()
+        wait(begun)
 
 
 @cache
