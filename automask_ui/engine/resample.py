@@ -74,15 +74,12 @@ class Resampler:
         A pixel belongs to the mask where its logit exceeds ``threshold``. The stability score is the mask's area at
         ``threshold + offset`` over that at ``threshold - offset``, as in upstream's ``calculate_stability_score``.
         """
-        reached = logits > threshold - offset
-        rows, columns = _extents(reached.any(dim=2)), _extents(reached.any(dim=1))
-        return [self._measure_one(logits[i], rows[i], columns[i], threshold, offset) for i in range(len(logits))]
+        reached = (logits > threshold - offset).cpu().numpy()
+        return [self._measure_one(logits[i], reached[i], threshold, offset) for i in range(len(logits))]
 
-    def _measure_one(
-        self, logits: Tensor, rows: tuple[int, int], columns: tuple[int, int], threshold: float, offset: float
-    ) -> MeasuredMask:
-        top, bottom = self._rows.reach(*rows)
-        left, right = self._columns.reach(*columns)
+    def _measure_one(self, logits: Tensor, reached: np.ndarray, threshold: float, offset: float) -> MeasuredMask:
+        top, bottom = self._rows.reach(*_extent(reached.any(axis=1)))
+        left, right = self._columns.reach(*_extent(reached.any(axis=0)))
         # Transposed, since masks are encoded column by column; each column after an empty pixel, as encoding needs it.
         window = np.zeros((right - left, bottom - top + 1), dtype=bool)
         inner = outer = 0
@@ -93,9 +90,12 @@ class Resampler:
             torch.mm(logits[inputs, first : last + 1].T, self._rows.weights[outputs, inputs].T, out=here)
         step = max(1, STRIP_PIXELS // window.shape[1])
         for outputs, inputs in self._columns.parts(left, right, step):
-            begin, end = outputs.start - left, outputs.stop - left
-            strip = self._columns.weights[outputs, inputs] @ by_row[inputs.start - first : inputs.stop - first]
-            window[begin:end, 1:] = _above(strip, threshold)
+            # Most masks are narrower in their columns than as a whole.
+            begin, end = self._rows.reach(*_extent(reached[:, inputs].any(axis=1)))
+            shown = by_row[inputs.start - first : inputs.stop - first, begin - top : end - top]
+            strip = self._columns.weights[outputs, inputs] @ shown
+            rows = slice(1 + begin - top, 1 + end - top)
+            window[outputs.start - left : outputs.stop - left, rows] = _above(strip, threshold)
             inner += np.count_nonzero(_above(strip, threshold + offset)) if offset else 0
             outer += np.count_nonzero(_above(strip, threshold - offset)) if offset else 0
         x, y = self._offset_xy
@@ -145,11 +145,7 @@ class _Axis:
             yield slice(start, stop), slice(int(self.first[start]), int(self.last[stop - 1]) + 1)
 
 
-def _extents(reached: Tensor) -> list[tuple[int, int]]:
-    """First and last true index of each row of an M×n bool tensor; (n, -1) for a row without any."""
-    flags = reached.cpu().numpy()
-    size = flags.shape[1]
-    found = flags.any(axis=1)
-    first = np.where(found, flags.argmax(axis=1), size)
-    last = np.where(found, size - 1 - flags[:, ::-1].argmax(axis=1), -1)
-    return list(zip(first.tolist(), last.tolist(), strict=True))
+def _extent(flags: np.ndarray) -> tuple[int, int]:
+    """First and last true index of 1-D ``flags``; (n, -1) where there is none."""
+    places = np.flatnonzero(flags)
+    return (int(places[0]), int(places[-1])) if len(places) else (len(flags), -1)
