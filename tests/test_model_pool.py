@@ -11,6 +11,7 @@ import pytest
 import torch
 from checkpoint_files import save, small_sam
 
+from automask_ui.engine import models
 from automask_ui.engine import pool as pool_module
 from automask_ui.engine.architecture import build_vit_t_sam
 from automask_ui.engine.models import SamModel
@@ -62,7 +63,8 @@ def files(tmp_path: Path) -> list[Path]:
     return paths
 
 
-def test_pool_loads_once(load: Counter, files: list[Path]) -> None:
+def test_pool_loads_once(load: Counter, files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "_bf16_slowdown", lambda: 0.5)
     pool = make_pool()
     first = pool.get(checkpoint=files[0])
     assert pool.get(checkpoint=files[0]) is first

@@ -208,6 +208,23 @@ def test_unknown_precision(file: Path, precision: str) -> None:
         load_model(checkpoint=file, precision=precision)
 
 
+@pytest.mark.parametrize(("slowdown", "is_refused"), [(0.4, False), (1.2, False), (57.0, True)])
+def test_bf16_where_the_processor_only_imitates_it(
+    file: Path, monkeypatch: pytest.MonkeyPatch, slowdown: float, is_refused: bool
+) -> None:
+    monkeypatch.setattr(models, "_bf16_slowdown", lambda: slowdown)
+    if is_refused:
+        with pytest.raises(OptionError, match=r"no instructions for bf16.*57 times as long.*Use float32"):
+            load_model(checkpoint=file, device="cpu", precision="bf16")
+    else:
+        assert load_model(checkpoint=file, device="cpu", precision="bf16").precision == "bf16"
+    assert load_model(checkpoint=file, device="cpu").precision == "float32"
+
+
+def test_what_bf16_costs_is_measured() -> None:
+    assert 0.01 < models._bf16_slowdown() < 10_000
+
+
 @pytest.mark.parametrize(
     "requested",
     [

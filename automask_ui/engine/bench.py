@@ -21,7 +21,7 @@ from segment_anything import sam_model_registry
 from automask_ui.checkpoints import find_checkpoint
 from automask_ui.engine.bench_against import RIVALS
 from automask_ui.engine.generator import MaskEngine
-from automask_ui.engine.models import SamModel, load_model, pick_device
+from automask_ui.engine.models import SamModel, check_precision, load_model, pick_device
 from automask_ui.engine.random_weights import enliven
 from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
@@ -55,7 +55,7 @@ def run_bench(settings: BenchSettings, image: np.ndarray) -> dict[str, Any]:
         another generator and how far its masks are from ours.
 
     Raises:
-        OptionError: the other generator is not installed.
+        OptionError: the other generator is not installed, or the device cannot compute in this precision.
     """
     model, weights = _model(settings)
     options = GeneratorOptions(
@@ -98,8 +98,10 @@ def _model(settings: BenchSettings) -> tuple[SamModel, str]:
         name = None if settings.checkpoint is not None else settings.model
         return load_model(name, settings.checkpoint, settings.device, settings.precision), "file"
     torch.manual_seed(0)
-    sam = enliven(sam_model_registry[settings.model]()).to(pick_device(settings.device))
-    return replace(SamModel.wrap(sam, settings.precision), name=settings.model), "random"
+    device = pick_device(settings.device)
+    precision = check_precision(settings.precision, device)
+    sam = enliven(sam_model_registry[settings.model]()).to(device)
+    return replace(SamModel.wrap(sam, precision), name=settings.model), "random"
 
 
 def _with_a_third_passing(model: SamModel, image: np.ndarray, options: GeneratorOptions) -> GeneratorOptions:

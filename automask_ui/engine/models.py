@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 PRECISIONS = ("float32", "bf16", "float16")
+
+# Processors without instructions for bf16 were seen to take 50 times as long with it.
+WORST_SLOWDOWN = 4.0
 
 # Kept in a file by some exports although SAM computes or fixes them itself.
 _DERIVED = ("attention_bias_idxs", "attn.ab")
@@ -102,7 +106,7 @@ def load_model(
         EngineOutOfMemoryError: the model does not fit on the device.
     """
     where = pick_device(device)
-    how = check_precision(precision)
+    how = check_precision(precision, where)
     return _load(locate_checkpoint(name, checkpoint, folders, progress), name, checkpoint is not None, where, how)
 
 
@@ -233,17 +237,37 @@ def file_key(path: Path) -> str:
     return f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
 
 
-def check_precision(precision: str | None) -> str:
+def check_precision(precision: str | None, device: torch.device | None = None) -> str:
     """``precision``, or the default for None.
 
     Raises:
-        OptionError: there is no such precision.
+        OptionError: there is no such precision, or ``device`` is a CPU that only imitates it.
     """
     if precision is None:
         return PRECISIONS[0]
     if precision not in PRECISIONS:
         raise OptionError(f"There is no precision {precision!r}. Use one of: {', '.join(PRECISIONS)}.")
+    if precision == "bf16" and device is not None and device.type == "cpu" and _bf16_slowdown() > WORST_SLOWDOWN:
+        raise OptionError(
+            f"This processor has no instructions for bf16: it would take {_bf16_slowdown():.0f} times as long as "
+            "float32. Use float32."
+        )
     return precision
+
+
+@cache
+def _bf16_slowdown() -> float:
+    """How many times as long this CPU takes for a product in bf16 as in float32: below 1, or far above it."""
+    seconds = []
+    for dtype in (torch.float32, torch.bfloat16):
+        matrix = torch.ones(256, 256, dtype=dtype)
+        times = []
+        for _ in range(3):
+            start = time.perf_counter()
+            torch.mm(matrix, matrix)
+            times.append(time.perf_counter() - start)
+        seconds.append(min(times))
+    return seconds[1] / seconds[0]
 
 
 def _devices() -> list[str]:

@@ -55,7 +55,8 @@ class ModelPool(Generic[T]):
 
         A file that has changed on the disk since is loaded anew.
         """
-        where, how = pick_device(device), check_precision(precision)
+        where = pick_device(device)
+        how = check_precision(precision, where)
         path = locate_checkpoint(name, checkpoint, folders, progress)
         key = (file_key(path), name or "", where, how)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from automask_ui.rle import Rle, area, bbox_xywh, encode_columns
@@ -145,7 +146,7 @@ class _Axis:
             yield slice(start, stop), slice(int(self.first[start]), int(self.last[stop - 1]) + 1)
 
 
-def _extent(flags: np.ndarray) -> tuple[int, int]:
+def _extent(flags: ArrayLike) -> tuple[int, int]:
     """First and last true index of 1-D ``flags``; (n, -1) where there is none."""
     places = np.flatnonzero(flags)
-    return (int(places[0]), int(places[-1])) if len(places) else (len(flags), -1)
+    return (int(places[0]), int(places[-1])) if len(places) else (np.size(flags), -1)
