@@ -30,7 +30,13 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--checkpoint", type=Path, help="a checkpoint file; its architecture is read from the file")
     group.add_argument("--models-dir", type=Path, action="append", default=[], help="folder to look for checkpoints in")
     group.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: the best that works)")
-    group.add_argument("--precision", choices=["float32", "bf16", "float16"], help="default: float32")
+    add_precision(group)
+
+
+def add_precision(group: argparse._ActionsContainer) -> None:
+    """``--precision``."""
+    text = "default: float32; bf16 is for CPUs with instructions for it, and for GPUs; float16 for GPUs alone"
+    group.add_argument("--precision", choices=["float32", "bf16", "float16"], help=text)
 
 
 def add_generator_arguments(parser: argparse.ArgumentParser) -> None:

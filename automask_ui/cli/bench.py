@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from automask_ui.cli.arguments import add_precision
 from automask_ui.errors import OptionError
 
 __all__ = ["add_arguments", "run"]
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run SamAutomaticMaskGenerator, Hugging Face's pipeline or our exact engine too, on the same weights",
     )
     parser.add_argument("--device")
-    parser.add_argument("--precision", choices=["float32", "bf16", "float16"])
+    add_precision(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
 
 
