@@ -21,7 +21,7 @@ from segment_anything import sam_model_registry
 from automask_ui.checkpoints import find_checkpoint
 from automask_ui.engine.bench_against import RIVALS
 from automask_ui.engine.generator import MaskEngine
-from automask_ui.engine.models import SamModel, check_precision, load_model, pick_device
+from automask_ui.engine.models import SamModel, check_precision, computes_bf16, load_model, pick_device
 from automask_ui.engine.random_weights import enliven
 from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
@@ -131,7 +131,10 @@ def _machine_limits(device: torch.device) -> dict[str, float]:
     """What the device reaches on a large matrix product and on copying: GFLOP/s and GB/s."""
     size = 2048
     limits = {}
-    for name, dtype in (("float32_gflops", torch.float32), ("bf16_gflops", torch.bfloat16)):
+    types = {"float32_gflops": torch.float32}
+    if computes_bf16(device):
+        types["bf16_gflops"] = torch.bfloat16
+    for name, dtype in types.items():
         left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
         limits[name] = 2 * size**3 / _best_of(lambda a=left, b=right: a @ b, device) / 1e9  # type: ignore[misc]
     block = torch.randn(1 << 24, device=device)

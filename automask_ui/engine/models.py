@@ -28,6 +28,7 @@ __all__ = [
     "PRECISIONS",
     "SamModel",
     "check_precision",
+    "computes_bf16",
     "file_key",
     "load_model",
     "locate_checkpoint",
@@ -247,12 +248,17 @@ def check_precision(precision: str | None, device: torch.device | None = None) -
         return PRECISIONS[0]
     if precision not in PRECISIONS:
         raise OptionError(f"There is no precision {precision!r}. Use one of: {', '.join(PRECISIONS)}.")
-    if precision == "bf16" and device is not None and device.type == "cpu" and _bf16_slowdown() > WORST_SLOWDOWN:
+    if precision == "bf16" and device is not None and not computes_bf16(device):
         raise OptionError(
             f"This processor has no instructions for bf16: it would take {_bf16_slowdown():.0f} times as long as "
             "float32. Use float32."
         )
     return precision
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Whether ``device`` has instructions for bf16; without, a CPU imitates them at a fiftieth of the speed."""
+    return device.type != "cpu" or _bf16_slowdown() < WORST_SLOWDOWN
 
 
 @cache
