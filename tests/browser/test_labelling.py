@@ -231,7 +231,8 @@ def test_what_a_format_cannot_hold_is_shown_and_waits_for_consent(viewer: Labels
     chips = viewer.page.locator(".chip")
     chips.first.wait_for()
     assert chips.all_inner_texts() == ["#1\n0.998", "#2\n0.998"]
-    assert viewer.event("format")["format"] == "csv"  # nothing was saved yet
+    assert viewer.sent("prepare")["format"] == "csv"
+    assert not viewer.page.locator("#sent-save textarea").input_value()  # nothing was saved yet
     chips.nth(1).click()
     assert viewer.selected() == [2]
     viewer.page.get_by_role("button", name="Select these 2").click()
@@ -245,9 +246,9 @@ def test_masks_without_a_label_can_be_left_out(viewer: Labels) -> None:
     viewer.page.get_by_role("button", name="Download", exact=True).click()
     viewer.page.get_by_role("menuitem", name="COCO JSON").click()
     viewer.page.get_by_role("button", name="Save file · 1 kB").wait_for()
-    assert viewer.event("format")["ids"] == [1, 2, 3]
+    assert viewer.sent("prepare")["ids"] == [1, 2, 3]
     viewer.page.get_by_role("checkbox", name="Leave out 2 masks without a label").check()
-    viewer.waits("document.querySelector('#event textarea').value.includes('\"ids\": [2]')")
+    assert viewer.sent("prepare", '"ids": [2]')
 
 
 # The whole page

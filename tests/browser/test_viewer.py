@@ -93,23 +93,18 @@ class Viewer:
         self.page.get_by_role("searchbox", name="Filter masks").fill(text)
         self.settle()
 
-    def event(self, key: str) -> dict[str, Any]:
-        """The last event's payload, once it has ``key``."""
-        box = self.page.get_by_label("Last event")
-        self.page.wait_for_function(
-            "([box, key]) => { try { return key in JSON.parse(box.value) } catch { return false } }",
-            arg=[box.element_handle(), key],
+    def sent(self, event: str, holding: str = "") -> dict[str, Any]:
+        """The payload of the last event of this name, once there is one that holds this text."""
+        payload = self.page.wait_for_function(
+            "([event, holding]) => { const { value } = document.querySelector(`#sent-${event} textarea`);"
+            " return value.includes(holding) && value }",
+            arg=[event, holding],
         )
-        return json.loads(box.input_value())
+        return dict(json.loads(payload.json_value()))
 
     def edit(self, holding: str = "") -> dict[str, Any]:
         """The last step of the last edit that was sent, once it holds this text."""
-        self.page.wait_for_function(
-            "(holding) => { const { value } = document.querySelector('#event textarea');"
-            " return value.includes('steps') && value.includes(holding) }",
-            arg=holding,
-        )
-        return dict(self.event("steps")["steps"][-1])
+        return dict(self.sent("edit", holding)["steps"][-1])
 
 
 @pytest.fixture
@@ -180,7 +175,7 @@ def test_a_click_on_nothing_clears_asks_why_and_shows_the_answer(viewer: Viewer)
     viewer.click(CENTRE)
     viewer.click(NOWHERE)
     assert viewer.selected() == []
-    asked = viewer.event("x")
+    asked = viewer.sent("why")
     assert abs(asked["x"] - 0.05 * 1200) <= 2
     assert abs(asked["y"] - 0.05 * 800) <= 2
     viewer.page.get_by_text("No candidate passes here.").wait_for()
@@ -402,7 +397,7 @@ def test_download_sends_what_was_asked_for(viewer: Viewer, scope: str, ids: list
         viewer.page.get_by_role("radio", name=scope).click()
     viewer.page.get_by_role("button", name="Download", exact=True).click()
     viewer.page.get_by_role("menuitem", name="COCO JSON").click()
-    sent = viewer.event("format")
+    sent = viewer.sent("prepare")
     assert (sent["format"], sent["scope"], sent["ids"]) == ("coco", scope.lower() or "selected", ids)
     assert sent["run"]
 
@@ -418,24 +413,24 @@ def test_download_menu_by_keyboard(viewer: Viewer) -> None:
     viewer.page.keyboard.press("Enter")
     viewer.page.keyboard.press("End")
     viewer.page.keyboard.press("Enter")
-    sent = viewer.event("format")
+    sent = viewer.sent("prepare")
     assert (sent["format"], sent["scope"], sent["ids"]) == ("csv", "shown", [1, 2, 3])
     viewer.page.keyboard.press("Tab")
     viewer.page.keyboard.press("Shift+Tab")
     viewer.page.get_by_role("button", name="Save file").press("Enter")
-    assert viewer.event("ticket")
+    assert viewer.sent("save")
 
 
 def test_a_stopped_run_offers_to_continue(viewer: Viewer) -> None:
     viewer.show("Partial")
     viewer.page.get_by_role("button", name="Continue").click()
-    assert viewer.event("run")["run"]
+    assert viewer.sent("resume")["run"]
 
 
 def test_the_empty_viewer_offers_a_sample(page: Any, address: str) -> None:
     viewer = Viewer(page, address, view="")
     page.get_by_role("button", name="Use a sample photo").click()
-    page.wait_for_function("() => document.querySelector('#event textarea').value === '{}'")
+    assert viewer.sent("open_sample") == {}
     assert viewer.rows.count() == 0
 
 

@@ -1,7 +1,8 @@
 """A page with nothing but the viewer, on masks drawn by numbers: ``python tests/browser/viewer_app.py PORT``.
 
 The masks are known in closed form, so a test can say which pixel belongs to which mask. Buttons above the viewer
-change what it shows; a box below repeats the last event it sent.
+change what it shows; boxes below repeat what it sent, one for each kind of event, since one event can follow another
+before a test has read the first.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(tempfile.mkdtemp(prefix="viewer-app-"))
 XSS_NAME = "<img src=x onerror=\"document.title='broken'\">.png"
 LONG_NAME = "a_rather_long_file_name_" * 8 + "from_the_holidays.jpg"
+EVENTS = ("edit", "prepare", "save", "why", "pick_classes", "resume", "open_sample")
 EMPTY = "0 of 3,072 candidates pass; most fall to the stability score 0.95. Lower it?"
 FORMATS: list[DownloadFormat] = [
     {
@@ -248,14 +250,15 @@ def build() -> gr.Blocks:
         with gr.Row(elem_id="views"):
             buttons = {name: gr.Button(name, size="sm", min_width=60) for name in views}
         viewer = MaskViewer(formats=FORMATS, offer_sample=True, elem_id="viewer")
-        event = gr.Textbox(label="Last event", elem_id="event")
+        with gr.Row():
+            sent = {name: gr.Textbox(label=name, elem_id=f"sent-{name}", min_width=80) for name in EVENTS}
         for name, make in views.items():
             buttons[name].click(make, None, viewer, show_progress="hidden")
         for name in ("save", "pick_classes", "resume", "open_sample"):
-            getattr(viewer, name)(repeat, None, event, show_progress="hidden")
-        viewer.edit(edited, None, [event, viewer], show_progress="hidden", trigger_mode="multiple")
-        viewer.prepare(proved, None, [event, viewer], show_progress="hidden", trigger_mode="multiple")
-        viewer.why(answer, None, [event, viewer], show_progress="hidden")
+            getattr(viewer, name)(repeat, None, sent[name], show_progress="hidden")
+        viewer.edit(edited, None, [sent["edit"], viewer], show_progress="hidden", trigger_mode="multiple")
+        viewer.prepare(proved, None, [sent["prepare"], viewer], show_progress="hidden", trigger_mode="multiple")
+        viewer.why(answer, None, [sent["why"], viewer], show_progress="hidden")
     return page
 
 
