@@ -20,7 +20,7 @@ __all__ = [
     "decode",
     "decode_window",
     "encode",
-    "encode_columns",
+    "encode_borders",
     "encode_counts",
     "encode_window",
     "iou_matrix",
@@ -51,44 +51,24 @@ def encode_window(window: np.ndarray, offset_xy: tuple[int, int], size_hw: tuple
         offset_xy: the window's left and top in the full mask, px.
         size_hw: the full mask's height and width, px.
     """
-    columns = np.zeros((window.shape[1], window.shape[0] + 1), dtype=bool)
-    columns[:, 1:] = window.T
-    return encode_columns(columns, offset_xy, size_hw)
+    # An empty pixel on either side of each column makes every run begin and end in its own.
+    columns = np.zeros((window.shape[1], window.shape[0] + 2), dtype=bool)
+    columns[:, 1:-1] = window.T
+    column, row = np.nonzero(columns[:, 1:] != columns[:, :-1])
+    return encode_borders((column + offset_xy[0]) * size_hw[0] + row + offset_xy[1], size_hw)
 
 
-def encode_columns(columns: np.ndarray, offset_xy: tuple[int, int], size_hw: tuple[int, int]) -> Rle:
-    """Encode a window that is given column by column, each after a pixel that is not set.
+def encode_borders(borders: np.ndarray, size_hw: tuple[int, int]) -> Rle:
+    """Encode runs of ones that are given by where they begin and end.
 
     Args:
-        columns: w×(h+1) bool, C-contiguous; ``columns[:, 0]`` is False, ``columns[:, 1:]`` is the window transposed.
-        offset_xy, size_hw: as for :func:`encode_window`.
+        borders: 1-D integers that never fall: positions in the mask, column-major, at which runs begin and end in
+            turn. A run may be empty, and may begin where the last one ended.
+        size_hw: the mask's height and width, px.
     """
-    height, width = size_hw
-    # The empty pixel makes each run start and end inside its own column.
-    flat = columns.ravel()
-    edges = np.flatnonzero(flat[1:] != flat[:-1])
-    if len(flat) and flat[-1]:
-        edges = np.append(edges, len(flat) - 1)
-    starts, ends = edges[0::2], edges[1::2]
-    to_full = _window_to_full(columns.shape[1], *offset_xy, height)
-    starts, ends = to_full(starts), to_full(ends)
-
-    # A run that reaches the bottom of a column continues where the next column starts at the top.
-    if len(starts):
-        joined = np.flatnonzero(starts[1:] == ends[:-1])
-        starts, ends = np.delete(starts, joined + 1), np.delete(ends, joined)
-    borders = np.column_stack([starts, ends]).ravel()
-    return encode_counts(np.diff(borders, prepend=0, append=height * width), size_hw)
-
-
-def _window_to_full(column_height: int, left: int, top: int, height: int) -> Any:
-    """Positions in the padded window, column-major, to positions in the full mask."""
-
-    def convert(positions: np.ndarray) -> np.ndarray:
-        column, row = np.divmod(positions, column_height)
-        return (left + column) * height + top + row
-
-    return convert
+    distinct = np.flatnonzero(np.diff(borders, prepend=-1))
+    changes = borders[distinct[np.diff(distinct, append=len(borders)) % 2 == 1]]
+    return encode_counts(np.diff(changes, prepend=0, append=size_hw[0] * size_hw[1]), size_hw)
 
 
 def encode_counts(counts: np.ndarray, size_hw: tuple[int, int]) -> Rle:

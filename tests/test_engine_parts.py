@@ -129,39 +129,61 @@ def test_image_tokens_that_cancel_out_are_normalised(dtype, scale):
 @pytest.mark.parametrize(
     ("crop", "size_hw"),
     [
-        ((0, 0, 53, 37), (37, 53)),  # the whole picture, enlarged
+        ((0, 0, 53, 37), (37, 53)),  # the whole picture, enlarged by the model's input and made smaller again
         ((0, 0, 301, 200), (200, 301)),  # made smaller by the model's input, enlarged again
+        ((0, 0, 90, 640), (640, 90)),  # much larger, and portrait
+        ((0, 0, 128, 128), (128, 128)),  # just the model's input
         ((20, 11, 90, 61), (200, 301)),  # a crop
         ((0, 0, 1, 1), (1, 1)),
         ((0, 0, 400, 1), (1, 400)),
+        ((0, 0, 1, 400), (400, 1)),
     ],
 )
-@pytest.mark.parametrize("strip", [64, 1 << 20])
-def test_resampling_equals_postprocess_masks(crop, size_hw, strip, monkeypatch):
-    monkeypatch.setattr("automask_ui.engine.resample.STRIP_PIXELS", strip)
+@pytest.mark.parametrize(
+    ("stride", "threshold", "offset"), [(4, 0.0, 1.0), (2, 0.1, 0.3), (1, 0.0, 0.0), (8, -1.0, 2.0)]
+)
+@pytest.mark.parametrize("together", [3, 128])
+def test_resampling_equals_postprocess_masks(crop, size_hw, stride, threshold, offset, together, monkeypatch):
+    monkeypatch.setattr("automask_ui.engine.resample.TOGETHER", together)
     sam = small_sam()
     crop_hw = (crop[3] - crop[1], crop[2] - crop[0])
     resized = resized_hw(crop_hw, 128)
     generator = torch.Generator().manual_seed(3)
-    coarse = torch.randn(6, 1, 5, 5, generator=generator) * 4
-    logits = torch.nn.functional.interpolate(coarse, size=(32, 32), mode="bicubic")[:, 0]
+    coarse = torch.randn(7, 1, 5, 5, generator=generator) * 4
+    logits = torch.nn.functional.interpolate(coarse, size=128 // stride, mode="bicubic")[:, 0]
+    logits[3] = torch.randn(logits.shape[1:], generator=generator) * 3  # all edges
     logits[4] = -9.0  # nothing
     logits[5] = -9.0
     logits[5, 3, 2] = 9.0  # a speck
+    logits[6] = 9.0  # everything
 
-    resampler = Resampler(4, 128, resized, crop, size_hw, torch.device("cpu"))
+    resampler = Resampler(stride, 128, resized, crop, size_hw, torch.device("cpu"))
     rows, columns = resampler.used_hw
-    measured = resampler.measure(logits[:, :rows, :columns], 0.0, 1.0)
+    measured = resampler.measure(logits[:, :rows, :columns], threshold, offset)
     full = sam.postprocess_masks(logits[:, None], resized, crop_hw)[:, 0]
-    stability = calculate_stability_score(full, 0.0, 1.0)
-    for mask, expected, score in zip(measured, full > 0, stability, strict=True):
+    stability = calculate_stability_score(full, threshold, offset)
+    for mask, expected, score in zip(measured, full > threshold, stability, strict=True):
         frame = np.zeros(size_hw, dtype=bool)
         frame[crop[1] : crop[3], crop[0] : crop[2]] = expected.numpy()
         assert np.mean(rle.decode(mask.rle) != frame) <= 1e-4
+        assert mask.rle == rle.encode(rle.decode(mask.rle))
         assert mask.area == rle.area(mask.rle)
         assert mask.stability_score == pytest.approx(float(score), abs=1e-3, nan_ok=True)
         x, y, width, height = rle.bbox_xywh(mask.rle)
         assert mask.box_xyxy == ((x, y, x + width - 1, y + height - 1) if width else (crop[0], crop[1]) * 2)
+
+
+@pytest.mark.parametrize("odd", [torch.nan, -torch.inf, torch.inf])
+def test_resampling_of_what_half_precision_may_leave(odd):
+    logits = torch.full((1, 32, 32), -9.0)
+    logits[0, 8:16] = odd
+    logits[0, 16:] = 9.0
+    (mask,) = Resampler(4, 128, (128, 128), (0, 0, 200, 200), (200, 200), torch.device("cpu")).measure(logits, 0.0, 1.0)
+    frame = rle.decode(mask.rle)
+    assert mask.rle == rle.encode(frame)
+    assert not frame[:46].any()
+    assert (frame[54:96] == (odd > 0)).all()
+    assert frame[104:].all()
 
 
 def test_turbo_gives_nearly_the_same_masks():
