@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from automask_ui.engine.memory import is_out_of_memory
 from automask_ui.engine.models import SamModel
 from automask_ui.engine.resample import MeasuredMask, Resampler
 from automask_ui.engine.threads import in_order
-from automask_ui.engine.work import Work
+from automask_ui.engine.work import Account, Work
 from automask_ui.errors import EngineOutOfMemoryError, OptionError
 from automask_ui.options import FilterOptions
 
@@ -57,7 +58,7 @@ class ChunkDecoder:
         """Masks that the model proposes for a point."""
         return self.model.sam.mask_decoder.num_multimask_outputs
 
-    def open(self, image: np.ndarray, image_key: str, work: Work, crop: int) -> CropTask:
+    def open(self, image: np.ndarray, image_key: str, work: Work, crop: int, account: Account) -> CropTask:
         """Make ready to decode points of ``crop`` of an H×W×3 uint8 picture; encodes it unless it has been before."""
         box = tuple(work.crop_boxes_xyxy[crop].tolist())
         key = (image_key, self.model.key, self.model.precision, box)
@@ -74,15 +75,16 @@ class ChunkDecoder:
                     "or choose a smaller model."
                 ) from error
             self._embeddings.put(key, embedding)
-        return CropTask(self.model.sam, embedding, self.dtype, work, crop)
+        return CropTask(self.model.sam, embedding, self.dtype, work, crop, account)
 
 
 class CropTask:
-    """Decodes points of one crop into the columns of ``work``."""
+    """Decodes points of one crop into the columns of ``work``; ``account`` is told the time that each part took."""
 
-    def __init__(self, sam: Sam, embedding: Tensor, dtype: torch.dtype, work: Work, crop: int) -> None:
-        self.seconds: defaultdict[str, float] = defaultdict(float)  # time by part of the decoding
-        self.notes: list[str] = []  # what the user should know, if memory ran out on the way
+    def __init__(
+        self, sam: Sam, embedding: Tensor, dtype: torch.dtype, work: Work, crop: int, account: Account
+    ) -> None:
+        self._account = account
         self._sam = sam
         self._embedding = embedding
         self._dtype = dtype
@@ -133,13 +135,12 @@ class CropTask:
         done = 0
         while done < len(points):
             together = min(self._together or batch_size, batch_size, len(points) - done)
-            parts = [
-                slice(begin, min(begin + together, batch + batch_size, len(points)))
-                for batch in range(done, len(points), batch_size)
-                for begin in range(batch, min(batch + batch_size, len(points)), together)
+            batches = [
+                _cut(begin, min(begin + batch_size, len(points)), together)
+                for begin in range(done, len(points), batch_size)
             ]
             try:
-                for count in self._decode_parts(points, parts, batch_size, filters, wanted):
+                for count in self._decode_batches(points, batches, filters, wanted):
                     done += count
                     yield count
             except (MemoryError, RuntimeError) as error:
@@ -147,40 +148,36 @@ class CropTask:
                     raise
                 self._use_less_memory(together, error)
 
-    def _decode_parts(
-        self,
-        points: np.ndarray,
-        parts: list[slice],
-        batch_size: int,
-        filters: FilterOptions,
-        wanted: np.ndarray | None,
+    def _decode_batches(
+        self, points: np.ndarray, batches: list[list[slice]], filters: FilterOptions, wanted: np.ndarray | None
     ) -> Generator[int, None, None]:
+        """Decode the parts of each batch; yields how many points each had, once they are stored."""
+
         def decode(part: slice) -> _Found:
             return self._decode_together(points[part], filters, None if wanted is None else wanted[part])
 
-        on_cpu = self._device.type == "cpu"
+        parts = list(chain.from_iterable(batches))
         ahead = PARTS_AHEAD * torch.get_num_threads()
+        on_cpu = self._device.type == "cpu"
         outcomes = in_order(decode, parts, ahead) if on_cpu else (decode(part) for part in parts)
-        done, last, busy = parts[0].start, parts[-1].stop, defaultdict[str, float](float)
-        start = time.perf_counter()
         with closing(outcomes):
-            for part, found in zip(parts, outcomes, strict=True):
-                self._store(points[part], found, busy)
-                if part.stop == last or part.stop - done == batch_size:
-                    # Parts that ran side by side share the time that passed.
-                    passed = (time.perf_counter() - start) / (sum(busy.values()) or 1.0)
-                    for name, seconds in busy.items():
-                        self.seconds[name] += seconds * passed
-                    yield part.stop - done
-                    done, start = part.stop, time.perf_counter()
-                    busy.clear()
+            for batch in batches:
+                start = time.perf_counter()
+                busy = defaultdict[str, float](float)
+                for part, found in zip(batch, outcomes, strict=False):
+                    self._store(points[part], found)
+                    for name, seconds in found.seconds.items():
+                        busy[name] += seconds
+                # Parts that ran side by side share the time that passed.
+                passed = (time.perf_counter() - start) / (sum(busy.values()) or 1.0)
+                for name, seconds in busy.items():
+                    self._account.seconds[name] += seconds * passed
+                yield batch[-1].stop - batch[0].start
 
-    def _store(self, points: np.ndarray, found: _Found, busy: defaultdict[str, float]) -> None:
+    def _store(self, points: np.ndarray, found: _Found) -> None:
         self._work.store_scores(points, found.scores)
         for row, level, mask in found.masks:
             self._work.store_mask(points[row], level, mask)
-        for name, seconds in found.seconds.items():
-            busy[name] += seconds
 
     def _use_less_memory(self, together: int, error: Exception) -> None:
         """Halve what is decoded together, or leave the GPU and note it.
@@ -201,7 +198,9 @@ class CropTask:
             raise EngineOutOfMemoryError(
                 "Memory ran out even with one point at a time. Close other programs, or choose a smaller model."
             ) from error
-        self.notes.append(f"Memory on {self._device} ran out even with one point at a time: went on on the CPU.")
+        self._account.notes.append(
+            f"Memory on {self._device} ran out even with one point at a time: went on on the CPU."
+        )
         self._move_to_cpu()
 
     def _move_to_cpu(self) -> None:
@@ -242,3 +241,8 @@ class _Found:
     scores: np.ndarray  # points×levels float32: the predicted IoU
     masks: list[tuple[int, int, MeasuredMask]]  # number of the point among these, level, mask
     seconds: dict[str, float]  # by part
+
+
+def _cut(begin: int, end: int, step: int) -> list[slice]:
+    """``begin`` to ``end`` in parts of ``step``, the last of which may be smaller."""
+    return [slice(start, min(start + step, end)) for start in range(begin, end, step)]

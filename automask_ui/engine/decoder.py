@@ -57,23 +57,24 @@ class PointDecoder:
         self._decoder = sam.mask_decoder
         self._grid_hw = (embedding.shape[1], embedding.shape[2])
         self._shown_hw = shown_hw or self._grid_hw
-        tokens = embedding + sam.prompt_encoder.no_mask_embed.weight.reshape(-1, 1, 1)
-        image_tokens = tokens.flatten(1).T.contiguous()  # N×C
-        position = sam.prompt_encoder.get_dense_pe()[0].flatten(1).T.contiguous()  # N×C
+        tokens = (embedding + sam.prompt_encoder.no_mask_embed.weight.reshape(-1, 1, 1)).permute(1, 2, 0)  # h×w×C
+        position = sam.prompt_encoder.get_dense_pe()[0].permute(1, 2, 0)
         self._scratch = Scratch()
+        self._upscaling = Upscaling(self._decoder, dtype)
         height, width = self._grid_hw
         rows = max(1, TILE_TOKENS_ON_CPU // width) if embedding.device.type == "cpu" else height
-        tiles = [slice(begin * width, (begin + rows) * width) for begin in range(0, height, rows)]
-        transformer = self._decoder.transformer
-        self._tiles = [SharedTokens(transformer, image_tokens[tile], position[tile], dtype) for tile in tiles]
-        self._upscaling = Upscaling(self._decoder, dtype)
+        self._tiles: list[SharedTokens] = []
         #: What the first upscaling makes of the shared part of each tile that is shown at all.
-        self._upscaled = [
-            (tile.tokens @ self._upscaling.first[0]).unflatten(0, (-1, width))[
-                : self._shown_hw[0] - top, : self._shown_hw[1]
-            ]
-            for top, tile in zip(range(0, self._shown_hw[0], rows), self._tiles, strict=False)
-        ]
+        self._upscaled: list[Tensor] = []
+        for top in range(0, height, rows):
+            band = slice(top, top + rows)
+            tile = SharedTokens(
+                self._decoder.transformer, tokens[band].flatten(0, 1), position[band].flatten(0, 1), dtype
+            )
+            self._tiles.append(tile)
+            if top < self._shown_hw[0]:
+                upscaled = (tile.tokens @ self._upscaling.first[0]).unflatten(0, (-1, width))
+                self._upscaled.append(upscaled[: self._shown_hw[0] - top, : self._shown_hw[1]])
 
     @property
     def levels(self) -> int:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections import defaultdict
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +17,7 @@ from automask_ui.engine.chunks import ChunkDecoder
 from automask_ui.engine.cleanup import remove_small_regions
 from automask_ui.engine.models import SamModel
 from automask_ui.engine.select import select
-from automask_ui.engine.work import Work
+from automask_ui.engine.work import Account, Work
 from automask_ui.errors import OptionError
 from automask_ui.masks import Candidates, MaskResult, MaskSet, Step
 from automask_ui.options import GeneratorOptions
@@ -96,11 +94,10 @@ class MaskEngine:
         work = Work(result.candidates, self._decoder.levels)
         wanted = np.zeros(len(result.candidates), dtype=bool)
         wanted[rows] = True
-        spent: defaultdict[str, float] = defaultdict(float)
-        notes: list[str] = []
-        for _ in self._complete(work, wanted & ~result.candidates.has_mask, result, spent, notes, force=True):
+        account = Account()
+        for _ in self._complete(work, wanted & ~result.candidates.has_mask, result, account, force=True):
             pass
-        return replace(result, candidates=work.freeze(), seconds=dict(spent), notes=tuple(notes))
+        return _with_account(replace(result, candidates=work.freeze()), account)
 
     def steps(
         self, image: np.ndarray | None, options: GeneratorOptions, earlier: MaskResult | None = None
@@ -116,8 +113,7 @@ class MaskEngine:
             The final result, as the value of ``StopIteration``.
         """
         pixels = _check_image(earlier.image if image is None and earlier is not None else image)
-        spent: defaultdict[str, float] = defaultdict(float)
-        notes: list[str] = []
+        account = Account()
         key = earlier.image_key if earlier is not None and pixels is earlier.image else array_key(pixels)
         work = self._start(pixels, key, options, earlier)
         start = MaskResult(
@@ -125,14 +121,12 @@ class MaskEngine:
         )
 
         def result(partial: bool) -> MaskResult:
-            with _timed(spent, "select"):
+            with account.timed("select"):
                 candidates, masks = select(work.freeze(), options, self._keep_empty, self._clean)
-            return replace(
-                start, candidates=candidates, masks=masks, partial=partial, seconds=dict(spent), notes=tuple(notes)
-            )
+            return _with_account(replace(start, candidates=candidates, masks=masks, partial=partial), account)
 
         try:
-            with closing(self._complete(work, work.missing(options.filter), start, spent, notes)) as stages:
+            with closing(self._complete(work, work.missing(options.filter), start, account)) as stages:
                 for stage, done, total in stages:
                     yield Step(stage, done, total, lambda: result(partial=True))
         finally:
@@ -163,13 +157,7 @@ class MaskEngine:
         return (image_key, self.model.key, self.model.precision, grid.crop_n_layers, grid.crop_overlap_ratio, *grids)
 
     def _complete(
-        self,
-        work: Work,
-        rows: np.ndarray,
-        run: MaskResult,
-        spent: defaultdict[str, float],
-        notes: list[str],
-        force: bool = False,
+        self, work: Work, rows: np.ndarray, run: MaskResult, account: Account, force: bool = False
     ) -> Generator[tuple[str, int, int], None, None]:
         """Decode the points of ``rows`` (bool), crop by crop and batch by batch.
 
@@ -184,22 +172,17 @@ class MaskEngine:
         wanted = rows.reshape(-1, work.levels) if force else None
         for crop, points in groups:
             yield "encode", done, total
-            with self._lock, _own_precision(self.model), _timed(spent, "encode"):
-                task = self._decoder.open(run.image, run.image_key, work, crop)
+            with self._lock, _own_precision(self.model), account.timed("encode"):
+                task = self._decoder.open(run.image, run.image_key, work, crop, account)
             batches = task.decode(
                 points, run.options.grid.points_per_batch, filters, None if wanted is None else wanted[points]
             )
             with closing(batches):
                 while True:
-                    with self._lock, _own_precision(self.model), _timed(spent, "decode"):
+                    with self._lock, _own_precision(self.model), account.timed("decode"):
                         count = next(batches, 0)
                     if not count:
                         break
-                    for part, seconds in task.seconds.items():
-                        spent[part] += seconds
-                    notes.extend(task.notes)
-                    task.seconds.clear()
-                    task.notes.clear()
                     done += count
                     yield "decode", done, total
 
@@ -297,13 +280,8 @@ def _own_precision(model: SamModel) -> torch.autocast:
     return torch.autocast(model.device.type, enabled=False)
 
 
-@contextmanager
-def _timed(spent: defaultdict[str, float], stage: str) -> Generator[None, None, None]:
-    start = time.perf_counter()
-    try:
-        yield
-    finally:
-        spent[stage] += time.perf_counter() - start
+def _with_account(result: MaskResult, account: Account) -> MaskResult:
+    return replace(result, seconds=dict(account.seconds), notes=tuple(account.notes))
 
 
 def _candidates_bytes(kept: tuple[Candidates, float]) -> int:

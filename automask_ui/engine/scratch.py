@@ -28,7 +28,3 @@ class Scratch(threading.local):
         if buffer is None or buffer.numel() < count or buffer.dtype != like.dtype or buffer.device != like.device:
             buffer = self._buffers[name] = torch.empty(count, dtype=like.dtype, device=like.device)
         return buffer[:count].view(shape)
-
-    def softmax(self, scores: Tensor, dim: int) -> Tensor:
-        """``softmax(scores, dim)``, valid until the next."""
-        return torch.softmax(scores, dim, out=self.take("softmax", scores.shape, scores))

@@ -17,7 +17,6 @@ class Sight:
 
     scaled: Tensor | None  # H×d×N: of X; a point multiplies it by s
     fixed: Tensor  # H×d×N: of the positional code; of X too, where no point has changed anything yet
-    weight: Tensor  # H×d×C: folds into the tokens what they have in common with V
 
 
 @dataclass(frozen=True)
@@ -86,10 +85,9 @@ class SharedTokens:
         bias = linear.bias if biased else None
         scaled = by_head(linear.weight @ shared.T, heads)
         fixed = by_head(nn.functional.linear(position, linear.weight, bias).T, heads)
-        weight = by_head(linear.weight, heads)
         if not changed:
-            return Sight(None, self._own(fixed + scaled), weight)
-        return Sight(self._own(scaled), self._own(fixed), weight)
+            return Sight(None, self._own(fixed + scaled))
+        return Sight(self._own(scaled), self._own(fixed))
 
     def _own(self, x: Tensor) -> Tensor:
         return x.to(self.dtype).contiguous()

@@ -6,6 +6,12 @@ threshold, going on after a stop and a single mask on demand are all the same wo
 
 from __future__ import annotations
 
+import time
+from collections import defaultdict
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
 import numpy as np
 from segment_anything.utils.amg import build_all_layer_point_grids, generate_crop_boxes
 
@@ -13,7 +19,24 @@ from automask_ui.engine.resample import MeasuredMask
 from automask_ui.masks import Candidates, Verdict
 from automask_ui.options import FilterOptions, GridOptions
 
-__all__ = ["Work"]
+__all__ = ["Account", "Work"]
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a run took, and what its user should know of it."""
+
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))  # by stage, and by part of one
+    notes: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def timed(self, stage: str) -> Generator[None, None, None]:
+        """Adds the time until it is left to ``stage``."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - start
 
 
 class Work:
