@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from automask_ui.archives import is_archive
 from automask_ui.autosave import Autosave, remove
 from automask_ui.batch.taking_up import holds_queue
 from automask_ui.errors import ArchiveError, AutoMaskError, ImageError, NoImageError, ResumeError, RunGoneError
@@ -96,9 +97,10 @@ class Arrivals:
         return self._beside(visitor, self._arrived(visitor, session, "queue.opened"))
 
     def bring(self, visitor: Visitor, paths: list[str]) -> Arrival:
-        """Several files, or one that is no photo: kept work, or pictures for a queue.
+        """Several files, or one that the browser takes for no photo: kept work, pictures for a queue, or a photo.
 
         Raises:
+            ImageError: the only file is no picture either.
             ResumeError: kept work cannot be taken up, or there are several.
             ArchiveError: a ZIP cannot be read.
             BatchError: there is no picture, or there are too many.
@@ -106,6 +108,8 @@ class Arrivals:
         files = [Path(path) for path in paths]
         kept = [file for file in files if is_saved(file)]
         if not kept:
+            if len(files) == 1 and not is_archive(files[0]):
+                return self.open(visitor, paths[0])
             waiting = self._waiting.pop(visitor.owner, None)
             if isinstance(waiting, Path):
                 return self._take_up_queue(visitor, waiting, files)

@@ -27,8 +27,9 @@
   };
   new MutationObserver(tell).observe(document.body, { subtree: true, childList: true, attributeFilter: ["class"] });
 
-  // A single photo goes to the drop zone; several files, archives and kept work to a field that nobody sees.
-  const isPhoto = (files) => files.length === 1 && !/\.(zip|json)$/i.test(files[0].name);
+  // A single photo goes to the drop zone; everything else to a field that nobody sees: several files, archives, kept
+  // work, and what the browser does not know as a picture, which the drop zone would refuse and we may yet read.
+  const isPhoto = (files) => files.length === 1 && files[0].type.startsWith("image/");
   const hand = (files) => {
     // Gradio puts a button's file field before the button.
     const hidden = find("files")?.previousElementSibling;

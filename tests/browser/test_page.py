@@ -201,11 +201,12 @@ def test_own_points(person: Person) -> None:
     assert person.candidates.inner_text().endswith("of 6 candidates pass")
 
 
-def test_file_that_is_no_picture_leaves_everything(person: Person, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["notes.jpg", "notes.txt"])
+def test_file_that_is_no_picture_leaves_everything(person: Person, tmp_path: Path, name: str) -> None:
     before = person.masks()
-    (tmp_path / "notes.jpg").write_text("hello")
-    person.page.locator("#photo input[type=file]").set_input_files(str(tmp_path / "notes.jpg"))
-    person.sees_error("notes.jpg is no picture")
+    (tmp_path / name).write_text("hello")
+    person.page.locator("#photo input[type=file]").set_input_files(str(tmp_path / name))
+    person.sees_error(f"{name} is no picture")
     assert person.masks() == before
     person.page.get_by_text("Drop a photo here").wait_for()
 
@@ -272,10 +273,18 @@ HAND_OVER = """([kind, selector, name, type, content]) => {
 }"""
 
 
-@pytest.mark.parametrize(("kind", "selector"), [("drop", "#viewer"), ("drop", "#photo button"), ("paste", "body")])
-def test_photo_dropped_or_pasted_anywhere(person: Person, photo: Path, kind: str, selector: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "selector", "mime"),
+    [
+        ("drop", "#viewer", "image/png"),
+        ("drop", "#photo button", "image/png"),
+        ("drop", "#photo button", ""),  # as a browser hands over what it does not know
+        ("paste", "body", "image/png"),
+    ],
+)
+def test_photo_dropped_or_pasted_anywhere(person: Person, photo: Path, kind: str, selector: str, mime: str) -> None:
     content = base64.b64encode(photo.read_bytes()).decode()
-    person.page.evaluate(HAND_OVER, [kind, selector, "handed over.png", "image/png", content])
+    person.page.evaluate(HAND_OVER, [kind, selector, "handed over.png", mime, content])
     person.reads(r"^handed over\.png, 333 × 211 px")
 
 

@@ -260,3 +260,16 @@ def test_huge_file_is_no_photo(
         with pytest.raises(ImageTooLargeError, match=r"photo\.png has 0 MB, but a photo may have"):
             bring()
     assert service.store.peek("bob") is None
+
+
+def test_photo_that_the_browser_did_not_know(arrivals: Arrivals, service: Service, photo: str, tmp_path: Path) -> None:
+    unknown = tmp_path / "scan.without"
+    unknown.write_bytes(Path(photo).read_bytes())
+    arrivals.bring(ANN, [str(unknown)])
+    assert service.store.current("ann").image.name == "scan.without"
+
+
+def test_file_alone_that_is_nothing(arrivals: Arrivals, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(UnreadableImageError, match=r"notes\.txt is no picture"):
+        arrivals.bring(ANN, [str(tmp_path / "notes.txt")])

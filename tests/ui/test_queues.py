@@ -230,7 +230,7 @@ def test_refused_files_leave_the_earlier_queue(
     arrivals.bring(ANN, files)
     before = queues.board(ANN)
     with pytest.raises(BatchError):
-        arrivals.bring(ANN, files[-1:])
+        arrivals.bring(ANN, 2 * files[-1:])
     assert queues.board(ANN) == before
     assert len(list(service.store.scratch.glob("queue-*"))) == 1
 
