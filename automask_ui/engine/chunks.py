@@ -135,10 +135,7 @@ class CropTask:
         done = 0
         while done < len(points):
             together = min(self._together or batch_size, batch_size, len(points) - done)
-            batches = [
-                _cut(begin, min(begin + batch_size, len(points)), together)
-                for begin in range(done, len(points), batch_size)
-            ]
+            batches = [_cut(batch, together) for batch in _cut(slice(done, len(points)), batch_size)]
             try:
                 for count in self._decode_batches(points, batches, filters, wanted):
                     done += count
@@ -243,6 +240,6 @@ class _Found:
     seconds: dict[str, float]  # by part
 
 
-def _cut(begin: int, end: int, step: int) -> list[slice]:
-    """``begin`` to ``end`` in parts of ``step``, the last of which may be smaller."""
-    return [slice(start, min(start + step, end)) for start in range(begin, end, step)]
+def _cut(whole: slice, step: int) -> list[slice]:
+    """``whole`` in parts of ``step``, the last of which may be smaller."""
+    return [slice(begin, min(begin + step, whole.stop)) for begin in range(whole.start, whole.stop, step)]
