@@ -36,7 +36,10 @@ def main(port: int, chunk_seconds: float) -> None:
     logging.basicConfig(level="INFO")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     engines: dict[str, FakeEngine | BrightEngine] = {
-        "fake": FakeEngine(FakeModel("fake", "Fake model"), encode_seconds=chunk_seconds, chunk_seconds=chunk_seconds),
+        # Long enough at reading a picture for a test to see it on a busy machine.
+        "fake": FakeEngine(
+            FakeModel("fake", "Fake model"), encode_seconds=4 * chunk_seconds, chunk_seconds=chunk_seconds
+        ),
         "broken": FakeEngine(FakeModel("broken", "Broken model", key="broken"), error=RuntimeError("/secret/path")),
         "bright": BrightEngine(chunk_seconds=chunk_seconds),
     }

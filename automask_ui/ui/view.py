@@ -20,7 +20,8 @@ from automask_ui.ui.viewer import ViewerData, ViewerMask
 
 __all__ = ["Views"]
 
-_KEPT_LAYERS = 3  # files of masks a session keeps: the browser may still be fetching the last but one
+# Files of masks a session keeps. A run makes one every half second; a busy machine or a slow line is seconds behind.
+_KEPT_LAYERS = 20
 _KEPT_RUNS = 4_000  # masks whose display form a session remembers
 _SHOWN_POINTS = 5_000  # dots of a point list that are previewed
 

@@ -18,7 +18,7 @@ from automask_ui.explain import Reason
 from automask_ui.masks import Verdict
 from automask_ui.options import PARAMETERS, GeneratorOptions
 from automask_ui.service import Service
-from automask_ui.ui import sentences
+from automask_ui.ui import sentences, view
 from automask_ui.ui.controls import Controls, preset_values
 from automask_ui.ui.errors import friendly
 from automask_ui.ui.handlers import Handlers, Screen, Visitor
@@ -140,7 +140,8 @@ def test_find_gives_plain_numbers_and_files(handlers: Handlers, photo: str) -> N
     }
 
 
-def test_files_of_earlier_updates_go(handlers: Handlers, photo: str) -> None:
+def test_files_of_earlier_updates_go(handlers: Handlers, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view, "_KEPT_LAYERS", 3)
     handlers.open(ANN, photo)
     for _ in find(handlers, controls(points_per_batch=3)):
         pass
