@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from automask_ui.rle import Rle, area, bbox_xywh, encode_borders
+from automask_ui.rle import Rle, bbox_xywh, encode_borders
 
 __all__ = ["MeasuredMask", "Resampler"]
 
@@ -96,11 +96,10 @@ class Resampler:
         # Lines into and out of the window begin and end at the bends beside it.
         bends = slice(max(0, top - 1), min(len(self._bends.first), bottom + 1))
         values = self._values(logits, bends, columns).cpu().numpy()
-        mask, inner, outer = self._borders(values, bends, columns.start, cutoffs)
-        rle = encode_borders(mask, self._size_hw)
-        inner_area, outer_area = (int(np.sum(borders[1::2] - borders[::2])) for borders in (inner, outer))
-        stability = inner_area / outer_area if outer_area else float("nan")
-        return MeasuredMask(rle, area(rle), self._box(rle), stability)
+        runs = self._borders(values, bends, columns.start, cutoffs)
+        area, inner, outer = (int(np.sum(borders[1::2] - borders[::2])) for borders in runs)
+        rle = encode_borders(runs[0], self._size_hw)
+        return MeasuredMask(rle, area, self._box(rle), inner / outer if outer else float("nan"))
 
     def _values(self, logits: Tensor, bends: slice, columns: slice) -> Tensor:
         """Logits of columns at bends, flat: each column after what is outside, and that once more at the end."""
