@@ -98,7 +98,9 @@ class Autosave:
         self._keepers: list[Keeper] = [self.sessions]
         self._tokens: dict[str, str] = {}  # owner -> token
         self._marks: dict[tuple[str, Keeper], object] = {}  # owner and kind of work -> what was kept last
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of the two above
+        # Of what lies under a token, which takes longer: nobody waits for what another visitor's photos take.
+        self._holds: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
         self._thread: threading.Thread | None = None
 
     def add(self, keeper: Keeper) -> None:
@@ -116,6 +118,11 @@ class Autosave:
         path = self._path(token, keeper)
         self._prune()
         return path if path.exists() else None
+
+    def hold(self, token: str) -> threading.Lock:
+        """A lock: while it is held, nothing that is kept under ``token`` is written or removed."""
+        with self._lock:
+            return self._holds.setdefault(token, threading.Lock())
 
     def follow(self, token: object, owner: str) -> None:
         """Keep the owner's work under ``token`` whenever it changes from now on."""
@@ -138,9 +145,9 @@ class Autosave:
 
     def drop(self, owner: str, keeper: Keeper) -> None:
         """Remove what is kept of the owner's work: they have given it up."""
-        with self._lock:
-            token = self._tokens.get(owner)
-            if token is not None:
+        token = self._tokens.get(owner)
+        if token is not None:
+            with self.hold(token):
                 remove(self._path(token, keeper))
 
     def keep(self, owner: str) -> None:
@@ -150,7 +157,7 @@ class Autosave:
             if token is None:
                 return
             try:
-                with self._lock:
+                with self.hold(token):
                     is_written |= self._keep(owner, self._path(token, keeper), keeper)
             except (OSError, AutoMaskError) as error:
                 _log.warning("Work in progress could not be kept in %s: %s", self._folder, error)
@@ -161,10 +168,11 @@ class Autosave:
             self._prune()
 
     def _keep(self, owner: str, path: Path, keeper: Keeper) -> bool:
-        mark, before = keeper.mark(owner), self._marks.get((owner, keeper))
-        if mark is None or mark == before:
-            return False
-        self._marks[owner, keeper] = mark
+        mark = keeper.mark(owner)
+        with self._lock:
+            if mark is None or mark == self._marks.get((owner, keeper)):
+                return False
+            self._marks[owner, keeper] = mark
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         keeper.write(owner, path, self._max_bytes * 3 // 4)
         return True

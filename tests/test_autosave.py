@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 import time
 from pathlib import Path
 
@@ -201,6 +202,41 @@ def test_work_that_breaks_a_keeper_spoils_nobody_elses(
     autosave.keep_all()
     assert caplog.text.count("could not be kept") == 2
     assert autosave.kept(BOB, autosave.sessions) is not None
+
+
+def test_nobody_waits_for_what_another_keeps(
+    autosave: Autosave, service: Service, tmp_path: Path, folder: Path
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow:
+        suffix = ".slow"
+
+        def mark(self, owner: str) -> object | None:
+            return 1 if owner == "ann" else None
+
+        def write(self, owner: str, path: Path, most: int) -> None:
+            begun.set()
+            assert go_on.wait(30)
+            path.write_text("done")
+
+    slow = Slow()
+    autosave.add(slow)
+    autosave.follow(ANN, "ann")
+    writing = threading.Thread(target=autosave.keep, args=("ann",))
+    writing.start()
+    assert begun.wait(30)
+    try:
+        autosave.follow(BOB, "bob")
+        opened(service, tmp_path, "bob")
+        assert autosave.kept(BOB, autosave.sessions) is not None
+        # Who reads what is being written waits until it is whole.
+        assert not autosave.hold(ANN).acquire(blocking=False)
+    finally:
+        go_on.set()
+        writing.join(30)
+    with autosave.hold(ANN):
+        assert [path.read_text() for path in folder.glob("*.slow")] == ["done"]
 
 
 def test_thread_keeps_by_itself(

@@ -147,29 +147,31 @@ class Arrivals:
         self.queues.forget(visitor)
 
     def _kept(self, visitor: Visitor, token: str) -> Arrival | None:
-        path = self._autosave.kept(token, self._autosave.sessions) if self._autosave is not None else None
-        if path is None:
+        if self._autosave is None or (path := self._autosave.kept(token, self._autosave.sessions)) is None:
             return None
-        try:
-            return self.bring(visitor, [str(path)])
-        except AutoMaskError as error:
-            _log.warning("Kept work cannot be taken up: %s", error)
-            path.unlink(missing_ok=True)
-            return None
+        # Another tab of this browser may be writing.
+        with self._autosave.hold(token):
+            try:
+                return self.bring(visitor, [str(path)])
+            except AutoMaskError as error:
+                _log.warning("Kept work cannot be taken up: %s", error)
+                path.unlink(missing_ok=True)
+        return None
 
     def _kept_queue(self, visitor: Visitor, token: str) -> Arrival:
         """The kept queue beside an empty screen, with its settings; without a queue, the screen alone."""
-        path = self._autosave.kept(token, self.queues) if self._autosave is not None else None
-        if path is None:
+        if self._autosave is None or (path := self._autosave.kept(token, self.queues)) is None:
             return Arrival(Screen())
-        try:
-            return self._take_up_queue(visitor, path, [])
-        except (ResumeError, ArchiveError) as error:
-            _log.warning("A kept queue cannot be taken up: %s", error)
-            remove(path)
-        except (AutoMaskError, OSError) as error:
-            # No room for it now: it stays for another time.
-            _log.warning("A kept queue is not taken up: %s", error)
+        # Another tab of this browser may be writing.
+        with self._autosave.hold(token):
+            try:
+                return self._take_up_queue(visitor, path, [])
+            except (ResumeError, ArchiveError) as error:
+                _log.warning("A kept queue cannot be taken up: %s", error)
+                remove(path)
+            except (AutoMaskError, OSError) as error:
+                # No room for it now: it stays for another time.
+                _log.warning("A kept queue is not taken up: %s", error)
         return Arrival(Screen())
 
     def _take_up_queue(self, visitor: Visitor, path: Path, photos: list[Path]) -> Arrival:
