@@ -197,8 +197,8 @@ def test_out_of_memory(file: Path, monkeypatch: pytest.MonkeyPatch, failure: Exc
 
 def test_wrapping() -> None:
     sam = small_sam()
-    one, two = SamModel.wrap(sam), SamModel.wrap(sam, "bf16")
-    assert (one.sam, one.device, one.precision, two.precision) == (sam, torch.device("cpu"), "float32", "bf16")
+    one, two = SamModel.wrap(sam), SamModel.wrap(sam)
+    assert (one.sam, one.device, one.precision) == (sam, torch.device("cpu"), "float32")
     assert one.key != two.key
 
 
@@ -219,6 +219,13 @@ def test_bf16_where_the_processor_only_imitates_it(
     else:
         assert load_model(checkpoint=file, device="cpu", precision="bf16").precision == "bf16"
     assert load_model(checkpoint=file, device="cpu").precision == "float32"
+
+
+def test_float16_on_a_cpu_is_refused_before_the_model_is_loaded(file: Path) -> None:
+    with pytest.raises(OptionError, match="float16 needs a GPU"):
+        load_model(checkpoint=file, device="cpu", precision="float16")
+    with pytest.raises(OptionError, match="float16 needs a GPU"):
+        SamModel.wrap(small_sam(), "float16")
 
 
 def test_what_bf16_costs_is_measured() -> None:

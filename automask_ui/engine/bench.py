@@ -99,9 +99,9 @@ def _model(settings: BenchSettings) -> tuple[SamModel, str]:
         return load_model(name, settings.checkpoint, settings.device, settings.precision), "file"
     torch.manual_seed(0)
     device = pick_device(settings.device)
-    precision = check_precision(settings.precision, device)
+    check_precision(settings.precision, device)  # before a large model is made
     sam = enliven(sam_model_registry[settings.model]()).to(device)
-    return replace(SamModel.wrap(sam, precision), name=settings.model), "random"
+    return replace(SamModel.wrap(sam, settings.precision), name=settings.model), "random"
 
 
 def _with_a_third_passing(model: SamModel, image: np.ndarray, options: GeneratorOptions) -> GeneratorOptions:

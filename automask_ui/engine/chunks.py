@@ -25,7 +25,7 @@ from automask_ui.engine.models import SamModel
 from automask_ui.engine.resample import MeasuredMask, Resampler
 from automask_ui.engine.threads import in_order
 from automask_ui.engine.work import Account, Work
-from automask_ui.errors import EngineOutOfMemoryError, OptionError
+from automask_ui.errors import EngineOutOfMemoryError
 from automask_ui.options import FilterOptions
 
 __all__ = ["ChunkDecoder", "CropTask"]
@@ -47,8 +47,6 @@ class ChunkDecoder:
     """The model with the embeddings of the crops that it has seen, within ``cache_bytes``."""
 
     def __init__(self, model: SamModel, cache_bytes: int) -> None:
-        if model.precision == "float16" and model.device.type == "cpu":
-            raise OptionError("precision float16 needs a GPU: on a CPU use float32 (exact) or bf16 (faster).")
         self.model = model
         self.dtype = DTYPES[model.precision]
         self._embeddings: ByteLRU[Tensor] = ByteLRU(cache_bytes, lambda tensor: tensor.nbytes)

@@ -67,7 +67,7 @@ class SamModel:
         """A model that the caller has built; its key is its own, since nothing is known of where the weights are from.
 
         Raises:
-            OptionError: no such precision.
+            OptionError: no such precision, or not on the model's device.
         """
         return cls(
             name="sam",
@@ -78,7 +78,7 @@ class SamModel:
             key=f"object:{uuid.uuid4().hex}",
             sam=sam,
             device=sam.device,
-            precision=check_precision(precision),
+            precision=check_precision(precision, sam.device),
         )
 
 
@@ -238,7 +238,7 @@ def file_key(path: Path) -> str:
     return f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
 
 
-def check_precision(precision: str | None, device: torch.device | None = None) -> str:
+def check_precision(precision: str | None, device: torch.device) -> str:
     """``precision``, or the default for None.
 
     Raises:
@@ -248,7 +248,9 @@ def check_precision(precision: str | None, device: torch.device | None = None) -
         return PRECISIONS[0]
     if precision not in PRECISIONS:
         raise OptionError(f"There is no precision {precision!r}. Use one of: {', '.join(PRECISIONS)}.")
-    if precision == "bf16" and device is not None and not computes_bf16(device):
+    if precision == "float16" and device.type == "cpu":
+        raise OptionError("Precision float16 needs a GPU: on a CPU use float32 (exact) or bf16 (faster).")
+    if precision == "bf16" and not computes_bf16(device):
         raise OptionError(
             f"This processor has no instructions for bf16: it would take {_bf16_slowdown():.0f} times as long as "
             "float32. Use float32."

@@ -50,10 +50,9 @@
   document.addEventListener("change", (event) => takeOver(event, event.target.files ?? []), true);
   document.addEventListener("drop", (event) => takeOver(event, event.dataTransfer?.files ?? []), true);
 
-  // A photo may be pasted anywhere but into a field.
+  // Files may be pasted anywhere but into a field.
   document.addEventListener("paste", (event) => {
-    const file = event.clipboardData?.files?.[0];
-    if (file?.type.startsWith("image/") && !event.target.closest?.("input, textarea, #photo")) hand([file]);
+    if (!event.target.closest?.("input, textarea, #photo")) hand([...(event.clipboardData?.files ?? [])]);
   });
 
   // A photo may be dropped anywhere on the page, a point list on its field.

@@ -288,6 +288,7 @@ HAND_OVER = """([kind, selector, name, type, content]) => {
         ("drop", "#photo button", "image/png"),
         ("drop", "#photo button", ""),  # as a browser hands over what it does not know
         ("paste", "body", "image/png"),
+        ("paste", "body", ""),
     ],
 )
 def test_photo_dropped_or_pasted_anywhere(person: Person, photo: Path, kind: str, selector: str, mime: str) -> None:
