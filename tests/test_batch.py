@@ -1,6 +1,7 @@
 """Batches: what lands, what is done again, and that no interruption shows in the result."""
 
 import csv
+import json
 import os
 import shutil
 import threading
@@ -359,6 +360,28 @@ def test_names_that_would_meet_are_kept_apart(tmp_path, out):
     images = {path.relative_to(out / "yolo/images").with_suffix("") for path in out.rglob("yolo/images/**/*.jpg")}
     assert labels == images
     assert find_pictures(photos, out).others == 2
+
+
+@pytest.mark.parametrize("name", ["masks", "yolo", "overlay"])
+def test_pictures_that_come_later_take_nobodys_files(tmp_path, out, name):
+    photos = tmp_path / "photos"
+    paint(photos / "a.png", "navy")
+    run(photos, out, name)
+    before = visible(out)
+    paint(photos / "a.bmp", "teal")
+    paint(photos / "automask.png", "olive")
+    report = run(photos, out, name)
+    after = visible(out)
+    assert report.failures == []
+    del before["manifest.csv"]
+    assert before.items() <= after.items()
+    fresh = tmp_path / "fresh"
+    run(photos, fresh, name)
+    assert len(after) == len(visible(fresh))
+    for path in out.rglob(".automask/files/*/*.json"):
+        record = json.loads(path.read_text())
+        assert all((out / file).is_file() for written in record["formats"].values() for file in written["files"])
+    assert run(photos, out, name, engine=Engine()).made == 0
 
 
 def test_datasets_are_no_place_to_look_for_pictures(photos):

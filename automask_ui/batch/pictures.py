@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from automask_ui.batch.places import same_place, walk
@@ -55,8 +56,14 @@ class Listing:
     others: int = 0  # files that are no pictures, by their names
 
 
-def find_pictures(folder: Path, out: Path) -> Listing:
+def find_pictures(folder: Path, out: Path, kept_stem: Callable[[Picture], str] | None = None) -> Listing:
     """All pictures below ``folder``, known by their suffix; hidden files, datasets and ``out`` are left out.
+
+    Args:
+        folder: where to look.
+        out: the dataset.
+        kept_stem: the stem that a picture has had in the dataset so far, "" where it has none. It keeps it, so that the
+            files of one picture never become another's when pictures are added.
 
     Raises:
         BatchError: there is no such folder, it is ``out`` itself, or there is no picture in it.
@@ -77,9 +84,9 @@ def find_pictures(folder: Path, out: Path) -> Listing:
     for below, folders, files in walk(folder, note, is_searched):
         wanted = [name for name in files if _is_picture(name)]
         listing.others += len(files) - len(wanted)
-        for name, stem in zip(wanted, _stems(wanted, folders), strict=True):
-            relative = below / name
-            listing.pictures.append(Picture(folder / relative, str(relative), stem))
+        pictures = [Picture(folder / below / name, str(below / name), safe_stem(name)) for name in wanted]
+        stems = _stems(pictures, folders, kept_stem or (lambda picture: ""))
+        listing.pictures += [replace(picture, stem=stem) for picture, stem in zip(pictures, stems, strict=True)]
     if not listing.pictures:
         why = f" {listing.unreadable[0].name}: {listing.unreadable[0].reason}." if listing.unreadable else ""
         raise BatchError(
@@ -98,16 +105,30 @@ def _is_picture(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
 
 
-def _stems(names: Iterable[str], folders: Iterable[str]) -> list[str]:
-    """One stem a name, all different, and different from the folders beside them, also where case does not count."""
-    used = {name.casefold() for name in folders}
-    stems = []
-    for name in names:
-        stem = candidate = safe_stem(name)
-        number = 2
-        while candidate.casefold() in used:
-            candidate = f"{stem[:_STEM_START]}-{number}"
-            number += 1
-        used.add(candidate.casefold())
-        stems.append(candidate)
-    return stems
+def _stems(pictures: Sequence[Picture], folders: Iterable[str], kept_stem: Callable[[Picture], str]) -> list[str]:
+    """One stem a picture, all different, and different from the folders beside them, also where case does not count."""
+    # Archives have files of this name.
+    used = {"automask", *(name.casefold() for name in folders)}
+    counts = Counter(picture.stem.casefold() for picture in pictures)
+    stems: dict[Picture, str] = {}
+
+    def take(picture: Picture, stem: str) -> None:
+        if stem.casefold() not in used:
+            used.add(stem.casefold())
+            stems[picture] = stem
+
+    for picture in pictures:
+        if counts[picture.stem.casefold()] == 1:
+            take(picture, picture.stem)
+    meeting = [picture for picture in pictures if picture not in stems]
+    for picture in meeting:
+        kept = kept_stem(picture)
+        ending = kept.removeprefix(f"{picture.stem[:_STEM_START]}-")
+        if kept == picture.stem or (ending != kept and ending.isdecimal()):
+            take(picture, kept)
+    for picture in meeting:
+        candidate, number = picture.stem, 2
+        while picture not in stems:
+            take(picture, candidate)
+            candidate, number = f"{picture.stem[:_STEM_START]}-{number}", number + 1
+    return [stems[picture] for picture in pictures]

@@ -77,8 +77,8 @@ def run_with(
     progress: Callable[[Progress], None] | None,
 ) -> BatchReport:
     """The same with any way to ``work``: it brings what became of each picture, in their order."""
-    listing = find_pictures(folder, out)
     dataset = Dataset(out)
+    listing = find_pictures(folder, out, lambda picture: dataset.read_files(picture).stem)
     with dataset.hold():
         tally = _Tally(listing, progress)
         with closing(work(dataset, listing.pictures)) as outcomes:
