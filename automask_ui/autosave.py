@@ -169,12 +169,13 @@ class Autosave:
 
     def _keep(self, owner: str, path: Path, keeper: Keeper) -> bool:
         mark = keeper.mark(owner)
-        with self._lock:
-            if mark is None or mark == self._marks.get((owner, keeper)):
-                return False
-            self._marks[owner, keeper] = mark
+        if mark is None or mark == self._marks.get((owner, keeper)):
+            return False
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         keeper.write(owner, path, self._max_bytes * 3 // 4)
+        # Not before: what could not be written is tried again.
+        with self._lock:
+            self._marks[owner, keeper] = mark
         return True
 
     def keep_all(self) -> None:
@@ -221,7 +222,9 @@ class _Sessions:
     def write(self, owner: str, path: Path, most: int) -> None:
         """Write the archive, beside ``path`` first."""
         session = self._store.peek(owner)
-        files = {} if session is None else extras(session, self._models)
+        if session is None:
+            return  # gone since it was asked for its mark; what is kept stays
+        files = extras(session, self._models)
         if sum(map(len, files.values())) > most:
             raise ResumeError(f"it is too large: more than {most / 1e6:,.0f} MB.")
         part = path.with_suffix(f".{secrets.token_hex(4)}.part")

@@ -25,7 +25,7 @@ from automask_ui.errors import ImageTooLargeError, UnreadableImageError
 
 __all__ = ["LoadedImage", "Source", "fit_long_side", "load_image", "open_image"]
 
-Source = str | os.PathLike[str] | bytes | BinaryIO
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
 # Decoders that are let near files from outside. (EPS, for one, would start Ghostscript.)
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "DIB", "JPEG2000", "PPM", "HEIF")
@@ -49,7 +49,7 @@ _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 class LoadedImage:
     """A picture as it is worked on."""
 
-    rgb: np.ndarray  # H×W×3 uint8, C-contiguous, upright
+    rgb: np.ndarray  # H×W×3 uint8, C-contiguous, upright, read-only: results share it
     name: str  # file name, to be shown only
     notes: tuple[str, ...]  # sentences on what was done to the picture
     data: bytes = b""  # the file that it was made of; empty where there is none
@@ -69,7 +69,9 @@ class LoadedImage:
 
 def open_image(source: Source, *, max_pixels: int | None = None) -> np.ndarray:
     """The picture in ``source`` as H×W×3 uint8 RGB; see :func:`load_image`."""
-    return load_image(source, max_pixels=max_pixels).rgb
+    rgb = load_image(source, max_pixels=max_pixels).rgb
+    rgb.setflags(write=True)  # nobody else has it
+    return rgb
 
 
 def load_image(source: Source, *, name: str | None = None, max_pixels: int | None = None) -> LoadedImage:
@@ -100,6 +102,7 @@ def load_image(source: Source, *, name: str | None = None, max_pixels: int | Non
         rgb = np.array(image)
     except MemoryError as error:
         raise _out_of_memory(image, name) from error
+    rgb.setflags(write=False)
     return LoadedImage(rgb, name, tuple(notes + colour_notes), data)
 
 
@@ -118,15 +121,23 @@ def fit_long_side(rgb: np.ndarray, longest: int) -> np.ndarray:
 
 def _read(source: Source) -> tuple[bytes, str]:
     """The bytes of ``source`` and what to call it."""
-    if isinstance(source, bytes):
-        return source, "The picture"
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source), "The picture"
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         try:
             return path.read_bytes(), path.name
         except OSError as error:
             raise UnreadableImageError(f"{path.name} could not be opened: {error.strerror}.") from error
-    return source.read(), Path(str(getattr(source, "name", "The picture"))).name
+        except ValueError as error:  # a null character
+            raise UnreadableImageError(f"{str(path)[:80]!r} could not be opened: {error}.") from error
+    data = source.read() if hasattr(source, "read") else None
+    if not isinstance(data, bytes):
+        raise UnreadableImageError(
+            f"A picture is opened from a path, from bytes or from a file opened with “rb”, not from "
+            f"{'text' if isinstance(data, str) else type(source).__name__}. An array needs no opening."
+        )
+    return data, Path(str(getattr(source, "name", "The picture"))).name
 
 
 def _identify(data: bytes, name: str) -> Image.Image:

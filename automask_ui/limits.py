@@ -7,9 +7,10 @@ import os
 
 from automask_ui.errors import OptionError
 
-__all__ = ["max_pixels", "max_points"]
+__all__ = ["MAX_PHOTO_BYTES", "max_pixels", "max_points"]
 
 MAX_PIXELS = 120_000_000  # the largest photos of phones with a 108-megapixel camera still pass
+MAX_PHOTO_BYTES = 100 * 1024**2  # of one photo's file, which is read as a whole; archives may be larger
 MAX_POINTS = 100_000  # about an hour of MobileSAM on a laptop; upstream's defaults are 1,024 points
 
 

@@ -210,7 +210,7 @@ class Mask:
 class MaskResult:
     """One picture's candidates under one set of options, and the masks that these options keep."""
 
-    image: np.ndarray  # H×W×3 uint8 RGB: kept, since lower thresholds may need more masks decoded
+    image: np.ndarray  # H×W×3 uint8 RGB, read-only: kept, since lower thresholds may need more masks decoded
     image_key: str  # content key of the picture
     model_key: str  # identity of the weights
     options: GeneratorOptions

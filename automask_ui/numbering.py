@@ -53,10 +53,15 @@ class Numbers:
         free = [row for row, number in enumerate(numbers) if number not in taken]
         ious = rle_codec.iou_matrix([masks.rle[row] for row in free], [result.masks.rle[row] for row in new])
         contents = list(self._known)
-        while ious.size and ious.max() >= SAME_IOU:
-            old, other = np.unravel_index(int(ious.argmax()), ious.shape)
-            contents[numbers[free[old]] - 1] = found[new[other]]
-            ious[old, :] = ious[:, other] = 0
+        # The most alike first; of the same likeness, the first.
+        pairs = np.argwhere(ious >= SAME_IOU)
+        matched_old: set[int] = set()
+        matched_new: set[int] = set()
+        for old, other in pairs[np.argsort(-ious[tuple(pairs.T)], kind="stable")].tolist():
+            if old not in matched_old and other not in matched_new:
+                contents[numbers[free[old]] - 1] = found[new[other]]
+                matched_old.add(old)
+                matched_new.add(other)
         self._known = {content: number for number, content in enumerate(contents, start=1)}
 
 

@@ -49,6 +49,9 @@ class GridOptions:
         _check_fields(self)
         if (self.points_per_side is None) == (self.point_grids is None):
             raise OptionError("Give either points_per_side or point_grids, not both and not neither.")
+        if self.crop_overlap_ratio > 1:
+            # Crops beyond the picture's short side: upstream fails on the way, after a long time.
+            raise OptionError(f"crop_overlap_ratio must be at most 1, but is {self.crop_overlap_ratio:g}.")
         factor = self.crop_n_points_downscale_factor
         if self.points_per_side is not None and self.points_per_side < factor**self.crop_n_layers:
             raise OptionError(
@@ -280,7 +283,10 @@ def _number(value: object, whole: bool) -> int | float | None:
     """``value`` as int or float, or None where it is no finite number (or not whole, where it must be)."""
     if isinstance(value, bool) or not hasattr(value, "__float__") or isinstance(value, str):
         return None
-    number = float(value)
+    try:
+        number = float(value)
+    except (OverflowError, TypeError, ValueError):  # too large; arrays of several numbers
+        return None
     if not math.isfinite(number) or (whole and number != int(number)):
         return None
     return int(number) if whole else number
@@ -297,7 +303,7 @@ def _frozen_grids(grids: Iterable[Iterable[Sequence[float]]] | None) -> PointGri
         return None
     try:
         frozen = tuple(tuple((float(x), float(y)) for x, y in layer) for layer in grids)
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise OptionError("point_grids must be a list of layers, each a list of (x, y) pairs.") from error
     for number, layer in enumerate(frozen):
         for x, y in layer:

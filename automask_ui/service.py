@@ -15,8 +15,8 @@ import numpy as np
 
 from automask_ui import checkpoints, forecast, resume
 from automask_ui.checkpoints import AvailableModel
-from automask_ui.errors import ExportError, NoImageError, UnknownModelError
-from automask_ui.export import EXPORTERS, ExportItem, ExportReport, export
+from automask_ui.errors import ExportError, NoImageError, OptionError, UnknownModelError
+from automask_ui.export import EXPORTERS, ExportItem, ExportReport, export, new_folder
 from automask_ui.first_sample import FirstSample
 from automask_ui.forecast import Speeds, Workload
 from automask_ui.images import LoadedImage, load_image
@@ -217,6 +217,10 @@ class Service:
         The model is asked only where lower thresholds need masks that are not known yet. Of a run that was stopped,
         what is known is filtered and nothing more is looked for. Yields nothing where nothing changes, or while a run
         is in progress.
+
+        Raises:
+            OptionError: a stopped run would have to measure its masks anew.
+            AutoMaskError: the model cannot be loaded or run. The last result stays.
         """
         result = session.result
         if result is None or session.job is not None:
@@ -227,9 +231,16 @@ class Service:
         if not result.has_candidates:
             yield from self._find_again(session, wanted)
             return
+        is_stopped = not result.candidates.decoded.all()
+        offset = result.options.filter.stability_score_offset
+        if is_stopped and wanted.filter.stability_score_offset != offset:
+            raise OptionError(
+                "The run was stopped, and another stability test strength needs its masks measured anew: set it back "
+                f"to {offset:g}, press Continue, and change it then."
+            )
         with job_of(session, wanted) as job:
             steps = self.load(session.model).steps(None, wanted, result)
-            if not result.candidates.decoded.all():
+            if is_stopped:
                 steps = _first_only(steps)
             yield from self._advance(session, session.model, steps, job)
 
@@ -299,7 +310,8 @@ class Service:
             by_class=by_class,
         )
         is_archive = EXPORTERS[name].extension == "zip"
-        return export(name, [item], session.folder, resume.extras(session, self.models).items() if is_archive else ())
+        extras = resume.extras(session, self.models).items() if is_archive else ()
+        return export(name, [item], new_folder(session.folder), extras)
 
     def prepare_sample(self) -> None:
         """Find the masks of the first sample; meant for a thread of its own. Measures the model's speed as well."""

@@ -264,3 +264,31 @@ def test_off_on_spaces_and_where_unwanted(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert (autosave_for(service.store, service.models) is not None) is is_on
+
+
+def test_what_could_not_be_written_is_tried_again(
+    autosave: Autosave, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    autosave.follow(ANN, "ann")
+    opened(service, tmp_path)
+    write, fails = autosave.sessions.write, [OSError("No space left on device")]
+
+    def write_once_in_vain(owner: str, path: Path, most: int) -> None:
+        if fails:
+            raise fails.pop()
+        write(owner, path, most)
+
+    monkeypatch.setattr(autosave.sessions, "write", write_once_in_vain)
+    autosave.keep("ann")
+    assert autosave.kept(ANN, autosave.sessions) is not None
+
+
+def test_session_that_has_gone_leaves_what_was_kept(autosave: Autosave, service: Service, tmp_path: Path) -> None:
+    autosave.follow(ANN, "ann")
+    opened(service, tmp_path)
+    autosave.keep("ann")
+    path = autosave.kept(ANN, autosave.sessions)
+    assert path is not None
+    before = path.read_bytes()
+    autosave.sessions.write("nobody", path, 10**9)
+    assert path.read_bytes() == before

@@ -42,6 +42,17 @@ def photo(tmp_path):
     return path
 
 
+def test_photos_of_one_name_get_a_file_each(photo, tmp_path):
+    (tmp_path / "b").mkdir()
+    other = tmp_path / "b" / photo.name
+    other.write_bytes(photo.read_bytes())
+    out = tmp_path / "out"
+    assert main(["generate", str(photo), str(other), "--out", str(out), *FLAGS, "--format", "coco"]) == 0
+    names = sorted(path.name for path in out.iterdir())
+    assert names == [f"{photo.stem}-2-coco.json", f"{photo.stem}-coco.json"]
+    assert all(json.loads((out / name).read_text())["images"][0]["file_name"] == photo.name for name in names)
+
+
 def test_generate_writes_what_it_says(photo, tmp_path, capsys):
     out = tmp_path / "new" / "masks"
     formats = ["--format", "png", "--format", "coco", "--format", "overlay", "--format", "csv"]

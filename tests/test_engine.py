@@ -9,7 +9,7 @@ import torch
 from sams import small_sam
 from test_engine_parity import LOOSE, picture
 
-from automask_ui import GeneratorOptions, MaskEngine, MaskResult, Verdict
+from automask_ui import AutomaticMaskGenerator, GeneratorOptions, MaskEngine, MaskResult, Verdict
 from automask_ui.engine import chunks
 from automask_ui.engine.models import SamModel
 from automask_ui.errors import EngineOutOfMemoryError, OptionError
@@ -321,3 +321,20 @@ def test_threads_share_an_engine(engine):
         thread.join()
     for number, image in enumerate(images):
         assert same_masks(results[number], fresh(image, OPTIONS))
+
+
+def test_results_stay_true_when_the_caller_changes_the_picture():
+    engine, image = MaskEngine(SamModel.wrap(small_sam()), cache_bytes=0), picture(60, 80)
+    strict, loose = (GeneratorOptions(**LOOSE).replace(pred_iou_thresh=value) for value in (0.5, 0.0))
+    expected = MaskEngine(SamModel.wrap(small_sam())).generate(image.copy(), loose)
+    found = engine.generate(image, strict)
+    image[:] = 0
+    again = engine.refilter(found, loose)
+    assert [mask["counts"] for mask in again.masks.rle] == [mask["counts"] for mask in expected.masks.rle]
+
+
+def test_options_set_in_vain_are_refused():
+    generator = AutomaticMaskGenerator(small_sam())
+    with pytest.raises(AttributeError):
+        generator.pred_iou_thresh = 0.1
+    generator.options = generator.options.replace(pred_iou_thresh=0.1)

@@ -341,7 +341,7 @@ def test_sources_and_names(tmp_path: Path) -> None:
             np.testing.assert_array_equal(loaded.rgb, RGB)
             assert loaded.rgb.flags.c_contiguous
             assert loaded.rgb.flags.owndata
-            assert loaded.rgb.flags.writeable
+            assert not loaded.rgb.flags.writeable
 
 
 @pytest.mark.parametrize(
@@ -359,3 +359,24 @@ def test_fit_long_side(size_hw: tuple[int, int], longest: int, expected_hw: tupl
     fitted = fit_long_side(rgb, longest)
     assert fitted.shape == (*expected_hw, 3)
     assert (fitted == 77).all()
+
+
+def test_any_kind_of_bytes_is_opened(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (3, 2), "navy").save(path)
+    data = path.read_bytes()
+    for source in (bytearray(data), memoryview(data), io.BytesIO(data), path):
+        pixels = open_image(source)
+        assert pixels.shape == (2, 3, 3)
+        pixels[:] = 0  # the caller's own
+
+
+def test_what_is_no_source_of_a_picture(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("text")
+    with path.open() as text, pytest.raises(UnreadableImageError, match="not from text"):
+        open_image(text)
+    with pytest.raises(UnreadableImageError, match="not from ndarray"):
+        open_image(np.zeros((2, 3, 3), np.uint8))
+    with pytest.raises(UnreadableImageError, match="null"):
+        open_image("a\0b.png")

@@ -138,3 +138,23 @@ def test_small_objects_is_the_tutorials_second_run():
         "crop_n_points_downscale_factor": 2,
         "min_mask_region_area": 100,
     }
+
+
+@pytest.mark.parametrize("value", [10**400, np.array([0.5, 0.6]), [0.5], "0.5", None, float("nan")])
+def test_what_is_no_number_is_refused(value):
+    with pytest.raises(OptionError, match="pred_iou_thresh must be a number"):
+        GeneratorOptions(pred_iou_thresh=value)
+    if value is not None:
+        with pytest.raises(OptionError, match="points_per_side must be a whole number"):
+            GeneratorOptions(points_per_side=value)
+
+
+def test_grids_of_no_numbers_are_refused():
+    with pytest.raises(OptionError, match="point_grids must be a list"):
+        GeneratorOptions(point_grids=[[(10**400, 0.5)]])
+
+
+def test_crops_beyond_the_picture_are_refused():
+    GeneratorOptions(crop_n_layers=1, crop_overlap_ratio=1.0)
+    with pytest.raises(OptionError, match=r"crop_overlap_ratio must be at most 1, but is 1\.2"):
+        GeneratorOptions(crop_n_layers=1, crop_overlap_ratio=1.2)

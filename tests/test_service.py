@@ -425,7 +425,7 @@ def test_export_of_chosen_masks(service: Service, photo: Path) -> None:
     run(service, session)
     ids = list(session.shown()[0][:3])
     report = service.export(session, "coco", ids)
-    assert report.path.parent == session.folder
+    assert session.folder in report.path.parents
     assert report.path.name.startswith("my photo")
     assert len(json.loads(report.path.read_text())["annotations"]) == 3
 
@@ -463,3 +463,27 @@ def test_find_once_leaves_no_session(service: Service, photo: Path) -> None:
     result = service.find_once(load_image(photo), "fake", OPTIONS)
     assert len(result.masks)
     assert not list(service.store.scratch.iterdir())
+
+
+def test_stopped_run_is_not_lost_by_what_would_measure_it_anew(service: Service, photo: Path) -> None:
+    session = service.open("ann", photo)
+    for progress in service.find(session, "fake", OPTIONS):
+        if progress.done == 18 and session.job is not None:
+            session.job.cancel.set()
+    before = session.result
+    assert before is not None
+    assert len(before.masks)
+    with pytest.raises(OptionError, match=r"set it back to 1, press Continue"):
+        list(service.refilter(session, OPTIONS.replace(stability_score_offset=1.1)))
+    assert session.result is before
+
+
+def test_two_exports_of_one_name_do_not_meet(service: Service, photo: Path) -> None:
+    session = service.open("ann", photo)
+    run(service, session)
+    ids = list(session.shown()[0])
+    reports = [service.export(session, "coco", ids[:count]) for count in (3, 1, 2, 3, 2)]
+    assert len({report.path for report in reports}) == 5
+    assert [report.path.exists() for report in reports] == [False, True, True, True, True]
+    for report, count in zip(reports[1:], (1, 2, 3, 2), strict=True):
+        assert len(json.loads(report.path.read_text())["annotations"]) == count

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import secrets
 import shutil
 import threading
 import time
@@ -22,8 +23,10 @@ from PIL import Image
 
 from automask_ui.batch.pictures import Picture
 from automask_ui.batch.store import Dataset, MasksRecord
+from automask_ui.batch.uploads import check_bytes, check_count, unused
 from automask_ui.batch.work import Job, Loaded, Worker
 from automask_ui.errors import AutoMaskError
+from automask_ui.export import safe_stem
 from automask_ui.images import LoadedImage, fit_long_side, load_image
 from automask_ui.masks import MaskResult, MaskSet, Step
 from automask_ui.options import GeneratorOptions
@@ -123,6 +126,24 @@ class Queue:
                 elif saved is not None:
                     self._edited[index] = saved
                 self._set(index, item)
+
+    def add(self, pictures: Sequence[Picture]) -> None:
+        """Take more pictures in, whose files are moved here; they wait for the next start.
+
+        Raises:
+            BatchError: they are too many, or too large, together with those that are here.
+        """
+        check_count(len(self.pictures) + len(pictures))
+        check_bytes(sum(picture.path.stat().st_size for picture in (*self.pictures, *pictures)))
+        used = {picture.relative.casefold() for picture in self.pictures}
+        for picture in pictures:
+            relative = unused(picture.relative, used)
+            path = self.folder / f"{secrets.token_hex(8)}{picture.path.suffix}"
+            picture.path.replace(path)
+            # In this order: others count the pictures.
+            self.items.append(Item(relative))
+            self.pictures.append(Picture(path, relative, safe_stem(relative)))
+        self.changes += 1
 
     def start(self, steps: Steps, job: Job, model: SavedModel) -> None:
         """Work on everything that has no masks under ``job`` yet, but for pictures that were edited.

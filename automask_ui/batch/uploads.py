@@ -11,8 +11,9 @@ from automask_ui.archives import Archive, is_archive, open_archive
 from automask_ui.batch.pictures import SUFFIXES, Listing, Picture
 from automask_ui.errors import BatchError
 from automask_ui.export import safe_stem
+from automask_ui.limits import MAX_PHOTO_BYTES
 
-__all__ = ["MAX_BYTES", "MAX_PICTURES", "collect", "inside", "unused"]
+__all__ = ["MAX_BYTES", "MAX_NAME", "MAX_PICTURES", "check_bytes", "check_count", "collect", "inside", "unused"]
 
 MAX_PICTURES = 200
 MAX_BYTES = 1024**3  # of all pictures' files together, unpacked
@@ -34,17 +35,22 @@ def collect(files: Sequence[Path], folder: Path) -> Listing:
     used: set[str] = set()
     size = 0
     for name, source in _sources(files, listing):
-        if len(listing.pictures) == MAX_PICTURES:
-            raise BatchError(f"There are more than {MAX_PICTURES} pictures: {_WAY}")
+        check_count(len(listing.pictures) + 1)
         suffix = PurePosixPath(name).suffix.lower()
         target = folder / f"{len(listing.pictures):05d}{suffix}"
         if isinstance(source, Path):
-            size += source.stat().st_size
-            _check_bytes(size)
+            photo_size = source.stat().st_size
+            if photo_size > MAX_PHOTO_BYTES:
+                raise BatchError(
+                    f"{name} has {photo_size / 1e6:,.0f} MB, but a photo may have {MAX_PHOTO_BYTES / 1e6:,.0f} MB "
+                    "here. Save it as JPEG or PNG, or leave it out."
+                )
+            size += photo_size
+            check_bytes(size)
             shutil.copyfile(source, target)
         else:
             archive, entry = source
-            data = archive.read(entry, MAX_BYTES - size)
+            data = archive.read(entry, min(MAX_BYTES - size, MAX_PHOTO_BYTES))
             size += len(data)
             target.write_bytes(data)
         relative = unused(name, used)
@@ -70,7 +76,7 @@ def _sources(files: Sequence[Path], listing: Listing) -> Iterator[tuple[str, Pat
                 listing.others += 1
             continue
         with open_archive(file) as archive:
-            _check_bytes(sum(entry.file_size for entry in archive.files if _is_picture(entry.filename)))
+            check_bytes(sum(entry.file_size for entry in archive.files if _is_picture(entry.filename)))
             for entry in archive.files:
                 if _is_picture(entry.filename):
                     yield inside(entry.filename), (archive, entry)
@@ -104,6 +110,21 @@ def unused(name: str, used: set[str]) -> str:
     return candidate
 
 
-def _check_bytes(size: int) -> None:
+def check_count(count: int) -> None:
+    """Refuse more pictures than a list may have.
+
+    Raises:
+        BatchError: there are.
+    """
+    if count > MAX_PICTURES:
+        raise BatchError(f"There are more than {MAX_PICTURES} pictures: {_WAY}")
+
+
+def check_bytes(size: int) -> None:
+    """Refuse more bytes than the pictures of a list may have together.
+
+    Raises:
+        BatchError: there are.
+    """
     if size > MAX_BYTES:
         raise BatchError(f"The pictures have more than {MAX_BYTES / 1e9:.1f} GB together: {_WAY}")

@@ -17,7 +17,7 @@ from automask_ui.cli.arguments import (
     options_of,
 )
 from automask_ui.errors import AutoMaskError, ExportError
-from automask_ui.export import ExportItem, export
+from automask_ui.export import ExportItem, export, stems_of
 from automask_ui.images import load_image
 from automask_ui.options import GeneratorOptions
 
@@ -53,9 +53,10 @@ def run(settings: argparse.Namespace) -> int:
     metadata = {"model": model.title, "options": options.flat()}
 
     failed = 0
-    for photo in settings.photos:
+    # Photos of one name, from two folders, get a file each.
+    for photo, stem in zip(settings.photos, stems_of(photo.name for photo in settings.photos), strict=True):
         try:
-            for line in _one_photo(engine, photo, options, formats, settings.out, metadata):
+            for line in _one_photo(engine, photo, options, formats, settings.out / stem, metadata):
                 print(line, flush=True)
         except AutoMaskError as error:
             failed += 1
@@ -74,9 +75,9 @@ def _formats(settings: argparse.Namespace) -> list[str]:
 
 
 def _one_photo(
-    engine: Any, photo: Path, options: GeneratorOptions, formats: list[str], folder: Path, metadata: dict[str, Any]
+    engine: Any, photo: Path, options: GeneratorOptions, formats: list[str], target: Path, metadata: dict[str, Any]
 ) -> list[str]:
-    """Lines that say what became of one picture."""
+    """Lines that say what became of one picture; its files are called ``target`` and what they are."""
     loaded = load_image(photo)
     start = time.monotonic()
     result = engine.generate(loaded.rgb, options, _progress_line(photo.name))
@@ -89,7 +90,7 @@ def _one_photo(
     ids, labels = tuple(range(1, count + 1)), ("",) * count
     item = ExportItem(loaded.name, loaded.rgb, result.masks, ids, labels, metadata)
     for name in formats:
-        report = export(name, [item], folder)
+        report = export(name, [item], target.parent, stem=target.name)
         lines.append(f"  {report.path}  {report.summary}")
     return lines
 

@@ -112,7 +112,7 @@ class MaskEngine:
         Returns:
             The final result, as the value of ``StopIteration``.
         """
-        pixels = _check_image(earlier.image if image is None and earlier is not None else image)
+        pixels = _own_pixels(earlier.image if image is None and earlier is not None else image)
         account = Account()
         key = earlier.image_key if earlier is not None and pixels is earlier.image else array_key(pixels)
         work = self._start(pixels, key, options, earlier)
@@ -199,14 +199,20 @@ class MaskEngine:
 class AutomaticMaskGenerator:
     """Stands in for ``segment_anything.SamAutomaticMaskGenerator``: same arguments, same result, less time and memory.
 
-    Where upstream raises because nothing is left to keep, the result is an empty list.
+    Where upstream raises because nothing is left to keep, the result is an empty list. Values that make no sense, which
+    upstream lets pass, are refused.
 
     Args:
         model: a ``Sam`` on its device. The other arguments are upstream's.
 
+    Attributes:
+        options: all of them; may be set. There are no others, so that none is set in vain.
+
     Raises:
         OptionError: for options that cannot work.
     """
+
+    __slots__ = ("_engine", "options")
 
     def __init__(
         self,
@@ -266,12 +272,16 @@ def _finish(
             return result
 
 
-def _check_image(image: np.ndarray | None) -> np.ndarray:
+def _own_pixels(image: np.ndarray | None) -> np.ndarray:
+    """The picture, which nobody can change any more: results and what is cached for it stay true."""
     if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         found = f"{image.dtype} array of shape {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise OptionError(f"image must be an H×W×3 uint8 RGB array, but is {found}. open_image() makes one of a file.")
     if 0 in image.shape:
         raise OptionError(f"image has no pixels: its shape is {image.shape}.")
+    if image.flags.writeable or image.base is not None:
+        image = image.copy()
+        image.setflags(write=False)
     return image
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +27,7 @@ from automask_ui.export import (
     voc,
     yolo,
 )
-from automask_ui.export.base import Exporter, ExportItem, safe_stem, unique_stems
+from automask_ui.export.base import Exporter, ExportItem, safe_stem, stems_of
 from automask_ui.export.files import zip_add
 from automask_ui.export.proof import ExportReport, MaskCheck, check_file
 
@@ -37,10 +38,13 @@ __all__ = [
     "Exporter",
     "MaskCheck",
     "export",
+    "new_folder",
     "proof_table",
     "safe_stem",
-    "unique_stems",
+    "stems_of",
 ]
+
+KEPT_EXPORTS = 4  # of one visitor: the page may still be fetching the one before
 
 # As people meet them: the four that most want, then datasets, pictures, tools for correcting, and raw data.
 _MODULES = (
@@ -53,8 +57,26 @@ _MODULES = (
 EXPORTERS: dict[str, Exporter] = {row.name: row for module in _MODULES for row in module.EXPORTERS}
 
 
+def new_folder(parent: Path) -> Path:
+    """A folder for one export among those below ``parent``, of which the newest stay.
+
+    Two exports may have one file name: by this, what the proof of one says is never of the other's file.
+    """
+    exports = parent / "exports"
+    exports.mkdir(mode=0o700, exist_ok=True)
+    for old in sorted(exports.iterdir(), key=lambda path: path.stat().st_mtime_ns)[: 1 - KEPT_EXPORTS]:
+        shutil.rmtree(old, ignore_errors=True)
+    folder = exports / secrets.token_hex(8)
+    folder.mkdir(mode=0o700)
+    return folder
+
+
 def export(
-    name: str, items: Sequence[ExportItem], folder: Path, extras: Iterable[tuple[str, bytes]] = ()
+    name: str,
+    items: Sequence[ExportItem],
+    folder: Path,
+    extras: Iterable[tuple[str, bytes]] = (),
+    stem: str | None = None,
 ) -> ExportReport:
     """Write ``items`` to one file in ``folder`` (which exists), read it back, and report.
 
@@ -63,8 +85,9 @@ def export(
     Args:
         name: of a format in :data:`EXPORTERS`.
         items: pictures with their masks.
-        folder: where the file goes; its name comes from the first picture's.
+        folder: where the file goes.
         extras: names and contents of further files, for formats that are a ZIP; the others cannot carry them.
+        stem: what the file's name begins with, safe in a path; by default it comes from the first picture's.
 
     Raises:
         ExportError: for an unknown format, no masks at all, a format that cannot hold them, a full disk, or a file
@@ -79,7 +102,8 @@ def export(
             if not area:
                 raise ExportError(f"Mask #{id_} of {item.name} has no pixels: hide it before the download.")
     exporter = EXPORTERS[name]
-    stem = safe_stem(items[0].name) + (f"-and-{len(items) - 1}-more" if len(items) > 1 else "")
+    if stem is None:
+        stem = safe_stem(items[0].name) + (f"-and-{len(items) - 1}-more" if len(items) > 1 else "")
     target = folder / f"{stem}-{name}.{exporter.extension_for(len(items))}"
     try:
         checks = _write_checked(exporter, items, target, extras)

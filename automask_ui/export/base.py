@@ -32,6 +32,8 @@ __all__ = [
     "class_names",
     "safe_stem",
     "stemmed",
+    "stems_of",
+    "text_name",
     "unique_stems",
 ]
 
@@ -48,6 +50,8 @@ HIDES = "hides"  # take pixels away, or all of them
 Found = Rle | np.ndarray | None
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)", re.IGNORECASE)
+# Controls, halves of pairs (from names that are no UTF-8), and what XML forbids besides.
+_NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +129,11 @@ class Exporter:
         return "zip" if self.one_picture_a_file and count > 1 else self.extension
 
 
+def text_name(name: str) -> str:
+    """A file's name as it is, so that the file is found by it; only what no text file can hold becomes "�"."""
+    return _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", name)
+
+
 def safe_stem(name: str) -> str:
     """A file name's stem made of ``name`` that is safe in any folder, archive and system; letters of all scripts stay.
 
@@ -144,11 +153,16 @@ def safe_stem(name: str) -> str:
 
 def unique_stems(items: Sequence[ExportItem]) -> list[str]:
     """One safe stem an item, all different, also where case does not count."""
+    return stems_of(item.name for item in items)
+
+
+def stems_of(names: Iterable[str]) -> list[str]:
+    """One safe stem a name, all different, also where case does not count."""
     stems: list[str] = []
     # automask.json and the folder beside it carry the work itself.
     used = {"automask"}
-    for item in items:
-        stem = candidate = safe_stem(item.name)
+    for name in names:
+        stem = candidate = safe_stem(name)
         number = 2
         while candidate.casefold() in used:
             candidate = f"{stem}-{number}"

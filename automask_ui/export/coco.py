@@ -12,10 +12,9 @@ from typing import Any, BinaryIO
 from pycocotools import mask as coco
 
 from automask_ui import rle as rle_codec
-from automask_ui.export.base import Exporter, ExportItem, Found, class_names
+from automask_ui.export.base import Exporter, ExportItem, Found, class_names, text_name
 from automask_ui.export.files import read_json, write_json
 from automask_ui.geometry import keyhole, outlines
-from automask_ui.labels import clean_text
 from automask_ui.masks import Mask
 from automask_ui.rle import Rle
 
@@ -36,7 +35,7 @@ def to_coco(items: Sequence[ExportItem], shape: Shape = rle_codec.to_coco_json) 
         "info": {"description": "Made with AutoMask UI", **(dict(items[0].metadata) if items else {})},
         "licenses": [],
         "images": [
-            {"id": number, "file_name": clean_text(item.name), "width": item.size_hw[1], "height": item.size_hw[0]}
+            {"id": number, "file_name": text_name(item.name), "width": item.size_hw[1], "height": item.size_hw[0]}
             for number, item in enumerate(items, start=1)
         ],
         "categories": [{"id": number, "name": name, "supercategory": ""} for name, number in categories.items()],

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from automask_ui import table
 from automask_ui.errors import ExportError
-from automask_ui.export.base import Exporter, ExportItem, Found
+from automask_ui.export.base import Exporter, ExportItem, Found, text_name
 from automask_ui.labels import clean_text
 
 __all__ = ["EXPORTERS"]
@@ -20,7 +20,7 @@ _HEADER = ("picture", *(column.key for column in table.COLUMNS))
 def _rows(item: ExportItem) -> Iterator[list[table.Value]]:
     labels = [clean_text(label) for label in item.labels]
     for row in table.rows(item.masks, item.ids, labels):
-        yield [clean_text(item.name), *row]
+        yield [text_name(item.name), *row]
 
 
 def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:

@@ -15,8 +15,7 @@ from xml.sax.xmlreader import AttributesImpl
 import numpy as np
 
 from automask_ui import rle as rle_codec
-from automask_ui.export.base import Exporter, ExportItem, Found, class_names
-from automask_ui.labels import clean_text
+from automask_ui.export.base import Exporter, ExportItem, Found, class_names, text_name
 from automask_ui.rle import Rle
 
 __all__ = ["EXPORTERS", "row_runs"]
@@ -66,7 +65,7 @@ def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
             size = {"width": str(width), "height": str(height)}
             # The larger a mask, the lower its layer.
             layers = np.argsort(np.argsort(-item.masks.area, kind="stable")).tolist()
-            with _tag(xml, "image", {"id": str(number), "name": clean_text(item.name), **size}):
+            with _tag(xml, "image", {"id": str(number), "name": text_name(item.name), **size}):
                 for (_, label, mask), layer in zip(item.rows(), layers, strict=True):
                     with _tag(xml, "mask", _mask_attributes(label, mask.rle, layer)):
                         pass

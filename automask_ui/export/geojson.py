@@ -12,10 +12,9 @@ import cv2
 import numpy as np
 
 from automask_ui import rle as rle_codec
-from automask_ui.export.base import Exporter, ExportItem, Found
+from automask_ui.export.base import Exporter, ExportItem, Found, text_name
 from automask_ui.export.files import read_json, write_json, zipped_pictures
 from automask_ui.geometry import outlines
-from automask_ui.labels import clean_text
 from automask_ui.overlay import hex_to_rgb
 from automask_ui.rle import Rle
 
@@ -26,7 +25,7 @@ def to_geojson(item: ExportItem) -> dict[str, Any]:
     """The document for one picture; ``features`` is an iterator."""
     return {
         "type": "FeatureCollection",
-        "image": {"name": clean_text(item.name), "width": item.size_hw[1], "height": item.size_hw[0]},
+        "image": {"name": text_name(item.name), "width": item.size_hw[1], "height": item.size_hw[0]},
         "features": _features(item),
     }
 

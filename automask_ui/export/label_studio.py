@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from automask_ui import rle as rle_codec
-from automask_ui.export.base import Exporter, ExportItem, Found
+from automask_ui.export.base import Exporter, ExportItem, Found, text_name
 from automask_ui.export.files import read_json, write_json
 from automask_ui.labels import clean_text
 
@@ -80,7 +80,7 @@ def to_label_studio(item: ExportItem) -> dict[str, Any]:
     """One task; the prediction's results are an iterator."""
     model = clean_text(str(item.metadata.get("model", "AutoMask UI")))
     return {
-        "data": {"image": clean_text(item.name)},
+        "data": {"image": text_name(item.name)},
         "predictions": iter([{"model_version": model, "result": _results(item)}]),
     }
 

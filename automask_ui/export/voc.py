@@ -67,9 +67,14 @@ def _colour_list(names: Sequence[str]) -> str:
     """The classes with their colours, as CVAT and Datumaro read them; their separators cannot be part of a name."""
     palette = voc_palette().tolist()
     rows = ["# label:color_rgb:parts:actions", "background:0,0,0::"]
+    used = {"background"}
     for index, name in enumerate(names, start=1):
-        safe = name.replace(":", " ").replace("#", " ").strip()
-        rows.append(f"{safe}:{','.join(map(str, palette[index]))}::")
+        safe = candidate = name.replace(":", " ").replace("#", " ").strip()
+        number = 2
+        while candidate in used:
+            candidate, number = f"{safe} {number}", number + 1
+        used.add(candidate)
+        rows.append(f"{candidate}:{','.join(map(str, palette[index]))}::")
     return "\n".join(rows) + "\n"
 
 

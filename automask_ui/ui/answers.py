@@ -150,9 +150,9 @@ class Answers:
 
     @friendly
     def settle(self, values: Values, request: gr.Request) -> Outputs:
-        """What is known once a model is loaded and has run; a preset that was not touched takes its thresholds."""
+        """What is known once a model is chosen, or loaded; a preset that was not touched takes its thresholds."""
         controls = read(self._parts, values)
-        name = self._handlers.matching_preset(controls)
+        name = self._handlers.untouched_preset(controls)
         sliders = None if name == CUSTOM else self._handlers.preset(name, controls.model)
         return self._settings(values, sliders, request)
 

@@ -144,7 +144,7 @@ class Arrivals:
         self._waiting.pop(visitor.owner, None)
         if self._autosave is not None:
             self._autosave.leave(visitor.owner)
-        self.queues.forget(visitor)
+        self.queues.leave(visitor)
 
     def _kept(self, visitor: Visitor, token: str) -> Arrival | None:
         if self._autosave is None or (path := self._autosave.kept(token, self._autosave.sessions)) is None:

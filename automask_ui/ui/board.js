@@ -65,7 +65,7 @@ function fillRow({ row, cells, thumb, name }, item, isOpen) {
   cells.seconds.textContent = item.seconds === null ? "" : item.seconds.toFixed(1);
   cells.error.textContent = item.error;
   row.classList.toggle("open", isOpen);
-  row.toggleAttribute("aria-current", isOpen);
+  row.setAttribute("aria-current", String(isOpen));
 }
 
 function show() {
@@ -77,8 +77,9 @@ function show() {
   if (queue !== value.queue) {
     queue = value.queue;
     one("tbody").replaceChildren();
-    rows = items.map((_, index) => addRow(index));
+    rows = [];
   }
+  while (rows.length < items.length) rows.push(addRow(rows.length));
   items.forEach((item, index) => fillRow(rows[index], item, index === value.open));
   one(".line").textContent = value.line;
   board.classList.toggle("error", value.failed);

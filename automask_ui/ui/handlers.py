@@ -192,6 +192,11 @@ class Handlers:
         """The preset that the controls name, or Custom where a slider was moved away from it."""
         return controls.preset if controls.is_preset(self.service.thresholds(controls.model)) else CUSTOM
 
+    def untouched_preset(self, controls: Controls) -> str:
+        """The same where the sliders may still stand where the preset put them for another model."""
+        known = (self.service.thresholds(name) for name in self.service.models)
+        return controls.preset if any(map(controls.is_preset, known)) else CUSTOM
+
     def model_info(self, visitor: Visitor, model: str) -> str:
         """What the chosen model is good for."""
         return sentences.model_line(visitor.words, self.service.models[model], self.service.loaded(model))
@@ -226,7 +231,7 @@ class Handlers:
         if not layers:
             return Screen(view)
         count = sum(len(layer) for layer in layers)
-        line = visitor.words.count("status.points", len(layers), points=count, layers=len(layers))
+        line = visitor.words.count("status.points", count, points=count)
         return Screen(view, status(line))
 
     def edit(self, visitor: Visitor, payload: Any) -> dict[str, Any]:

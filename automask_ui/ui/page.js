@@ -27,6 +27,28 @@
   };
   new MutationObserver(tell).observe(document.body, { subtree: true, childList: true, attributeFilter: ["class"] });
 
+  // While a number is typed it may be empty or out of range: only what can be meant is told, the rest mended at the end.
+  const isMeant = ({ value, min, max }) =>
+    value !== "" && (min === "" || Number(value) >= Number(min)) && (max === "" || Number(value) <= Number(max));
+  const isNumber = (field) => field.type === "number" && field.closest?.("#controls");
+  document.addEventListener("input", (event) => {
+    const field = event.target;
+    if (!isNumber(field)) return;
+    if (isMeant(field)) field.dataset.meant = field.value;
+    else event.stopImmediatePropagation();
+  }, true);
+  document.addEventListener("focusin", ({ target }) => {
+    if (isNumber(target)) target.dataset.meant = target.value;
+  });
+  const mend = ({ target }) => {
+    if (!isNumber(target) || isMeant(target)) return;
+    const { value, min, max, dataset } = target;
+    if (value === "") target.value = dataset.meant ?? "";
+    else target.value = min !== "" && Number(value) < Number(min) ? min : max;
+    if (target.value !== "") target.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  for (const end of ["change", "focusout"]) document.addEventListener(end, mend, true);
+
   // A single photo goes to the drop zone; everything else to a field that nobody sees: several files, archives, kept
   // work, and what the browser does not know as a picture, which the drop zone would refuse and we may yet read.
   const isPhoto = (files) => files.length === 1 && files[0].type.startsWith("image/");

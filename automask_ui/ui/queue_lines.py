@@ -12,7 +12,7 @@ from automask_ui.batch.taking_up import TakenUp
 from automask_ui.ui.board import BoardItem
 from automask_ui.ui.texts import Words
 
-__all__ = ["back_line", "end_line", "photos_line", "row_of", "running_line", "taken_line"]
+__all__ = ["added_line", "back_line", "end_line", "photos_line", "row_of", "running_line", "taken_line"]
 
 _NAMED = 3  # pictures that a sentence names one by one
 
@@ -34,7 +34,16 @@ def row_of(queue: Queue, index: int) -> BoardItem:
 
 def taken_line(words: Words, listing: Listing) -> str:
     """Pictures that were dropped."""
-    parts = [words.count("queue.taken", len(listing.pictures), pictures=len(listing.pictures))]
+    return _listing_line(words, "queue.taken", listing)
+
+
+def added_line(words: Words, listing: Listing) -> str:
+    """Pictures that were dropped beside a list."""
+    return _listing_line(words, "queue.added", listing)
+
+
+def _listing_line(words: Words, key: str, listing: Listing) -> str:
+    parts = [words.count(key, len(listing.pictures), pictures=len(listing.pictures))]
     if listing.others:
         parts.append(words.count("queue.others", listing.others, files=listing.others))
     return " ".join(parts)

@@ -20,8 +20,8 @@ from automask_ui.batch.queue_export import export_queue
 from automask_ui.batch.taking_up import take_up
 from automask_ui.batch.uploads import collect
 from automask_ui.checkpoints import checksum
-from automask_ui.errors import BatchError, ExportError, NoImageError, SessionError
-from automask_ui.export import EXPORTERS
+from automask_ui.errors import AutoMaskError, BatchError, ExportError, NoImageError, SessionError
+from automask_ui.export import EXPORTERS, new_folder
 from automask_ui.images import LoadedImage
 from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
@@ -34,7 +34,7 @@ from automask_ui.ui.board import BoardData
 from automask_ui.ui.controls import Controls
 from automask_ui.ui.handlers import Visitor
 from automask_ui.ui.proofs import proof_sentence
-from automask_ui.ui.queue_lines import back_line, end_line, row_of, running_line, taken_line
+from automask_ui.ui.queue_lines import added_line, back_line, end_line, row_of, running_line, taken_line
 
 __all__ = ["Queues"]
 
@@ -70,17 +70,24 @@ class Queues:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._own: dict[str, _Own] = {}
+        self._bringing: set[str] = set()  # owners whose files are being unpacked
+        self._lock = threading.Lock()  # held while a queue comes or its owner leaves
 
     def take(self, visitor: Visitor, files: Sequence[Path]) -> BoardData:
-        """Begin a queue of dropped files; an earlier one is given up.
+        """Begin a queue of dropped files, or add them to the one that is there: nobody's work goes by a drop.
 
         Raises:
             ArchiveError, BatchError: nothing can be done with them.
         """
         with self._new_folder(visitor) as folder:
             listing = collect(files, folder)
-            own = self._begin(visitor, Queue(listing.pictures, folder))
-        own.line = taken_line(visitor.words, listing)
+            own = self._own.get(visitor.owner)
+            if own is None:
+                own = self._begin(visitor, Queue(listing.pictures, folder))
+                own.line = taken_line(visitor.words, listing)
+            else:
+                own.queue.add(listing.pictures)
+                own.line = added_line(visitor.words, listing)
         return self.board(visitor)
 
     def take_up(self, visitor: Visitor, path: Path, photos: Sequence[Path] = ()) -> tuple[str, ...]:
@@ -128,10 +135,15 @@ class Queues:
         own, service, words = self._mine(visitor), self._service, visitor.words
         self.keep(visitor.owner)
         nothing = Session(LoadedImage(np.zeros((1, 1, 3), np.uint8), "", ()), "")
-        for progress in service.fetch(nothing, controls.model):
-            own.line = sentences.progress_line(words, progress, nothing, 0.0)["text"]
+        try:
+            for progress in service.fetch(nothing, controls.model):
+                own.line = sentences.progress_line(words, progress, nothing, 0.0)["text"]
+                yield self.board(visitor)
+            engine = service.load(controls.model)
+        except AutoMaskError as error:
+            own.line = words.error(error)
             yield self.board(visitor)
-        engine = service.load(controls.model)
+            raise
         options = controls.options(service.thresholds(controls.model))
         service.workload(options)
         row = service.models[controls.model]
@@ -232,7 +244,7 @@ class Queues:
         if not isinstance(name, str) or name not in EXPORTERS:
             raise ExportError(f"There is no format {str(name)[:40]!r}. The formats are: {', '.join(EXPORTERS)}.")
         self.keep(visitor.owner)
-        report = export_queue(own.queue, name, own.queue.folder)
+        report = export_queue(own.queue, name, new_folder(own.queue.folder))
         own.line = proof_sentence(visitor.words, report)
         return report.path, self.board(visitor)
 
@@ -240,6 +252,12 @@ class Queues:
         """While a dataset is being written."""
         self._mine(visitor).line = visitor.words.say("status.exporting")
         return self.board(visitor)
+
+    def leave(self, visitor: Visitor) -> None:
+        """The visitor has gone: give up what they have, and what they were bringing."""
+        with self._lock:
+            self._bringing.discard(visitor.owner)
+        self.forget(visitor)
 
     def forget(self, visitor: Visitor) -> None:
         """Give the visitor's queue up."""
@@ -261,16 +279,23 @@ class Queues:
         # Files in it can be fetched by their path, so the name must be one that cannot be guessed.
         folder = self._service.store.scratch / f"queue-{secrets.token_hex(16)}"
         folder.mkdir(mode=0o700)
+        self._bringing.add(visitor.owner)
         try:
             yield folder
         finally:
+            self._bringing.discard(visitor.owner)
             own = self._own.get(visitor.owner)
             if own is None or own.queue.folder != folder:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _begin(self, visitor: Visitor, queue: Queue) -> _Own:
         self.forget(visitor)
-        own = self._own[visitor.owner] = _Own(queue, QueueFolder(queue))
+        with self._lock:
+            if visitor.owner not in self._bringing:
+                # Nobody would ever give it up.
+                queue.close()
+                raise BatchError("The page was closed while its pictures were read.")
+            own = self._own[visitor.owner] = _Own(queue, QueueFolder(queue))
         return own
 
     def _reopen(self, visitor: Visitor, own: _Own, index: int) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 import gradio as gr
 
 from automask_ui.errors import ImageTooLargeError
+from automask_ui.limits import MAX_PHOTO_BYTES
 
 __all__ = ["UploadImage", "photo_at"]
-
-MAX_PHOTO_BYTES = 100 * 1024**2  # of one photo's file, which is read as a whole; archives may be larger
 
 
 def photo_at(path: str | Path) -> Path:

@@ -164,6 +164,16 @@ def test_preset_takes_the_models_own_thresholds(handlers: Handlers, photo: str) 
     }
 
 
+def test_preset_that_was_not_touched_is_kept_for_another_model(handlers: Handlers) -> None:
+    handlers.service.load("fake")
+    mine = handlers.preset("balanced", "fake")
+    assert mine["pred_iou_thresh"] == 0.8
+    other = Controls("other", "balanced", mine)
+    assert handlers.matching_preset(other) == "custom"
+    assert handlers.untouched_preset(other) == "balanced"
+    assert handlers.untouched_preset(other.with_values({**mine, "pred_iou_thresh": 0.7})) == "custom"
+
+
 def test_slider_that_was_moved_counts_before_the_preset_says_custom(handlers: Handlers) -> None:
     values = preset_values("balanced", {})
     untouched = Controls("fake", "balanced", values)

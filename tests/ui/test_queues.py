@@ -6,14 +6,16 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from fakes import FakeEngine
 from PIL import Image
 
+from automask_ui.batch import uploads
 from automask_ui.batch.queue import Queue
-from automask_ui.errors import BatchError, ExportError, NoImageError, OptionError
+from automask_ui.errors import BatchError, DownloadError, ExportError, NoImageError, OptionError
 from automask_ui.images import LoadedImage
 from automask_ui.service import Service
 from automask_ui.ui import queues as queues_module
@@ -79,6 +81,61 @@ def test_dropped_pictures_are_a_queue(arrivals: Arrivals, service: Service, file
     )
     assert (board.running, board.fraction, board.open) == (False, 0.0, None)
     assert service.store.peek("ann") is None  # what is in the main view stays
+
+
+def test_pictures_that_are_dropped_later_join_the_list(
+    arrivals: Arrivals, queues: Queues, service: Service, files: list[str], engine: FakeEngine
+) -> None:
+    arrivals.bring(ANN, files)
+    before = last(queues.start(ANN, CONTROLS))
+    board = arrivals.bring(ANN, files[:2]).board
+    assert board is not None
+    assert (board.queue, board.line) == (before.queue, "2 more are waiting.")
+    assert [(item.name, item.state) for item in board.items[4:]] == [("1-2.png", "waiting"), ("2-2.png", "waiting")]
+    assert board.items[:4] == before.items
+    assert len(list(service.store.scratch.glob("queue-*"))) == 1
+    after = last(queues.start(ANN, CONTROLS))
+    assert [item.state for item in after.items] == ["done", "done", "done", "failed", "done", "done"]
+    assert after.items[4].masks == before.items[0].masks
+    assert arrivals.open_item(ANN, {"index": 5}).board is not None
+
+
+def test_list_that_would_be_too_long_stays_as_it_is(
+    arrivals: Arrivals, queues: Queues, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrivals.bring(ANN, files)
+    before = queues.board(ANN)
+    monkeypatch.setattr(uploads, "MAX_PICTURES", 5)
+    with pytest.raises(BatchError, match="more than 5 pictures"):
+        arrivals.bring(ANN, files[:2])
+    assert queues.board(ANN) == before
+
+
+def test_page_that_is_closed_while_its_pictures_are_read_leaves_nothing(
+    arrivals: Arrivals, queues: Queues, service: Service, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def collect_and_go(*arguments: Any) -> Any:
+        arrivals.forget(ANN)
+        return uploads.collect(*arguments)
+
+    monkeypatch.setattr(queues_module, "collect", collect_and_go)
+    with pytest.raises(BatchError, match="page was closed"):
+        arrivals.bring(ANN, files)
+    assert queues.board(ANN) == BoardData()
+    assert not list(service.store.scratch.glob("queue-*"))
+
+
+def test_model_that_cannot_be_had_is_said_in_the_lists_line(
+    arrivals: Arrivals, queues: Queues, service: Service, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str) -> None:
+        raise DownloadError("The network is down.")
+
+    arrivals.bring(ANN, files)
+    monkeypatch.setattr(service, "load", refuse)
+    with pytest.raises(DownloadError):
+        list(queues.start(ANN, CONTROLS))
+    assert queues.board(ANN).line == "The network is down."
 
 
 def test_run_tells_how_far_it_is(arrivals: Arrivals, queues: Queues, files: list[str]) -> None:
@@ -240,7 +297,7 @@ def test_lists_are_bounded(
 ) -> None:
     monkeypatch.setattr(queues_module, "MOST_QUEUES", 1)
     arrivals.bring(ANN, files)
-    arrivals.bring(ANN, files)  # one's own is only replaced
+    arrivals.bring(ANN, files)  # one's own only grows
     with pytest.raises(BatchError, match="try again in a while"):
         arrivals.bring(BOB, files)
     queues.forget(ANN)

@@ -285,7 +285,7 @@ def test_reload_brings_the_queue_back(
     with zipfile.ZipFile(path) as archive:
         assert 'names:\n  0: "cat"\n  1: "dog"\n' in archive.read("data.yaml").decode()
     assert engine.decoded == decoded
-    assert list(service.store.scratch.glob("queue-*")) == [path.parent]
+    assert list(service.store.scratch.glob("queue-*")) == [path.parents[2]]
 
 
 def test_unfinished_pictures_wait_and_can_be_started(
@@ -349,10 +349,19 @@ def test_queue_that_was_closed_does_not_come_back(arrivals: Arrivals, autosave: 
 
 
 def test_another_queue_takes_its_place(arrivals: Arrivals, work: BoardData, files: list[str]) -> None:
+    arrivals.close_queue(ANN)
     arrivals.bring(ANN, files[2:] + files[:1])
     list(arrivals.first_visit(BOB, TOKEN))
     board = arrivals.queues.board(BOB)
     assert [(item.name, item.state) for item in board.items] == [("3.png", "waiting"), ("1.png", "waiting")]
+
+
+def test_queue_that_has_grown_comes_back_whole(arrivals: Arrivals, work: BoardData, files: list[str]) -> None:
+    arrivals.bring(ANN, files[2:] + files[:1])
+    list(arrivals.first_visit(BOB, TOKEN))
+    board = arrivals.queues.board(BOB)
+    assert [item.state for item in board.items] == [*(item.state for item in work.items), "waiting", "waiting"]
+    assert [item.masks for item in board.items[: len(work.items)]] == [item.masks for item in work.items]
 
 
 def test_spoilt_queue_is_thrown_away(

@@ -1,5 +1,5 @@
 // The filter's little language: 12, #12, 10-20, area>5000, area>2%, iou<0.9, label=none, or part of a label. All must
-// hold.
+// hold. A label goes on to the next sign: label=traffic light.
 
 const FILTER_FIELDS = {
   id: (mask) => mask.id,
@@ -22,6 +22,8 @@ const COMPARISONS = {
   "=": (a, b) => a === b, "!=": (a, b) => a !== b,
 };
 
+const LABEL = /^(?:label|class|레이블|라벨)(!?=)(.*)$/;
+
 /** A test for one word, or null if it is not understood. */
 function wordFilter(word) {
   const number = /^#?(\d+)$/.exec(word);
@@ -29,7 +31,7 @@ function wordFilter(word) {
   const range = /^#?(\d+)-(\d+)$/.exec(word);
   if (range) return (mask) => mask.id >= Number(range[1]) && mask.id <= Number(range[2]);
   if (!/[<>=]/.test(word)) return (mask) => labelOf(mask.id).toLowerCase().includes(word);
-  const label = /^(?:label|class|레이블|라벨)(!?=)(.*)$/.exec(word);
+  const label = LABEL.exec(word);
   if (label) return (mask) => (label[1] === "=") === isLabelled(mask, label[2]);
   const [, name, sign, value, unit] = /^([^<>=!]+)(>=|<=|!=|>|<|=)(-?\d*\.?\d+)(%?)$/.exec(word) ?? [];
   const field = FILTER_FIELDS[name] ? name : FILTER_NAMES[name];
@@ -47,10 +49,15 @@ function isLabelled(mask, word) {
 /** {test, wrong}: `test` is null when nothing is asked for, `wrong` names the first word not understood. */
 function readFilter(typed) {
   // Spaces around a sign are common ("area > 5000"), and so are thousands separators ("5,000").
-  const words = typed.trim().toLowerCase().replace(/\s*(>=|<=|!=|>|<|=)\s*/g, "$1").replace(/(\d),(?=\d{3}\b)/g, "$1")
+  const words = typed.trim().toLowerCase().replace(/["“”]/g, "").replace(/\s*(>=|<=|!=|>|<|=)\s*/g, "$1").replace(/(\d),(?=\d{3}\b)/g, "$1")
     .split(/[\s,;]+/).filter(Boolean);
-  const tests = words.map(wordFilter);
-  const wrong = words[tests.indexOf(null)] ?? "";
+  const asked = [];
+  for (const word of words) {
+    if (LABEL.test(asked.at(-1)) && !/[<>=]/.test(word)) asked.push(`${asked.pop()} ${word}`);
+    else asked.push(word);
+  }
+  const tests = asked.map(wordFilter);
+  const wrong = asked[tests.indexOf(null)] ?? "";
   const test = !words.length || wrong ? null : (mask) => tests.every((holds) => holds(mask));
   return { test, wrong };
 }

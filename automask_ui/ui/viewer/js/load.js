@@ -80,6 +80,8 @@ async function layersOf(url) {
 
 function showMasks(value, buffer) {
   const resized = value.display_width !== state.value.display_width || value.display_height !== state.value.display_height;
+  // What was said of a place with other masks may not be true any more.
+  if (value.layers?.url !== state.value.layers?.url) hideNote();
   state.value = value;
   state.all = value.masks;
   state.shapes = buffer ? readLayers(buffer, value.display_width, state.shapes) : new Map();

@@ -26,9 +26,12 @@ function fit() {
   changed("view");
 }
 
+/** One pixel of the photo on one of the screen. */
+const actualScale = () => enlargement() / (window.devicePixelRatio || 1);
+
 /** Zooms so that the stage point (x, y) stays on the same spot of the photo. */
 function zoomTo(scale, x = view.width / 2, y = view.height / 2) {
-  const least = Math.min(fitScale(), 1 / enlargement());
+  const least = Math.min(fitScale(), actualScale());
   const next = Math.min(MOST, Math.max(least, scale));
   const spot = toPhoto(x, y);
   view.scale = next;
@@ -37,7 +40,7 @@ function zoomTo(scale, x = view.width / 2, y = view.height / 2) {
 }
 
 const zoomBy = (factor, x, y) => zoomTo(view.scale * factor, x, y);
-const zoomActual = () => zoomTo(1 / enlargement() / (window.devicePixelRatio || 1));
+const zoomActual = () => zoomTo(actualScale());
 
 function moveTo(x, y) {
   const { w, h } = photoSize();
