@@ -181,14 +181,22 @@ def test_hide_is_taken_back_too(viewer: Labels) -> None:
 
 
 def test_sort_filter_and_colour_by_label(viewer: Labels) -> None:
-    viewer.lists("pear", "apple")
+    viewer.lists("ripe pear", "apple")
     viewer.row(1).click()
     viewer.press("1")
     viewer.row(3).click()
     viewer.press("2")
     viewer.page.get_by_role("button", name="Label: ").click()
     assert viewer.numbers() == [3, 1, 2]  # by name; without a label last
-    for typed, expected in [("appl", [3]), ("label=none", [2]), ("label!=none", [3, 1]), ("label=PEAR", [1])]:
+    for typed, expected in [
+        *(("appl", [3]), ("label=none", [2]), ("label!=none", [3, 1]), ("label=ripe PEAR", [1])),
+        *(
+            ('label="ripe pear"', [1]),
+            ("label=ripe", []),
+            ("label = ripe pear area>1", [1]),
+            ("area>1 label=apple", [3]),
+        ),
+    ]:
         viewer.type_filter(typed)
         assert viewer.numbers() == expected, typed
     viewer.type_filter("")

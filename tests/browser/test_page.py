@@ -304,6 +304,25 @@ def test_point_list_dropped_on_its_field(person: Person) -> None:
     person.reads("1 points? of your own")
 
 
+def test_number_that_is_being_typed_is_told_once_it_can_be_meant(person: Person) -> None:
+    field = person.page.locator("#box_nms_thresh input[type=number]")
+    for typed, ends_as in (("5", "1"), ("", "1"), ("-3", "0"), ("0.3", "0.3")):
+        field.fill(typed)
+        field.blur()
+        assert field.input_value() == ends_as, typed
+    person.reads("fewer")
+    assert person.page.get_by_test_id("toast-body").count() == 0
+
+
+def test_actual_pixels_of_a_photo_that_is_shown_smaller(person: Person, tmp_path: Path) -> None:
+    path = tmp_path / "large.jpg"
+    Image.new("RGB", (4000, 3000), "navy").save(path)
+    person.opens(path)
+    person.page.wait_for_function("() => /^[0-9]/.test(document.querySelector('.percent output').textContent)")
+    person.page.locator(".percent").click()
+    person.page.wait_for_function("() => document.querySelector('.percent output').textContent.startsWith('100')")
+
+
 def test_reset_button_of_a_slider(person: Person) -> None:
     person.sets("box_nms_thresh", "0.3")
     person.reads("fewer")
