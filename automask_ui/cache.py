@@ -85,12 +85,6 @@ class ByteLRU(Generic[T]):
             self._remove(key)
             return value[0] if value else None
 
-    def discard_where(self, unwanted: Callable[[Hashable], bool]) -> None:
-        """Remove every key for which ``unwanted(key)`` is true."""
-        with self._lock:
-            for key in [key for key in self._values if unwanted(key)]:
-                self._remove(key)
-
     def clear(self) -> None:
         """Remove everything."""
         with self._lock:

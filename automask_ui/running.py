@@ -17,7 +17,18 @@ from automask_ui.masks import MaskResult, Step
 from automask_ui.options import GeneratorOptions
 from automask_ui.session import Difference, Job, Session
 
-__all__ = ["UPDATE_SECONDS", "Fetch", "Progress", "Run", "Steps", "fetch_into", "finished", "job_of", "run_into"]
+__all__ = [
+    "UPDATE_SECONDS",
+    "Fetch",
+    "Progress",
+    "Run",
+    "Steps",
+    "fetch_into",
+    "finished",
+    "first_only",
+    "job_of",
+    "run_into",
+]
 
 Steps = Generator[Step, None, MaskResult]
 # Called with a model's name, what to tell of bytes done, bytes in all and seconds since the start, and what stops it.
@@ -39,6 +50,18 @@ class Progress:
     seconds_left: float | None = None  # None while unknown
     change: Difference | None = None  # None where the session was not brought up to date
     model: str = ""  # title of the one that is being loaded
+
+
+def first_only(steps: Steps) -> Steps:
+    """``steps`` ended before anything is decoded, with what is known as the result."""
+    try:
+        step = next(steps)
+    except StopIteration as end:
+        return end.value
+    finally:
+        steps.close()
+    yield from ()
+    return step.snapshot()
 
 
 def finished(run: Generator[Any, None, T]) -> T:

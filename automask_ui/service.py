@@ -23,7 +23,7 @@ from automask_ui.images import LoadedImage, load_image
 from automask_ui.masks import MaskResult
 from automask_ui.options import PRESETS, CleanupOptions, FilterOptions, GeneratorOptions
 from automask_ui.run_log import RunNote, Runs
-from automask_ui.running import Fetch, Progress, Run, Steps, fetch_into, finished, job_of, run_into
+from automask_ui.running import Fetch, Progress, Run, Steps, fetch_into, finished, first_only, job_of, run_into
 from automask_ui.session import Difference, Job, Session, ShowOnly
 from automask_ui.store import SessionStore
 
@@ -241,7 +241,7 @@ class Service:
         with job_of(session, wanted) as job:
             steps = self.load(session.model).steps(None, wanted, result)
             if is_stopped:
-                steps = _first_only(steps)
+                steps = first_only(steps)
             yield from self._advance(session, session.model, steps, job)
 
     def stop(self, session: Session) -> bool:
@@ -348,15 +348,3 @@ class Service:
 def _thresholds(options: GeneratorOptions) -> tuple[FilterOptions, CleanupOptions]:
     """What a refilter applies."""
     return options.filter, options.cleanup
-
-
-def _first_only(steps: Steps) -> Steps:
-    """``steps`` ended before anything is decoded, with what is known as the result."""
-    try:
-        step = next(steps)
-    except StopIteration as end:
-        return end.value
-    finally:
-        steps.close()
-    yield from ()
-    return step.snapshot()

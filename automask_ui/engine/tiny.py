@@ -142,9 +142,3 @@ def build_tiny_sam() -> Sam:
         ),
     )
     return sam.eval()
-
-
-def tiny_parameter_count() -> int:
-    """Number of weights, for model tables."""
-    with torch.device("meta"):
-        return sum(parameter.numel() for parameter in build_tiny_sam().parameters())

@@ -23,7 +23,10 @@ for (const name of COLUMNS) {
 }
 one(".start").addEventListener("click", () => trigger("queue_start"));
 one(".halt").addEventListener("click", () => trigger("queue_stop"));
-one(".close").addEventListener("click", () => trigger("queue_close"));
+one(".close").addEventListener("click", () => {
+  const isWorth = props.value.items.some((item) => item.masks);
+  if (!isWorth || window.confirm(say("close.sure"))) trigger("queue_close");
+});
 one(".save").addEventListener("click", () => trigger("queue_save", { format: one("select").value }));
 
 function addFormats() {

@@ -109,6 +109,7 @@ EN: dict[str, str] = {
     "queue.format": "Format",
     "queue.save": "Download all",
     "queue.close": "Close this list",
+    "queue.close.sure": "Close this list? Its masks and labels go with it: download it first to keep them.",
     "queue.column.picture": "Picture",
     "queue.column.state": "State",
     "queue.column.masks": "Masks",

@@ -157,6 +157,7 @@ KO: dict[str, str] = {
     "queue.format": "형식",
     "queue.save": "모두 내려받기",
     "queue.close": "이 목록 닫기",
+    "queue.close.sure": "이 목록을 닫을까요? 마스크와 레이블도 사라집니다. 남겨 두려면 먼저 내려받으세요.",
     "queue.column.picture": "사진",
     "queue.column.state": "상태",
     "queue.column.masks": "마스크",

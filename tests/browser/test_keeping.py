@@ -150,6 +150,10 @@ def test_queue_from_drop_to_dataset(visit: Callable[..., Any], photos: list[Path
         page.get_by_role("button", name="Download all").click()
     assert download.value.suggested_filename == "photo 1-and-2-more-coco.json"
     reads(page, "all exact", "#queue .line")
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("button", name="Close this list").click()
+    assert page.locator("#queue").is_visible()
+    page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Close this list").click()
     page.locator("#queue").wait_for(state="hidden")
 
@@ -213,6 +217,7 @@ def test_queue_from_drop_over_a_reload_to_its_dataset_and_back(
     reads(other, "^photo 2.png")
     reads(other, f"^{masks} · 1 labelled", "#viewer .totals")
     assert "cat" in other.locator("#viewer .body .row").first.inner_text()
+    other.once("dialog", lambda dialog: dialog.accept())
     other.get_by_role("button", name="Close this list").click()
     other.locator("#queue").wait_for(state="hidden")
     other.reload()
