@@ -68,6 +68,19 @@ class Edits:
         """Masks taken away; only taking the step back brings them again."""
         return replace(self, deleted=self.deleted | frozenset(numbers))
 
+    @property
+    def numbers(self) -> frozenset[int]:
+        """Of all masks that anything was done to."""
+        return self.hidden | self.deleted | frozenset(self.labels)
+
+    def inherited(self, heirs: Mapping[int, int]) -> Edits:
+        """What was done to the masks that are keys done to those that are values as well."""
+        labels = {heirs[number]: name for number, name in self.labels.items() if number in heirs}
+        hidden, deleted = ({heirs[number] for number in own if number in heirs} for own in (self.hidden, self.deleted))
+        return replace(
+            self, labels={**labels, **self.labels}, hidden=self.hidden | hidden, deleted=self.deleted | deleted
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, in a fixed order."""
         return {
@@ -153,6 +166,13 @@ class History:
             return self
         action, after = self.future[-1]
         return History(after, (*self.past, (action, self.now)), self.future[:-1])
+
+    def inherited(self, heirs: Mapping[int, int]) -> History:
+        """With :meth:`Edits.inherited` at every step, so that a step taken back is taken back for heirs, too."""
+        past, future = (
+            tuple((action, edits.inherited(heirs)) for action, edits in steps) for steps in (self.past, self.future)
+        )
+        return History(self.now.inherited(heirs), past, future)
 
     @property
     def undo(self) -> Action | None:

@@ -9,8 +9,9 @@ import numpy as np
 
 from automask_ui import rle as rle_codec
 from automask_ui.masks import MaskResult, MaskSet
+from automask_ui.rle import Rle
 
-__all__ = ["Content", "Numbers"]
+__all__ = ["Content", "Numbers", "same_masks"]
 
 # Hash of a mask's runs, and how many equal ones came before it: these need numbers of their own.
 Content = tuple[bytes, int]
@@ -51,18 +52,24 @@ class Numbers:
         new = [row for row, content in enumerate(found) if content not in self._known]
         taken = {self._known[content] for content in found if content in self._known}
         free = [row for row, number in enumerate(numbers) if number not in taken]
-        ious = rle_codec.iou_matrix([masks.rle[row] for row in free], [result.masks.rle[row] for row in new])
         contents = list(self._known)
-        # The most alike first; of the same likeness, the first.
-        pairs = np.argwhere(ious >= SAME_IOU)
-        matched_old: set[int] = set()
-        matched_new: set[int] = set()
-        for old, other in pairs[np.argsort(-ious[tuple(pairs.T)], kind="stable")].tolist():
-            if old not in matched_old and other not in matched_new:
-                contents[numbers[free[old]] - 1] = found[new[other]]
-                matched_old.add(old)
-                matched_new.add(other)
+        for old, other in same_masks([masks.rle[row] for row in free], [result.masks.rle[row] for row in new]):
+            contents[numbers[free[old]] - 1] = found[new[other]]
         self._known = {content: number for number, content in enumerate(contents, start=1)}
+
+
+def same_masks(old: Sequence[Rle], new: Sequence[Rle]) -> list[tuple[int, int]]:
+    """Places, in ``old`` and in ``new``, of masks that are nearly the same: each once, with the one most like it."""
+    ious = rle_codec.iou_matrix(old, new)
+    pairs = np.argwhere(ious >= SAME_IOU)
+    matched: dict[int, int] = {}
+    taken: set[int] = set()
+    # The most alike first; of the same likeness, the first.
+    for one, other in pairs[np.argsort(-ious[tuple(pairs.T)], kind="stable")].tolist():
+        if one not in matched and other not in taken:
+            matched[one] = other
+            taken.add(other)
+    return list(matched.items())
 
 
 def _contents(result: MaskResult) -> list[Content]:

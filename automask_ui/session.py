@@ -25,8 +25,9 @@ from automask_ui.errors import OptionError, RunGoneError
 from automask_ui.images import LoadedImage
 from automask_ui.labels import class_name
 from automask_ui.masks import MaskResult, MaskSet
-from automask_ui.numbering import Content, Numbers
+from automask_ui.numbering import Content, Numbers, same_masks
 from automask_ui.options import GeneratorOptions
+from automask_ui.rle import Rle
 
 __all__ = ["Difference", "Job", "Session", "ShowOnly", "Snapshot"]
 
@@ -148,6 +149,7 @@ class Session:
         self._state = _State()
         self._scratch = scratch
         self._numbers = Numbers()
+        self._missing: dict[int, Rle] = {}  # masks that were edited and are in no result now
         self._gesture: tuple[float, frozenset[int]] = (-math.inf, frozenset())
         self.lock = threading.Lock()
 
@@ -189,7 +191,9 @@ class Session:
             before = self._state
             if before.result is not None and result.has_candidates and not before.result.has_candidates:
                 self._numbers.adopt(result, before.result.masks, before.numbers.tolist())
-            return self._replace(replace(before, result=result, numbers=self._numbers.of(result)))
+            numbers = self._numbers.of(result)
+            self._pass_on(before, result, numbers.tolist())
+            return self._replace(replace(before, result=result, numbers=numbers))
 
     def show_only(self, show: ShowOnly) -> Difference:
         """Show other masks of the same result."""
@@ -319,6 +323,23 @@ class Session:
     def has_files(self) -> bool:
         """Whether its folder was ever asked for."""
         return "folder" in self.__dict__
+
+    def _pass_on(self, before: _State, result: MaskResult, numbers: list[int]) -> None:
+        """Masks that come in the place of nearly the same ones have what was done to those."""
+        edited, known = self.edits.numbers, before.numbers.tolist()
+        if before.result is not None:
+            self._missing |= dict(zip(known, before.result.masks.rle, strict=True))
+        gone, old_ones = edited.difference(numbers), edited.union(known)
+        self._missing = {number: rle for number, rle in self._missing.items() if number in gone}
+        now = zip(numbers, result.masks.rle, strict=True)
+        new = {number: rle for number, rle in now if number not in old_ones}
+        old_numbers, new_numbers = list(self._missing), list(new)
+        pairs = same_masks(list(self._missing.values()), list(new.values()))
+        if pairs:
+            heirs = {old_numbers[one]: new_numbers[other] for one, other in pairs}
+            for number in heirs:
+                del self._missing[number]
+            self._take(self.history.inherited(heirs))
 
     def _there(self, ids: Iterable[int]) -> frozenset[int]:
         with self.lock:

@@ -12,7 +12,9 @@ from fakes import fake_result
 
 from automask_ui.edits import Action, Edits
 from automask_ui.errors import OptionError, RunGoneError
+from automask_ui.export.hard_masks import mask_set
 from automask_ui.images import LoadedImage
+from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
 from automask_ui.session import Difference, Session, ShowOnly
 from automask_ui.store import SessionStore
@@ -211,3 +213,57 @@ def test_files_of_a_picture_that_was_left_stay_until_the_next_is_left(session: S
 def _ids_and_counts(session: Session) -> tuple[list[int], list[bytes]]:
     ids, masks = session.shown()
     return list(ids), [rle["counts"] for rle in masks.rle]
+
+
+def blocks(*rows_and_widths: tuple[int, int]) -> MaskResult:
+    """A result with a block of 10 rows from each row on, so many pixels wide."""
+    arrays = []
+    for row, width in rows_and_widths:
+        array = np.zeros(RGB.shape[:2], bool)
+        array[row : row + 10, :width] = True
+        arrays.append(array)
+    return replace(result_of(LOOSE), masks=mask_set(arrays, RGB.shape[:2]))
+
+
+def test_edits_pass_on_to_nearly_the_same_masks(session: Session) -> None:
+    session.update(blocks((0, 40), (12, 40), (24, 40)), "fake")
+    session.set_label([1], "cat")
+    session.set_label([2], "dog")
+    session.delete([3])
+    # A run with other points: bit by bit, some outlines a little otherwise, one mask gone for good.
+    session.update(blocks((24, 41)))
+    session.update(blocks((24, 41), (0, 41)))
+    session.update(blocks((24, 41), (0, 41), (12, 20)))
+    assert session.edits.labels == {1: "cat", 2: "dog", 5: "cat"}
+    assert session.edits.deleted == {3, 4}
+    assert session.shown()[0] == (5, 6)
+    # What is taken back is taken back for the heirs, too.
+    session.undo()
+    assert session.edits.deleted == frozenset()
+    session.undo()
+    assert session.edits.labels == {1: "cat", 5: "cat"}
+    session.redo()
+    session.redo()
+    assert session.edits.deleted == {3, 4}
+    # Back again: what was edited first is as it was.
+    session.update(blocks((0, 40), (12, 40), (24, 40)))
+    assert session.edits.labels == {1: "cat", 2: "dog", 5: "cat"}
+    assert session.shown()[0] == (1, 2)
+
+
+def test_a_label_taken_from_an_heir_does_not_come_back(session: Session) -> None:
+    session.update(blocks((0, 40)), "fake")
+    session.set_label([1], "cat")
+    session.update(blocks((0, 41)))
+    session.set_label([2], "")
+    session.update(blocks((24, 40)))
+    session.update(blocks((0, 41)))
+    assert session.edits.labels == {1: "cat"}
+
+
+def test_masks_that_stay_pass_nothing_on(session: Session) -> None:
+    session.update(blocks((0, 40)), "fake")
+    session.set_label([1], "cat")
+    version = session.version
+    session.update(blocks((0, 40), (0, 41)))
+    assert (session.edits.labels, session.version) == ({1: "cat"}, version)
