@@ -180,7 +180,10 @@ class Session:
         if result is None:
             return picture
         coded = sum(len(rle["counts"]) for rle in (*result.candidates.rle, *result.masks.rle) if rle is not None)
-        edited = sum(len(edits.labels) + len(edits.hidden) + len(edits.deleted) for _, edits in self.history.past)
+        edited = sum(
+            len(edits.labels) + len(edits.hidden) + len(edits.deleted)
+            for _, edits in (*self.history.past, *self.history.future)
+        )
         return picture + coded + 200 * (len(result.candidates) + len(result.masks)) + 100 * edited
 
     def update(self, result: MaskResult, model: str | None = None) -> Difference:

@@ -187,6 +187,17 @@ def test_show_only_and_clean_up(person: Person) -> None:
     field.fill("99999999")
     field.blur()
     person.page.get_by_text(re.compile(r"masks are hidden by Show only")).wait_for()
+    # Empty, there is no limit; below the least there is, it is mended.
+    field.fill("")
+    field.blur()
+    person.page.get_by_text(re.compile(r"masks are hidden by Show only")).wait_for(state="hidden")
+    assert field.input_value() == ""
+    assert person.masks() == before
+    field.fill("-5")
+    field.blur()
+    assert field.input_value() == "0"
+    assert person.masks() == before
+    assert person.page.get_by_test_id("toast-body").count() == 0
 
 
 def test_nothing_found_says_why(person: Person) -> None:
