@@ -53,15 +53,16 @@ class Numbers:
         taken = {self._known[content] for content in found if content in self._known}
         free = [row for row, number in enumerate(numbers) if number not in taken]
         contents = list(self._known)
-        for old, other in same_masks([masks.rle[row] for row in free], [result.masks.rle[row] for row in new]):
+        free_rles, new_rles = [masks.rle[row] for row in free], [result.masks.rle[row] for row in new]
+        for old, other in same_masks(free_rles, new_rles, SAME_IOU):
             contents[numbers[free[old]] - 1] = found[new[other]]
         self._known = {content: number for number, content in enumerate(contents, start=1)}
 
 
-def same_masks(old: Sequence[Rle], new: Sequence[Rle]) -> list[tuple[int, int]]:
-    """Places, in ``old`` and in ``new``, of masks that are nearly the same: each once, with the one most like it."""
+def same_masks(old: Sequence[Rle], new: Sequence[Rle], least_iou: float) -> list[tuple[int, int]]:
+    """Places, in ``old`` and in ``new``, of masks with this IoU or more: each once, with the one most like it."""
     ious = rle_codec.iou_matrix(old, new)
-    pairs = np.argwhere(ious >= SAME_IOU)
+    pairs = np.argwhere(ious >= least_iou)
     matched: dict[int, int] = {}
     taken: set[int] = set()
     # The most alike first; of the same likeness, the first.

@@ -32,6 +32,8 @@ from automask_ui.rle import Rle
 __all__ = ["Difference", "Job", "Session", "ShowOnly", "Snapshot"]
 
 GESTURE_SECONDS = 1.5  # between two moves of one drag
+# From which on a mask is another outline of the same thing: where SAM, too, takes one of two for a duplicate.
+HEIR_IOU = 0.7
 
 
 def _check(what: str, value: object, most: float = math.inf) -> None:
@@ -328,7 +330,7 @@ class Session:
         return "folder" in self.__dict__
 
     def _pass_on(self, before: _State, result: MaskResult, numbers: list[int]) -> None:
-        """Masks that come in the place of nearly the same ones have what was done to those."""
+        """Masks that come in the place of others, as better outlines of the same thing, have what was done to those."""
         edited, known = self.edits.numbers, before.numbers.tolist()
         if before.result is not None:
             self._missing |= dict(zip(known, before.result.masks.rle, strict=True))
@@ -337,7 +339,7 @@ class Session:
         now = zip(numbers, result.masks.rle, strict=True)
         new = {number: rle for number, rle in now if number not in old_ones}
         old_numbers, new_numbers = list(self._missing), list(new)
-        pairs = same_masks(list(self._missing.values()), list(new.values()))
+        pairs = same_masks(list(self._missing.values()), list(new.values()), HEIR_IOU)
         if pairs:
             heirs = {old_numbers[one]: new_numbers[other] for one, other in pairs}
             for number in heirs:
