@@ -345,3 +345,25 @@ def test_equal_masks_are_no_loss() -> None:
     file = io.BytesIO()
     EXPORTERS["masks"].write([item], file)
     assert [check.twin for check in proof.check_file(EXPORTERS["masks"], [item], file)] == [None, None]
+
+
+def test_pictures_have_their_files_own_names(tmp_path: Path) -> None:
+    odd = "Screenshot 10.00\N{NARROW NO-BREAK SPACE}AM  x.png"
+    item = make_item(name=odd, rows=[0])
+    assert json.loads(export("coco", [item], tmp_path).path.read_text("utf-8"))["images"][0]["file_name"] == odd
+    assert json.loads(export("geojson", [item], tmp_path).path.read_text("utf-8"))["image"]["name"] == odd
+    assert odd in export("cvat", [item], tmp_path).path.read_text("utf-8")
+    # What no text file can hold is replaced, and nothing fails over it.
+    spoilt = make_item(name="a\x00\x0bb\udcff.png", rows=[0])
+    for name in EXPORTERS:
+        export(name, [spoilt], tmp_path)
+    name = json.loads(export("coco", [spoilt], tmp_path).path.read_text("utf-8"))["images"][0]["file_name"]
+    assert name == "a\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}.png"
+
+
+def test_classes_of_voc_never_share_a_name(tmp_path: Path) -> None:
+    item = replace(make_item(rows=[0, 1, 2]), labels=("a:b", "a b", "background"))
+    with zipfile.ZipFile(export("voc", [item], tmp_path).path) as archive:
+        rows = archive.read("labelmap.txt").decode().splitlines()[1:]
+    names = [row.split(":")[0] for row in rows]
+    assert names == ["background", "a b", "a b 2", "background 2"]

@@ -118,6 +118,16 @@ def test_bytes_are_bounded(folder: Path, tmp_path: Path, monkeypatch: pytest.Mon
         collect([path], folder)
 
 
+def test_one_photo_is_bounded_in_a_zip_and_beside_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "MAX_PHOTO_BYTES", 1_000_000)
+    with pytest.raises(ArchiveError, match="unpacks to more than 1 MB"):
+        collect([archive(tmp_path / "large.zip", {"a.png": bytes(1_000_001)})], folder)
+    with pytest.raises(BatchError, match=r"large\.png has 1 MB, but a photo may have 1 MB here"):
+        collect([file(tmp_path / "large.png", bytes(1_000_001))], folder)
+
+
 def test_bomb_with_a_false_size_is_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "MAX_BYTES", 100_000)
     path = archive(tmp_path / "bomb.zip", {"a.png": bytes(10_000_000)})
