@@ -84,7 +84,8 @@ def find_pictures(folder: Path, out: Path, kept_stem: Callable[[Picture], str] |
     for below, folders, files in walk(folder, note, is_searched):
         wanted = [name for name in files if _is_picture(name)]
         listing.others += len(files) - len(wanted)
-        pictures = [Picture(folder / below / name, str(below / name), safe_stem(name)) for name in wanted]
+        paths = [below / name for name in wanted]
+        pictures = [Picture(folder / path, str(path), safe_stem(path.name)) for path in paths]
         stems = _stems(pictures, folders, kept_stem or (lambda picture: ""))
         listing.pictures += [replace(picture, stem=stem) for picture, stem in zip(pictures, stems, strict=True)]
     if not listing.pictures:
