@@ -94,15 +94,10 @@ class ImageTokens:
         self._offered: list[_Offered] = []
         self._pending: _Change | None = None
 
-    def gather(self, index: int, attention: Attention, queries: Tensor, points: slice | Tensor = slice(None)) -> Tensor:
-        """What ``queries`` (B×T×C) of some points gather from the image tokens in a block, or after the last.
-
-        Returns:
-            B×T×C, projected.
-        """
-        vectors = self._vectors[points]
-        tokens = self._as_seen(attention.q_proj(queries), attention.num_heads, attention.k_proj, vectors)
-        found = [tile.gather(index, tokens, points) for tile in self._changed_tiles()]
+    def gather(self, index: int, attention: Attention, queries: Tensor) -> Tensor:
+        """What ``queries`` (B×T×C) gather from the image tokens in a block (or after the last): B×T×C, projected."""
+        tokens = self._as_seen(attention.q_proj(queries), attention.num_heads, attention.k_proj)
+        found = [tile.gather(index, tokens) for tile in self._changed_tiles()]
         # Each tile's softmax is of its own image tokens, from its own largest score.
         largest = torch.stack([tile.largest for tile in found])
         shares = torch.exp2(largest - largest.amax(dim=0))
@@ -114,7 +109,7 @@ class ImageTokens:
             taken = sum(
                 share.flatten(0, 1).transpose(0, 1) * tile.taken for share, tile in zip(shares, found, strict=True)
             )
-            pooled = (taken @ vectors).unflatten(1, values.shape[:2])
+            pooled = (taken @ self._vectors).unflatten(1, values.shape[:2])
             values = values + torch.einsum("bhtc,hdc->htbd", pooled, by_head(attention.v_proj.weight, len(values)))
         return attention.out_proj(values.permute(2, 1, 0, 3).flatten(2) + attention.v_proj.bias)
 
@@ -127,7 +122,7 @@ class ImageTokens:
         keys, offers = attention.k_proj(keys), attention.v_proj(offers)
         last = offers[:, -1]
         offered = _Offered(last, _by_heads(_differences(offers), heads))
-        tokens = self._as_seen(_differences(keys), heads, attention.q_proj, self._vectors)
+        tokens = self._as_seen(_differences(keys), heads, attention.q_proj)
         vectors = torch.einsum("htbd,hdc->bhtc", offered.others, by_head(attention.out_proj.weight.T, heads))
         # What all take up alike joins the bias of the norm before.
         self._vectors[:, -1] += attention.out_proj(last)
@@ -160,14 +155,14 @@ class ImageTokens:
         for tile, part in zip(self._changed_tiles(), shared, strict=False):
             yield tile.through(points, vectors, bias, part, width)
 
-    def _as_seen(self, projected: Tensor, heads: int, image: nn.Linear, vectors: Tensor) -> _Tokens:
-        """Projected tokens B×T×Hd for an attention that projects image tokens with ``image``; ``vectors``: their V."""
+    def _as_seen(self, projected: Tensor, heads: int, image: nn.Linear) -> _Tokens:
+        """Projected tokens B×T×Hd for an attention that projects image tokens with ``image``."""
         tokens = _by_heads(projected, heads)
         tokens = tokens / (math.sqrt(tokens.shape[-1]) * math.log(2))
         if not self._offered:
             return _Tokens(tokens, None)
         folded = torch.einsum("htbd,hdc->bhtc", tokens, by_head(image.weight, heads))
-        return _Tokens(tokens, folded.flatten(1, 2) @ vectors.transpose(1, 2))
+        return _Tokens(tokens, folded.flatten(1, 2) @ self._vectors.transpose(1, 2))
 
     def _changed_tiles(self) -> Iterator[_Tile]:
         """The tiles, each once the last change has come to it: what it needs for both is in the cache then."""
@@ -205,24 +200,29 @@ class _Tile:
         self._weights[0] = 1
         self._rows = 1  # of U, in use
 
-    def gather(self, index: int, tokens: _Tokens, points: slice | Tensor) -> _Found:
-        """What tokens of some points gather in a block, or after the last."""
+    @property
+    def _taken(self) -> Tensor:
+        """The rows of U that are in use: B×R×N."""
+        return self._weights[: self._rows].transpose(0, 1)
+
+    def gather(self, index: int, tokens: _Tokens) -> _Found:
+        """What tokens gather in a block, or after the last."""
         seen: Seen = [*self._shared.blocks, self._shared.last][index]
-        scores = self._scores(seen.keys, tokens, points)
+        scores = self._scores(seen.keys, tokens)
         largest = scores.amax(dim=3, keepdim=True)
         weights = scores.sub_(largest).exp2_()
         total = weights.sum(dim=3, keepdim=True, dtype=torch.float32)
         taken = None
         if tokens.folded is not None:
-            weights *= self._scale[points].to(weights.dtype)
-            taken = (weights.flatten(0, 1).transpose(0, 1) @ self._taken(points).transpose(1, 2)).float()
+            weights *= self._scale.to(weights.dtype)
+            taken = (weights.flatten(0, 1).transpose(0, 1) @ self._taken.transpose(1, 2)).float()
         values = (weights.flatten(1, 2) @ seen.values).float().unflatten(1, weights.shape[1:3])
         return _Found(largest.float(), total, values, taken)
 
     def take_up(self, change: _Change) -> None:
         """Image tokens take up what a block offers, and are normalised."""
         block = self._shared.blocks[change.index]
-        scores = self._scores(block.queries, change.tokens, slice(None))
+        scores = self._scores(block.queries, change.tokens)
         # A softmax over a head's tokens, where the last token's score, from which all are differences, is 0.
         largest = scores.amax(dim=1, keepdim=True).clamp_(min=0)
         weights = scores.sub_(largest).exp2_()
@@ -238,24 +238,20 @@ class _Tile:
         """``ImageTokens.through`` for this tile; ``vectors`` is what its weight makes of V."""
         shown = (..., slice(shared.shape[0]), slice(shared.shape[1]))
         scale = self._scale[points].unflatten(1, (-1, width))[shown].to(shared.dtype)
-        weights = self._taken(points).unflatten(2, (-1, width))[shown] * scale[:, None]
+        weights = self._taken[points].unflatten(2, (-1, width))[shown] * scale[:, None]
         tokens = self._scratch.take("tokens", (len(scale), *shared.shape), shared)
         torch.addcmul(bias, scale[..., None], shared, out=tokens)
         return tokens.flatten(1, 2).baddbmm_(weights.flatten(2).transpose(1, 2), vectors)
 
-    def _taken(self, points: slice | Tensor) -> Tensor:
-        """The rows of some points' U that are in use: B×R×N."""
-        return self._weights[: self._rows, points].transpose(0, 1)
-
-    def _scores(self, sight: Sight, tokens: _Tokens, points: slice | Tensor) -> Tensor:
+    def _scores(self, sight: Sight, tokens: _Tokens) -> Tensor:
         """Scores H×T×B×N of tokens with the image tokens of their points; valid until the next."""
         scores = self._scratch.take("scores", (*tokens.heads.shape[:3], sight.fixed.shape[2]), sight.fixed)
         if sight.scaled is None or tokens.folded is None:
             return _multiply(tokens.heads, sight.fixed, out=scores)
         _multiply(tokens.heads, sight.scaled, out=scores)
-        scores.flatten(0, 1).transpose(0, 1).baddbmm_(tokens.folded.to(scores.dtype), self._taken(points))
+        scores.flatten(0, 1).transpose(0, 1).baddbmm_(tokens.folded.to(scores.dtype), self._taken)
         fixed = _multiply(tokens.heads, sight.fixed, out=self._scratch.take("products", scores.shape, scores))
-        return torch.addcmul(fixed, scores, self._scale[points].to(scores.dtype), out=scores)
+        return torch.addcmul(fixed, scores, self._scale.to(scores.dtype), out=scores)
 
     def _mean_square(self, block: Block, change: _Change) -> Tensor:
         """Mean square of X + UᵀV over its width, B×N."""
