@@ -171,11 +171,16 @@ class Autosave:
         mark = keeper.mark(owner)
         if mark is None or mark == self._marks.get((owner, keeper)):
             return False
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        keeper.write(owner, path, self._max_bytes * 3 // 4)
-        # Not before: what could not be written is tried again.
         with self._lock:
             self._marks[owner, keeper] = mark
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            keeper.write(owner, path, self._max_bytes * 3 // 4)
+        except OSError:
+            # A full disk may have room again: tried once more. What is too large stays so until it changes.
+            with self._lock:
+                self._marks.pop((owner, keeper), None)
+            raise
         return True
 
     def keep_all(self) -> None:

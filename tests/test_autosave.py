@@ -15,6 +15,7 @@ from PIL import Image
 
 from automask_ui import autosave as autosave_module
 from automask_ui.autosave import Autosave, autosave_for
+from automask_ui.errors import ResumeError
 from automask_ui.options import GeneratorOptions
 from automask_ui.resume import read_saved
 from automask_ui.service import Service
@@ -292,3 +293,23 @@ def test_session_that_has_gone_leaves_what_was_kept(autosave: Autosave, service:
     before = path.read_bytes()
     autosave.sessions.write("nobody", path, 10**9)
     assert path.read_bytes() == before
+
+
+def test_what_is_too_large_is_not_tried_again_until_it_changes(
+    autosave: Autosave, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def refuse(owner: str, path: Path, most: int) -> None:
+        tried.append(owner)
+        raise ResumeError("it is too large.")
+
+    monkeypatch.setattr(autosave.sessions, "write", refuse)
+    autosave.follow(ANN, "ann")
+    session = opened(service, tmp_path)
+    autosave.keep("ann")
+    autosave.keep("ann")
+    assert len(tried) == 1
+    list(service.find(session, "fake", OPTIONS))
+    autosave.keep("ann")
+    assert len(tried) == 2

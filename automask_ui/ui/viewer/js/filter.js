@@ -49,7 +49,8 @@ function isLabelled(mask, word) {
 /** {test, wrong}: `test` is null when nothing is asked for, `wrong` names the first word not understood. */
 function readFilter(typed) {
   // Spaces around a sign are common ("area > 5000"), and so are thousands separators ("5,000").
-  const words = typed.trim().toLowerCase().replace(/["“”]/g, "").replace(/\s*(>=|<=|!=|>|<|=)\s*/g, "$1").replace(/(\d),(?=\d{3}\b)/g, "$1")
+  const words = typed.trim().toLowerCase().replace(/["“”]/g, "")
+    .replace(/\s*(>=|<=|!=|>|<|=)\s*/g, "$1").replace(/(\d),(?=\d{3}\b)/g, "$1")
     .split(/[\s,;]+/).filter(Boolean);
   const asked = [];
   for (const word of words) {
