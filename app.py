@@ -12,7 +12,7 @@ from pathlib import Path
 
 from automask_ui.cli.models import fetch_visibly
 from automask_ui.errors import AutoMaskError
-from automask_ui.start import SAMPLES, build_service
+from automask_ui.serving.start import SAMPLES, build_service
 
 
 def parse_flags() -> argparse.Namespace:

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from automask_ui import rle
 from automask_ui.cache import array_key
-from automask_ui.checkpoints import AvailableModel
-from automask_ui.masks import Candidates, MaskResult, MaskSet, Step, Verdict, object_column
+from automask_ui.masks import Candidates, MaskResult, MaskSet, Step, Verdict, object_column, rle
+from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.options import GeneratorOptions
-from automask_ui.running import Steps
+from automask_ui.session.run import Steps
 
 LEVELS = 3  # masks a point, like SAM's multimask output
 

@@ -30,7 +30,7 @@ def main(port: int, chunk_seconds: float) -> None:
     from fakes import BrightEngine, FakeEngine, FakeModel, fake_models
 
     from automask_ui.errors import CheckpointNotFoundError
-    from automask_ui.service import Service
+    from automask_ui.serving.service import Service
     from automask_ui.ui import build_app, launch_options
 
     logging.basicConfig(level="INFO")

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import app
-from automask_ui.start import SAMPLES
+from automask_ui.serving.start import SAMPLES
 
 
 def flags(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:

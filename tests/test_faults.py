@@ -19,18 +19,18 @@ from fakes import FakeEngine, FakeModel, fake_models
 from PIL import Image
 
 from automask_ui import export as exports
-from automask_ui import running
-from automask_ui.checkpoints import available_models
-from automask_ui.engine.decoder import PointDecoder
-from automask_ui.engine.generator import MaskEngine
-from automask_ui.engine.pool import ModelPool
-from automask_ui.images import load_image
+from automask_ui.engine.decoder.point_decoder import PointDecoder
+from automask_ui.engine.loading.pool import ModelPool
+from automask_ui.engine.pipeline.generator import MaskEngine
+from automask_ui.files.images import load_image
+from automask_ui.models.checkpoints import available_models
 from automask_ui.options import GeneratorOptions
-from automask_ui.service import Service
+from automask_ui.serving.service import Service
+from automask_ui.session import run as running
 from automask_ui.ui.controls import Controls, preset_values
 from automask_ui.ui.errors import friendly
 from automask_ui.ui.handlers import Handlers, Visitor
-from automask_ui.ui.texts import Words
+from automask_ui.ui.text import Words
 
 ANN = Visitor("ann", Words("en"))
 VALUES = {**preset_values("balanced", {}), "points_per_side": 6, "points_per_batch": 9, "pred_iou_thresh": 0.8}

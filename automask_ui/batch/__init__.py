@@ -5,8 +5,8 @@ depend on (the file's content, the weights, the options), and the list of files 
 missing from these, so that being killed costs at most the picture in hand, and a further format needs no model.
 """
 
+from automask_ui.batch.paths import place_of
 from automask_ui.batch.pictures import Failure
-from automask_ui.batch.places import place_of
 from automask_ui.batch.run import BatchReport, Progress, run_batch
 from automask_ui.batch.work import Engine, Job
 

@@ -12,8 +12,6 @@ from typing import Any, TextIO, overload
 
 import numpy as np
 
-from automask_ui import rle as rle_codec
-from automask_ui import table
 from automask_ui.batch.formats import VOC_LIST
 from automask_ui.batch.pictures import Failure, Picture, shown
 from automask_ui.batch.store import Dataset, Written
@@ -22,6 +20,8 @@ from automask_ui.export import EXPORTERS, ExportItem
 from automask_ui.export.coco import polygons, to_coco
 from automask_ui.export.files import write_json
 from automask_ui.export.proof import check_file
+from automask_ui.masks import rle as rle_codec
+from automask_ui.masks import table
 
 __all__ = ["DOCUMENTS", "MANIFEST", "item_of", "write_document", "write_manifest", "write_voc_list"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from automask_ui.batch.places import same_place, walk
+from automask_ui.batch.paths import same_place, walk
 from automask_ui.errors import BatchError
 from automask_ui.export import safe_stem
 

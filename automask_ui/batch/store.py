@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from automask_ui.batch.paths import is_local
 from automask_ui.batch.pictures import NOTES, Picture
-from automask_ui.batch.places import is_local
 from automask_ui.errors import BatchError
 from automask_ui.masks import MaskSet, object_column
 

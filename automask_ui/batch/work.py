@@ -18,7 +18,7 @@ from automask_ui.batch.pictures import Failure, Picture, shown
 from automask_ui.batch.store import Dataset, MasksRecord
 from automask_ui.errors import AutoMaskError, BatchError
 from automask_ui.export import EXPORTERS
-from automask_ui.images import load_image
+from automask_ui.files.images import load_image
 from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from automask_ui.export import EXPORTERS
+from automask_ui.files.point_grids import parse_point_grids, read_point_grids
 from automask_ui.options import PARAMETERS, PRESETS, GeneratorOptions, checked_options
-from automask_ui.point_grids import parse_point_grids, read_point_grids
 
 # Short names for the formats that most want.
 ALIASES = {"png": "masks", "csv": "table"}

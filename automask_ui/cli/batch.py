@@ -19,7 +19,7 @@ from automask_ui.cli.arguments import (
     options_of,
 )
 from automask_ui.errors import OptionError
-from automask_ui.verified import sha256_of
+from automask_ui.files.hashes import sha256_of
 
 __all__ = ["add_arguments", "run"]
 

@@ -10,7 +10,7 @@ from automask_ui.cli.arguments import add_model_arguments
 from automask_ui.cli.text_table import as_columns, as_markdown
 from automask_ui.export import EXPORTERS, ExportItem, proof_table
 from automask_ui.export.hard_masks import hard_items
-from automask_ui.images import load_image
+from automask_ui.files.images import load_image
 from automask_ui.options import PRESETS
 
 __all__ = ["add_arguments", "run"]

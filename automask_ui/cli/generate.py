@@ -18,7 +18,7 @@ from automask_ui.cli.arguments import (
 )
 from automask_ui.errors import AutoMaskError, ExportError
 from automask_ui.export import ExportItem, export, stems_of
-from automask_ui.images import load_image
+from automask_ui.files.images import load_image
 from automask_ui.options import GeneratorOptions
 
 __all__ = ["add_arguments", "run"]

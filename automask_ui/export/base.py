@@ -16,10 +16,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from automask_ui.labels import clean_text
 from automask_ui.masks import Mask, MaskSet
-from automask_ui.overlay import NO_CLASS_COLOUR, class_colour, mask_colour
-from automask_ui.rle import Rle
+from automask_ui.masks.overlay import NO_CLASS_COLOUR, class_colour, mask_colour
+from automask_ui.masks.rle import Rle
+from automask_ui.session.class_names import clean_text
 
 __all__ = [
     "ADDS",

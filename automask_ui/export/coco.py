@@ -11,12 +11,12 @@ from typing import Any, BinaryIO
 
 from pycocotools import mask as coco
 
-from automask_ui import rle as rle_codec
 from automask_ui.export.base import Exporter, ExportItem, Found, class_names, text_name
 from automask_ui.export.files import read_json, write_json
-from automask_ui.geometry import keyhole, outlines
 from automask_ui.masks import Mask
-from automask_ui.rle import Rle
+from automask_ui.masks import rle as rle_codec
+from automask_ui.masks.geometry import keyhole, outlines
+from automask_ui.masks.rle import Rle
 
 __all__ = ["EXPORTERS", "to_coco"]
 

@@ -7,10 +7,10 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from automask_ui import table
 from automask_ui.errors import ExportError
 from automask_ui.export.base import Exporter, ExportItem, Found, text_name
-from automask_ui.labels import clean_text
+from automask_ui.masks import table
+from automask_ui.session.class_names import clean_text
 
 __all__ = ["EXPORTERS"]
 

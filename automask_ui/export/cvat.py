@@ -14,9 +14,9 @@ from xml.sax.xmlreader import AttributesImpl
 
 import numpy as np
 
-from automask_ui import rle as rle_codec
 from automask_ui.export.base import Exporter, ExportItem, Found, class_names, text_name
-from automask_ui.rle import Rle
+from automask_ui.masks import rle as rle_codec
+from automask_ui.masks.rle import Rle
 
 __all__ = ["EXPORTERS", "row_runs"]
 

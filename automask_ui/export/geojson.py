@@ -11,12 +11,12 @@ from typing import Any, BinaryIO
 import cv2
 import numpy as np
 
-from automask_ui import rle as rle_codec
 from automask_ui.export.base import Exporter, ExportItem, Found, text_name
 from automask_ui.export.files import read_json, write_json, zipped_pictures
-from automask_ui.geometry import outlines
-from automask_ui.overlay import hex_to_rgb
-from automask_ui.rle import Rle
+from automask_ui.masks import rle as rle_codec
+from automask_ui.masks.geometry import outlines
+from automask_ui.masks.overlay import hex_to_rgb
+from automask_ui.masks.rle import Rle
 
 __all__ = ["EXPORTERS", "to_geojson"]
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from automask_ui import rle as rle_codec
 from automask_ui.export.base import ExportItem
 from automask_ui.masks import MaskSet, object_column
+from automask_ui.masks import rle as rle_codec
 
 __all__ = ["HARD_MASKS", "SIZES_HW", "hard_items", "hard_mask_set", "mask_set"]
 

@@ -13,10 +13,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from automask_ui import rle as rle_codec
 from automask_ui.export.base import Exporter, ExportItem, Found, text_name
 from automask_ui.export.files import read_json, write_json
-from automask_ui.labels import clean_text
+from automask_ui.masks import rle as rle_codec
+from automask_ui.session.class_names import clean_text
 
 __all__ = ["EXPORTERS", "brush_rle", "read_brush_rle", "to_label_studio"]
 

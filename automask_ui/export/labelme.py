@@ -15,11 +15,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageDraw
 
-from automask_ui import rle as rle_codec
 from automask_ui.export.base import Exporter, ExportItem, Found, stemmed
 from automask_ui.export.files import jpeg_bytes, png_bytes, read_json, read_pixels, write_json, zip_add
-from automask_ui.geometry import contours
-from automask_ui.rle import Rle
+from automask_ui.masks import rle as rle_codec
+from automask_ui.masks.geometry import contours
+from automask_ui.masks.rle import Rle
 
 __all__ = ["EXPORTERS", "to_labelme"]
 

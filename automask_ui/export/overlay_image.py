@@ -7,11 +7,11 @@ from typing import BinaryIO
 
 import numpy as np
 
-from automask_ui import rle as rle_codec
 from automask_ui.errors import ExportError
 from automask_ui.export.base import HIDES, Exporter, ExportItem, Found
 from automask_ui.export.files import jpeg_bytes, png_bytes, read_pixels, zipped_pictures
-from automask_ui.overlay import draw
+from automask_ui.masks import rle as rle_codec
+from automask_ui.masks.overlay import draw
 
 __all__ = ["EXPORTERS"]
 

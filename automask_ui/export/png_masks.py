@@ -10,12 +10,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from automask_ui import rle as rle_codec
 from automask_ui.export.base import Exporter, ExportItem, Found, stemmed, unique_stems
 from automask_ui.export.files import png_bytes, read_pixels, zip_add
-from automask_ui.labels import clean_text
-from automask_ui.rle import Rle
-from automask_ui.table import safe_cell
+from automask_ui.masks import rle as rle_codec
+from automask_ui.masks.rle import Rle
+from automask_ui.masks.table import safe_cell
+from automask_ui.session.class_names import clean_text
 
 __all__ = ["EXPORTERS", "METADATA_COLUMNS", "metadata_csv"]
 

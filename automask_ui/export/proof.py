@@ -10,10 +10,10 @@ from typing import BinaryIO
 
 import numpy as np
 
-from automask_ui import rle as rle_codec
 from automask_ui.errors import ExportError
 from automask_ui.export.base import ADDS, HIDES, Exporter, ExportItem, Found
-from automask_ui.rle import Rle
+from automask_ui.masks import rle as rle_codec
+from automask_ui.masks.rle import Rle
 
 __all__ = ["ExportReport", "MaskCheck", "check_file"]
 

@@ -10,7 +10,7 @@ from pycocotools import mask as coco
 
 from automask_ui.export.base import Exporter, ExportItem, Found
 from automask_ui.export.files import read_json, write_json, zipped_pictures
-from automask_ui.labels import clean_text
+from automask_ui.session.class_names import clean_text
 
 __all__ = ["EXPORTERS"]
 

@@ -16,11 +16,11 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-from automask_ui import rle as rle_codec
 from automask_ui.export.base import ADDS, Exporter, ExportItem, Found, class_names, stemmed
 from automask_ui.export.files import jpeg_bytes, zip_add
-from automask_ui.geometry import one_contour
-from automask_ui.rle import Rle
+from automask_ui.masks import rle as rle_codec
+from automask_ui.masks.geometry import one_contour
+from automask_ui.masks.rle import Rle
 
 __all__ = ["EXPORTERS", "polygon_xy"]
 

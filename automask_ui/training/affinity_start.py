@@ -22,7 +22,7 @@ from segment_anything.modeling import Sam
 from torch import Tensor, nn
 from torch.nn import functional
 
-from automask_ui.engine.tiny import EMBED_DIM, HEADS, IMAGE_SIZE, STRIDE, build_tiny_sam
+from automask_ui.engine.encoders.builtin import EMBED_DIM, HEADS, IMAGE_SIZE, STRIDE, build_tiny_sam
 from automask_ui.training.data import Batch, sample_batch
 from automask_ui.training.decoder import decode_clicks
 from automask_ui.training.losses import affinity_loss

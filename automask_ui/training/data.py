@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automask_ui.engine.tiny import IMAGE_SIZE, STRIDE
+from automask_ui.engine.encoders.builtin import IMAGE_SIZE, STRIDE
 from automask_ui.training.pool import MAX_INSTANCES, ScenePool
 from automask_ui.training.textures import log_uniform
 

@@ -13,7 +13,7 @@ from segment_anything.modeling.transformer import Attention, TwoWayAttentionBloc
 from torch import Tensor
 from torch.nn import functional
 
-from automask_ui.engine.tiny import IMAGE_SIZE, STRIDE
+from automask_ui.engine.encoders.builtin import IMAGE_SIZE, STRIDE
 
 SUBPIXELS = 16
 

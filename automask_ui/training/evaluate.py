@@ -20,8 +20,8 @@ from segment_anything.modeling import Sam
 from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor
 
-from automask_ui.engine.generator import AutomaticMaskGenerator
-from automask_ui.engine.tiny import build_tiny_sam
+from automask_ui.engine.encoders.builtin import build_tiny_sam
+from automask_ui.engine.pipeline.generator import AutomaticMaskGenerator
 from automask_ui.training.pool import default_state_dir, held_out_scenes
 from automask_ui.training.reference import COINS_LABELS, COINS_PHOTO
 from automask_ui.training.scenes import Scene

@@ -6,7 +6,7 @@ from segment_anything.modeling.transformer import Attention
 from torch import Tensor, nn
 from torch.nn import functional
 
-from automask_ui.engine.tiny import EMBED_DIM, ResidualBlock, build_tiny_sam
+from automask_ui.engine.encoders.builtin import EMBED_DIM, ResidualBlock, build_tiny_sam
 
 AFFINITY_DIM = 64
 # One cell of the embedding is about one period's sixth: a click attends to its own cell and the eight around it.

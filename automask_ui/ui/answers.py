@@ -8,15 +8,15 @@ from typing import Any
 
 import gradio as gr
 
-from automask_ui.autosave import Autosave
+from automask_ui.project.autosave import Autosave
 from automask_ui.ui.arrivals import Arrivals
-from automask_ui.ui.board import BoardData
+from automask_ui.ui.components.queue_table import BoardData
+from automask_ui.ui.components.status_line import status
 from automask_ui.ui.controls import CUSTOM
 from automask_ui.ui.errors import friendly
 from automask_ui.ui.handlers import Handlers, Visitor
 from automask_ui.ui.parts import Parts, arrived, painted, played, read
-from automask_ui.ui.status import status
-from automask_ui.ui.texts import words_for
+from automask_ui.ui.text import words_for
 
 __all__ = ["Answers"]
 

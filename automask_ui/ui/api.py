@@ -10,12 +10,12 @@ import gradio as gr
 from gradio.data_classes import FileData
 
 from automask_ui.errors import NoImageError, OptionError
-from automask_ui.images import load_image
+from automask_ui.files.images import load_image
 from automask_ui.masks import MaskResult, Verdict
 from automask_ui.options import checked_options
-from automask_ui.service import Service
+from automask_ui.serving.service import Service
+from automask_ui.ui.components.photo_upload import photo_at
 from automask_ui.ui.errors import friendly
-from automask_ui.ui.upload import photo_at
 
 __all__ = ["find_masks_endpoint"]
 

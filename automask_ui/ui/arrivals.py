@@ -8,22 +8,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from automask_ui.archives import is_archive
-from automask_ui.autosave import Autosave, remove
-from automask_ui.batch.taking_up import holds_queue
 from automask_ui.errors import ArchiveError, AutoMaskError, ImageError, NoImageError, ResumeError, RunGoneError
-from automask_ui.images import LoadedImage, load_image
-from automask_ui.resume import check_photo, has_model, is_saved, read_saved, restore
-from automask_ui.saved import Saved
+from automask_ui.files.images import LoadedImage, load_image
+from automask_ui.files.safe_zip import is_archive
+from automask_ui.project.autosave import Autosave, remove
+from automask_ui.project.document import Saved
+from automask_ui.project.restore import check_photo, has_model, is_saved, read_saved, restore
+from automask_ui.project.restore_list import holds_queue
 from automask_ui.session import Session, ShowOnly
-from automask_ui.ui import sentences
-from automask_ui.ui.board import BoardData
+from automask_ui.ui.components.photo_upload import photo_at
+from automask_ui.ui.components.queue_table import BoardData
+from automask_ui.ui.components.status_line import status
 from automask_ui.ui.controls import Controls, controls_of
 from automask_ui.ui.handlers import Handlers, Screen, Visitor
-from automask_ui.ui.queue_lines import photos_line
 from automask_ui.ui.queues import Queues
-from automask_ui.ui.status import status
-from automask_ui.ui.upload import photo_at
+from automask_ui.ui.text import sentences
+from automask_ui.ui.text.queue_lines import photos_line
 
 __all__ = ["Arrival", "Arrivals"]
 

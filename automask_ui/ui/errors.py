@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from automask_ui.errors import AutoMaskError
-from automask_ui.ui.texts import words_for
+from automask_ui.ui.text import words_for
 
 __all__ = ["friendly"]
 

@@ -11,23 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from automask_ui.errors import AutoMaskError, LabelError, NoImageError, OptionError, RunGoneError
-from automask_ui.explain import explain
 from automask_ui.export import ExportReport
-from automask_ui.labels import read_classes
+from automask_ui.files.point_grids import parse_point_grids, read_point_grids
 from automask_ui.masks import MaskResult
-from automask_ui.point_grids import parse_point_grids, read_point_grids
-from automask_ui.running import Run
-from automask_ui.service import Service
+from automask_ui.masks.explain import explain
+from automask_ui.serving.service import Service
 from automask_ui.session import Session
-from automask_ui.ui import sentences
+from automask_ui.session.class_names import read_classes
+from automask_ui.session.run import Run
+from automask_ui.ui.components.status_line import Status, status
+from automask_ui.ui.components.viewer import ViewerData, viewer_note
+from automask_ui.ui.components.viewer.session_view import Views
 from automask_ui.ui.controls import CUSTOM, Controls, preset_values
 from automask_ui.ui.editing import take_steps, viewer_edits
-from automask_ui.ui.proofs import proof_of
-from automask_ui.ui.status import Status, status
-from automask_ui.ui.texts import Words
-from automask_ui.ui.turns import Turns
-from automask_ui.ui.view import Views
-from automask_ui.ui.viewer import ViewerData, viewer_note
+from automask_ui.ui.run_queue import Turns
+from automask_ui.ui.text import Words, sentences
+from automask_ui.ui.text.report import proof_of
 
 __all__ = ["Handlers", "Screen", "Visitor"]
 

@@ -7,20 +7,20 @@ from typing import Any
 
 import gradio as gr
 
-from automask_ui.autosave import autosave_for
 from automask_ui.export import EXPORTERS
-from automask_ui.service import Service
+from automask_ui.project.autosave import autosave_for
+from automask_ui.serving.service import Service
 from automask_ui.ui import panels
 from automask_ui.ui.answers import Answers
 from automask_ui.ui.api import find_masks_endpoint
-from automask_ui.ui.board import QueueBoard
-from automask_ui.ui.door import REFUSALS, health_route
+from automask_ui.ui.components.queue_table import QueueBoard
+from automask_ui.ui.components.status_line import StatusLine
+from automask_ui.ui.components.viewer import DownloadFormat, MaskViewer
 from automask_ui.ui.handlers import Handlers
+from automask_ui.ui.http import REFUSALS, health_route
 from automask_ui.ui.parts import Parts
-from automask_ui.ui.status import StatusLine
-from automask_ui.ui.texts import I18N, TEXTS
+from automask_ui.ui.text import I18N, TEXTS
 from automask_ui.ui.theme import THEME
-from automask_ui.ui.viewer import DownloadFormat, MaskViewer
 from automask_ui.ui.wiring import MODEL_QUEUE, wire
 
 __all__ = ["build_app", "launch_options"]

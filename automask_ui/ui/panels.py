@@ -9,12 +9,12 @@ from typing import Any
 
 import gradio as gr
 
-from automask_ui.checkpoints import AvailableModel
+from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.options import PARAMETERS, PRESETS, Parameter
+from automask_ui.ui.components.photo_upload import UploadImage
+from automask_ui.ui.components.sample_strip import SampleStrip
 from automask_ui.ui.controls import CUSTOM, preset_values
-from automask_ui.ui.samples import SampleStrip
-from automask_ui.ui.texts import I18N as t
-from automask_ui.ui.upload import UploadImage
+from automask_ui.ui.text import I18N as t
 
 __all__ = [
     "ModelPanel",

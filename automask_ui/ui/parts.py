@@ -9,12 +9,12 @@ from typing import Any
 import gradio as gr
 
 from automask_ui.ui.arrivals import Arrival
-from automask_ui.ui.board import QueueBoard
+from automask_ui.ui.components.queue_table import QueueBoard
+from automask_ui.ui.components.status_line import StatusLine
+from automask_ui.ui.components.viewer import MaskViewer
 from automask_ui.ui.controls import Controls
 from automask_ui.ui.handlers import Screen
 from automask_ui.ui.panels import ModelPanel, PhotoPanel, RunPanel, ShowPanel, SlidersPanel
-from automask_ui.ui.status import StatusLine
-from automask_ui.ui.viewer import MaskViewer
 
 __all__ = ["Parts", "arrived", "painted", "played", "read"]
 

@@ -14,27 +14,27 @@ from typing import Any
 
 import numpy as np
 
-from automask_ui.batch.keeping import QueueFolder
-from automask_ui.batch.queue import Queue, job_of
-from automask_ui.batch.queue_export import export_queue
-from automask_ui.batch.taking_up import take_up
-from automask_ui.batch.uploads import collect
-from automask_ui.checkpoints import checksum
 from automask_ui.errors import AutoMaskError, BatchError, ExportError, NoImageError, SessionError
 from automask_ui.export import EXPORTERS, new_folder
-from automask_ui.images import LoadedImage
+from automask_ui.files.images import LoadedImage
 from automask_ui.masks import MaskResult
+from automask_ui.models.checkpoints import checksum
 from automask_ui.options import GeneratorOptions
-from automask_ui.resume import restore, saved_of
-from automask_ui.saved import SavedModel
-from automask_ui.service import Service
+from automask_ui.project.document import SavedModel
+from automask_ui.project.export import export_queue
+from automask_ui.project.files import QueueFolder
+from automask_ui.project.pictures import Queue, job_of
+from automask_ui.project.restore import restore, saved_of
+from automask_ui.project.restore_list import take_up
+from automask_ui.project.uploads import collect
+from automask_ui.serving.service import Service
 from automask_ui.session import Session
-from automask_ui.ui import sentences
-from automask_ui.ui.board import BoardData
+from automask_ui.ui.components.queue_table import BoardData
 from automask_ui.ui.controls import Controls
 from automask_ui.ui.handlers import Visitor
-from automask_ui.ui.proofs import proof_sentence
-from automask_ui.ui.queue_lines import added_line, back_line, end_line, row_of, running_line, taken_line
+from automask_ui.ui.text import sentences
+from automask_ui.ui.text.queue_lines import added_line, back_line, end_line, row_of, running_line, taken_line
+from automask_ui.ui.text.report import proof_sentence
 
 __all__ = ["Queues"]
 
@@ -63,7 +63,7 @@ class _Own:
 
 
 class Queues:
-    """What the page does with queues, on a service; a :class:`automask_ui.autosave.Keeper` of them as well."""
+    """What the page does with queues, on a service; a :class:`automask_ui.project.autosave.Keeper` of them as well."""
 
     suffix = ".pictures"
 

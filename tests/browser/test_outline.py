@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-OUTLINE = Path(__file__).resolve().parents[2] / "automask_ui" / "ui" / "viewer" / "js" / "outline.js"
+OUTLINE = Path(__file__).resolve().parents[2] / "automask_ui" / "ui" / "components" / "viewer" / "js" / "outline.js"
 
 pytestmark = pytest.mark.browser
 

@@ -12,17 +12,17 @@ import pytest
 from fakes import FakeEngine, FakeModel, fake_models
 from PIL import Image
 
-from automask_ui.autosave import Autosave
 from automask_ui.errors import ArchiveError, ImageTooLargeError, ResumeError, UnreadableImageError
 from automask_ui.options import GeneratorOptions
-from automask_ui.saved import NAME
-from automask_ui.service import Service
+from automask_ui.project.autosave import Autosave
+from automask_ui.project.document import NAME
+from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
-from automask_ui.ui import upload
 from automask_ui.ui.arrivals import Arrival, Arrivals
+from automask_ui.ui.components import photo_upload as upload
 from automask_ui.ui.controls import CUSTOM, controls_of, preset_values
 from automask_ui.ui.handlers import Handlers, Screen, Visitor
-from automask_ui.ui.texts import Words
+from automask_ui.ui.text import Words
 
 ANN, BOB = Visitor("ann", Words("en")), Visitor("bob", Words("en"))
 OPTIONS = GeneratorOptions(points_per_side=6, pred_iou_thresh=0.8, stability_score_thresh=0.9)

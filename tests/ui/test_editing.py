@@ -15,12 +15,12 @@ from automask_ui.errors import LabelError, RunGoneError
 from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.export.hard_masks import hard_items, mask_set
 from automask_ui.options import GeneratorOptions
-from automask_ui.service import Service
+from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.ui.editing import take_steps, viewer_edits
 from automask_ui.ui.handlers import Handlers, Visitor
-from automask_ui.ui.proofs import proof_of, proof_sentence
-from automask_ui.ui.texts import Words
+from automask_ui.ui.text import Words
+from automask_ui.ui.text.report import proof_of, proof_sentence
 
 ANN = Visitor("ann", Words("en"))
 

@@ -14,16 +14,16 @@ from fakes import FakeEngine, FakeModel, fake_models
 from PIL import Image
 
 from automask_ui.errors import AutoMaskError, BusyError, DownloadError, OptionError, RunGoneError
-from automask_ui.explain import Reason
 from automask_ui.masks import Verdict
+from automask_ui.masks.explain import Reason
 from automask_ui.options import PARAMETERS, GeneratorOptions
-from automask_ui.service import Service
-from automask_ui.ui import sentences, view
+from automask_ui.serving.service import Service
+from automask_ui.ui.components.viewer import session_view
 from automask_ui.ui.controls import Controls, preset_values
 from automask_ui.ui.errors import friendly
 from automask_ui.ui.handlers import Handlers, Screen, Visitor
-from automask_ui.ui.texts import Words
-from automask_ui.ui.turns import MAX_WAITING
+from automask_ui.ui.run_queue import MAX_WAITING
+from automask_ui.ui.text import Words, sentences
 
 ANN = Visitor("ann", Words("en"))
 VALUES = {**preset_values("balanced", {}), "points_per_side": 6, "points_per_batch": 9, "pred_iou_thresh": 0.8}
@@ -141,7 +141,7 @@ def test_find_gives_plain_numbers_and_files(handlers: Handlers, photo: str) -> N
 
 
 def test_files_of_earlier_updates_go(handlers: Handlers, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(view, "_KEPT_LAYERS", 3)
+    monkeypatch.setattr(session_view, "_KEPT_LAYERS", 3)
     handlers.open(ANN, photo)
     for _ in find(handlers, controls(points_per_batch=3)):
         pass

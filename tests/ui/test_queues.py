@@ -13,18 +13,18 @@ import pytest
 from fakes import FakeEngine
 from PIL import Image
 
-from automask_ui.batch import uploads
-from automask_ui.batch.queue import Queue
 from automask_ui.errors import BatchError, DownloadError, ExportError, NoImageError, OptionError
-from automask_ui.images import LoadedImage
-from automask_ui.service import Service
+from automask_ui.files.images import LoadedImage
+from automask_ui.project import uploads
+from automask_ui.project.pictures import Queue
+from automask_ui.serving.service import Service
 from automask_ui.ui import queues as queues_module
 from automask_ui.ui.arrivals import Arrivals
-from automask_ui.ui.board import BoardData
+from automask_ui.ui.components.queue_table import BoardData
 from automask_ui.ui.controls import CUSTOM, Controls, preset_values
 from automask_ui.ui.handlers import Handlers, Visitor
 from automask_ui.ui.queues import Queues
-from automask_ui.ui.texts import Words
+from automask_ui.ui.text import Words
 
 ANN, BOB = Visitor("ann", Words("en")), Visitor("bob", Words("en"))
 VALUES = {**preset_values("balanced", {}), "points_per_side": 5, "pred_iou_thresh": 0.7, "stability_score_thresh": 0.0}

@@ -13,19 +13,19 @@ import pytest
 from fakes import FakeEngine
 from PIL import Image
 
-from automask_ui import autosave as autosave_module
-from automask_ui.autosave import Autosave
-from automask_ui.batch import keeping
 from automask_ui.errors import ArchiveError, NoImageError, ResumeError
 from automask_ui.masks import MaskSet
-from automask_ui.saved import NAME
-from automask_ui.service import Service
+from automask_ui.project import autosave as autosave_module
+from automask_ui.project import files as keeping
+from automask_ui.project.autosave import Autosave
+from automask_ui.project.document import NAME
+from automask_ui.serving.service import Service
 from automask_ui.ui import queues as queues_module
 from automask_ui.ui.arrivals import Arrival, Arrivals
-from automask_ui.ui.board import BoardData
+from automask_ui.ui.components.queue_table import BoardData
 from automask_ui.ui.controls import CUSTOM, Controls, preset_values
 from automask_ui.ui.handlers import Handlers, Visitor
-from automask_ui.ui.texts import Words
+from automask_ui.ui.text import Words
 
 ANN, BOB = Visitor("ann", Words("en")), Visitor("bob", Words("en"))
 VALUES = {**preset_values("balanced", {}), "points_per_side": 5, "pred_iou_thresh": 0.7, "stability_score_thresh": 0.0}

@@ -1,0 +1,1 @@
+"""From a picture to its masks: encode, decode, resample, select, clean."""

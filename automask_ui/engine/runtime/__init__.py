@@ -1,0 +1,1 @@
+"""How the engine uses threads and memory."""
