@@ -25,7 +25,7 @@ def listener(handler: Callable[..., Any], parts: Parts, outputs: Sequence[Any]) 
     """
     wanted = [name for name in inspect.signature(handler).parameters if name not in ("visitor", "payload")]
 
-    def arguments(given: tuple[Any, ...]) -> dict[str, Any]:
+    def _arguments(given: tuple[Any, ...]) -> dict[str, Any]:
         values = dict(zip(signature.parameters, given, strict=True))
         found: dict[str, Any] = {name: values[name] for name in wanted}
         if "controls" in found:
@@ -36,24 +36,24 @@ def listener(handler: Callable[..., Any], parts: Parts, outputs: Sequence[Any]) 
             found["visitor"] = visitor_of(values["request"])
         return found
 
-    def values_by_component(changes: Changes | None) -> dict[Any, Any]:
+    def _values(changes: Changes | None) -> dict[Any, Any]:
         found = {} if changes is None else changes.outputs(parts)
         # Gradio takes an empty dictionary for a value.
         return found or ({outputs[0]: gr.skip()} if outputs else {})
 
-    def generate(*given: Any) -> Iterator[dict[Any, Any]]:
+    def _generate(*given: Any) -> Iterator[dict[Any, Any]]:
         with errors_in_words(visitor_of(given[request_place]).words):
             changes = None
-            for changes in handler(**arguments(given)):
-                yield values_by_component(changes)
+            for changes in handler(**_arguments(given)):
+                yield _values(changes)
             # Gradio would clear every output of a generator that yields nothing.
             if changes is None:
-                yield values_by_component(None)
+                yield _values(None)
 
-    def call(*given: Any) -> dict[Any, Any] | None:
+    def _call(*given: Any) -> dict[Any, Any] | None:
         with errors_in_words(visitor_of(given[request_place]).words):
-            changes = handler(**arguments(given))
-            return values_by_component(changes) if outputs else None
+            changes = handler(**_arguments(given))
+            return _values(changes) if outputs else None
 
     named = inspect.signature(handler).parameters
     types: dict[str, Any] = {**dict.fromkeys(wanted, Any), "request": gr.Request}
@@ -62,7 +62,7 @@ def listener(handler: Callable[..., Any], parts: Parts, outputs: Sequence[Any]) 
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     signature = inspect.Signature([inspect.Parameter(name, kind, annotation=type_) for name, type_ in types.items()])
     request_place = len(wanted)
-    listening: Any = generate if inspect.isgeneratorfunction(handler) else call
+    listening: Any = _generate if inspect.isgeneratorfunction(handler) else _call
     listening.__name__ = handler.__name__
     listening.__signature__, listening.__annotations__ = signature, types
     return listening
