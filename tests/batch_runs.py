@@ -19,7 +19,7 @@ import numpy as np
 from fakes import FakeEngine
 from PIL import Image
 
-from automask_ui.batch import BatchReport, Job, run_batch
+from automask_ui.batch import BatchReport, BatchTask, run_batch
 from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
 
@@ -44,8 +44,8 @@ class Engine(FakeEngine):
                 return end.value
 
 
-def job(*formats: str, model_key: str = "fake", **options: float) -> Job:
-    return Job(OPTIONS.replace(**options), formats or FORMATS, model_key, {"model": "Fake model"})
+def task(*formats: str, model_key: str = "fake", **options: float) -> BatchTask:
+    return BatchTask(OPTIONS.replace(**options), formats or FORMATS, model_key, {"model": "Fake model"})
 
 
 def make_pictures(folder: Path, count: int, size_hw: tuple[int, int] = (37, 53)) -> None:
@@ -59,7 +59,7 @@ def make_pictures(folder: Path, count: int, size_hw: tuple[int, int] = (37, 53))
 
 
 def run(folder: Path, out: Path, *formats: str, engine: Engine | None = None, **options: float) -> BatchReport:
-    return run_batch(folder, out, engine or Engine(), job(*formats, **options))
+    return run_batch(folder, out, engine or Engine(), task(*formats, **options))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -105,7 +105,7 @@ def main() -> None:
             settings.folder,
             settings.out,
             Engine(),
-            job(*settings.formats),
+            task(*settings.formats),
             lambda progress: print(progress.done, flush=True),
         )
         return

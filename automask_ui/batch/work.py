@@ -22,7 +22,7 @@ from automask_ui.files.images import load_image
 from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
 
-__all__ = ["Engine", "Job", "Outcome", "work_through"]
+__all__ = ["Engine", "BatchTask", "Outcome", "work_through"]
 
 _KEY_VERSION = 1  # raised when the engine finds other masks for the same key
 # Options that change how masks are computed or handed over, but not the masks.
@@ -37,7 +37,7 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True)
-class Job:
+class BatchTask:
     """What is to be done with every picture.
 
     Raises:
@@ -94,14 +94,14 @@ class Outcome:
 
 
 def work_through(
-    dataset: Dataset, engine: Engine, job: Job, pictures: Iterable[Picture]
+    dataset: Dataset, engine: Engine, task: BatchTask, pictures: Iterable[Picture]
 ) -> Generator[Outcome, None, None]:
-    """Do ``job`` with every picture, reading the next one while the model looks at this one.
+    """Do ``task`` with every picture, reading the next one while the model looks at this one.
 
     Raises:
         BatchError: the disk cannot take what is made.
     """
-    worker = Worker(dataset, engine, job)
+    worker = Worker(dataset, engine, task)
     # Ended on the way out of an error as well, so that no thread reads on.
     with dataset.open_scratch(), ThreadPoolExecutor(1, "pictures") as reader:
         coming: Future[Loaded] | None = None
@@ -115,10 +115,10 @@ def work_through(
 
 
 class Worker:
-    """Does ``job`` into ``dataset``, one picture after the other."""
+    """Does ``task`` into ``dataset``, one picture after the other."""
 
-    def __init__(self, dataset: Dataset, engine: Engine, job: Job) -> None:
-        self._dataset, self._engine, self._job = dataset, engine, job
+    def __init__(self, dataset: Dataset, engine: Engine, task: BatchTask) -> None:
+        self._dataset, self._engine, self._task = dataset, engine, task
 
     def load(self, picture: Picture) -> Loaded:
         """Read a picture's file, and decode it if anything is missing. May run beside :meth:`finish`."""
@@ -128,7 +128,7 @@ class Worker:
             return Loaded(picture, error=f"the file could not be read: {error.strerror or error}.")
         sha256 = hashlib.sha256(data).hexdigest()
         record = self._dataset.read_masks(picture)
-        if record is not None and record.key != self._job.key(sha256):
+        if record is not None and record.key != self._task.key(sha256):
             record = None
         if record is not None and self._has_files(picture, record.key):
             return Loaded(picture, sha256, record)
@@ -158,8 +158,8 @@ class Worker:
             return outcome
         outcome.masks = len(record.masks)
         if loaded.rgb is not None:
-            item = item_of(loaded.picture, record.masks, loaded.rgb, self._job.metadata)
-            formats = self._job.picture_formats
+            item = item_of(loaded.picture, record.masks, loaded.rgb, self._task.metadata)
+            formats = self._task.picture_formats
             for name, reason in write_formats(self._dataset, loaded.picture, item, formats, record.key):
                 outcome.failures.append(Failure(outcome.name, f"{name}: {reason}"))
         return outcome
@@ -167,18 +167,18 @@ class Worker:
     def _has_files(self, picture: Picture, key: str) -> bool:
         files = self._dataset.read_files(picture)
         return (files.key, files.stem, files.stale) == (key, picture.stem, ()) and all(
-            name in files.formats and self._dataset.has(files.formats[name].files) for name in self._job.picture_formats
+            name in files.formats and self._dataset.has(files.formats[name].files) for name in self._task.picture_formats
         )
 
     def _find(self, loaded: Loaded, outcome: Outcome) -> MasksRecord:
         assert loaded.rgb is not None  # decoded, since its masks are not known
-        result = self._engine.generate(loaded.rgb, self._job.options)
+        result = self._engine.generate(loaded.rgb, self._task.options)
         outcome.made = True
         outcome.notes.extend(f"{outcome.name}: {note}" for note in result.notes)
         # What holds the whole dataset is out of date from here on, until it is made anew at the end.
         self._dataset.remove([MANIFEST, *(f"{name}.json" for name in DOCUMENTS)])
         self._dataset.write_masks(
-            loaded.picture, MasksRecord(self._job.key(loaded.sha256), loaded.sha256, result.masks)
+            loaded.picture, MasksRecord(self._task.key(loaded.sha256), loaded.sha256, result.masks)
         )
         # As a later run would read it, so that both make the same of it.
         record = self._dataset.read_masks(loaded.picture)

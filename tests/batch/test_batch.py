@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from batch_runs import Engine, contents, job, make_pictures, run, run_killed
+from batch_runs import Engine, contents, task, make_pictures, run, run_killed
 from filelock import FileLock
 from PIL import Image
 from pycocotools.coco import COCO
@@ -504,14 +504,14 @@ def test_the_next_picture_is_read_while_the_model_is_busy(photos, out, monkeypat
 def test_progress_counts_every_picture_and_knows_the_rate(photos, out):
     (photos / "text.jpg").write_text("no picture")
     seen = []
-    run_batch(photos, out, Engine(), job("coco"), seen.append)
+    run_batch(photos, out, Engine(), task("coco"), seen.append)
     assert [progress.done for progress in seen] == [1, 2, 3, 4, 5]
     assert {progress.total for progress in seen} == {5}
     assert seen[-1].failed == 1
     assert seen[-1].per_second > 0
     assert seen[-1].seconds_left == 0
     again = []
-    run_batch(photos, out, Engine(), job("coco"), again.append)
+    run_batch(photos, out, Engine(), task("coco"), again.append)
     assert again[-1].per_second is None
 
 
