@@ -7,15 +7,15 @@ missing from these, so that being killed costs at most the picture in hand, and 
 
 from automask_ui.batch.paths import place_of
 from automask_ui.batch.pictures import Failure
-from automask_ui.batch.run import BatchReport, BatchProgress, run_batch
-from automask_ui.batch.work import Engine, BatchTask
+from automask_ui.batch.run import BatchProgress, BatchReport, run_batch
+from automask_ui.batch.work import BatchTask, Engine
 
 __all__ = [
+    "BatchProgress",
     "BatchReport",
+    "BatchTask",
     "Engine",
     "Failure",
-    "BatchTask",
-    "BatchProgress",
     "place_of",
     "run_batch",
 ]

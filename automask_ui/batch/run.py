@@ -11,11 +11,11 @@ from pathlib import Path
 from automask_ui.batch.documents import DOCUMENTS, write_document, write_manifest, write_voc_list
 from automask_ui.batch.pictures import Failure, Listing, Picture, find_pictures
 from automask_ui.batch.store import Dataset, Written
-from automask_ui.batch.work import Engine, BatchTask, Outcome, work_through
+from automask_ui.batch.work import BatchTask, Engine, Outcome, work_through
 from automask_ui.errors import ExportError
 from automask_ui.export import EXPORTERS
 
-__all__ = ["BatchReport", "BatchProgress", "run_batch", "run_with"]
+__all__ = ["BatchProgress", "BatchReport", "run_batch", "run_with"]
 
 
 @dataclass(frozen=True)

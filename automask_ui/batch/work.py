@@ -22,7 +22,7 @@ from automask_ui.files.images import load_image
 from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
 
-__all__ = ["Engine", "BatchTask", "Outcome", "work_through"]
+__all__ = ["BatchTask", "Engine", "Outcome", "work_through"]
 
 _KEY_VERSION = 1  # raised when the engine finds other masks for the same key
 # Options that change how masks are computed or handed over, but not the masks.
@@ -167,7 +167,8 @@ class Worker:
     def _has_files(self, picture: Picture, key: str) -> bool:
         files = self._dataset.read_files(picture)
         return (files.key, files.stem, files.stale) == (key, picture.stem, ()) and all(
-            name in files.formats and self._dataset.has(files.formats[name].files) for name in self._task.picture_formats
+            name in files.formats and self._dataset.has(files.formats[name].files)
+            for name in self._task.picture_formats
         )
 
     def _find(self, loaded: Loaded, outcome: Outcome) -> MasksRecord:

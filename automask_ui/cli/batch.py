@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from automask_ui.batch import BatchReport, BatchTask, BatchProgress, place_of, run_batch
+from automask_ui.batch import BatchProgress, BatchReport, BatchTask, place_of, run_batch
 from automask_ui.batch.on_ray import run_batch_on_ray
 from automask_ui.cli.arguments import (
     ALIASES,

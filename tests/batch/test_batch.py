@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from batch_runs import Engine, contents, task, make_pictures, run, run_killed
+from batch_runs import Engine, contents, make_pictures, run, run_killed, task
 from filelock import FileLock
 from PIL import Image
 from pycocotools.coco import COCO

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from batch_runs import Engine, contents, task, make_pictures, run
+from batch_runs import Engine, contents, make_pictures, run, task
 
 from automask_ui.batch.on_ray import _share, run_batch_on_ray
 from automask_ui.errors import BatchError
