@@ -22,6 +22,7 @@ from PIL import Image
 from automask_ui.batch import BatchReport, BatchTask, run_batch
 from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
+from automask_ui.protocol import Steps
 
 OPTIONS = GeneratorOptions(points_per_side=4, pred_iou_thresh=0.7, stability_score_thresh=0.86)
 FORMATS = ("coco", "yolo", "masks", "overlay")
@@ -34,14 +35,9 @@ class Engine(FakeEngine):
         super().__init__(error=error)
         self.shown = 0
 
-    def generate(self, image: np.ndarray, options: GeneratorOptions) -> MaskResult:
+    def steps(self, image: np.ndarray | None, options: GeneratorOptions, earlier: MaskResult | None = None) -> Steps:
         self.shown += 1
-        steps = self.steps(image, options)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                return end.value
+        return super().steps(image, options, earlier)
 
 
 def task(*formats: str, model_key: str = "fake", **options: float) -> BatchTask:

@@ -16,8 +16,9 @@ from typing import Any
 from automask_ui.batch.pictures import Picture
 from automask_ui.batch.run import BatchProgress, BatchReport, run_with
 from automask_ui.batch.store import Dataset
-from automask_ui.batch.work import BatchTask, Engine, Outcome, work_through
+from automask_ui.batch.work import BatchTask, Outcome, work_through
 from automask_ui.errors import BatchError
+from automask_ui.protocol import Engine
 
 __all__ = ["run_batch_on_ray"]
 

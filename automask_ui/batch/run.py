@@ -11,9 +11,10 @@ from pathlib import Path
 from automask_ui.batch.documents import DOCUMENTS, write_document, write_manifest, write_voc_list
 from automask_ui.batch.pictures import Failure, Listing, Picture, find_pictures
 from automask_ui.batch.store import Dataset, Written
-from automask_ui.batch.work import BatchTask, Engine, Outcome, work_through
+from automask_ui.batch.work import BatchTask, Outcome, work_through
 from automask_ui.errors import ExportError
 from automask_ui.export import EXPORTERS
+from automask_ui.protocol import Engine
 
 __all__ = ["BatchProgress", "BatchReport", "run_batch", "run_with"]
 

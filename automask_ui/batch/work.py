@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -21,19 +21,13 @@ from automask_ui.export import EXPORTERS
 from automask_ui.files.images import load_image
 from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
+from automask_ui.protocol import Engine, run_to_end
 
-__all__ = ["BatchTask", "Engine", "Outcome", "work_through"]
+__all__ = ["BatchTask", "Outcome", "work_through"]
 
 _KEY_VERSION = 1  # raised when the engine finds other masks for the same key
 # Options that change how masks are computed or handed over, but not the masks.
 _WITHOUT_EFFECT = ("points_per_batch", "output_mode")
-
-
-class Engine(Protocol):
-    """A loaded model that finds masks; ``automask_ui.engine.MaskEngine`` or a stand-in."""
-
-    def generate(self, image: np.ndarray, options: GeneratorOptions) -> MaskResult:
-        """All masks of an H×W×3 uint8 RGB picture."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +95,7 @@ def work_through(
     Raises:
         BatchError: the disk cannot take what is made.
     """
-    worker = Worker(dataset, engine, task)
+    worker = Worker(dataset, lambda image, options: run_to_end(engine.steps(image, options)), task)
     # Ended on the way out of an error as well, so that no thread reads on.
     with dataset.open_scratch(), ThreadPoolExecutor(1, "pictures") as reader:
         coming: Future[Loaded] | None = None
@@ -115,10 +109,12 @@ def work_through(
 
 
 class Worker:
-    """Does ``task`` into ``dataset``, one picture after the other."""
+    """Do ``task`` with one picture after the other, and write to ``dataset``; ``find`` finds a picture's masks."""
 
-    def __init__(self, dataset: Dataset, engine: Engine, task: BatchTask) -> None:
-        self._dataset, self._engine, self._task = dataset, engine, task
+    def __init__(
+        self, dataset: Dataset, find: Callable[[np.ndarray, GeneratorOptions], MaskResult], task: BatchTask
+    ) -> None:
+        self._dataset, self._find_masks, self._task = dataset, find, task
 
     def load(self, picture: Picture) -> Loaded:
         """Read a picture's file, and decode it if anything is missing. May run beside :meth:`finish`."""
@@ -173,7 +169,7 @@ class Worker:
 
     def _find(self, loaded: Loaded, outcome: Outcome) -> MasksRecord:
         assert loaded.rgb is not None  # decoded, since its masks are not known
-        result = self._engine.generate(loaded.rgb, self._task.options)
+        result = self._find_masks(loaded.rgb, self._task.options)
         outcome.made = True
         outcome.notes.extend(f"{outcome.name}: {note}" for note in result.notes)
         # What holds the whole dataset is out of date from here on, until it is made anew at the end.

@@ -241,7 +241,7 @@ class Queue:
     def _work(self, steps: Steps, job: BatchTask) -> None:
         try:
             with self._dataset.open_scratch(), ThreadPoolExecutor(1, "pictures") as reader:
-                self._each(Worker(self._dataset, _Stoppable(self, steps), job), reader)
+                self._each(Worker(self._dataset, _Stoppable(self, steps).generate, job), reader)
         except _Stopped:
             pass
         except AutoMaskError as error:

@@ -291,10 +291,10 @@ def test_pictures_that_cannot_be_used_are_named_and_the_others_done(photos, out)
 
 def test_a_picture_that_the_model_cannot_take_does_not_stop_the_others(photos, out):
     class Small(Engine):
-        def generate(self, image, options):
+        def steps(self, image, options, earlier=None):
             if image.shape[0] > 100:
                 raise EngineOutOfMemoryError("Memory ran out.")
-            return super().generate(image, options)
+            return super().steps(image, options, earlier)
 
     paint(photos / "large.png", size_wh=(20, 101))
     report = run(photos, out, engine=Small())
@@ -469,10 +469,10 @@ def test_pictures_are_forgotten_as_the_run_goes_on(tmp_path, out):
             super().__init__()
             self.images = []
 
-        def generate(self, image, options):
+        def steps(self, image, options, earlier=None):
             self.images.append(weakref.ref(image))
             self.most = max(self.most, sum(image() is not None for image in self.images))
-            return super().generate(image, options)
+            return super().steps(image, options, earlier)
 
     make_pictures(tmp_path / "photos", 12, (13, 19))
     engine = Watching()
@@ -491,11 +491,11 @@ def test_the_next_picture_is_read_while_the_model_is_busy(photos, out, monkeypat
         return load(*source, **name)
 
     class Waiting(Engine):
-        def generate(self, image, options):
+        def steps(self, image, options, earlier=None):
             # The first one's own reading, and that of the next; after the last, nothing comes.
             for _ in range((2, 1, 1, 0)[self.shown]):
                 assert read.acquire(timeout=20)
-            return super().generate(image, options)
+            return super().steps(image, options, earlier)
 
     monkeypatch.setattr(work, "load_image", load_image)
     assert run(photos, out, "coco", engine=Waiting()).made == 4

@@ -22,12 +22,12 @@ class Deadly(Engine):
         super().__init__()
         self.marks = marks
 
-    def generate(self, image, options):
+    def steps(self, image, options, earlier=None):
         (self.marks / f"{os.getpid()}-{self.shown}").touch()
         if len(list(self.marks.glob("[0-9]*"))) == 3:
             (self.marks / "killed").touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().generate(image, options)
+        return super().steps(image, options, earlier)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_two_workers_one_of_which_is_killed_make_the_files_of_one(cluster, tmp_p
 @pytest.mark.filterwarnings("ignore")
 def test_what_stops_a_worker_stops_the_run(cluster, tmp_path):
     class Full(Engine):
-        def generate(self, image, options):
+        def steps(self, image, options, earlier=None):
             raise BatchError("The disk is full.")
 
     make_pictures(tmp_path / "photos", 2)
