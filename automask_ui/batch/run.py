@@ -8,12 +8,12 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from automask_ui.batch.documents import DOCUMENTS, write_document, write_manifest, write_voc_list
+from automask_ui.batch.documents import write_document, write_manifest, write_picture_list
 from automask_ui.batch.pictures import Failure, Listing, Picture, find_pictures
 from automask_ui.batch.store import Dataset, Written
 from automask_ui.batch.work import BatchTask, Outcome, work_through
 from automask_ui.errors import ExportError
-from automask_ui.export import EXPORTERS
+from automask_ui.export import EXPORTERS, Exporter
 from automask_ui.protocol import Engine
 
 __all__ = ["BatchProgress", "BatchReport", "run_batch", "run_with"]
@@ -125,20 +125,19 @@ class _Tally:
 def _write_whole(dataset: Dataset, task: BatchTask, listing: Listing, tally: _Tally) -> None:
     """Make what holds the whole dataset, and sum up what was made of the pictures."""
     report = tally.report
-    for name in task.formats:
+    for exporter in (EXPORTERS[name] for name in task.formats):
+        where = f"{exporter.name}/" if exporter.whole_dataset is None else f"{exporter.name}.{exporter.extension}"
         try:
-            if name in DOCUMENTS:
-                written = write_document(dataset, name, tally.usable, task.metadata)
-                where = f"{name}.json"
+            if exporter.whole_dataset is None:
+                written = _sum_up(dataset, exporter.name, tally.usable)
             else:
-                written = _sum(dataset, name, tally.usable)
-                where = f"{name}/"
+                written = write_document(dataset, exporter, tally.usable, task.metadata)
         except ExportError as error:
-            report.failures.append(Failure(f"{name}.json", str(error)))
+            report.failures.append(Failure(where, str(error)))
         else:
-            report.written.append(f"{where}: {_in_words(name, written)}")
-    if "voc" in task.formats:
-        write_voc_list(dataset, tally.usable)
+            report.written.append(f"{where}: {_in_words(exporter, written)}")
+        if exporter.layout.picture_list:
+            write_picture_list(dataset, exporter, tally.usable)
     write_manifest(dataset, tally.usable, report.failures)
     if report.empty:
         report.notes.append(
@@ -152,7 +151,7 @@ def _write_whole(dataset: Dataset, task: BatchTask, listing: Listing, tally: _Ta
         )
 
 
-def _sum(dataset: Dataset, name: str, pictures: Iterable[Picture]) -> Written:
+def _sum_up(dataset: Dataset, name: str, pictures: Iterable[Picture]) -> Written:
     masks, exact, worst = 0, 0, 1.0
     for picture in pictures:
         written = dataset.read_files(picture).formats.get(name)
@@ -161,8 +160,7 @@ def _sum(dataset: Dataset, name: str, pictures: Iterable[Picture]) -> Written:
     return Written({}, masks, exact, worst)
 
 
-def _in_words(name: str, written: Written) -> str:
-    exporter = EXPORTERS[name]
+def _in_words(exporter: Exporter, written: Written) -> str:
     if written.exact == written.masks:
         return f"{written.masks:,} {exporter.unit}s, all exact"
     # Rounded down: 0.9999 is not 1.

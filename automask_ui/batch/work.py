@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from automask_ui.batch.documents import DOCUMENTS, MANIFEST, item_of
+from automask_ui.batch.documents import MANIFEST, item_of
 from automask_ui.batch.formats import write_formats
 from automask_ui.batch.pictures import Failure, Picture, shown
 from automask_ui.batch.store import Dataset, MasksRecord
@@ -50,7 +50,7 @@ class BatchTask:
     @property
     def picture_formats(self) -> Sequence[str]:
         """Formats that have files for each picture."""
-        return [name for name in self.formats if name not in DOCUMENTS]
+        return [name for name in self.formats if EXPORTERS[name].whole_dataset is None]
 
     def key(self, sha256: str) -> str:
         """Of the masks of a picture whose file has this hash: another one as soon as anything differs that counts."""
@@ -173,7 +173,8 @@ class Worker:
         outcome.made = True
         outcome.notes.extend(f"{outcome.name}: {note}" for note in result.notes)
         # What holds the whole dataset is out of date from here on, until it is made anew at the end.
-        self._dataset.remove([MANIFEST, *(f"{name}.json" for name in DOCUMENTS)])
+        whole = [f"{row.name}.{row.extension}" for row in EXPORTERS.values() if row.whole_dataset is not None]
+        self._dataset.remove([MANIFEST, *whole])
         self._dataset.write_masks(
             loaded.picture, MasksRecord(self._task.key(loaded.sha256), loaded.sha256, result.masks)
         )

@@ -11,8 +11,7 @@ from automask_ui.files.point_grids import parse_point_grids, read_point_grids
 from automask_ui.options import PARAMETERS, PRESETS, GeneratorOptions, checked_options
 from automask_ui.protocol import EngineModel, own_thresholds
 
-# Short names for the formats that most want.
-ALIASES = {"png": "masks", "csv": "table"}
+ALIASES = {alias: row.name for row in EXPORTERS.values() for alias in row.aliases}
 
 __all__ = ["ALIASES", "add_format_argument", "add_generator_arguments", "add_model_arguments", "options_of"]
 

@@ -23,6 +23,7 @@ from automask_ui.files.hashes import sha256_of
 
 __all__ = ["add_arguments", "run"]
 
+DEFAULT_FORMAT = "coco"
 # Seconds between two lines of progress: of a terminal, where one replaces the other, and of a log.
 _TERMINAL_SECONDS, _LOG_SECONDS = 0.2, 30.0
 
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures, in folders of any depth; also s3://... and the like, with universal-pathlib",
     )
     parser.add_argument("--out", "--output", required=True, metavar="DATASET", help="folder for the results")
-    add_format_argument(parser, default="coco")
+    add_format_argument(parser, default=DEFAULT_FORMAT)
     parser.add_argument(
         "--engine", choices=["local", "ray"], default="local", help='ray: on a Ray cluster (pip install "ray[data]")'
     )
@@ -62,7 +63,7 @@ def run(settings: argparse.Namespace) -> int:
     engine = make_engine()
     model = engine.model
     options = options_of(settings, model)
-    formats = tuple(dict.fromkeys(ALIASES.get(name, name) for name in settings.format or ["coco"]))
+    formats = tuple(dict.fromkeys(ALIASES.get(name, name) for name in settings.format or [DEFAULT_FORMAT]))
     metadata = {"model": model.title, "options": options.flat()}
     task = BatchTask(options, formats, f"{_identity(model)} {model.precision}", metadata)
     with _ProgressLines() as lines:

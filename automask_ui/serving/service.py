@@ -287,8 +287,7 @@ class Service:
             classes=edits.classes,
             by_class=by_class,
         )
-        is_archive = EXPORTERS[name].extension == "zip"
-        extras = restore.extras(session, self.models).items() if is_archive else ()
+        extras = restore.extras(session, self.models).items() if EXPORTERS[name].is_archive() else ()
         return export(name, [item], new_folder(session.folder), extras)
 
     def prepare_sample(self) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,12 @@ from filelock import FileLock
 from PIL import Image
 from pycocotools.coco import COCO
 
-from automask_ui.batch import Failure, documents, run_batch, work
+from automask_ui.batch import Failure, run_batch, work
 from automask_ui.batch.pictures import Picture, find_pictures
 from automask_ui.batch.store import Dataset, MasksRecord
-from automask_ui.errors import BatchError, EngineOutOfMemoryError
+from automask_ui.errors import BatchError, EngineOutOfMemoryError, ExportError
 from automask_ui.export import EXPORTERS
+from automask_ui.export.coco import to_coco
 from automask_ui.export.hard_masks import hard_mask_set
 from automask_ui.files.images import open_image
 from automask_ui.masks import rle
@@ -91,7 +93,7 @@ def test_every_format_works(photos, out):
     assert report.failures == []
     assert len(report.written) == len(EXPORTERS)
     for name in EXPORTERS:
-        assert (out / f"{name}.json").is_file() if name in documents.DOCUMENTS else (out / name).is_dir()
+        assert (out / f"{name}.json").is_file() if EXPORTERS[name].whole_dataset else (out / name).is_dir()
     with (out / "manifest.csv").open(newline="", encoding="utf-8") as table:
         rows = list(csv.DictReader(table))
     assert [row["picture"] for row in rows] == ["photo 0.png", "photo 1.png", "photo 3.png"]
@@ -264,7 +266,7 @@ def test_a_full_disk_is_said_and_loses_nothing(photos, out, tmp_path, monkeypatc
 
 def test_a_full_disk_while_a_file_is_exported_stops_the_run(photos, out, monkeypatch):
     def fails(name, items, folder):
-        raise documents.ExportError("The file could not be written: full.") from OSError(28, "full")
+        raise ExportError("The file could not be written: full.") from OSError(28, "full")
 
     monkeypatch.setattr("automask_ui.batch.formats.export", fails)
     with pytest.raises(BatchError, match=r"full\. What is finished is kept"):
@@ -305,7 +307,7 @@ def test_a_picture_that_the_model_cannot_take_does_not_stop_the_others(photos, o
 def test_a_format_that_cannot_hold_the_masks_is_named_and_the_others_written(out, tmp_path, monkeypatch):
     def is_full(name, items, folder):
         if name == "voc":
-            raise documents.ExportError("Too many objects.")
+            raise ExportError("Too many objects.")
         return export(name, items, folder)
 
     from automask_ui.batch import formats
@@ -440,7 +442,8 @@ def test_a_folder_that_cannot_be_read_is_named(photos, out, monkeypatch):
 
 def test_a_whole_file_that_fails_its_check_is_not_kept(photos, out, monkeypatch):
     everything = rle.to_coco_json(rle.encode(np.ones((37, 53), dtype=bool)))
-    monkeypatch.setitem(documents.DOCUMENTS, "coco", lambda rle: everything)
+    form = replace(EXPORTERS["coco"].whole_dataset, build=lambda items: to_coco(items, lambda rle: everything))
+    monkeypatch.setitem(EXPORTERS, "coco", replace(EXPORTERS["coco"], whole_dataset=form))
     report = run(photos, out, "coco")
     assert [failure.name for failure in report.failures] == ["coco.json"]
     assert "failed its check" in report.failures[0].reason
