@@ -22,7 +22,7 @@ from automask_ui.files.safe_zip import Archive, is_archive, open_archive
 from automask_ui.project import manifest as kept_list
 from automask_ui.project.document import MAX_JSON_BYTES, NAME, Saved, parse
 from automask_ui.project.manifest import MAX_LIST_BYTES, KeptList, KeptPicture
-from automask_ui.project.pictures import THUMBNAIL_PX, Item, Queue, job_of
+from automask_ui.project.pictures import THUMBNAIL_PX, Item, Queue, batch_task
 from automask_ui.project.restore import MAX_PHOTO_BYTES, found_of
 from automask_ui.project.uploads import MAX_BYTES, MAX_PICTURES, collect, inside, unused
 
@@ -232,7 +232,7 @@ def _pictures(kept: KeptList, own: Mapping[int, _Photo], others: Sequence[Pictur
 
 
 def _fill(queue: Queue, kept: KeptList, own: Mapping[int, _Photo], works: Mapping[int, Saved]) -> None:
-    job = job_of(kept.model, kept.options) if kept.model and kept.options else None
+    job = batch_task(kept.model, kept.options) if kept.model and kept.options else None
     rows: list[tuple[int, Item, Saved | None]] = []
     for place, index in enumerate(sorted(own)):
         row, saved, name = kept.pictures[index], works.get(index), queue.items[place].name

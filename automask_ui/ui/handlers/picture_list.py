@@ -23,7 +23,7 @@ from automask_ui.options import GeneratorOptions
 from automask_ui.project.document import SavedModel
 from automask_ui.project.export import export_queue
 from automask_ui.project.files import QueueFolder
-from automask_ui.project.pictures import Queue, job_of
+from automask_ui.project.pictures import Queue, batch_task
 from automask_ui.project.restore import restore, saved_of
 from automask_ui.project.restore_list import take_up
 from automask_ui.project.uploads import collect
@@ -153,7 +153,7 @@ class PictureListHandlers:
         service.workload(options)
         row = service.models[controls.model]
         model = SavedModel(row.name, row.title, checksum(row))
-        own.queue.start(engine.steps, job_of(model, options), model)
+        own.queue.start(engine.steps, batch_task(model, options), model)
         began, before = time.monotonic(), own.queue.done
         told = -1
         while own.queue.is_running and self._own.get(visitor.owner) is own:
