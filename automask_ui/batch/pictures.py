@@ -6,11 +6,12 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from automask_ui.batch.paths import same_place, walk
 from automask_ui.errors import BatchError
-from automask_ui.export import safe_stem
+from automask_ui.files.names import RESERVED_STEM, safe_stem, unused_name
 
 __all__ = ["NOTES", "SUFFIXES", "Failure", "Listing", "Picture", "find_pictures", "shown"]
 
@@ -108,8 +109,7 @@ def _is_picture(name: str) -> bool:
 
 def _stems(pictures: Sequence[Picture], folders: Iterable[str], kept_stem: Callable[[Picture], str]) -> list[str]:
     """One stem a picture, all different, and different from the folders beside them, also where case does not count."""
-    # Archives have files of this name.
-    used = {"automask", *(name.casefold() for name in folders)}
+    used = {RESERVED_STEM, *(name.casefold() for name in folders)}
     counts = Counter(picture.stem.casefold() for picture in pictures)
     stems: dict[Picture, str] = {}
 
@@ -128,8 +128,7 @@ def _stems(pictures: Sequence[Picture], folders: Iterable[str], kept_stem: Calla
         if kept == picture.stem or (ending != kept and ending.isdecimal()):
             take(picture, kept)
     for picture in meeting:
-        candidate, number = picture.stem, 2
-        while picture not in stems:
-            take(picture, candidate)
-            candidate, number = f"{picture.stem[:_STEM_START]}-{number}", number + 1
+        if picture not in stems:
+            numbered = partial("{}-{}".format, picture.stem[:_STEM_START])
+            stems[picture] = unused_name(picture.stem, used, numbered)
     return [stems[picture] for picture in pictures]

@@ -27,9 +27,10 @@ from automask_ui.export import (
     voc,
     yolo,
 )
-from automask_ui.export.base import Exporter, ExportItem, safe_stem, stems_of
+from automask_ui.export.base import Exporter, ExportItem
 from automask_ui.export.files import zip_add
 from automask_ui.export.proof import ExportReport, MaskCheck, check_file
+from automask_ui.files.names import safe_stem
 
 __all__ = [
     "EXPORTERS",
@@ -40,8 +41,6 @@ __all__ = [
     "export",
     "new_folder",
     "proof_table",
-    "safe_stem",
-    "stems_of",
 ]
 
 KEPT_EXPORTS = 4  # of one visitor: the page may still be fetching the one before

@@ -5,14 +5,15 @@ Source: https://cocodataset.org/#format-data. There is no licence in it: that is
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, BinaryIO
 
 from pycocotools import mask as coco
 
-from automask_ui.export.base import DatasetDocument, Exporter, ExportItem, Found, class_names, text_name
-from automask_ui.export.files import read_json, write_json
+from automask_ui.export.base import DatasetDocument, Exporter, ExportItem, ReadMask, class_names, text_name
+from automask_ui.export.files import write_json
 from automask_ui.masks import Mask
 from automask_ui.masks import rle as rle_codec
 from automask_ui.masks.geometry import keyhole, outlines
@@ -96,9 +97,9 @@ def _write(shape: Shape, items: Sequence[ExportItem], file: BinaryIO) -> None:
     write_json(to_coco(items, shape), file)
 
 
-def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[ReadMask]]:
     """Read back as pycocotools' ``COCO.annToMask`` does."""
-    document = read_json(file)
+    document = json.load(file)
     by_image: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in document["images"]}
     for annotation in document["annotations"]:
         by_image[annotation["image_id"]].append(annotation)
@@ -106,7 +107,7 @@ def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Foun
         yield (_decoded(annotation["segmentation"], image) for annotation in by_image[image["id"]])
 
 
-def _decoded(segmentation: Any, image: dict[str, Any]) -> Found:
+def _decoded(segmentation: Any, image: dict[str, Any]) -> ReadMask:
     if isinstance(segmentation, dict):
         # Merging one mask makes pycocotools read it and write it anew.
         return coco.merge([{"size": segmentation["size"], "counts": segmentation["counts"].encode("ascii")}])

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from automask_ui.errors import ExportError
-from automask_ui.export.base import Exporter, ExportItem, Found, stemmed
+from automask_ui.export.base import Exporter, ExportItem, ReadMask, with_stems
 from automask_ui.export.files import png_bytes, read_pixels, zip_add
 from automask_ui.masks import rle as rle_codec
 from automask_ui.masks import table
@@ -63,7 +63,7 @@ def placed(rgba: np.ndarray, left: int, top: int, image: np.ndarray) -> Rle:
 
 def _write(tight: bool, items: Sequence[ExportItem], file: BinaryIO) -> None:
     with zipfile.ZipFile(file, "w") as archive:
-        for stem, item in stemmed(items):
+        for stem, item in with_stems(items):
             rows: list[list[table.Value]] = []
             for (id_, _, mask), label in zip(item.rows(), item.labels, strict=True):
                 rgba, (left, top) = cutout(item.image, mask.rle, tight=tight)
@@ -72,9 +72,9 @@ def _write(tight: bool, items: Sequence[ExportItem], file: BinaryIO) -> None:
             zip_add(archive, f"{stem}/cutouts.csv", table.to_csv(_HEADER, rows).encode("utf-8-sig"))
 
 
-def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[ReadMask]]:
     with zipfile.ZipFile(file) as archive:
-        for stem, item in stemmed(items):
+        for stem, item in with_stems(items):
             rows = csv.DictReader(io.StringIO(archive.read(f"{stem}/cutouts.csv").decode("utf-8-sig"), newline=""))
             yield (
                 placed(

@@ -14,12 +14,11 @@ import numpy as np
 from PIL import Image
 
 from automask_ui.errors import ExportError
-from automask_ui.export.base import ExportItem, Found, stemmed
+from automask_ui.export.base import ExportItem, ReadMask, with_stems
 
 __all__ = [
     "jpeg_bytes",
     "png_bytes",
-    "read_json",
     "read_pixels",
     "write_json",
     "zip_add",
@@ -33,7 +32,7 @@ JPEG_MAX_SIDE = 65_500
 def zipped_pictures(
     extension: str,
     write_one: Callable[[ExportItem, BinaryIO], None],
-    read_one: Callable[[BinaryIO, ExportItem], Iterable[Found]],
+    read_one: Callable[[BinaryIO, ExportItem], Iterable[ReadMask]],
 ) -> dict[str, Any]:
     """``write`` and ``read`` of a format that holds one picture a file: alone as it is, several in a ZIP."""
 
@@ -41,17 +40,17 @@ def zipped_pictures(
         if len(items) == 1:
             return write_one(items[0], file)
         with zipfile.ZipFile(file, "w") as archive:
-            for stem, item in stemmed(items):
+            for stem, item in with_stems(items):
                 buffer = io.BytesIO()
                 write_one(item, buffer)
                 zip_add(archive, f"{stem}.{extension}", buffer.getvalue())
 
-    def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterable[Found]]:
+    def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterable[ReadMask]]:
         if len(items) == 1:
             yield read_one(file, items[0])
             return
         with zipfile.ZipFile(file) as archive:
-            for stem, item in stemmed(items):
+            for stem, item in with_stems(items):
                 yield read_one(io.BytesIO(archive.read(f"{stem}.{extension}")), item)
 
     # Keyword arguments for the format's row.
@@ -133,8 +132,3 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def read_json(file: BinaryIO) -> Any:
-    """The whole document in ``file``."""
-    return json.loads(file.read().decode("utf-8"))

@@ -5,14 +5,15 @@ Source: RFC 7946 for the structure; QuPath for ``objectType`` and ``classificati
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
 
-from automask_ui.export.base import Exporter, ExportItem, Found, text_name
-from automask_ui.export.files import read_json, write_json, zipped_pictures
+from automask_ui.export.base import Exporter, ExportItem, ReadMask, text_name
+from automask_ui.export.files import write_json, zipped_pictures
 from automask_ui.masks import rle as rle_codec
 from automask_ui.masks.geometry import outlines
 from automask_ui.masks.overlay import hex_to_rgb
@@ -57,8 +58,8 @@ def _write(item: ExportItem, file: BinaryIO) -> None:
     write_json(to_geojson(item), file)
 
 
-def _read(file: BinaryIO, item: ExportItem) -> Iterator[Found]:
-    for feature in read_json(file)["features"]:
+def _read(file: BinaryIO, item: ExportItem) -> Iterator[ReadMask]:
+    for feature in json.load(file)["features"]:
         yield _painted(feature["geometry"]["coordinates"], item.size_hw)
 
 

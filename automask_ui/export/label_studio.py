@@ -8,13 +8,14 @@ Source of the run-length code: ``rle-pack`` of thi.ng/umbrella, as Label Studio'
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from automask_ui.export.base import Exporter, ExportItem, Found, text_name
-from automask_ui.export.files import read_json, write_json
+from automask_ui.export.base import Exporter, ExportItem, ReadMask, text_name
+from automask_ui.export.files import write_json
 from automask_ui.masks import rle as rle_codec
 from automask_ui.session.class_names import clean_text
 
@@ -104,8 +105,8 @@ def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
     write_json((to_label_studio(item) for item in items), file)
 
 
-def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
-    for task in read_json(file):
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[ReadMask]]:
+    for task in json.load(file):
         yield (
             read_brush_rle(result["value"]["rle"], (result["original_height"], result["original_width"]))
             for result in task["predictions"][0]["result"]

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from automask_ui.errors import ExportError
-from automask_ui.export.base import HIDES, Exporter, ExportItem, Found, stemmed
+from automask_ui.export.base import HIDES, Exporter, ExportItem, ReadMask, with_stems
 from automask_ui.export.files import png_bytes, read_pixels, zip_add
 from automask_ui.masks import MaskSet, table
 from automask_ui.masks import rle as rle_codec
@@ -83,17 +83,17 @@ def _hidden_csv(item: ExportItem, flat: np.ndarray) -> str:
 
 def _write(order: Order, items: Sequence[ExportItem], file: BinaryIO) -> None:
     with zipfile.ZipFile(file, "w") as archive:
-        for stem, item in stemmed(items):
+        for stem, item in with_stems(items):
             flat = _flat(order, item)
             extension, data = _picture(flat)
             zip_add(archive, f"{stem}.{extension}", data, packed=True)
             zip_add(archive, f"{stem}.csv", _hidden_csv(item, flat).encode("utf-8-sig"))
 
 
-def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[ReadMask]]:
     with zipfile.ZipFile(file) as archive:
         names = set(archive.namelist())
-        for stem, item in stemmed(items):
+        for stem, item in with_stems(items):
             pixels = read_pixels(archive.read(f"{stem}.png" if f"{stem}.png" in names else f"{stem}.tif"))
             yield (pixels == id_ for id_ in item.ids)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -15,8 +16,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageDraw
 
-from automask_ui.export.base import Exporter, ExportItem, Found, stemmed
-from automask_ui.export.files import jpeg_bytes, png_bytes, read_json, read_pixels, write_json, zip_add
+from automask_ui.export.base import Exporter, ExportItem, ReadMask, with_stems
+from automask_ui.export.files import jpeg_bytes, png_bytes, read_pixels, write_json, zip_add
 from automask_ui.masks import rle as rle_codec
 from automask_ui.masks.geometry import contours
 from automask_ui.masks.rle import Rle
@@ -66,17 +67,17 @@ def to_labelme(item: ExportItem, image_path: str, shapes: Shapes = polygon_shape
 
 def _write(shapes: Shapes, items: Sequence[ExportItem], file: BinaryIO) -> None:
     with zipfile.ZipFile(file, "w") as archive:
-        for stem, item in stemmed(items):
+        for stem, item in with_stems(items):
             zip_add(archive, f"{stem}.jpg", jpeg_bytes(item.image), packed=True)
             document = io.BytesIO()
             write_json(to_labelme(item, f"{stem}.jpg", shapes), document)
             zip_add(archive, f"{stem}.json", document.getvalue())
 
 
-def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[ReadMask]]:
     with zipfile.ZipFile(file) as archive:
-        for stem, item in stemmed(items):
-            document = read_json(io.BytesIO(archive.read(f"{stem}.json")))
+        for stem, item in with_stems(items):
+            document = json.loads(archive.read(f"{stem}.json"))
             found: dict[int, list[Rle]] = {}
             for shape in document["shapes"]:
                 found.setdefault(shape["group_id"], []).append(_painted(shape, item.size_hw))

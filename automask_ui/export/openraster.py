@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image
 
-from automask_ui.export.base import Exporter, ExportItem, Found
+from automask_ui.export.base import Exporter, ExportItem, ReadMask
 from automask_ui.export.cutouts import cutout, placed
 from automask_ui.export.files import png_bytes, read_pixels, zip_add, zipped_pictures
 
@@ -55,7 +55,7 @@ def _write(item: ExportItem, file: BinaryIO) -> None:
         zip_add(archive, "stack.xml", _stack(item, layers))
 
 
-def _read(file: BinaryIO, item: ExportItem) -> Iterator[Found]:
+def _read(file: BinaryIO, item: ExportItem) -> Iterator[ReadMask]:
     with zipfile.ZipFile(file) as archive:
         layers = ElementTree.fromstring(archive.read("stack.xml")).iter("layer")
         by_id = {layer.attrib["src"].removeprefix("data/").removesuffix(".png"): layer.attrib for layer in layers}

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 
 from automask_ui.errors import ExportError
-from automask_ui.export.base import HIDES, Exporter, ExportItem, Found
+from automask_ui.export.base import HIDES, Exporter, ExportItem, ReadMask
 from automask_ui.export.files import jpeg_bytes, png_bytes, read_pixels, zipped_pictures
 from automask_ui.masks import rle as rle_codec
 from automask_ui.masks.overlay import draw
@@ -30,14 +30,14 @@ def _write_jpeg(item: ExportItem, file: BinaryIO) -> None:
     file.write(jpeg_bytes(_drawn(item)))
 
 
-def _read_png(file: BinaryIO, item: ExportItem) -> Iterator[Found]:
+def _read_png(file: BinaryIO, item: ExportItem) -> Iterator[ReadMask]:
     """The picture has no single masks in it: all of them count as found where every pixel is as drawn."""
     if not np.array_equal(read_pixels(file.read()), _drawn(item)):
         raise ExportError("The overlay picture came back with other pixels, so it was not kept. Please report this.")
     yield from item.masks.rle
 
 
-def _read_jpeg(file: BinaryIO, item: ExportItem) -> Iterator[Found]:
+def _read_jpeg(file: BinaryIO, item: ExportItem) -> Iterator[ReadMask]:
     """Of every mask, the pixels that look as they were painted."""
     pixels, drawn = read_pixels(file.read()), _drawn(item)
     if pixels.shape != drawn.shape:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from automask_ui.errors import ExportError
-from automask_ui.export.base import ADDS, HIDES, Exporter, ExportItem, Found
+from automask_ui.export.base import ADDS, HIDES, Exporter, ExportItem, ReadMask
 from automask_ui.masks import rle as rle_codec
 from automask_ui.masks.rle import Rle
 
@@ -139,7 +139,7 @@ def _compare(exporter: Exporter, items: Sequence[ExportItem], file: BinaryIO) ->
             yield replace(check, twin=owner) if owner != id_ and 0 < check.iou < 1 else check
 
 
-def _check_one(photo: str, id_: int, expected: Rle, found: Found) -> tuple[MaskCheck, bytes]:
+def _check_one(photo: str, id_: int, expected: Rle, found: ReadMask) -> tuple[MaskCheck, bytes]:
     """The comparison, and the run lengths of what was read back (empty: nothing there)."""
     if found is None:
         return MaskCheck(photo, id_, 0.0, removed=True), b""

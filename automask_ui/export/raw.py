@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, BinaryIO
 
 from pycocotools import mask as coco
 
-from automask_ui.export.base import Exporter, ExportItem, Found
-from automask_ui.export.files import read_json, write_json, zipped_pictures
+from automask_ui.export.base import Exporter, ExportItem, ReadMask
+from automask_ui.export.files import write_json, zipped_pictures
 from automask_ui.session.class_names import clean_text
 
 __all__ = ["EXPORTERS"]
@@ -26,8 +27,8 @@ def _dicts(output_mode: str, item: ExportItem) -> Iterator[dict[str, Any]]:
         yield mask.to_sam_dict(output_mode) | ({"label": label} if label else {})
 
 
-def _read(file: BinaryIO, item: ExportItem) -> Iterator[Found]:
-    for mask in read_json(file):
+def _read(file: BinaryIO, item: ExportItem) -> Iterator[ReadMask]:
+    for mask in json.load(file):
         rle = mask["segmentation"]
         # Of lists, pycocotools packs the runs; of text, it reads them and writes them anew.
         if isinstance(rle["counts"], list):

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-from automask_ui.export.base import ADDS, Exporter, ExportItem, FolderLayout, Found, class_names, stemmed
+from automask_ui.export.base import ADDS, Exporter, ExportItem, FolderLayout, ReadMask, class_names, with_stems
 from automask_ui.export.files import jpeg_bytes, zip_add
 from automask_ui.masks import rle as rle_codec
 from automask_ui.masks.geometry import one_contour
@@ -58,19 +58,19 @@ def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
         # JSON strings are YAML strings.
         listed = "".join(f"  {index}: {json.dumps(name, ensure_ascii=False)}\n" for index, name in enumerate(names))
         zip_add(archive, "data.yaml", f"train: images\nval: images\nnames:\n{listed}".encode())
-        for stem, item in stemmed(items):
+        for stem, item in with_stems(items):
             zip_add(archive, f"images/{stem}.jpg", jpeg_bytes(item.image), packed=True)
             zip_add(archive, f"labels/{stem}.txt", "".join(_lines(item, classes)).encode())
 
 
-def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[ReadMask]]:
     with zipfile.ZipFile(file) as archive:
-        for stem, item in stemmed(items):
+        for stem, item in with_stems(items):
             lines = io.StringIO(archive.read(f"labels/{stem}.txt").decode())
             yield (_painted(line, item.size_hw) for line in lines)
 
 
-def _painted(line: str, size_hw: tuple[int, int]) -> Found:
+def _painted(line: str, size_hw: tuple[int, int]) -> ReadMask:
     """A line as Ultralytics' ``polygon2mask`` paints it, at the picture's size, inside the polygon's box."""
     numbers = np.array(line.split()[1:], dtype=np.float32).reshape(-1, 2)
     corners = (numbers * np.array([size_hw[1], size_hw[0]], dtype=np.float32)).astype(np.int32)

@@ -23,7 +23,7 @@ from PIL import Image, ImageCms
 from automask_ui import limits
 from automask_ui.errors import ImageTooLargeError, UnreadableImageError
 
-__all__ = ["LoadedImage", "Source", "fit_long_side", "load_image", "open_image"]
+__all__ = ["LoadedImage", "Source", "check_photo_bytes", "fit_long_side", "load_image", "open_image"]
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
@@ -104,6 +104,21 @@ def load_image(source: Source, *, name: str | None = None, max_pixels: int | Non
         raise _out_of_memory(image, name) from error
     rgb.setflags(write=False)
     return LoadedImage(rgb, name, tuple(notes + colour_notes), data)
+
+
+def check_photo_bytes(path: Path) -> int:
+    """Check that the file of an uploaded photo is not too large; return its size in bytes.
+
+    Raises:
+        ImageTooLargeError: more than :data:`automask_ui.limits.MAX_PHOTO_BYTES`.
+    """
+    size = path.stat().st_size
+    if size > limits.MAX_PHOTO_BYTES:
+        raise ImageTooLargeError(
+            f"{path.name} has {size / 1e6:,.0f} MB, but a photo may have {limits.MAX_PHOTO_BYTES / 1e6:,.0f} MB here. "
+            "Save it as JPEG or PNG, make it smaller, or leave it out."
+        )
+    return size
 
 
 def fit_long_side(rgb: np.ndarray, longest: int) -> np.ndarray:

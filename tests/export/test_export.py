@@ -17,6 +17,7 @@ from automask_ui import export as exports
 from automask_ui.errors import ExportError
 from automask_ui.export import EXPORTERS, ExportItem, base, export, proof
 from automask_ui.export.hard_masks import SIZES_HW, hard_items, hard_mask_set, mask_set
+from automask_ui.files.names import safe_stem
 from automask_ui.masks import overlay, rle
 
 
@@ -144,12 +145,12 @@ def test_any_name_is_safe() -> None:
     alphabet = [*"ab./\\:*?<>|\0\n\t ~-_%$#'\"고é\u202e\U0001f600", "con", "..", ".png", "COM1"]
     for _ in range(2000):
         name = "".join(random.choice(alphabet, random.integers(0, 120)))
-        stem = base.safe_stem(name)
+        stem = safe_stem(name)
         assert 0 < len(stem.encode()) <= 181
         assert not set(stem) & set('/\\:*?"<>|\0\n\t')
         assert stem.strip(" .") == stem
         assert stem.split(".")[0].strip().casefold() not in ("con", "com1")
-        assert base.safe_stem(stem) == stem or "." in stem  # done once is done
+        assert safe_stem(stem) == stem or "." in stem  # done once is done
 
 
 def test_unknown_format(tmp_path: Path) -> None:
@@ -255,7 +256,7 @@ def test_masks_that_can_no_longer_be_told_apart() -> None:
     ],
 )
 def test_safe_stem(name: str, stem: str) -> None:
-    assert base.safe_stem(name) == stem
+    assert safe_stem(name) == stem
 
 
 def test_items_must_fit_together() -> None:

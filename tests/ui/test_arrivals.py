@@ -19,7 +19,6 @@ from automask_ui.project.document import NAME
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
 from automask_ui.ui.arrivals import Arrival, Arrivals
-from automask_ui.ui.components import photo_upload as upload
 from automask_ui.ui.controls import CUSTOM, controls_of, preset_values
 from automask_ui.ui.handlers import Handlers, Screen, Visitor
 from automask_ui.ui.text import Words
@@ -255,7 +254,7 @@ def test_spoilt_kept_work_is_thrown_away(
 def test_huge_file_is_no_photo(
     arrivals: Arrivals, service: Service, document: str, photo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload, "MAX_PHOTO_BYTES", Path(photo).stat().st_size - 1)
+    monkeypatch.setattr("automask_ui.limits.MAX_PHOTO_BYTES", Path(photo).stat().st_size - 1)
     for bring in (lambda: arrivals.open(BOB, photo), lambda: arrivals.bring(BOB, [document, photo])):
         with pytest.raises(ImageTooLargeError, match=r"photo\.png has 0 MB, but a photo may have"):
             bring()
