@@ -19,7 +19,7 @@ ALLOWED = {
     "limits": "errors",
     "options": "errors",
     "files": "errors limits",
-    "masks": "errors options",
+    "masks": "errors files options",
     "models": "errors files",
     "protocol": "masks options",
     "session": "cache errors files limits masks options protocol",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import tempfile
@@ -30,6 +29,7 @@ from automask_ui.export import (
 from automask_ui.export.base import Exporter, ExportItem
 from automask_ui.export.files import zip_add
 from automask_ui.export.proof import ExportReport, MaskCheck, check_file
+from automask_ui.files.atomic import open_atomic
 from automask_ui.files.names import safe_stem
 
 __all__ = [
@@ -136,20 +136,12 @@ def proof_table(sets: Mapping[str, Sequence[ExportItem]]) -> list[dict[str, str]
 def _write_checked(
     exporter: Exporter, items: Sequence[ExportItem], target: Path, extras: Iterable[tuple[str, bytes]]
 ) -> tuple[MaskCheck, ...]:
-    # Not tempfile: its files are for the owner only, and these are handed on.
-    temporary = target.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with temporary.open("x+b") as file:
-            exporter.write(items, file)
-            if target.suffix == ".zip":
-                with zipfile.ZipFile(file, "a") as archive:
-                    for name, data in extras:
-                        zip_add(archive, name, data, packed=not name.endswith(".json"))
-            file.flush()
-            file.seek(0)
-            checks = check_file(exporter, items, file)
-        os.replace(temporary, target)
-    finally:
-        # Gone already where all went well.
-        temporary.unlink(missing_ok=True)
-    return checks
+    with open_atomic(target) as file:
+        exporter.write(items, file)
+        if target.suffix == ".zip":
+            with zipfile.ZipFile(file, "a") as archive:
+                for name, data in extras:
+                    zip_add(archive, name, data, packed=not name.endswith(".json"))
+        file.flush()
+        file.seek(0)
+        return check_file(exporter, items, file)

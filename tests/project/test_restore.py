@@ -375,9 +375,9 @@ def test_large_json_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("mask", [np.zeros((37, 53), bool), np.ones((37, 53), bool), np.eye(37, 53) > 0])
 def test_checked_rle_is_the_rle(mask: np.ndarray) -> None:
     coded = rle.encode(mask)
-    assert rle.checked(coded["counts"].decode(), (37, 53)) == coded
+    assert rle.checked([coded["counts"].decode()], (37, 53)) == [coded]
     with pytest.raises(ValueError, match="its runs are not"):
-        rle.checked(coded["counts"].decode(), (37, 54))
+        rle.checked([coded["counts"].decode()], (37, 54))
 
 
 # In the service
