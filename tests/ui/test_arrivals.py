@@ -253,7 +253,10 @@ def test_huge_file_is_no_photo(
     handlers: Handlers, service: Service, document: str, photo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("automask_ui.limits.MAX_PHOTO_BYTES", Path(photo).stat().st_size - 1)
-    for bring in (lambda: arrivals.open(BOB, photo), lambda: arrivals.bring(BOB, [document, photo])):
+    for bring in (
+        lambda: handlers.opening.open_photo(BOB, photo),
+        lambda: handlers.opening.open_files(BOB, [document, photo]),
+    ):
         with pytest.raises(ImageTooLargeError, match=r"photo\.png has 0 MB, but a photo may have"):
             bring()
     assert service.store.peek("bob") is None
