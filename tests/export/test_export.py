@@ -120,15 +120,49 @@ def test_a_mask_without_pixels_is_refused(tmp_path: Path) -> None:
 def test_scores_that_were_not_measured(name: str, tmp_path: Path) -> None:
     """With a threshold of 0 the stability is never measured: NaN, which JSON does not have."""
     item = make_item(rows=[9, 16])
+    measured = export(name, [item], tmp_path)
+    before = measured.path.rename(tmp_path / "measured")
     nothing = np.full(2, np.nan, np.float32)
-    path = export(name, [replace(item, masks=replace(item.masks, stability_score=nothing))], tmp_path).path
-    if path.suffix in (".json", ".geojson"):
-        json.loads(path.read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    report = export(name, [replace(item, masks=replace(item.masks, stability_score=nothing))], tmp_path)
+    assert report.checks == measured.checks
+    scores = stability_scores(name, report.path)
+    assert [float(score) for score in stability_scores(name, before)] == pytest.approx([0.909, 0.916][: len(scores)])
+    # Formats with room for the score say that there is none; in the others, nothing changes.
+    if scores:
+        assert scores == [UNMEASURED[name]] * 2
+    else:
+        assert report.path.read_bytes() == before.read_bytes()
+
+
+UNMEASURED = {
+    "masks": "nan",
+    "table": "",
+    **dict.fromkeys(("coco", "coco-polygons", "geojson", "raw", "raw-uncompressed")),
+}
+
+
+def stability_scores(name: str, path: Path) -> list[float | str | None]:
+    """The scores as the file has them, one a mask; none where the format has no room for them."""
+    if name == "masks":
+        with zipfile.ZipFile(path) as archive:
+            return [
+                row["stability_score"]
+                for row in csv.DictReader(archive.read("photo/metadata.csv").decode().splitlines())
+            ]
+    if name == "table":
+        return [row["stability_score"] for row in csv.DictReader(path.read_text("utf-8-sig").splitlines())]
+    if name in UNMEASURED:
+        document = json.loads(path.read_text("utf-8"), parse_constant=pytest.fail)
+        if name == "geojson":
+            return [feature["properties"]["stability_score"] for feature in document["features"]]
+        return [row["stability_score"] for row in (document if name.startswith("raw") else document["annotations"])]
+    return []
 
 
 def test_numbers_from_numpy(tmp_path: Path) -> None:
     item = make_item(rows=[9, 16])
-    export("coco", [replace(item, ids=tuple(np.array([4, 9])))], tmp_path)
+    path = export("coco", [replace(item, ids=tuple(np.array([4, 9])))], tmp_path).path
+    assert [row["number"] for row in json.loads(path.read_text("utf-8"))["annotations"]] == [4, 9]
 
 
 def test_further_files_travel_in_a_zip(tmp_path: Path) -> None:
