@@ -221,7 +221,7 @@ class Preset:
     values: Mapping[str, Any]
 
     def options(self, **model_thresholds: float) -> GeneratorOptions:
-        """The options of this preset for a model with these default thresholds (upstream's where they are not given)."""
+        """The options of this preset for a model with these default thresholds (upstream's where none are given)."""
         values = dict(self.values)
         for name, own in model_thresholds.items():
             # On the sliders' steps, so that Meta's weights have the very numbers above.

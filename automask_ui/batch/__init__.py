@@ -5,7 +5,7 @@ depend on (the file's content, the weights, the options), and the list of files 
 missing from these, so that being killed costs at most the picture in hand, and a further format needs no model.
 """
 
-from automask_ui.batch.paths import place_of
+from automask_ui.batch.paths import folder_at
 from automask_ui.batch.pictures import Failure
 from automask_ui.batch.run import BatchProgress, BatchReport, run_batch
 from automask_ui.batch.work import BatchTask
@@ -15,6 +15,6 @@ __all__ = [
     "BatchReport",
     "BatchTask",
     "Failure",
-    "place_of",
+    "folder_at",
     "run_batch",
 ]

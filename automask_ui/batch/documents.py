@@ -12,7 +12,7 @@ from typing import Any, TextIO, overload
 
 import numpy as np
 
-from automask_ui.batch.pictures import Failure, Picture, shown
+from automask_ui.batch.pictures import Failure, Picture, printable
 from automask_ui.batch.store import Dataset, Written
 from automask_ui.errors import BatchError, ExportError
 from automask_ui.export import Exporter, ExportItem
@@ -21,7 +21,7 @@ from automask_ui.export.files import write_json
 from automask_ui.export.proof import check_file
 from automask_ui.masks import table
 
-__all__ = ["MANIFEST", "item_of", "write_document", "write_manifest", "write_picture_list"]
+__all__ = ["MANIFEST", "export_item", "write_document", "write_manifest", "write_picture_list"]
 
 MANIFEST = "manifest.csv"
 
@@ -29,12 +29,12 @@ _BETWEEN = re.compile(r"[\s,]*")  # elements of an array
 _CHUNK = 1 << 18  # characters
 
 
-def item_of(picture: Picture, masks: Any, rgb: np.ndarray | None, metadata: dict[str, Any]) -> ExportItem:
+def export_item(picture: Picture, masks: Any, rgb: np.ndarray | None, metadata: dict[str, Any]) -> ExportItem:
     """A picture for the exporters: masks counted from 1, no labels. Without ``rgb``, for formats without pixels."""
     count = len(masks)
     # One zero that is looked at H×W×3 times takes no memory.
     image = np.broadcast_to(np.uint8(0), (*masks.size_hw, 3)) if rgb is None else rgb
-    return ExportItem(shown(picture.relative), image, masks, tuple(range(1, count + 1)), ("",) * count, metadata)
+    return ExportItem(printable(picture.relative), image, masks, tuple(range(1, count + 1)), ("",) * count, metadata)
 
 
 class _Stored(Sequence[ExportItem]):
@@ -57,9 +57,9 @@ class _Stored(Sequence[ExportItem]):
         record = self._dataset.read_masks(picture)
         if record is None:
             raise BatchError(
-                f"The masks of {shown(picture.relative)} are gone from the dataset: run the command again."
+                f"The masks of {printable(picture.relative)} are gone from the dataset: run the command again."
             )
-        return item_of(picture, record.masks, None, self._metadata)
+        return export_item(picture, record.masks, None, self._metadata)
 
 
 def write_document(
@@ -169,7 +169,7 @@ def write_manifest(dataset: Dataset, pictures: Iterable[Picture], failures: Iter
                 record = dataset.read_masks(picture)
                 if record is not None:
                     height, width = record.masks.size_hw
-                    name = table.safe_cell(shown(picture.relative))
+                    name = table.safe_cell(printable(picture.relative))
                     writer.writerow([name, len(record.masks), width, height, record.sha256, ""])
             for failure in failures:
                 writer.writerow([table.safe_cell(failure.name), "", "", "", "", table.safe_cell(failure.reason)])
@@ -186,5 +186,5 @@ def write_picture_list(dataset: Dataset, exporter: Exporter, pictures: Iterable[
         for picture in pictures
         if name in (formats := dataset.read_files(picture).formats) and formats[name].files
     )
-    lines = (shown(str(picture.folder / picture.stem)) for picture in written)
+    lines = (printable(str(picture.folder / picture.stem)) for picture in written)
     dataset.land("".join(f"{line}\n" for line in lines).encode(), dataset.root / name / exporter.layout.picture_list)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from automask_ui.batch.pictures import Picture
-from automask_ui.batch.run import BatchProgress, BatchReport, run_with
+from automask_ui.batch.run import BatchProgress, BatchReport, run_batch_with
 from automask_ui.batch.store import Dataset
-from automask_ui.batch.work import BatchTask, Outcome, work_through
+from automask_ui.batch.work import BatchTask, PictureOutcome, process_pictures
 from automask_ui.errors import BatchError
 from automask_ui.protocol import Engine
 
@@ -52,18 +52,18 @@ def run_batch_on_ray(
     except ImportError as error:
         raise BatchError('Ray is not installed. Install it: pip install "ray[data]"') from error
 
-    work = partial(_hand_out, ray, make_engine, task, workers)
-    return run_with(work, folder.absolute(), out, task, progress)
+    work = partial(_process_on_actors, ray, make_engine, task, workers)
+    return run_batch_with(work, folder.absolute(), out, task, progress)
 
 
-def _hand_out(
+def _process_on_actors(
     ray: Any,
     make_engine: Callable[[], Engine],
     task: BatchTask,
     workers: int | None,
     dataset: Dataset,
     pictures: Sequence[Picture],
-) -> Generator[Outcome, None, None]:
+) -> Generator[PictureOutcome, None, None]:
     """What became of each picture, in their order, wherever it was worked on."""
     if not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level="warning")
@@ -101,10 +101,10 @@ class _Actor:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
         pictures = [pickle.loads(picture) for picture in batch["picture"]]
-        outcomes: list[Outcome | BatchError] = []
+        outcomes: list[PictureOutcome | BatchError] = []
         # Handed over as a value: Ray would wrap it, and try again what cannot work.
         try:
-            outcomes.extend(work_through(self._dataset, self._engine, self._task, pictures))
+            outcomes.extend(process_pictures(self._dataset, self._engine, self._task, pictures))
         except BatchError as error:
             outcomes.append(error)
         return {"outcome": [pickle.dumps(outcome) for outcome in outcomes]}

@@ -12,10 +12,10 @@ from typing import Any
 
 from automask_ui.errors import BatchError
 
-__all__ = ["is_local", "place_of", "same_place", "walk"]
+__all__ = ["folder_at", "is_local", "same_folder", "walk"]
 
 
-def place_of(text: str) -> Path:
+def folder_at(text: str) -> Path:
     """The folder that ``text`` means: a path, or a URL of any file system that fsspec has.
 
     Raises:
@@ -41,7 +41,7 @@ def is_local(place: Path) -> bool:
     return isinstance(place, Path)
 
 
-def same_place(one: Path, other: Path) -> bool:
+def same_folder(one: Path, other: Path) -> bool:
     """Whether both are the same folder."""
     return str(one.resolve()) == str(other.resolve())
 

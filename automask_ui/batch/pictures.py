@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from automask_ui.batch.paths import same_place, walk
+from automask_ui.batch.paths import same_folder, walk
 from automask_ui.errors import BatchError
 from automask_ui.files.names import RESERVED_STEM, safe_stem, unused_name
 
-__all__ = ["NOTES", "SUFFIXES", "Failure", "Listing", "Picture", "find_pictures", "shown"]
+__all__ = ["NOTES", "SUFFIXES", "Failure", "Listing", "Picture", "find_pictures", "printable"]
 
 # What a dataset keeps for itself; a folder that holds one is a dataset, and no place to look for photos.
 NOTES = ".automask"
@@ -71,16 +71,16 @@ def find_pictures(folder: Path, out: Path, kept_stem: Callable[[Picture], str] |
     """
     if not folder.is_dir():
         raise BatchError(f"{folder} is {'no folder' if folder.exists() else 'not there'}: give a folder with pictures.")
-    if same_place(folder, out):
+    if same_folder(folder, out):
         raise BatchError(f"The dataset cannot be made in {out}, where the pictures are: give another folder.")
     listing = Listing()
 
     def note(error: OSError) -> None:
         reason = f"the folder could not be read: {error.strerror or error}"
-        listing.unreadable.append(Failure(shown(str(error.filename)), reason))
+        listing.unreadable.append(Failure(printable(str(error.filename)), reason))
 
     def is_searched(path: Path) -> bool:
-        return not (path.name.startswith(".") or (path / NOTES).exists() or same_place(path, out))
+        return not (path.name.startswith(".") or (path / NOTES).exists() or same_folder(path, out))
 
     for below, folders, files in walk(folder, note, is_searched):
         wanted = [name for name in files if _is_picture(name)]
@@ -98,7 +98,7 @@ def find_pictures(folder: Path, out: Path, kept_stem: Callable[[Picture], str] |
     return listing
 
 
-def shown(name: str) -> str:
+def printable(name: str) -> str:
     """A path for people: bytes in it that are no UTF-8 are replaced, since they could not be printed."""
     return os.fsencode(name).decode("utf-8", "replace")
 

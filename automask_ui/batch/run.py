@@ -11,12 +11,12 @@ from pathlib import Path
 from automask_ui.batch.documents import write_document, write_manifest, write_picture_list
 from automask_ui.batch.pictures import Failure, Listing, Picture, find_pictures
 from automask_ui.batch.store import Dataset, Written
-from automask_ui.batch.work import BatchTask, Outcome, work_through
+from automask_ui.batch.work import BatchTask, PictureOutcome, process_pictures
 from automask_ui.errors import ExportError
 from automask_ui.export import EXPORTERS, Exporter
 from automask_ui.protocol import Engine
 
-__all__ = ["BatchProgress", "BatchReport", "run_batch", "run_with"]
+__all__ = ["BatchProgress", "BatchReport", "run_batch", "run_batch_with"]
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ def run_batch(
         BatchError: there is nothing to do, another run writes there, or the disk cannot take what is made.
     """
 
-    def work(dataset: Dataset, pictures: Sequence[Picture]) -> Generator[Outcome, None, None]:
-        return work_through(dataset, engine, task, pictures)
+    def work(dataset: Dataset, pictures: Sequence[Picture]) -> Generator[PictureOutcome, None, None]:
+        return process_pictures(dataset, engine, task, pictures)
 
-    return run_with(work, folder, out, task, progress)
+    return run_batch_with(work, folder, out, task, progress)
 
 
-def run_with(
-    work: Callable[[Dataset, Sequence[Picture]], Generator[Outcome, None, None]],
+def run_batch_with(
+    work: Callable[[Dataset, Sequence[Picture]], Generator[PictureOutcome, None, None]],
     folder: Path,
     out: Path,
     task: BatchTask,
@@ -101,7 +101,7 @@ class _Tally:
         self._seconds = 0.0  # spent on pictures that were made
         self._at = time.monotonic()
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: PictureOutcome) -> None:
         """Count one picture, and tell."""
         report = self.report
         report.failures.extend(outcome.failures)

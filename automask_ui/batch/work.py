@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from automask_ui.batch.documents import MANIFEST, item_of
+from automask_ui.batch.documents import MANIFEST, export_item
 from automask_ui.batch.formats import write_formats
-from automask_ui.batch.pictures import Failure, Picture, shown
+from automask_ui.batch.pictures import Failure, Picture, printable
 from automask_ui.batch.store import Dataset, MasksRecord
 from automask_ui.errors import AutoMaskError, BatchError
 from automask_ui.export import EXPORTERS
@@ -23,7 +23,7 @@ from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
 from automask_ui.protocol import Engine, run_to_end
 
-__all__ = ["BatchTask", "Outcome", "work_through"]
+__all__ = ["BatchTask", "PictureOutcome", "process_pictures"]
 
 _KEY_VERSION = 1  # raised when the engine finds other masks for the same key
 # Options that change how masks are computed or handed over, but not the masks.
@@ -72,11 +72,11 @@ class Loaded:
 
 
 @dataclass
-class Outcome:
+class PictureOutcome:
     """What became of one picture."""
 
     picture: Picture
-    made: bool = False  # it was shown to the model
+    made: bool = False  # it was printable to the model
     masks: int | None = None  # None where it could not be used
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # sentences for people
@@ -84,12 +84,12 @@ class Outcome:
     @property
     def name(self) -> str:
         """The picture's path for people."""
-        return shown(self.picture.relative)
+        return printable(self.picture.relative)
 
 
-def work_through(
+def process_pictures(
     dataset: Dataset, engine: Engine, task: BatchTask, pictures: Iterable[Picture]
-) -> Generator[Outcome, None, None]:
+) -> Generator[PictureOutcome, None, None]:
     """Do ``task`` with every picture, reading the next one while the model looks at this one.
 
     Raises:
@@ -129,18 +129,18 @@ class Worker:
         if record is not None and self._has_files(picture, record.key):
             return Loaded(picture, sha256, record)
         try:
-            loaded = load_image(data, name=shown(PurePosixPath(picture.relative).name))
+            loaded = load_image(data, name=printable(PurePosixPath(picture.relative).name))
         except AutoMaskError as error:
             return Loaded(picture, error=str(error))
         return Loaded(picture, sha256, record, loaded.rgb, loaded.notes)
 
-    def finish(self, loaded: Loaded) -> Outcome:
+    def finish(self, loaded: Loaded) -> PictureOutcome:
         """Find the masks and write the files that are missing.
 
         Raises:
             BatchError: the disk cannot take them.
         """
-        outcome = Outcome(loaded.picture)
+        outcome = PictureOutcome(loaded.picture)
         if loaded.error:
             outcome.failures.append(Failure(outcome.name, loaded.error))
             return outcome
@@ -154,7 +154,7 @@ class Worker:
             return outcome
         outcome.masks = len(record.masks)
         if loaded.rgb is not None:
-            item = item_of(loaded.picture, record.masks, loaded.rgb, self._task.metadata)
+            item = export_item(loaded.picture, record.masks, loaded.rgb, self._task.metadata)
             formats = self._task.picture_formats
             for name, reason in write_formats(self._dataset, loaded.picture, item, formats, record.key):
                 outcome.failures.append(Failure(outcome.name, f"{name}: {reason}"))
@@ -167,7 +167,7 @@ class Worker:
             for name in self._task.picture_formats
         )
 
-    def _find(self, loaded: Loaded, outcome: Outcome) -> MasksRecord:
+    def _find(self, loaded: Loaded, outcome: PictureOutcome) -> MasksRecord:
         assert loaded.rgb is not None  # decoded, since its masks are not known
         result = self._find_masks(loaded.rgb, self._task.options)
         outcome.made = True

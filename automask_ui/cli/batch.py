@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from automask_ui.batch import BatchProgress, BatchReport, BatchTask, place_of, run_batch
+from automask_ui.batch import BatchProgress, BatchReport, BatchTask, folder_at, run_batch
 from automask_ui.batch.on_ray import run_batch_on_ray
 from automask_ui.cli.arguments import (
     ALIASES,
@@ -51,7 +51,7 @@ def run(settings: argparse.Namespace) -> int:
     """Make the dataset; returns 0, or 1 where some pictures failed."""
     if settings.workers is not None and settings.workers < 1:
         raise OptionError(f"--workers is {settings.workers}, but must be at least 1.")
-    folder, out = place_of(settings.folder), place_of(settings.out)
+    folder, out = folder_at(settings.folder), folder_at(settings.out)
     make_engine = partial(
         _make_engine,
         settings.model,

@@ -1,4 +1,4 @@
-"""Downloads: masks in the formats of other tools, each read back and compared before it is handed out."""
+"""Export masks to the formats of other tools; every file is read back and compared before it is handed out."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ EXPORTERS: dict[str, Exporter] = {row.name: row for module in _MODULES for row i
 
 
 def new_folder(parent: Path) -> Path:
-    """A folder for one export among those below ``parent``, of which the newest stay.
+    """Make a folder for one export below ``parent``, and remove all but the newest ones there.
 
     Two exports may have one file name: by this, what the proof of one says is never of the other's file.
     """
@@ -112,7 +112,7 @@ def export(
 
 
 def proof_table(sets: Mapping[str, Sequence[ExportItem]]) -> list[dict[str, str]]:
-    """Every format with its reader and what became of the masks of each set: one row each, for people.
+    """Export sets of masks to every format, and tabulate how many come back exact: one row a format, for people.
 
     Args:
         sets: pictures by what they are called in the table's columns.

@@ -1,4 +1,4 @@
-"""What every export format is made of: the item, the format's own row, and names that are safe in files.
+"""What export formats share: the item to write, a format's row in the table, and names.
 
 A format writes all items to one binary file, mask by mask, and reads that file back with a reader of its own
 (pycocotools, Pillow, OpenCV's polygon fill), so that :mod:`automask_ui.export.proof` can compare.
@@ -98,7 +98,7 @@ class ExportItem:
         return tuple(clean_text(label) or NO_LABEL for label in self.labels)
 
     def rows(self) -> Iterator[tuple[int, str, Mask]]:
-        """Id, class name and mask of every row."""
+        """Yield id, class name and mask of every row."""
         yield from zip(self.ids, self.class_of, self.masks, strict=True)
 
 
@@ -155,7 +155,7 @@ class Exporter:
 
 
 def text_name(name: str) -> str:
-    """A file's name as it is, so that the file is found by it; only what no text file can hold becomes "�"."""
+    """Replace what no text file can hold in a file's name by "�"; the rest stays, so that the file is found by it."""
     return _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", name)
 
 
@@ -165,7 +165,7 @@ def with_stems(items: Sequence[ExportItem]) -> Iterator[tuple[str, ExportItem]]:
 
 
 def class_names(items: Sequence[ExportItem]) -> list[str]:
-    """All class names: the class lists, then names that are met besides, and at the end that of masks without a label.
+    """List all class names: class lists first, then other labels, at last the class of masks without a label.
 
     Without a class list, numbers therefore do not depend on which mask happens to have no label.
     """

@@ -1,4 +1,4 @@
-"""COCO instance JSON, with masks as RLE or as polygons.
+"""Write COCO instance JSON, with masks as RLE or as polygons.
 
 Source: https://cocodataset.org/#format-data. There is no licence in it: that is for the picture's owner to say.
 """
@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from pycocotools import mask as coco
 
 from automask_ui.export.base import DatasetDocument, Exporter, ExportItem, ReadMask, class_names, text_name
-from automask_ui.export.files import write_json
+from automask_ui.export.files import json_writer
 from automask_ui.masks import Mask
 from automask_ui.masks import rle as rle_codec
 from automask_ui.masks.geometry import keyhole, outlines
@@ -74,7 +74,7 @@ def _annotations(items: Sequence[ExportItem], categories: dict[str, int], shape:
 
 
 def _scores(id_: int, mask: Mask) -> dict[str, Any]:
-    """What SAM knows of a mask, in fields that other readers pass over."""
+    """SAM's scores of a mask, in fields that other readers ignore."""
     return {
         "number": id_,
         "predicted_iou": round(mask.predicted_iou, 6),
@@ -85,16 +85,12 @@ def _scores(id_: int, mask: Mask) -> dict[str, Any]:
 
 
 def polygons(rle: Rle) -> list[list[float]]:
-    """A mask as COCO polygons, one a connected part; holes are tied to their part by a cut of no width.
+    """Convert a mask to COCO polygons, one a connected part; holes are tied to their part by a cut of no width.
 
     They run along pixel edges, as COCO means them, and give the same pixels in pycocotools. Readers that paint a
     polygon's border as well (OpenCV) draw them up to one pixel larger to the right and below.
     """
     return [keyhole(part).ravel().astype(float).tolist() for part in outlines(rle)]
-
-
-def _write(shape: Shape, items: Sequence[ExportItem], file: BinaryIO) -> None:
-    write_json(to_coco(items, shape), file)
 
 
 def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[ReadMask]]:
@@ -126,7 +122,7 @@ EXPORTERS = (
         extension="json",
         reader="pycocotools",
         has_classes=True,
-        write=partial(_write, rle_codec.to_coco_json),
+        write=json_writer(partial(to_coco, shape=rle_codec.to_coco_json)),
         read=_read,
         whole_dataset=_whole_dataset(rle_codec.to_coco_json),
     ),
@@ -137,7 +133,7 @@ EXPORTERS = (
         extension="json",
         reader="pycocotools",
         has_classes=True,
-        write=partial(_write, polygons),
+        write=json_writer(partial(to_coco, shape=polygons)),
         read=_read,
         whole_dataset=_whole_dataset(polygons),
     ),

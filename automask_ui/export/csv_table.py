@@ -1,4 +1,4 @@
-"""The table of masks as CSV for spreadsheets."""
+"""Write the table of masks as CSV for spreadsheets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CVAT for images 1.1: XML with brush masks, so that they can be corrected there.
+"""Write CVAT for images 1.1: XML with brush masks, to be corrected in CVAT.
 
 Source: https://docs.cvat.ai/docs/other/xml_format
 """

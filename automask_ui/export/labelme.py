@@ -1,4 +1,4 @@
-"""LabelMe JSON beside its picture, with masks as polygons or as mask shapes.
+"""Write LabelMe JSON beside its picture, with masks as polygons or as mask shapes.
 
 Source: labelme 6.3, ``_label_file.py`` and ``utils/shape.py``.
 """
@@ -30,7 +30,7 @@ Shapes = Callable[[Rle], list[dict[str, Any]]]  # what differs between the two k
 
 
 def polygon_shapes(rle: Rle) -> list[dict[str, Any]]:
-    """One polygon a connected part; LabelMe wants at least three corners."""
+    """Make one polygon a connected part, with the three corners that LabelMe requires."""
     shapes = []
     for ring in contours(rle):
         points = ring.tolist()
@@ -39,7 +39,7 @@ def polygon_shapes(rle: Rle) -> list[dict[str, Any]]:
 
 
 def mask_shapes(rle: Rle) -> list[dict[str, Any]]:
-    """One shape with the mask's box, last pixel included, and its pixels as PNG."""
+    """Make one shape of the mask's box, last pixel included, with its pixels as PNG."""
     window, (left, top) = rle_codec.decode_window(rle)
     height, width = window.shape
     data = png_bytes(window.astype(np.uint8))
@@ -48,7 +48,7 @@ def mask_shapes(rle: Rle) -> list[dict[str, Any]]:
 
 
 def to_labelme(item: ExportItem, image_path: str, shapes: Shapes = polygon_shapes) -> dict[str, Any]:
-    """The document for one picture; ``shapes`` is an iterator. Parts of a mask share its number as ``group_id``."""
+    """Build the document for one picture; ``shapes`` is an iterator. Parts of a mask share its id as ``group_id``."""
     return {
         "version": LABELME_VERSION,
         "flags": {},
@@ -85,7 +85,7 @@ def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Read
 
 
 def _painted(shape: dict[str, Any], size_hw: tuple[int, int]) -> Rle:
-    """A shape as LabelMe's ``shapes_to_label`` paints it, inside its box."""
+    """Paint a shape as LabelMe's ``shapes_to_label`` does, inside its box."""
     points = np.array(shape["points"])
     low, high = points.min(axis=0), points.max(axis=0)
     if shape["shape_type"] == "mask":

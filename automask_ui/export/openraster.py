@@ -1,4 +1,4 @@
-"""OpenRaster: the photo with every mask's cut-out as a layer, for Krita, GIMP and others.
+"""Write OpenRaster: the photo with every mask's cut-out as a layer, for Krita, GIMP and others.
 
 Source: https://www.openraster.org/baseline/file-layout-spec.html
 """
@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from automask_ui.export.base import Exporter, ExportItem, ReadMask
-from automask_ui.export.cutouts import cutout, placed
+from automask_ui.export.cutouts import cutout, mask_of_cutout
 from automask_ui.export.files import png_bytes, read_pixels, zip_add, zipped_pictures
 
 __all__ = ["EXPORTERS"]
@@ -23,7 +23,7 @@ _THUMBNAIL = 256  # px, the longest side that the format allows
 
 
 def _stack(item: ExportItem, layers: list[dict[str, str]]) -> bytes:
-    """``stack.xml``, which lists the layers from the top down."""
+    """Make ``stack.xml``, which lists the layers from the top down."""
     height, width = item.size_hw
     image = ElementTree.Element("image", version="0.0.3", w=str(width), h=str(height))
     stack = ElementTree.SubElement(image, "stack")
@@ -62,7 +62,7 @@ def _read(file: BinaryIO, item: ExportItem) -> Iterator[ReadMask]:
         for id_ in item.ids:
             layer = by_id[str(id_)]
             pixels = read_pixels(archive.read(layer["src"]))
-            yield placed(pixels, int(layer["x"]), int(layer["y"]), item.image)
+            yield mask_of_cutout(pixels, int(layer["x"]), int(layer["y"]), item.image)
 
 
 EXPORTERS = (

@@ -1,4 +1,4 @@
-"""A ZIP of black and white mask pictures with ``metadata.csv``, as upstream's ``scripts/amg.py`` writes them."""
+"""Write a ZIP of black and white mask pictures with ``metadata.csv``, as upstream's ``scripts/amg.py`` does."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ METADATA_COLUMNS = (
 
 
 def metadata_csv(item: ExportItem) -> str:
-    """The 14 columns of upstream's script, one line a mask; ``id`` is the number shown, and the picture's name.
+    """Make the 14 columns of upstream's script, one line a mask; ``id`` is the mask's id and its file's name.
 
     Where masks have labels, these are a fifteenth.
     """
@@ -58,7 +58,7 @@ def metadata_csv(item: ExportItem) -> str:
 
 
 def _black_and_white(rle: Rle) -> np.ndarray:
-    """The mask as H×W uint8, 0 or 255. Rows come first in memory, unlike in what decoding the whole mask gives."""
+    """Decode a mask to H×W uint8, 0 or 255, C-contiguous (unlike ``rle.decode``), as PNG encoders want it."""
     window, (left, top) = rle_codec.decode_window(rle)
     picture = np.zeros(rle["size"], dtype=np.uint8)
     np.multiply(window, 255, out=picture[top : top + window.shape[0], left : left + window.shape[1]], casting="unsafe")

@@ -1,4 +1,4 @@
-"""SAM's own result: the list of ``SamAutomaticMaskGenerator.generate`` as JSON, as ``scripts/amg.py`` writes it."""
+"""Write SAM's own result, the list of ``SamAutomaticMaskGenerator.generate``, as JSON like ``scripts/amg.py``."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ from typing import Any, BinaryIO
 from pycocotools import mask as coco
 
 from automask_ui.export.base import Exporter, ExportItem, ReadMask
-from automask_ui.export.files import write_json, zipped_pictures
+from automask_ui.export.files import json_writer, zipped_pictures
 from automask_ui.session.class_names import clean_text
 
 __all__ = ["EXPORTERS"]
-
-
-def _write(output_mode: str, item: ExportItem, file: BinaryIO) -> None:
-    write_json(_dicts(output_mode, item), file)
 
 
 def _dicts(output_mode: str, item: ExportItem) -> Iterator[dict[str, Any]]:
@@ -44,7 +40,7 @@ EXPORTERS = (
         hint="For scripts: the seven fields of each mask as SAM returns them, and its label if it has one.",
         reader="pycocotools",
         output_mode="coco_rle",
-        **zipped_pictures("json", partial(_write, "coco_rle"), _read),
+        **zipped_pictures("json", json_writer(partial(_dicts, "coco_rle")), _read),
     ),
     Exporter(
         name="raw-uncompressed",
@@ -52,6 +48,6 @@ EXPORTERS = (
         hint="The same with run lengths as plain numbers, to be read without pycocotools.",
         reader="pycocotools",
         output_mode="uncompressed_rle",
-        **zipped_pictures("json", partial(_write, "uncompressed_rle"), _read),
+        **zipped_pictures("json", json_writer(partial(_dicts, "uncompressed_rle")), _read),
     ),
 )

@@ -1,4 +1,4 @@
-"""Pascal VOC segmentation: pictures with the VOC palette for classes and for objects.
+"""Write Pascal VOC segmentation: pictures with the VOC palette for classes and for objects.
 
 Source: the VOC 2012 development kit (folders, palette).
 """
@@ -26,7 +26,7 @@ _MOST = 254  # 0 is background, 255 is "do not care"
 
 
 def voc_palette() -> np.ndarray:
-    """The 256 colours of VOC's ``VOClabelcolormap``: 256×3 uint8. Bits 0 to 2 of the index go to red, green, blue."""
+    """Compute the 256 colours of VOC's ``VOClabelcolormap``, 256×3 uint8, from the bits of the index."""
     index = np.arange(256)
     colours = np.zeros((256, 3), dtype=np.uint8)
     for bit in range(8):
@@ -62,12 +62,12 @@ def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
 
 
 def _classes_of(item: ExportItem, names: Sequence[str]) -> np.ndarray:
-    """Object number -> class number, uint8."""
+    """Map object numbers to class numbers: (1 + objects,) uint8, 0 = background."""
     return np.array([0, *(names.index(label) + 1 for _, label, _ in item.rows())], dtype=np.uint8)
 
 
 def _colour_list(names: Sequence[str]) -> str:
-    """The classes with their colours, as CVAT and Datumaro read them; their separators cannot be part of a name."""
+    """List the classes with their colours, as CVAT and Datumaro read them; names lose their separators."""
     palette = voc_palette().tolist()
     rows = ["# label:color_rgb:parts:actions", "background:0,0,0::"]
     used = {"background"}

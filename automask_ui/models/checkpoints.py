@@ -19,7 +19,7 @@ import platformdirs
 
 from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError, UnknownModelError
 from automask_ui.files.hashes import VerifiedFiles
-from automask_ui.models.download import Download, Progress, download, is_offline
+from automask_ui.models.download import Download, DownloadProgress, download, is_offline
 from automask_ui.models.registry import BUILT_IN_MODEL, BUILT_IN_NOTICE, CHECKPOINTS, Checkpoint
 
 __all__ = [
@@ -103,7 +103,7 @@ def find_checkpoint(name: str, folders: Sequence[Path | str] = ()) -> Path | Non
 def resolve_checkpoint(
     name: str,
     folders: Sequence[Path | str] = (),
-    progress: Progress | None = None,
+    progress: DownloadProgress | None = None,
     cancel: threading.Event | None = None,
 ) -> Path:
     """The file of model ``name``, fetched first if it is not here. Published files are verified, once per change.
@@ -129,7 +129,7 @@ def resolve_checkpoint(
 
 def fetch(
     name: str,
-    progress: Progress | None = None,
+    progress: DownloadProgress | None = None,
     cancel: threading.Event | None = None,
     folders: Sequence[Path | str] = (),
 ) -> Path:

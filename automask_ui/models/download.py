@@ -27,9 +27,9 @@ from filelock import FileLock, Timeout
 from automask_ui.errors import DownloadError
 from automask_ui.files.hashes import sha256_of
 
-__all__ = ["Download", "Patience", "Progress", "TransferText", "download", "is_offline"]
+__all__ = ["Download", "DownloadProgress", "Patience", "TransferText", "download", "is_offline"]
 
-Progress = Callable[[int, int, float], None]
+DownloadProgress = Callable[[int, int, float], None]
 """Called as ``progress(done_bytes, total_bytes, seconds_since_start)``, a few times a second."""
 
 _CHUNK_BYTES = 1 << 20
@@ -66,7 +66,7 @@ def download(
     job: Download,
     target: Path,
     *,
-    progress: Progress | None = None,
+    progress: DownloadProgress | None = None,
     cancel: threading.Event | None = None,
     patience: Patience | None = None,
 ) -> Path:
@@ -124,7 +124,12 @@ class _Transfer:
     """One download in progress: the partial file, its running hash and the attempts made."""
 
     def __init__(
-        self, job: Download, target: Path, progress: Progress | None, cancel: threading.Event | None, patience: Patience
+        self,
+        job: Download,
+        target: Path,
+        progress: DownloadProgress | None,
+        cancel: threading.Event | None,
+        patience: Patience,
     ) -> None:
         self.job = job
         self.target = target
