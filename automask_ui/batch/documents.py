@@ -1,4 +1,4 @@
-"""Files that hold the whole dataset, made picture by picture from what is kept, so that memory stays flat."""
+"""Write the files that hold a whole dataset (COCO, manifest) picture by picture, so that memory stays flat."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CHUNK = 1 << 18  # characters
 
 
 def export_item(picture: Picture, masks: Any, rgb: np.ndarray | None, metadata: dict[str, Any]) -> ExportItem:
-    """A picture for the exporters: masks counted from 1, no labels. Without ``rgb``, for formats without pixels."""
+    """Make the item to export of a picture: ids from 1, no labels. ``rgb`` (H×W×3 uint8): None for JSON formats."""
     count = len(masks)
     # One zero that is looked at H×W×3 times takes no memory.
     image = np.broadcast_to(np.uint8(0), (*masks.size_hw, 3)) if rgb is None else rgb
@@ -38,7 +38,7 @@ def export_item(picture: Picture, masks: Any, rgb: np.ndarray | None, metadata: 
 
 
 class _Stored(Sequence[ExportItem]):
-    """The dataset's pictures, each read when it is asked for and forgotten thereafter."""
+    """The dataset's pictures as items to export; masks are read from disk on every access, and not kept."""
 
     def __init__(self, dataset: Dataset, pictures: Sequence[Picture], metadata: dict[str, Any]) -> None:
         self._dataset, self._pictures, self._metadata = dataset, pictures, metadata
@@ -128,7 +128,7 @@ def _check(
 
 
 def _rows(file: TextIO, array: str) -> Iterator[dict[str, Any]]:
-    """The elements (objects) of one array of a JSON document, read piece by piece."""
+    """Yield the elements (objects) of one array of a JSON document, reading it piece by piece."""
     decoder = json.JSONDecoder()
     opening = f'"{array}": ['
     buffer = ""
@@ -158,7 +158,7 @@ def _more(file: TextIO) -> str:
 
 
 def write_manifest(dataset: Dataset, pictures: Iterable[Picture], failures: Iterable[Failure]) -> None:
-    """Write the table of all pictures: what each holds, and what became of those that could not be used."""
+    """Write the table of all pictures: masks, size and hash of each, or why it failed."""
     part = dataset.new_part()
     target = dataset.root / MANIFEST
     try:

@@ -1,8 +1,8 @@
-"""The same work on the machines of a Ray cluster: a pool of actors, each with a model of its own.
+"""Run a batch on the machines of a Ray cluster: a pool of actors, each with a model of its own.
 
-Ray hands out names of pictures and gets back what became of them; pixels and masks go between an actor and the file
-system, which all machines have to share. An actor that dies is replaced and its pictures are handed out again: those
-that it had finished are found finished.
+Ray distributes names of pictures and collects outcomes; pixels and masks go between an actor and the file system, which
+all machines have to share. An actor that dies is replaced and its pictures are distributed again; those that it had
+finished are found on disk.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _process_on_actors(
     dataset: Dataset,
     pictures: Sequence[Picture],
 ) -> Generator[PictureOutcome, None, None]:
-    """What became of each picture, in their order, wherever it was worked on."""
+    """Process ``pictures`` on the actors; yield the outcomes in their order."""
     if not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level="warning")
     context = ray.data.DataContext.get_current()
@@ -94,7 +94,7 @@ def _process_on_actors(
 
 
 class _Actor:
-    """A process with a model."""
+    """A worker process with a model of its own."""
 
     def __init__(self, root: Path, make_engine: Callable[[], Engine], task: BatchTask) -> None:
         self._dataset, self._engine, self._task = Dataset(root), make_engine(), task
@@ -111,7 +111,7 @@ class _Actor:
 
 
 def _share(resources: dict[str, float], workers: int | None) -> dict[str, Any]:
-    """How many actors, and what each gets of the cluster."""
+    """Choose the number of actors, and the share of the cluster's CPUs and GPUs for each."""
     gpus, cpus = resources.get("GPU", 0.0), resources.get("CPU", 1.0)
     count = workers or int(gpus) or 1
     # Ray lets an actor use as many threads as it has CPUs.

@@ -1,4 +1,4 @@
-"""The pictures of a folder, and what their files are called."""
+"""Find the pictures of a folder, and choose the names of their files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Picture:
 
     @property
     def folder(self) -> PurePosixPath:
-        """Where it lies below the folder; "." at the top."""
+        """Its folder, relative to the run's folder; "." at the top."""
         return PurePosixPath(self.relative).parent
 
 
@@ -50,21 +50,21 @@ class Failure:
 
 @dataclass
 class Listing:
-    """What was found in a folder and all folders below it."""
+    """The pictures found in a folder and all folders below it."""
 
     pictures: list[Picture] = field(default_factory=list)  # in the order of their names, folder by folder
     unreadable: list[Failure] = field(default_factory=list)  # folders
-    others: int = 0  # files that are no pictures, by their names
+    others: int = 0  # number of files whose names are none of pictures
 
 
 def find_pictures(folder: Path, out: Path, kept_stem: Callable[[Picture], str] | None = None) -> Listing:
-    """All pictures below ``folder``, known by their suffix; hidden files, datasets and ``out`` are left out.
+    """Find all pictures below ``folder`` by their suffix; hidden files, datasets and ``out`` are left out.
 
     Args:
         folder: where to look.
         out: the dataset.
-        kept_stem: the stem that a picture has had in the dataset so far, "" where it has none. It keeps it, so that the
-            files of one picture never become another's when pictures are added.
+        kept_stem: gives the stem that a picture has in the dataset already, "" where it has none. It stays the same, so
+            that adding pictures never renames the files of others.
 
     Raises:
         BatchError: there is no such folder, it is ``out`` itself, or there is no picture in it.
@@ -99,7 +99,7 @@ def find_pictures(folder: Path, out: Path, kept_stem: Callable[[Picture], str] |
 
 
 def printable(name: str) -> str:
-    """A path for people: bytes in it that are no UTF-8 are replaced, since they could not be printed."""
+    """Make a path printable: bytes in it that are no UTF-8 are replaced."""
     return os.fsencode(name).decode("utf-8", "replace")
 
 
@@ -108,7 +108,7 @@ def _is_picture(name: str) -> bool:
 
 
 def _stems(pictures: Sequence[Picture], folders: Iterable[str], kept_stem: Callable[[Picture], str]) -> list[str]:
-    """One stem a picture, all different, and different from the folders beside them, also where case does not count."""
+    """Choose one stem a picture, all different and different from the folders beside them, without regard to case."""
     used = {RESERVED_STEM, *(name.casefold() for name in folders)}
     counts = Counter(picture.stem.casefold() for picture in pictures)
     stems: dict[Picture, str] = {}

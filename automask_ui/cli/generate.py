@@ -77,7 +77,7 @@ def _formats(settings: argparse.Namespace) -> list[str]:
 def _one_photo(
     engine: Any, photo: Path, options: GeneratorOptions, formats: list[str], target: Path, metadata: dict[str, Any]
 ) -> list[str]:
-    """Lines that say what became of one picture; its files are called ``target`` and what they are."""
+    """Find and write the masks of one picture; return lines to print. Its files' names begin with ``target``."""
     loaded = load_image(photo)
     start = time.monotonic()
     result = engine.generate(loaded.rgb, options, _progress_line(photo.name))

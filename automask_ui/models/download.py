@@ -1,4 +1,4 @@
-"""Fetching one large file so that it arrives whole or not at all.
+"""Download one large file completely, or not at all.
 
 The bytes go to ``<name>.part`` beside the target under a lock, are hashed as they come, and are moved into place only
 when size and SHA-256 agree. What a broken connection leaves behind is continued with an HTTP range request.
@@ -39,7 +39,7 @@ _REPORT_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Download:
-    """What to fetch: the published size and hash decide whether it arrived."""
+    """A file to download, with the published size and hash that it must have."""
 
     title: str
     url: str
@@ -49,7 +49,7 @@ class Download:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to bear with a bad connection."""
+    """Timeouts and retries for a bad connection."""
 
     stall_seconds: float = 30.0  # without a byte, or below the slowest useful rate for this long: try again
     slowest_bytes_per_second: int = 1024
@@ -143,7 +143,7 @@ class _Transfer:
         self.digest = hashlib.sha256()
 
     def hold_lock(self) -> AbstractContextManager[Any]:
-        """Take this file's lock; while another process has it, what that one brings is reported as progress."""
+        """Take this file's lock; while another process downloads the file, report its progress."""
         lock = FileLock(self.target.with_name(self.target.name + ".lock"))
         while True:
             try:
@@ -156,7 +156,7 @@ class _Transfer:
                 raise self.failure(f"{self.target.parent} cannot be written or locked ({error})") from error
 
     def run(self) -> None:
-        """Bring the file and move it into place."""
+        """Download the file, check its hash, and move it into place."""
         resumed = self.take_up_part()
         self.check_free_disk()
         self.fetch_all()
@@ -176,7 +176,7 @@ class _Transfer:
             raise self.failure(f"{self.target} cannot be written ({error})") from error
 
     def fetch_all(self) -> None:
-        """Stream until every byte is here, trying again while attempts bring the file further."""
+        """Stream until the file is complete; retry as long as attempts make progress."""
         furthest, failures = self.done, 0
         self.report(always=True)
         while self.done < self.job.size_bytes:
@@ -192,7 +192,7 @@ class _Transfer:
         self.report(always=True)
 
     def fetch_once(self) -> None:
-        """One request, from where the partial file ends."""
+        """Send one request, from where the partial file ends."""
         request = urllib.request.Request(self.job.url, headers={"Accept-Encoding": "identity"})
         if self.done:
             request.add_header("Range", f"bytes={self.done}-")
@@ -209,7 +209,7 @@ class _Transfer:
             raise _InterruptedError(f"the connection closed after {self.done:,} of {self.job.size_bytes:,} bytes")
 
     def judge_status(self, error: urllib.error.HTTPError) -> None:
-        """Tell apart what another attempt may mend from what it cannot."""
+        """Raise for an HTTP error: retry where another attempt may succeed, fail where it cannot."""
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and self.done:
             self.start_over()
         elif error.code < 500 and error.code not in (408, 425, 429):
@@ -217,7 +217,7 @@ class _Transfer:
         raise _InterruptedError(f"the server answered {error.code} {error.reason}") from error
 
     def check_offer(self, response: Any) -> None:
-        """Compare what the server is about to send with what is wanted, before the first byte is written."""
+        """Check the answer's range and length before the first byte is written."""
         offset = 0
         length = response.headers.get("Content-Length")
         if response.status == http.HTTPStatus.PARTIAL_CONTENT:
@@ -235,7 +235,7 @@ class _Transfer:
             )
 
     def receive(self, response: Any) -> None:
-        """Write and hash the answer's bytes as they come."""
+        """Write and hash the answer's bytes as they arrive."""
         window_start, window_bytes = time.monotonic(), 0
         with self.open_part() as file:
             # read1 returns what has arrived; read would wait for a full chunk and so never notice a trickle.
@@ -254,7 +254,7 @@ class _Transfer:
                     window_start, window_bytes = time.monotonic(), 0
 
     def take_up_part(self) -> bool:
-        """Hash what an earlier run left; returns whether there was anything."""
+        """Hash the partial file of an earlier run; return whether there was one."""
         if not self.part.is_file():
             return False
         if self.part.stat().st_size > self.job.size_bytes:
@@ -267,7 +267,7 @@ class _Transfer:
         return self.done > 0
 
     def start_over(self) -> None:
-        """Forget what the partial file holds."""
+        """Empty the partial file."""
         # Emptied instead of deleted, which Windows refuses while the file is open.
         if self.part.is_file():
             os.truncate(self.part, 0)
@@ -275,7 +275,7 @@ class _Transfer:
         self.digest = hashlib.sha256()
 
     def check_free_disk(self) -> None:
-        """Refuse before the first byte when the disk cannot take the file."""
+        """Fail before the first byte where the disk has no room for the file."""
         free = shutil.disk_usage(self.target.parent).free
         needed = self.job.size_bytes - self.done + _SPARE_DISK_BYTES
         if free < needed:
@@ -284,14 +284,14 @@ class _Transfer:
             )
 
     def open_part(self) -> IO[bytes]:
-        """The partial file, to be appended to."""
+        """Open the partial file for appending."""
         try:
             return open(self.part, "ab")
         except OSError as error:
             raise self.failure(f"{self.part} cannot be written ({error})") from error
 
     def write(self, file: IO[bytes], chunk: bytes) -> None:
-        """Append ``chunk``; a full disk is given its space back, since others need it more than a later resume."""
+        """Append ``chunk``; on a full disk, empty the partial file, since others need the space more."""
         try:
             file.write(chunk)
             file.flush()
@@ -303,7 +303,7 @@ class _Transfer:
         self.done += len(chunk)
 
     def report(self, always: bool = False) -> None:
-        """Tell the caller how far it is, a few times a second."""
+        """Report progress to the caller, a few times a second."""
         now = time.monotonic()
         if self.progress and (always or now - self.reported >= _REPORT_SECONDS):
             self.reported = now
@@ -315,7 +315,7 @@ class _Transfer:
             raise self.failure(f"it was stopped after {self.done:,} of {self.job.size_bytes:,} bytes")
 
     def failure(self, what: str) -> DownloadError:
-        """The error to raise: what happened, and the three ways on."""
+        """Make the error to raise: what happened, and three ways on."""
         kept = " (it goes on where it stopped)" if self.part.is_file() and self.part.stat().st_size else ""
         return DownloadError(
             f"{self.job.title} could not be downloaded: {what}. Three ways on: try again{kept}; "
@@ -325,7 +325,7 @@ class _Transfer:
 
 
 def _plain_reason(error: Exception) -> str:
-    """A network error in words; urllib wraps the interesting one."""
+    """Describe a network error in words, unwrapped from urllib's."""
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(reason, TimeoutError):
         return f"the server stopped sending ({reason})"
