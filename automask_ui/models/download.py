@@ -138,8 +138,7 @@ class _Transfer:
         self.cancel = cancel or threading.Event()
         self.patience = patience
         self.started = time.monotonic()
-        self.reported = 0.0
-        self.done = 0
+        self.done, self.reported = 0, 0.0
         self.digest = hashlib.sha256()
 
     def hold_lock(self) -> AbstractContextManager[Any]:
@@ -276,9 +275,8 @@ class _Transfer:
 
     def check_free_disk(self) -> None:
         """Fail before the first byte where the disk has no room for the file."""
-        free = shutil.disk_usage(self.target.parent).free
         needed = self.job.size_bytes - self.done + _SPARE_DISK_BYTES
-        if free < needed:
+        if (free := shutil.disk_usage(self.target.parent).free) < needed:
             raise self.failure(
                 f"{self.target.parent} has {free / 1e6:,.0f} MB free and {needed / 1e6:,.0f} MB are needed"
             )
