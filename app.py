@@ -39,10 +39,10 @@ def main() -> None:
 
     try:
         service = build_service(flags.model, flags.checkpoint, flags.models_dir, flags.device, SAMPLES)
-        model = service.models.get(service.default_model)
+        model = service.models.get(service.models.default)
         if model is not None and model.path is None:
             fetch_visibly(model.name)
-        service.load(service.default_model)
+        service.models.load(service.models.default)
     except AutoMaskError as error:
         raise SystemExit(f"error: {error}") from error
     # Ended like this by containers and service managers: with temporary files removed.
@@ -50,7 +50,7 @@ def main() -> None:
     # Uploads go with this process, instead of to a folder that outlives it.
     os.environ.setdefault("GRADIO_TEMP_DIR", str(service.store.scratch / "uploads"))
     page = build_app(service, keeps_work=True)
-    threading.Thread(target=service.prepare_sample, daemon=True).start()
+    threading.Thread(target=service.samples.prepare, daemon=True).start()
     page.launch(server_name=flags.host, server_port=flags.port, **launch_options(service))
 
 

@@ -39,7 +39,7 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
         keeps_work: whether work in progress is kept on this machine's disk, to be there after a reload.
     """
     gr.set_static_paths([service.store.scratch])
-    thresholds = service.thresholds(service.default_model)
+    thresholds = service.models.thresholds(service.models.default)
     autosave = autosave_for(service.store, service.models) if keeps_work else None
     with gr.Blocks(title="AutoMask", fill_width=True, delete_cache=_CACHE_SECONDS, analytics_enabled=False) as page:
         with gr.Row(elem_id="header"):
@@ -50,7 +50,7 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
                 with gr.Column(elem_id="open"):
                     photo = panels.photo_panel(service.samples)
                 with gr.Column(elem_id="settings"):
-                    model = panels.model_panel(service.models, service.default_model)
+                    model = panels.model_panel(service.models, service.models.default)
                     sliders = panels.sliders_panel(thresholds)
                     show = panels.show_panel()
                 run = panels.run_panel()

@@ -51,7 +51,7 @@ def handlers(service: Service) -> Handlers:
 def work(service: Service, photo: str) -> Session:
     """Ann's work: hidden, labelled and deleted masks, and Show only."""
     session = service.open("ann", photo)
-    list(service.find(session, "fake", OPTIONS))
+    list(service.runs.find(session, "fake", OPTIONS))
     numbers = session.shown()[0]
     session.set_hidden(numbers[:2], True)
     session.set_label(numbers[2:4], "cat")
