@@ -50,10 +50,10 @@ def main() -> None:
 
     try:
         service = build_service(flags.model, flags.checkpoint, flags.models_dir, flags.device, SAMPLES)
-        model = service.models.get(service.default_model)
+        model = service.models.get(service.models.default)
         if model is not None and model.path is None:
             fetch_visibly(model.name)
-        service.load(service.default_model)
+        service.models.load(service.models.default)
     except AutoMaskError as error:
         raise SystemExit(f"error: {error}") from error
     # Ended like this by containers and service managers: with temporary files removed.
@@ -70,7 +70,7 @@ def main() -> None:
             f"error: the page cannot listen on {flags.host}, {port}: {error} Choose another with --port or --host."
         ) from error
     # Only now: on a slow machine Gradio would not get an answer from its own page in time, and give up.
-    threading.Thread(target=service.prepare_sample, daemon=True).start()
+    threading.Thread(target=service.samples.prepare, daemon=True).start()
     page.block_thread()
 
 

@@ -28,7 +28,7 @@ ALLOWED = {
     "batch": "errors export files masks options protocol",
     "project": "batch cache errors export files limits masks models options session",
     "serving": "engine errors export files masks models options project protocol session",
-    "ui": "batch errors export files limits masks models options project protocol serving session",
+    "ui": "batch errors export files masks models options project protocol serving session",
     "training": "engine",
     "cli": "batch engine errors export files models options protocol",
     "__main__": "cli",

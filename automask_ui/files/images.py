@@ -1,4 +1,4 @@
-"""Pictures from files: whatever people have on their disks, as upright RGB uint8.
+"""Read pictures of any common format as upright RGB uint8.
 
 Pixels stay as the file has them wherever 8-bit RGB can hold them: colours are converted only from spaces that are not
 RGB (CMYK, Lab), through the file's own ICC profile if it has one. Everything that a person should know about what was
@@ -23,7 +23,7 @@ from PIL import Image, ImageCms
 from automask_ui import limits
 from automask_ui.errors import ImageTooLargeError, UnreadableImageError
 
-__all__ = ["LoadedImage", "Source", "fit_long_side", "load_image", "open_image"]
+__all__ = ["LoadedImage", "Source", "check_photo_bytes", "fit_long_side", "load_image", "open_image"]
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
@@ -47,7 +47,7 @@ _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 @dataclass(frozen=True, eq=False)
 class LoadedImage:
-    """A picture as it is worked on."""
+    """A decoded picture, with its file's bytes."""
 
     rgb: np.ndarray  # H×W×3 uint8, C-contiguous, upright, read-only: results share it
     name: str  # file name, to be shown only
@@ -56,19 +56,19 @@ class LoadedImage:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the file; "" where there is none."""
+        """SHA-256 of the file; "" where there is none."""
         return hashlib.sha256(self.data).hexdigest() if self.data else ""
 
     @cached_property
     def pixels_sha256(self) -> str:
-        """Of height, width and RGB bytes: the same after the picture was saved again without loss."""
+        """SHA-256 of height, width and RGB bytes: the same after the picture was saved again without loss."""
         digest = hashlib.sha256(f"{self.rgb.shape[0]} {self.rgb.shape[1]} ".encode())
         digest.update(np.ascontiguousarray(self.rgb).data)
         return digest.hexdigest()
 
 
 def open_image(source: Source, *, max_pixels: int | None = None) -> np.ndarray:
-    """The picture in ``source`` as H×W×3 uint8 RGB; see :func:`load_image`."""
+    """Decode the picture in ``source`` to H×W×3 uint8 RGB; see :func:`load_image`."""
     rgb = load_image(source, max_pixels=max_pixels).rgb
     rgb.setflags(write=True)  # nobody else has it
     return rgb
@@ -106,8 +106,23 @@ def load_image(source: Source, *, name: str | None = None, max_pixels: int | Non
     return LoadedImage(rgb, name, tuple(notes + colour_notes), data)
 
 
+def check_photo_bytes(path: Path) -> int:
+    """Check that the file of an uploaded photo is not too large; return its size in bytes.
+
+    Raises:
+        ImageTooLargeError: more than :data:`automask_ui.limits.MAX_PHOTO_BYTES`.
+    """
+    size = path.stat().st_size
+    if size > limits.MAX_PHOTO_BYTES:
+        raise ImageTooLargeError(
+            f"{path.name} has {size / 1e6:,.0f} MB, but a photo may have {limits.MAX_PHOTO_BYTES / 1e6:,.0f} MB here. "
+            "Save it as JPEG or PNG, make it smaller, or leave it out."
+        )
+    return size
+
+
 def fit_long_side(rgb: np.ndarray, longest: int) -> np.ndarray:
-    """``rgb`` (H×W×3 uint8) with at most ``longest`` px on its long side: area-averaged, never enlarged.
+    """Shrink ``rgb`` (H×W×3 uint8) to at most ``longest`` px on its long side, by area averaging; never enlarge it.
 
     A picture that fits is returned as it is.
     """
@@ -120,7 +135,7 @@ def fit_long_side(rgb: np.ndarray, longest: int) -> np.ndarray:
 
 
 def _read(source: Source) -> tuple[bytes, str]:
-    """The bytes of ``source`` and what to call it."""
+    """Read the bytes of ``source``, and the name for messages."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source), "The picture"
     if isinstance(source, (str, os.PathLike)):
@@ -141,7 +156,7 @@ def _read(source: Source) -> tuple[bytes, str]:
 
 
 def _identify(data: bytes, name: str) -> Image.Image:
-    """The picture with its header read and its pixels not yet.
+    """Open the picture: its header is read, its pixels are not yet.
 
     The plug-ins are called directly: ``Image.open`` would add its own pixel limit, which is one setting for the whole
     process and which warns where ours decides.
@@ -171,7 +186,7 @@ def _register_heif() -> None:
 
 
 def _what_instead(data: bytes, reasons: list[str]) -> str:
-    """Why bytes that no decoder took are no picture, and what to do: the end of a sentence."""
+    """Say why no decoder reads these bytes, and what to do: the end of a sentence."""
     if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"):
         return "is a HEIC photo, which cannot be read here. Convert it to JPEG or PNG (or install pillow-heif)."
     if reasons:
@@ -198,7 +213,7 @@ def _check_pixels(image: Image.Image, name: str, max_pixels: int) -> None:
 
 
 def _decode(image: Image.Image, data: bytes, name: str) -> tuple[Image.Image, list[str]]:
-    """The picture with its pixels read. Of a JPEG that was cut off, as much as there is."""
+    """Decode the pixels; of a truncated JPEG, as many as there are."""
     try:
         image.load()
         return image, []
@@ -219,7 +234,7 @@ def _decode(image: Image.Image, data: bytes, name: str) -> tuple[Image.Image, li
 
 
 def _frame_notes(image: Image.Image) -> list[str]:
-    """What is said of a file with several pictures. (A JPEG's further pictures are previews and depth maps.)"""
+    """Note that a file has further pages or frames. (A JPEG's further pictures are previews and depth maps.)"""
     frames = 1
     # A damaged later page does not matter: the first one has been read.
     with suppress(Exception):
@@ -230,7 +245,7 @@ def _frame_notes(image: Image.Image) -> list[str]:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The picture as the camera was held."""
+    """Apply the EXIF orientation."""
     orientation = None
     # Broken EXIF is common and no reason to refuse a photo.
     with suppress(Exception):
@@ -240,7 +255,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
-    """The picture in mode RGB, and what was done."""
+    """Convert the picture to mode RGB, with notes on what was done."""
     if image.mode in ("F", "I") or image.mode.startswith("I;"):
         return _scaled(np.asarray(image))
     if image.mode in ("CMYK", "LAB"):
@@ -251,7 +266,7 @@ def _to_rgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
 
 
 def _scaled(values: np.ndarray) -> tuple[Image.Image, list[str]]:
-    """Grey values of more than 8 bits (H×W, integer or float) scaled to 8.
+    """Scale grey values of more than 8 bits (H×W, integer or float) to 8.
 
     Integers are taken for the fewest bits that hold their maximum, so that 12-bit microscope data in a 16-bit file is
     not black. Floats in 0 to 1 or 0 to 255 keep their meaning; others are stretched from minimum to maximum.
@@ -271,7 +286,7 @@ def _scaled(values: np.ndarray) -> tuple[Image.Image, list[str]]:
 
 
 def _through_profile(image: Image.Image) -> Image.Image:
-    """CMYK or Lab to sRGB, by the file's ICC profile where it has a usable one."""
+    """Convert CMYK or Lab to sRGB, by the file's ICC profile where it has a usable one."""
     profile = image.info.get("icc_profile", b"")
     if image.mode == "CMYK" and not profile:
         return image.convert("RGB")
@@ -285,7 +300,7 @@ def _through_profile(image: Image.Image) -> Image.Image:
 
 
 def _on_white(image: Image.Image) -> tuple[Image.Image, list[str]]:
-    """A picture with transparency, as it looks on white paper."""
+    """Blend a picture with transparency onto white."""
     if image.mode == "La":
         image = image.convert("LA")
     rgba = image.convert("RGBA")
