@@ -1,17 +1,26 @@
-// Outlines as paths, so that lines stay crisp at every zoom. Traced once per mask, simplified once per zoom octave.
+// @ts-check
+/** @import { Box, Point } from "../types.d.ts" */
+/** @import { Shape } from "./shapes.js" */
+
+// Borders of masks as polygons, traced from runs.
+
+/** @typedef {{ box: Box, runs: Uint32Array, width: number }} Runs as in Shape */
 
 // Directions up, right, down, left; beside each the two pixels ahead of a corner (left and right of the way).
 const STEP = [[0, -1], [1, 0], [0, 1], [-1, 0]];
 const AHEAD = [[[-1, -1], [0, -1]], [[0, -1], [0, 0]], [[0, 0], [-1, 0]], [[-1, 0], [-1, -1]]];
 
-// px of the display copy: joins the stairs of a slanted edge into a line, and is below what can be seen
-const TOLERANCE = 0.7;
 const KEEP_WHOLE = 12; // corners: shapes this small would lose their form
 
-let bitmap = new Uint8Array(0);
+let bitmap = new Uint8Array(0); // scratch, kept between calls
 
-/** All borders of a mask, outer ones and holes: lists [x, y, x, y, ...] in display px. */
-function traceOutline(shape) {
+/**
+ * All borders of a mask, outer ones and holes.
+ *
+ * @param {Runs} shape
+ * @returns {number[][]} rings [x, y, x, y, ...] in display px, through the middles of the pixels' edges
+ */
+export function traceContours(shape) {
   const { box, runs, width } = shape;
   const stride = box.w + 2; // a blank frame spares all checks for the edge
   const size = stride * (box.h + 2);
@@ -24,15 +33,25 @@ function traceOutline(shape) {
     bitmap.fill(1, at, at + runs[i + 1]);
     starts[i / 2] = at;
   }
+  /** @type {number[][]} */
   const rings = [];
   // Every border passes the left edge of some run; 2 marks left edges already walked.
   for (const at of starts) if (bitmap[at] === 1) rings.push(walk(at % stride, Math.floor(at / stride), stride, box));
   return rings;
 }
 
-/** Follows one border with the mask on the right, from the left edge of pixel (x, y) of the bitmap. */
+/**
+ * Follows one border with the mask on the right.
+ *
+ * @param {number} x of the pixel of `bitmap` at whose left edge to start
+ * @param {number} y
+ * @param {number} stride of `bitmap`
+ * @param {Box} box of the mask, display px
+ */
 function walk(x, y, stride, box) {
+  /** @param {number} dx @param {number} dy */
   const inside = (dx, dy) => bitmap[(cy + dy) * stride + cx + dx] > 0;
+  /** @type {number[]} */
   const points = [];
   let cx = x, cy = y + 1, way = 0, last = -1;
   do {
@@ -42,7 +61,7 @@ function walk(x, y, stride, box) {
     cx += dx;
     cy += dy;
     const [left, right] = AHEAD[way];
-    const next = !inside(...right) ? (way + 1) & 3 : inside(...left) ? (way + 3) & 3 : way;
+    const next = !inside(right[0], right[1]) ? (way + 1) & 3 : inside(left[0], left[1]) ? (way + 3) & 3 : way;
     // The middles of the edges, not the corners: a staircase then lies on one straight line.
     if (way !== last || next !== way) points.push(midX + box.x - 1, midY + box.y - 1);
     last = way;
@@ -51,8 +70,13 @@ function walk(x, y, stride, box) {
   return points;
 }
 
-/** Douglas-Peucker on a closed ring. */
-function simplify(ring, tolerance) {
+/**
+ * Leaves out the points that a line without them stays close to (Douglas-Peucker on a closed ring).
+ *
+ * @param {number[]} ring [x, y, x, y, ...]
+ * @param {number} tolerance how far the line may be from a point, in the ring's unit
+ */
+export function simplify(ring, tolerance) {
   const count = ring.length / 2;
   if (count <= KEEP_WHOLE) return ring;
   let far = 0, farthest = -1;
@@ -64,7 +88,7 @@ function simplify(ring, tolerance) {
   keep[0] = keep[far] = keep[count] = 1;
   const stack = [0, far, far, count];
   while (stack.length) {
-    const end = stack.pop(), begin = stack.pop();
+    const end = /** @type {number} */ (stack.pop()), begin = /** @type {number} */ (stack.pop());
     const ax = ring[2 * begin], ay = ring[2 * begin + 1];
     const e = 2 * (end % count);
     const dx = ring[e] - ax, dy = ring[e + 1] - ay;
@@ -79,68 +103,31 @@ function simplify(ring, tolerance) {
       stack.push(begin, at, at, end);
     }
   }
+  /** @type {number[]} */
   const result = [];
   for (let i = 0; i < count; i++) if (keep[i]) result.push(ring[2 * i], ring[2 * i + 1]);
   return result.length >= 6 ? result : ring;
 }
 
-/** Path of a mask in display px, as fine as `scale` (device px per display px) can show. */
-function pathOf(shape, scale) {
-  const level = Math.max(0, Math.floor(Math.log2(1 / scale)));
-  shape.paths ??= [];
-  shape.rings ??= traceOutline(shape);
-  shape.paths[level] ??= buildPath(shape.rings, TOLERANCE * 2 ** level, level === 0);
-  return shape.paths[level];
-}
+const INNER_GRID = 24; // cells along the longer side of the mask's box
 
-function buildPath(rings, tolerance, close) {
-  const path = new Path2D();
-  for (const ring of rings) {
-    const points = simplify(ring, tolerance);
-    if (close) roundBends(path, points);
-    else for (let i = 0; i < points.length; i += 2) path[goTo(i)](points[i], points[i + 1]);
-    path.closePath();
-  }
-  return path;
-}
-
-/** How to get to corner i: the first one of a ring must not be joined to the ring before. */
-const goTo = (i) => (i ? "lineTo" : "moveTo");
-
-const BEND = Math.cos((35 * Math.PI) / 180); // turns below this are bends of a curve, others are corners
-const BEND_REACH = 8; // display px beside a bend: it stays within half a pixel of the polygon
-
-/** Seen close, a curve must not look like a polygon; a corner must stay one. */
-function roundBends(path, points) {
-  const count = points.length;
-  for (let i = 0; i < count; i += 2) {
-    const x = points[i], y = points[i + 1];
-    const before = (i + count - 2) % count, after = (i + 2) % count;
-    const ax = points[before] - x, ay = points[before + 1] - y;
-    const bx = points[after] - x, by = points[after + 1] - y;
-    const a = Math.hypot(ax, ay), b = Math.hypot(bx, by);
-    if (-(ax * bx + ay * by) < BEND * a * b) path[goTo(i)](x, y);
-    else {
-      const s = Math.min(0.5, BEND_REACH / a), t = Math.min(0.5, BEND_REACH / b);
-      path[goTo(i)](x + ax * s, y + ay * s);
-      path.quadraticCurveTo(x, y, x + bx * t, y + by * t);
-    }
-  }
-}
-
-const LABEL_GRID = 24;
-
-/** A point well inside the mask, for its number: the farthest from the border on a coarse grid. */
-function labelPoint(shape) {
-  if (shape.label) return shape.label;
+/**
+ * A point well inside the mask, for its id: the farthest from the border on a coarse grid.
+ *
+ * @param {Shape} shape
+ * @returns {Point} display px
+ */
+export function innerPoint(shape) {
   const { box } = shape;
-  const step = Math.max(1, Math.max(box.w, box.h) / LABEL_GRID);
+  const step = Math.max(1, Math.max(box.w, box.h) / INNER_GRID);
   const columns = Math.ceil(box.w / step) + 2, rows = Math.ceil(box.h / step) + 2;
   const depth = new Float32Array(columns * rows);
+  /** @param {number} i @param {number} from */
   const centre = (i, from) => from + (i - 0.5) * step;
   for (let j = 1; j < rows - 1; j++)
     for (let i = 1; i < columns - 1; i++)
       if (shape.has(Math.floor(centre(i, box.x)), Math.floor(centre(j, box.y)))) depth[j * columns + i] = 1e6;
+  /** @param {number} at @param {[cell: number, cost: number][]} neighbours */
   const reach = (at, ...neighbours) => {
     for (const [other, cost] of neighbours) depth[at] = Math.min(depth[at], depth[other] + cost);
   };
@@ -155,5 +142,5 @@ function labelPoint(shape) {
   // A shape thinner than the grid has no cell: the middle of its first run will do.
   const x = depth[best] ? centre(best % columns, box.x) : (shape.runs[0] % shape.width) + shape.runs[1] / 2;
   const y = depth[best] ? centre(Math.floor(best / columns), box.y) : box.y + 0.5;
-  return (shape.label = { x, y });
+  return { x, y };
 }
