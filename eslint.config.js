@@ -1,7 +1,11 @@
 import js from "@eslint/js";
 import globals from "globals";
 
-const COMPONENTS = "automask_ui/ui/components";
+const COMPONENTS = "automask_ui/ui/components", VIEWER = `${COMPONENTS}/viewer/js`;
+const CLOCKS = {
+  setTimeout: "readonly", clearTimeout: "readonly", performance: "readonly",
+  requestAnimationFrame: "readonly", cancelAnimationFrame: "readonly",
+};
 
 export default [
   { ignores: ["**/.venv/**", "**/build/**"] },
@@ -19,8 +23,15 @@ export default [
     },
   },
   {
-    files: [`${COMPONENTS}/viewer/js/**/*.js`],
+    files: [`${VIEWER}/**/*.js`],
+    ignores: [`${VIEWER}/model/**`],
     languageOptions: { sourceType: "module", globals: globals.browser },
+  },
+  {
+    // What the page knows is kept apart from what is seen of it: no document, no element, nothing from other folders.
+    files: [`${VIEWER}/model/**/*.js`],
+    languageOptions: { sourceType: "module", globals: CLOCKS },
+    rules: { "no-restricted-imports": ["error", { patterns: ["../*"] }] },
   },
   {
     // Gradio runs these as the body of a function with these parameters.

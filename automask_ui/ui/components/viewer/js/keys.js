@@ -2,7 +2,6 @@
 /** @import { Commands, Dom, LabelField, Look, Notes, Selection, Viewport } from "./types.d.ts" */
 import { closest, isTyping } from "./dom.js";
 
-const ZOOM_STEP = 1.25;
 const ARROW = 48; // stage px
 
 /**
@@ -21,9 +20,9 @@ export function connectKeys({ commands, dom: { element, one }, labelField, look,
   const stage = one(".stage");
   /** @type {Record<string, () => void>} */
   const stageKeys = {
-    "+": () => viewport.zoomBy(ZOOM_STEP),
-    "=": () => viewport.zoomBy(ZOOM_STEP),
-    "-": () => viewport.zoomBy(1 / ZOOM_STEP),
+    "+": viewport.zoomIn,
+    "=": viewport.zoomIn,
+    "-": viewport.zoomOut,
     f: viewport.fit,
     z: viewport.zoomActual,
     ArrowLeft: () => viewport.moveBy(ARROW, 0),

@@ -19,8 +19,9 @@ import { createSelection } from "./model/selection.js";
 import { createSignals } from "./model/signals.js";
 import { createViewport } from "./model/viewport.js";
 import { paintLayers } from "./picture/canvas.js";
-import { markLayers, maskLayers, photoLayer, pointsLayer } from "./picture/layers.js";
+import { maskLayers, photoLayer, pointsLayer } from "./picture/layers.js";
 import { connectLegend } from "./picture/legend.js";
+import { markLayers } from "./picture/marks.js";
 import { createNotes } from "./picture/notes.js";
 import { createNotices } from "./picture/notices.js";
 import { connectPointer } from "./picture/pointer.js";
@@ -85,7 +86,7 @@ export function createViewer({ element, props, trigger, watch }) {
   });
   const selectTool = createSelectTool({ edits, language, listing, look, notes, picture, selection, trigger, viewport });
   connectPointer({ dom, notes, picture, viewport, tool: () => selectTool });
-  connectLegend({ colours, dom, language, look, picture, signals });
+  connectLegend({ colours, dom, language, look, signals });
   connectToolbar({ dom, language, look, signals, viewport });
 
   // The table, and what is done to masks

@@ -174,7 +174,7 @@ export interface Layer {
   draw(context: CanvasRenderingContext2D, topics: Topics): void;
 }
 
-/** What the pointer does on the picture. Points are in stage px. */
+/** What the pointer does on the picture where it does not drag or zoom. Points are in stage px. */
 export interface Tool {
   hover(point: Point): void;
   leave(): void;

@@ -3,6 +3,7 @@
 
 const MARGIN = 8; // px of air around a fitted photo
 const MOST = 24; // stage px per display px
+const ZOOM_STEP = 1.25; // of one press of a key or button
 const KEEP_IN_SIGHT = 64; // px of the photo that dragging cannot push out
 
 /**
@@ -81,6 +82,9 @@ export function createViewport({ signals, picture, pixelRatio }) {
    */
   const zoomBy = (factor, x, y) => zoomTo(view.scale * factor, x, y);
 
+  const zoomIn = () => zoomBy(ZOOM_STEP);
+  const zoomOut = () => zoomBy(1 / ZOOM_STEP);
+
   /** One px of the original on one of the screen. */
   const zoomActual = () => zoomTo(actualScale());
 
@@ -127,7 +131,7 @@ export function createViewport({ signals, picture, pixelRatio }) {
   }
 
   return Object.assign(view, {
-    toPhoto, toStage, pixelAt, isInSight, fit, zoomBy, zoomActual, moveBy, reveal, resize,
+    toPhoto, toStage, pixelAt, isInSight, fit, zoomBy, zoomIn, zoomOut, zoomActual, moveBy, reveal, resize,
   });
 }
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Colours, Dom, Edits, Layer, Listing, Look, Picture, Selection, Viewport } from "../types.d.ts" */
+/** @import { Colours, Dom, Edits, Layer, Listing, Look, Picture, Viewport } from "../types.d.ts" */
 /** @import { Shape } from "../model/shapes.js" */
 import { innerPoint } from "../model/contours.js";
 import { clearedContext, drawInPhoto, drawOnStage } from "./canvas.js";
@@ -13,9 +13,11 @@ import { pathOf } from "./paths.js";
  * @property {Listing} listing
  * @property {Look} look
  * @property {Picture} picture
- * @property {Selection} selection
  * @property {Viewport} viewport
  */
+
+/** The masks in sight, from the lowest to the topmost. @typedef {() => MaskPath[]} Painted */
+/** @typedef {{ id: number, shape: Shape, path: Path2D, colour: string }} MaskPath */
 
 /** The photo. @param {Pick<Deps, "picture">} deps @returns {Layer} */
 export function photoLayer({ picture }) {
@@ -31,14 +33,14 @@ export function photoLayer({ picture }) {
 /**
  * The masks that are painted: fills, outlines, ids.
  *
- * @param {Omit<Deps, "selection">} deps
+ * @param {Deps} deps
  */
 export function maskLayers(deps) {
   const { colours, edits, listing, look, picture, viewport } = deps;
 
-  /** Masks in sight, from the lowest to the topmost. */
+  /** @type {Painted} */
   function painted() {
-    /** @type {{ id: number, shape: Shape, path: Path2D, colour: string }[]} */
+    /** @type {MaskPath[]} */
     const masks = [];
     if (look.photoOnly) return masks;
     for (const id of listing.painted) {
@@ -53,7 +55,6 @@ export function maskLayers(deps) {
 
   return { fills: fillsLayer(painted, deps), outlines: outlinesLayer(painted, deps), ids: idsLayer(painted, deps) };
 }
-/** @typedef {() => { id: number, shape: Shape, path: Path2D, colour: string }[]} Painted */
 
 /**
  * Fills are painted opaque on a canvas of their own and blended once: overlaps do not add up, and another opacity costs
@@ -183,50 +184,4 @@ function cellsUnder(x, y, half) {
   for (let i = Math.floor((x - half) / CELL); i <= Math.floor((x + half) / CELL); i++)
     for (let j = Math.floor((y - 6) / CELL); j <= Math.floor((y + 6) / CELL); j++) cells.push(i + 4096 * j);
   return cells;
-}
-
-/**
- * What is selected, and over it what the pointer is on.
- *
- * @param {Pick<Deps, "look" | "picture" | "selection" | "viewport">} deps
- */
-export function markLayers({ look, picture, selection, viewport }) {
-  /**
-   * A white line between dark ones stands out on every photo and every colour.
-   *
-   * @param {CanvasRenderingContext2D} context
-   * @param {number} id
-   * @param {number} width stage px
-   * @param {string} fill
-   */
-  function drawRing(context, id, width, fill = "") {
-    const shape = picture.shapes.get(id);
-    if (!shape || look.photoOnly || !viewport.isInSight(shape.box)) return;
-    const path = pathOf(shape, viewport.scale * viewport.pixelRatio());
-    context.lineJoin = "round";
-    if (fill) {
-      context.fillStyle = fill;
-      context.fill(path, "evenodd");
-    }
-    for (const [colour, extra] of /** @type {const} */ ([["rgba(0,0,0,.6)", 2], ["#fff", 0]])) {
-      context.strokeStyle = colour;
-      context.lineWidth = (width + extra) / viewport.scale;
-      context.stroke(path);
-    }
-  }
-
-  /** @type {Layer} */
-  const selected = {
-    draw(context) {
-      for (const id of selection.ids) drawRing(context, id, 2);
-    },
-  };
-  /** @type {Layer} */
-  const hovered = {
-    draw(context) {
-      const id = selection.hover;
-      if (picture.byId.has(id)) drawRing(context, id, selection.ids.has(id) ? 2 : 1.5, "rgba(255,255,255,.3)");
-    },
-  };
-  return { selected, hovered };
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Colours, Dom, Language, Look, Picture, Signals } from "../types.d.ts" */
+/** @import { Colours, Dom, Language, Look, Signals } from "../types.d.ts" */
 import { rampGradient } from "../model/colours.js";
 import { score } from "../model/language.js";
 
@@ -11,7 +11,6 @@ import { score } from "../model/language.js";
  * @param {Dom} deps.dom
  * @param {Language} deps.language
  * @param {Look} deps.look
- * @param {Picture} deps.picture
  * @param {Signals} deps.signals
  */
 export function connectLegend({ colours, dom: { one }, language: { formatted, text }, look, signals }) {

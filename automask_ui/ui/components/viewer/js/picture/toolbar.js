@@ -1,8 +1,6 @@
 // @ts-check
 /** @import { ColourBy, Dom, DrawMode, Language, Look, Signals, Viewport } from "../types.d.ts" */
 
-const ZOOM_STEP = 1.25;
-
 /**
  * The slim bar over the picture.
  *
@@ -10,8 +8,8 @@ const ZOOM_STEP = 1.25;
  */
 export function connectToolbar({ dom: { one, all }, language: { percent }, look, signals, viewport }) {
   const zooms = {
-    "zoom-in": () => viewport.zoomBy(ZOOM_STEP),
-    "zoom-out": () => viewport.zoomBy(1 / ZOOM_STEP),
+    "zoom-in": viewport.zoomIn,
+    "zoom-out": viewport.zoomOut,
     "zoom-fit": viewport.fit,
     "zoom-actual": viewport.zoomActual,
   };
