@@ -52,10 +52,12 @@
   };
   new MutationObserver(tell).observe(document.body, { subtree: true, childList: true, attributeFilter: ["class"] });
 
-  // While a number is typed it may be empty or out of range: only what can be meant is told, the rest mended at the end.
-  // A field without an upper end may be empty: there is no limit then.
-  const isMeant = ({ value, min, max }) =>
-    value === "" ? max === "" : (min === "" || Number(value) >= Number(min)) && (max === "" || Number(value) <= Number(max));
+  // While a number is typed it may be empty or out of range: only what can be meant is told, the rest mended at the
+  // end. A field without an upper end may be empty: there is no limit then.
+  const isMeant = ({ value, min, max }) => {
+    if (value === "") return max === "";
+    return (min === "" || Number(value) >= Number(min)) && (max === "" || Number(value) <= Number(max));
+  };
   const isNumber = (field) => field.type === "number" && field.closest?.("#controls");
   document.addEventListener("input", (event) => {
     const field = event.target;
