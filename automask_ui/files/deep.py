@@ -77,7 +77,7 @@ def _ppm(data: bytes) -> Raster | None:
         values = np.frombuffer(data, ">u2", count, place + 1)
     else:
         text = re.sub(rb"#[^\r\n]*", b" ", data[place:])
-        values = np.fromstring(text, np.int64, count, sep=" ")  # type: ignore[call-overload]
+        values = np.fromstring(text, np.int64, count, sep=" ")
     pixels = values.astype(np.uint16).reshape(height, width, bands)
     # The header names white; where it only names the size of the numbers, the numbers decide.
     return Raster(pixels, 16, white=None if white == 65_535 else float(white))

@@ -145,7 +145,7 @@ def unknown(data: bytes) -> str:
     if shown and all(char.isprintable() or char in "\r\n\t" for char in text):
         return f"is no picture: it holds text that begins with {shown!r}. Use {READABLE}."
     if not any(start):
-        return f"is no picture: it begins with zero bytes, as files do that were not copied completely."
+        return "is no picture: it begins with zero bytes, as files do that were not copied completely."
     return f"is no picture of a known format: it begins with the bytes {data[:8].hex(' ')}. Use {READABLE}."
 
 

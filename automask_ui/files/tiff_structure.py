@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -40,8 +41,9 @@ class _Entry:
 class Directory:
     """The tags of one page."""
 
-    def __init__(self, data: bytes, order: str, entries: dict[int, _Entry]) -> None:
-        self._data, self.order, self._entries = data, order, entries
+    def __init__(self, data: bytes, order: Literal["<", ">"], entries: dict[int, _Entry]) -> None:
+        self._data, self._entries = data, entries
+        self.order: Literal["<", ">"] = order
 
     def __contains__(self, tag: int) -> bool:
         return tag in self._entries
@@ -97,8 +99,8 @@ class TiffStructure:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._order = {b"II": "<", b"MM": ">"}.get(data[:2], "")
-        version = self._unpack("H", 2) if self._order else 0
+        self._order: Literal["<", ">"] = ">" if data[:2] == b"MM" else "<"
+        version = self._unpack("H", 2) if data[:2] in (b"II", b"MM") else 0
         if version not in (42, 43) or len(data) < 16:
             raise TiffError("is damaged or incomplete: it has no TIFF header.")
         self._is_big = version == 43
@@ -106,7 +108,8 @@ class TiffStructure:
 
     def pages(self) -> Iterator[Directory]:
         """The directories of the main chain, at most ``MAX_DIRECTORIES``; a damaged one ends it."""
-        position, seen = self._first, set()
+        position = self._first
+        seen: set[int] = set()
         while position and position not in seen and len(seen) < MAX_DIRECTORIES:
             seen.add(position)
             try:
@@ -118,7 +121,7 @@ class TiffStructure:
             yield directory
 
     def inside(self, page: Directory) -> list[Directory]:
-        """The directories below a page: smaller copies, or a camera's raw picture. Those that are damaged are left out."""
+        """The directories below a page: smaller copies, or a camera's raw picture. Damaged ones are left out."""
         found = []
         try:
             positions = page.numbers(_SUB_IFDS, 4096)
