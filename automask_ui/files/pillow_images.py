@@ -21,6 +21,7 @@ __all__ = ["read_with_pillow"]
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "DIB", "JPEG2000", "PPM", "HEIF")
 
 _EXIF_ORIENTATION = 0x0112
+_PNG_DEPTH = 24  # where a PNG's header has its bits
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _NOT_READ = ("unsupported", "not supported", "cannot handle", "unknown")  # words of decoders that know what they meet
 
@@ -49,7 +50,7 @@ def read_with_pillow(data: bytes, name: str, max_pixels: int) -> tuple[np.ndarra
         if raster is not None:
             rgb, colour_notes = rgb_of(raster)
         else:
-            flat, colour_notes = _to_rgb(image)
+            flat, colour_notes = _to_rgb(image, data)
             rgb = np.asarray(flat)
         return upright(rgb, _orientation(image)), notes + colour_notes
     except MemoryError as error:
@@ -147,20 +148,25 @@ def _raster(image: Image.Image) -> Raster | None:
     return None
 
 
-def _to_rgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
+def _to_rgb(image: Image.Image, data: bytes) -> tuple[Image.Image, list[str]]:
     """A picture of 8 bits in mode RGB, and what was done."""
     if image.mode in ("CMYK", "LAB"):
         note = f"Colours were converted from {image.mode.replace('LAB', 'Lab')} to RGB."
         return rgb_from_cmyk_or_lab(image, image.info.get("icc_profile", b"")), [note]
     if image.has_transparency_data:
-        return _on_white(image)
+        return _on_white(image, data)
     return image.convert("RGB"), []
 
 
-def _on_white(image: Image.Image) -> tuple[Image.Image, list[str]]:
+def _on_white(image: Image.Image, data: bytes) -> tuple[Image.Image, list[str]]:
     """A picture with transparency, as it looks on white paper."""
     if image.mode == "La":
         image = image.convert("LA")
+    clear = image.info.get("transparency")
+    if image.format == "PNG" and image.mode in ("1", "L") and isinstance(clear, int) and data[_PNG_DEPTH] < 8:
+        # Pillow scales the grey values of 1, 2 and 4 bits, but not the one that is transparent.
+        image = image.convert("L")
+        image.info["transparency"] = clear * 255 // (2 ** data[_PNG_DEPTH] - 1)
     rgba = image.convert("RGBA")
     if rgba.getchannel("A").getextrema() == (255, 255):
         return rgba.convert("RGB"), []

@@ -83,6 +83,7 @@ def layout_of(page: Directory, max_pixels: int) -> Layout:
         raise TiffError(f"is cut into {segments:,} strips or tiles, which is not read here. Save it with larger ones.")
     bits = _bits(page, samples)
     subsampling = page.numbers(530, 2).tolist()
+    compression = page.number(259, 1)
     layout = Layout(
         width=width,
         height=height,
@@ -92,8 +93,9 @@ def layout_of(page: Directory, max_pixels: int) -> Layout:
         order=page.order,
         photometric=page.number(262, 2 if samples == 3 else 1),
         is_planar=is_planar,
-        compression=page.number(259, 1),
-        predictor=page.number(317, 1),
+        compression=compression,
+        # Some microscopes name a predictor beside numbers that are not packed; as libtiff does, it is not applied.
+        predictor=page.number(317, 1) if compression != 1 else 1,
         reversed_bits=page.number(266, 1) == 2,
         segment_height=rows,
         segment_width=tile_width,
