@@ -192,7 +192,7 @@ def test_refusals_leave_the_work(
         (GeneratorOptions(pred_iou_thresh=0.8, stability_score_thresh=0.9), "balanced"),  # the model's own thresholds
         (GeneratorOptions(pred_iou_thresh=0.8, stability_score_thresh=0.9, points_per_batch=7), "balanced"),  # batch
         (GeneratorOptions(pred_iou_thresh=0.81, stability_score_thresh=0.9), CUSTOM),  # one slider moved
-        (GeneratorOptions(points_per_side=48, pred_iou_thresh=0.6, stability_score_thresh=0.75, box_nms_thresh=0.8),
+        (GeneratorOptions(points_per_side=48, pred_iou_thresh=0.55, stability_score_thresh=0.71, box_nms_thresh=0.8),
          "everything"),  # another preset
         (GeneratorOptions(point_grids=[[(0.1, 1 / 3)], [(0.5, 0.5), (1, 0)]], crop_n_layers=1), CUSTOM),  # own points
     ],
