@@ -10,7 +10,6 @@ import hashlib
 import logging
 import os
 import re
-import secrets
 import shutil
 import threading
 import time
@@ -22,9 +21,10 @@ from typing import Protocol
 
 from automask_ui.errors import AutoMaskError, ResumeError
 from automask_ui.export.files import zip_add
+from automask_ui.files.atomic import open_atomic
 from automask_ui.masks import MaskResult
 from automask_ui.models.checkpoints import AvailableModel, cache_folder
-from automask_ui.project.restore import extras
+from automask_ui.project.files import photo_files
 from automask_ui.session import ShowOnly
 from automask_ui.session.store import SessionStore
 
@@ -222,25 +222,19 @@ class _Sessions:
         if session is None:
             return None
         result = session.result
-        return session.run, session.version, session.show, None if result is None else weakref.ref(result)
+        return session.run, session.editing.version, session.show, None if result is None else weakref.ref(result)
 
     def write(self, owner: str, path: Path, most: int) -> None:
         """Write the archive, beside ``path`` first."""
         session = self._store.peek(owner)
         if session is None:
             return  # gone since it was asked for its mark; what is kept stays
-        files = extras(session, self._models)
+        files = photo_files(session, self._models)
         if sum(map(len, files.values())) > most:
             raise ResumeError(f"it is too large: more than {most / 1e6:,.0f} MB.")
-        part = path.with_suffix(f".{secrets.token_hex(4)}.part")
-        try:
-            file = os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-            with file, zipfile.ZipFile(file, "w") as archive:
-                for name, data in files.items():
-                    zip_add(archive, name, data, packed=not name.endswith(".json"))
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        with open_atomic(path, is_private=True) as file, zipfile.ZipFile(file, "w") as archive:
+            for name, data in files.items():
+                zip_add(archive, name, data, packed=not name.endswith(".json"))
 
 
 def remove(path: Path) -> None:

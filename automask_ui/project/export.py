@@ -13,7 +13,7 @@ from automask_ui.batch.documents import item_of
 from automask_ui.cache import ByteLRU
 from automask_ui.errors import AutoMaskError, BatchError, ExportError
 from automask_ui.export import EXPORTERS, ExportItem, ExportReport, export
-from automask_ui.project.files import carried
+from automask_ui.project.files import list_files
 from automask_ui.project.pictures import Queue
 
 __all__ = ["export_queue"]
@@ -31,7 +31,7 @@ def export_queue(queue: Queue, name: str, folder: Path) -> ExportReport:
     if not done:
         raise ExportError("There are no masks yet: start the queue first.")
     is_archive = EXPORTERS[name].extension_for(len(done)) == "zip"
-    return export(name, _Items(queue, done), folder, carried(queue) if is_archive else ())
+    return export(name, _Items(queue, done), folder, list_files(queue) if is_archive else ())
 
 
 class _Items(Sequence[ExportItem]):
@@ -68,17 +68,14 @@ class _Items(Sequence[ExportItem]):
 def _item(queue: Queue, index: int, image: np.ndarray) -> ExportItem:
     """One picture (H×W×3 uint8) with its masks, for the exporters."""
     picture, saved = queue.pictures[index], queue.edited(index)
-    masks = queue.masks(index) if saved is None else saved.masks
+    found = queue.masks(index) if saved is None else saved.masks
     metadata = {} if queue.job is None else dict(queue.job.metadata)
-    if masks is None:
+    if found is None:
         raise ExportError(f"The masks of {picture.relative} are gone: start the queue again.")
-    if masks.size_hw != image.shape[:2]:
+    if found.size_hw != image.shape[:2]:
         # What was taken up may say anything of a picture that nobody has opened yet.
         raise ExportError(f"The masks of {picture.relative} are for a picture of another size: start the queue again.")
     if saved is None:
-        return replace(item_of(picture, masks, image, metadata), classes=queue.classes)
-    away = saved.edits.deleted | saved.edits.hidden
-    rows = [row for row, number in enumerate(saved.numbers) if number not in away]
-    numbers = tuple(saved.numbers[row] for row in rows)
-    labels = tuple(saved.edits.labels.get(number, "") for number in numbers)
-    return ExportItem(picture.relative, image, masks[rows], numbers, labels, metadata, queue.classes)
+        return replace(item_of(picture, found, image, metadata), classes=queue.classes)
+    ids, masks, labels = saved.edited(with_hidden=False)
+    return ExportItem(picture.relative, image, masks, ids, labels, metadata, queue.classes)

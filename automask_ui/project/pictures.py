@@ -217,8 +217,7 @@ class Queue:
     def keep(self, index: int, saved: Saved) -> None:
         """Take over what the visitor has made of a picture."""
         self._edited[index] = saved
-        count = len(saved.numbers) - len(saved.edits.deleted & set(saved.numbers))
-        self._set(index, replace(self.items[index], state="done", masks=count, error="", edited=True))
+        self._set(index, replace(self.items[index], state="done", masks=len(saved.edited().ids), error="", edited=True))
 
     def thumbnail(self, index: int) -> Path | None:
         """The file of a small picture; None before it was looked at."""

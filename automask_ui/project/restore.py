@@ -1,40 +1,25 @@
-"""Work taken up again: the files that carry it, and whether the picture at hand is the one it belongs to."""
+"""A session as it is saved, and a session that goes on from what was saved, on the picture that it belongs to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from automask_ui.cache import array_key
 from automask_ui.errors import ResumeError
 from automask_ui.files.images import LoadedImage
-from automask_ui.files.safe_zip import is_archive, open_archive
 from automask_ui.masks import Candidates, MaskResult, MaskSet
 from automask_ui.models.checkpoints import AvailableModel, checksum
 from automask_ui.options import GeneratorOptions
-from automask_ui.project.document import MAX_JSON_BYTES, NAME, PHOTO, Saved, SavedImage, SavedModel, parse, to_bytes
+from automask_ui.project.document import Saved, SavedImage, SavedModel
 from automask_ui.session import Session, ShowOnly, Snapshot
 from automask_ui.session.edits import Edits
-from automask_ui.session.mask_ids import Numbers
+from automask_ui.session.mask_ids import MaskIds
 from automask_ui.session.store import SessionStore
 
-__all__ = [
-    "check_model",
-    "check_photo",
-    "extras",
-    "found_of",
-    "has_model",
-    "is_saved",
-    "read_saved",
-    "restore",
-    "saved_of",
-    "work_of",
-]
-
-MAX_PHOTO_BYTES = 32 * 1024**2  # of a photo's file that goes along; a larger one is asked for
+__all__ = ["check_model", "check_photo", "found_of", "has_model", "restore", "saved_of", "work_of"]
 
 
 def saved_of(work: Snapshot, image: LoadedImage, models: Mapping[str, AvailableModel]) -> Saved:
@@ -51,7 +36,7 @@ def saved_of(work: Snapshot, image: LoadedImage, models: Mapping[str, AvailableM
         options=None if result is None else result.options,
         partial=result is not None and result.partial,
         masks=MaskSet.empty(size_hw) if result is None else result.masks,
-        numbers=work.numbers,
+        ids=work.ids,
         contents=work.contents,
         show=work.show,
         edits=work.edits,
@@ -59,11 +44,11 @@ def saved_of(work: Snapshot, image: LoadedImage, models: Mapping[str, AvailableM
 
 
 def found_of(image: SavedImage, model: SavedModel, options: GeneratorOptions, masks: MaskSet) -> Saved:
-    """Masks as a run has found them, which nobody has touched since: numbered as a session would."""
-    numbers = Numbers()
+    """Masks as a run has found them, which nobody has touched since, with the ids that a session would give."""
+    ids = MaskIds()
     nobody = MaskResult(np.zeros((0, 0, 3), np.uint8), "", "", options, Candidates.unknown(masks.size_hw), masks)
-    given = tuple(numbers.of(nobody).tolist())
-    return Saved(image, model, options, False, masks, given, numbers.contents, ShowOnly(), Edits())
+    given = tuple(ids.of(nobody).tolist())
+    return Saved(image, model, options, False, masks, given, ids.contents, ShowOnly(), Edits())
 
 
 def work_of(saved: Saved, image: LoadedImage) -> Snapshot:
@@ -80,7 +65,7 @@ def work_of(saved: Saved, image: LoadedImage) -> Snapshot:
         masks=saved.masks,
         partial=saved.partial,
     )
-    return Snapshot(saved.model.name, result, saved.numbers, saved.contents, saved.show, saved.edits)
+    return Snapshot(saved.model.name, result, saved.ids, saved.contents, saved.show, saved.edits)
 
 
 def restore(store: SessionStore, owner: str, saved: Saved, image: LoadedImage) -> Session:
@@ -139,46 +124,3 @@ def check_photo(saved: Saved, image: LoadedImage) -> None:
             f"{image.name} ({width:,} × {height:,} px) is not the picture that these masks belong to: that is "
             f"{own.name} ({own.size_hw[1]:,} × {own.size_hw[0]:,} px, SHA-256 {own.sha256 or own.pixels_sha256})."
         )
-
-
-def extras(session: Session, models: Mapping[str, AvailableModel]) -> dict[str, bytes]:
-    """The files by which an archive can be taken up again: the document, and the photo's own file where it is small."""
-    image = session.image
-    saved = saved_of(session.snapshot(), image, models)
-    if not 0 < len(image.data) <= MAX_PHOTO_BYTES:
-        return {NAME: to_bytes(saved)}
-    place = f"automask/photo{PurePosixPath(image.name).suffix.lower()}"
-    place = place if PHOTO.fullmatch(place) else "automask/photo"
-    return {NAME: to_bytes(saved, place), place: image.data}
-
-
-def is_saved(path: Path) -> bool:
-    """Whether the file is meant as kept work: JSON, or an archive with the document in it.
-
-    Raises:
-        ArchiveError: it is an archive that cannot be read.
-    """
-    if not is_archive(path):
-        return path.suffix.lower() == ".json"
-    with open_archive(path) as archive:
-        return any(entry.filename == NAME for entry in archive.files)
-
-
-def read_saved(path: Path) -> tuple[Saved, bytes | None]:
-    """Kept work from an archive or a JSON file, and the photo's file where it is in the archive.
-
-    Raises:
-        ArchiveError: the archive cannot be read.
-        ResumeError: the document is not there, too large, of another version, or not as it must be.
-    """
-    if not is_archive(path):
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise ResumeError(f"{path.name} has more than {MAX_JSON_BYTES / 1e6:.0f} MB, which is the limit here.")
-        return parse(path.read_bytes(), path.name), None
-    with open_archive(path) as archive:
-        entries = {entry.filename: entry for entry in archive.files}
-        if NAME not in entries:
-            raise ResumeError(f"{path.name} has no {NAME} in it: drop a ZIP that was downloaded here.")
-        saved = parse(archive.read(entries[NAME], MAX_JSON_BYTES), f"{NAME} in {path.name}")
-        photo = entries.get(saved.image.file or "")
-        return saved, None if photo is None else archive.read(photo, MAX_PHOTO_BYTES)

@@ -6,27 +6,23 @@ Everything in it may be anybody's: it is read within bounds, checked, and every 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 from automask_ui.batch.pictures import Picture
 from automask_ui.errors import ArchiveError, AutoMaskError, BatchError, ImageError, ResumeError
 from automask_ui.export import safe_stem
 from automask_ui.files.hashes import sha256_of
 from automask_ui.files.images import load_image
-from automask_ui.files.safe_zip import Archive, is_archive, open_archive
-from automask_ui.project import manifest as kept_list
-from automask_ui.project.document import MAX_JSON_BYTES, NAME, Saved, parse
-from automask_ui.project.manifest import MAX_LIST_BYTES, KeptList, KeptPicture
+from automask_ui.project.document import Saved, SavedPicture, SavedProject
 from automask_ui.project.pictures import THUMBNAIL_PX, Item, Queue, job_of
-from automask_ui.project.restore import MAX_PHOTO_BYTES, found_of
+from automask_ui.project.restore import found_of
+from automask_ui.project.sources import MAX_PHOTO_BYTES, Source, open_source, read_project, read_work
 from automask_ui.project.uploads import MAX_BYTES, MAX_PICTURES, collect, inside, unused
 
-__all__ = ["TakenUp", "holds_queue", "take_up"]
+__all__ = ["TakenUp", "holds_queue", "read_saved", "take_up"]
 
 MAX_WORK_BYTES = 256 * 1024**2  # of all pictures' documents together
 MAX_THUMBNAIL_BYTES = 64 * 1024
@@ -49,26 +45,28 @@ class _Photo:
     sha256: str
 
 
-class Source(Protocol):
-    """Where kept files are."""
-
-    name: str
-    largest_photo: int  # bytes
-
-    def read(self, place: str, most: int) -> bytes:
-        """The file at ``place``, of at most ``most`` bytes.
-
-        Raises:
-            ArchiveError: it is not there, larger, or cannot be read.
-        """
-
-
 def holds_queue(path: Path) -> bool:
     """Whether the file is an archive with the work on many pictures; one that cannot be read is not."""
-    with suppress(ArchiveError), open_archive(path) as archive:
-        entry = next((entry for entry in archive.files if entry.filename == NAME), None)
-        return entry is not None and kept_list.is_list(archive.read(entry, MAX_JSON_BYTES))
+    with suppress(ArchiveError, ResumeError, OSError):
+        return not read_project(path).is_one_photo
     return False
+
+
+def read_saved(path: Path) -> tuple[Saved, bytes | None]:
+    """Read the work on one photo, and the photo's file where it is in the archive.
+
+    Raises:
+        ArchiveError: the archive cannot be read.
+        ResumeError: the document is not as it must be, or is that of a list.
+    """
+    project = read_project(path)
+    picture = project.pictures[0]
+    if not isinstance(picture.work, Saved):
+        raise ResumeError(f"{path.name} holds a list of pictures.")
+    with open_source(path) as source:
+        if picture.photo is None or not source.has(picture.photo):
+            return picture.work, None
+        return picture.work, source.read(picture.photo, MAX_PHOTO_BYTES)
 
 
 def take_up(path: Path, photos: Sequence[Path], folder: Path) -> TakenUp:
@@ -84,8 +82,8 @@ def take_up(path: Path, photos: Sequence[Path], folder: Path) -> TakenUp:
         ResumeError: the list or a document is not as it must be, or belongs to another picture.
         BatchError: there are too many pictures, or the disk cannot take them.
     """
-    with _opened(path) as source:
-        kept = kept_list.parse(source.read(NAME, MAX_LIST_BYTES), f"{NAME} in {source.name}")
+    kept = read_project(path)
+    with open_source(path) as source:
         works = _read_works(source, kept)
         own = _photos_inside(source, kept, folder)
         beside = collect(photos, folder).pictures if photos else []
@@ -105,66 +103,18 @@ def take_up(path: Path, photos: Sequence[Path], folder: Path) -> TakenUp:
     return TakenUp(queue, len(order), missing, len(others), opened)
 
 
-class _InFolder:
-    largest_photo = MAX_BYTES
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.name = folder.name
-
-    def read(self, place: str, most: int) -> bytes:
-        """The file at ``place``."""
-        try:
-            with (self._folder / place).open("rb") as file:
-                # Python makes room for all that is asked for before it reads.
-                data = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
-        except OSError as error:
-            raise ArchiveError(f"{place} in {self.name} could not be read: {error.strerror or error}.") from error
-        if len(data) > most:
-            raise ArchiveError(f"{place} in {self.name} has more than {most / 1e6:,.0f} MB, which is the limit here.")
-        return data
-
-
-class _InArchive:
-    largest_photo = MAX_PHOTO_BYTES
-
-    def __init__(self, archive: Archive) -> None:
-        self._archive = archive
-        self.name = archive.name
-        self._entries = {entry.filename: entry for entry in archive.files}
-
-    def read(self, place: str, most: int) -> bytes:
-        """The entry called ``place``."""
-        if place not in self._entries:
-            raise ArchiveError(f"{place} is missing in {self.name}. Copy or download it again.")
-        return self._archive.read(self._entries[place], most)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Source]:
-    if not is_archive(path):
-        yield _InFolder(path)
-        return
-    with open_archive(path) as archive:
-        yield _InArchive(archive)
-
-
-def _read_works(source: Source, kept: KeptList) -> dict[int, Saved]:
+def _read_works(source: Source, kept: SavedProject) -> dict[int, Saved]:
     """Every picture's masks and edits, checked, each for the picture that the list says."""
     works, left = {}, MAX_WORK_BYTES
     for index, row in enumerate(kept.pictures):
-        if row.work is None:
-            continue
-        data = source.read(row.work, min(left, MAX_JSON_BYTES))
-        left -= len(data)
-        saved = parse(data, f"{row.work} in {source.name}")
-        if saved.image.sha256 != row.sha256 or saved.model is None or saved.options is None:
-            raise ResumeError(f"{row.work} in {source.name} is not the work on {row.name}.")
-        works[index] = saved
+        saved, size = read_work(source, row, left)
+        left -= size
+        if saved is not None:
+            works[index] = saved
     return works
 
 
-def _photos_inside(source: Source, kept: KeptList, folder: Path) -> dict[int, _Photo]:
+def _photos_inside(source: Source, kept: SavedProject, folder: Path) -> dict[int, _Photo]:
     """The photos that are kept along, as files in ``folder``."""
     found, left = {}, MAX_BYTES
     for index, row in enumerate(kept.pictures):
@@ -181,7 +131,7 @@ def _photos_inside(source: Source, kept: KeptList, folder: Path) -> dict[int, _P
 
 
 def _photos_beside(
-    kept: KeptList, works: Mapping[int, Saved], known: Mapping[int, _Photo], beside: Sequence[Picture]
+    kept: SavedProject, works: Mapping[int, Saved], known: Mapping[int, _Photo], beside: Sequence[Picture]
 ) -> tuple[dict[int, _Photo], list[Picture]]:
     """Which photos beside are pictures of the list that have none yet, and which are none of its pictures.
 
@@ -218,7 +168,7 @@ def _pixels_sha256(path: Path) -> str:
         return ""
 
 
-def _pictures(kept: KeptList, own: Mapping[int, _Photo], others: Sequence[Picture]) -> list[Picture]:
+def _pictures(kept: SavedProject, own: Mapping[int, _Photo], others: Sequence[Picture]) -> list[Picture]:
     """Pictures of the new queue: those of the list in their order, then those that came besides."""
     used: set[str] = set()
     pictures = []
@@ -231,7 +181,7 @@ def _pictures(kept: KeptList, own: Mapping[int, _Photo], others: Sequence[Pictur
     return pictures
 
 
-def _fill(queue: Queue, kept: KeptList, own: Mapping[int, _Photo], works: Mapping[int, Saved]) -> None:
+def _fill(queue: Queue, kept: SavedProject, own: Mapping[int, _Photo], works: Mapping[int, Saved]) -> None:
     job = job_of(kept.model, kept.options) if kept.model and kept.options else None
     rows: list[tuple[int, Item, Saved | None]] = []
     for place, index in enumerate(sorted(own)):
@@ -240,23 +190,22 @@ def _fill(queue: Queue, kept: KeptList, own: Mapping[int, _Photo], works: Mappin
             item = Item(name, row.state, None, row.seconds, row.error)
         else:
             saved = replace(saved, image=replace(saved.image, name=name, sha256=own[index].sha256))
-            gone = saved.edits.deleted & set(saved.numbers)
             is_edited = row.edited or not _is_as_found(saved, kept)
-            item = Item(name, "done", len(saved.numbers) - len(gone), row.seconds, row.error, is_edited)
+            item = Item(name, "done", len(saved.edited().ids), row.seconds, row.error, is_edited)
         rows.append((place, item, saved))
     queue.take_up(job, kept.model, rows)
 
 
-def _is_as_found(saved: Saved, kept: KeptList) -> bool:
+def _is_as_found(saved: Saved, kept: SavedProject) -> bool:
     """Whether the masks are what the list's own run has found, with nothing done to them."""
     if kept.model is None or kept.options is None or (saved.model, saved.options) != (kept.model, kept.options):
         return False
     found = found_of(saved.image, kept.model, kept.options, saved.masks)
-    parts = [(one.partial, one.numbers, one.contents, one.show, one.edits) for one in (saved, found)]
+    parts = [(one.partial, one.ids, one.contents, one.show, one.edits) for one in (saved, found)]
     return parts[0] == parts[1]
 
 
-def _shrink(queue: Queue, index: int, source: Source, row: KeptPicture) -> None:
+def _shrink(queue: Queue, index: int, source: Source, row: SavedPicture) -> None:
     """Make the thumbnail again of the one that is kept; a picture whose thumbnail cannot be used has none."""
     if row.thumbnail is None:
         return

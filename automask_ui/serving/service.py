@@ -21,10 +21,22 @@ from automask_ui.models import checkpoints
 from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.options import PRESETS, CleanupOptions, FilterOptions, GeneratorOptions
 from automask_ui.project import restore
+from automask_ui.project.files import photo_files
 from automask_ui.serving.first_sample import FirstSample
 from automask_ui.session import Difference, Job, Session, ShowOnly
 from automask_ui.session.estimate import Speeds, Workload, check_workload
-from automask_ui.session.run import Fetch, Progress, Run, Steps, fetch_into, finished, first_only, job_of, run_into
+from automask_ui.session.run import (
+    Fetch,
+    Progress,
+    Run,
+    Steps,
+    end_job,
+    fetch_into,
+    finished,
+    first_only,
+    job_of,
+    run_into,
+)
 from automask_ui.session.run_log import RunNote, Runs
 from automask_ui.session.store import SessionStore
 
@@ -163,7 +175,7 @@ class Service:
         with job_of(session) as job:
             path = yield from fetch_into(self._fetch, name, job)
             if path is None:
-                session.end(job)
+                end_job(session, job)
                 yield Progress("stopped")
             else:
                 self.models[name] = replace(model, path=path)
@@ -184,7 +196,7 @@ class Service:
                 yield Progress("load", model=self.models[name].title)
             self.load(name)
             if job.cancel.is_set():
-                session.end(job)
+                end_job(session, job)
                 yield Progress("stopped")
 
     def find(self, session: Session, model: str, options: GeneratorOptions) -> Run:
@@ -285,33 +297,32 @@ class Service:
         return session.show_only(show)
 
     def export(self, session: Session, name: object, ids: Iterable[object], by_class: bool = False) -> ExportReport:
-        """Write the masks with these numbers in format ``name`` into the session's folder.
+        """Write the masks with these ids in format ``name`` into the session's folder.
 
         ``by_class`` gives each class one colour in pictures.
 
         Raises:
             ExportError: no such format, no mask, or the file failed its check.
-            RunGoneError: a number is not there.
+            RunGoneError: an id is not there.
         """
         if not isinstance(name, str) or name not in EXPORTERS:
             raise ExportError(f"There is no format {str(name)[:40]!r}. The formats are: {', '.join(EXPORTERS)}.")
-        numbers = list(dict.fromkeys(number for number in ids if type(number) is int))
-        result = session.result
-        if not numbers or result is None:
+        wanted = list(dict.fromkeys(id_ for id_ in ids if type(id_) is int))
+        if not wanted:
             raise ExportError("There is no mask to download: select or show at least one.")
-        edits = session.edits
+        masks, result = session.masks_of(wanted), session.result
         item = ExportItem(
             name=session.image.name,
             image=session.image.rgb,
-            masks=session.masks_of(numbers),
-            ids=tuple(numbers),
-            labels=tuple(edits.labels.get(number, "") for number in numbers),
-            metadata={"model": session.model, "options": result.options.flat()},
-            classes=edits.classes,
+            masks=masks.masks,
+            ids=masks.ids,
+            labels=masks.labels,
+            metadata={} if result is None else {"model": session.model, "options": result.options.flat()},
+            classes=session.edits.classes,
             by_class=by_class,
         )
         is_archive = EXPORTERS[name].extension == "zip"
-        extras = restore.extras(session, self.models).items() if is_archive else ()
+        extras = photo_files(session, self.models).items() if is_archive else ()
         return export(name, [item], new_folder(session.folder), extras)
 
     def prepare_sample(self) -> None:

@@ -13,8 +13,9 @@ from automask_ui.files.images import LoadedImage, load_image
 from automask_ui.files.safe_zip import is_archive
 from automask_ui.project.autosave import Autosave, remove
 from automask_ui.project.document import Saved
-from automask_ui.project.restore import check_photo, has_model, is_saved, read_saved, restore
-from automask_ui.project.restore_list import holds_queue
+from automask_ui.project.restore import check_photo, has_model, restore
+from automask_ui.project.restore_list import holds_queue, read_saved
+from automask_ui.project.sources import is_saved
 from automask_ui.session import Session, ShowOnly
 from automask_ui.ui.components.photo_upload import photo_at
 from automask_ui.ui.components.queue_table import BoardData

@@ -192,7 +192,7 @@ class Queues:
             session = restore(store, visitor.owner, replace(saved, edits=replace(saved.edits, classes=classes)), image)
         store.keep(session)
         with own.lock:
-            own.opened = _Opened(index, session, (session.version, session.result))
+            own.opened = _Opened(index, session, (session.editing.version, session.result))
         return session
 
     def keep(self, owner: str) -> None:
@@ -204,7 +204,7 @@ class Queues:
             opened = own.opened
             if opened is None or opened.session.result is None:
                 return
-            session, now = opened.session, (opened.session.version, opened.session.result)
+            session, now = opened.session, (opened.session.editing.version, opened.session.result)
             if now[0] != opened.before[0] or now[1] is not opened.before[1]:
                 own.queue.keep(opened.index, saved_of(session.snapshot(), session.image, self._service.models))
                 own.opened = replace(opened, before=now)
@@ -302,7 +302,7 @@ class Queues:
         """Take the picture in the main view for the queue's own, if it is the one."""
         session, saved = self._service.store.peek(visitor.owner), own.queue.saved(index)
         if session is not None and saved is not None and session.image.sha256 == saved.image.sha256:
-            own.opened = _Opened(index, session, (session.version, session.result))
+            own.opened = _Opened(index, session, (session.editing.version, session.result))
 
     def _classes(self, owner: str) -> tuple[str, ...]:
         with suppress(SessionError):

@@ -17,7 +17,7 @@ from automask_ui.errors import ResumeError
 from automask_ui.options import GeneratorOptions
 from automask_ui.project import autosave as autosave_module
 from automask_ui.project.autosave import Autosave, autosave_for
-from automask_ui.project.restore import read_saved
+from automask_ui.project.restore_list import read_saved
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 
@@ -53,13 +53,13 @@ def test_work_is_kept_as_it_is(autosave: Autosave, service: Service, tmp_path: P
     autosave.follow(ANN, "ann")
     session = opened(service, tmp_path)
     list(service.find(session, "fake", OPTIONS))
-    session.set_label(session.shown()[0][:2], "cat")
+    session.editing.set_label(session.shown()[0][:2], "cat")
     autosave.keep("ann")
     path = autosave.kept(ANN, autosave.sessions)
     assert path is not None
     saved, photo = read_saved(path)
     assert photo == session.image.data
-    assert (saved.numbers, saved.edits) == (session.snapshot().numbers, session.edits)
+    assert (saved.ids, saved.edits) == (session.snapshot().ids, session.edits)
 
 
 @pytest.mark.parametrize("change", ["edit", "refilter", "photo"])
@@ -74,7 +74,7 @@ def test_every_change_is_noticed_and_nothing_else(
     autosave.keep("ann")
     assert not written  # nothing was done yet: the sample that a page begins with is no work
     if change == "edit":
-        session.set_hidden(session.shown()[0][:1], True)
+        session.editing.set_hidden(session.shown()[0][:1], True)
     elif change == "refilter":
         list(service.refilter(session, OPTIONS.replace(pred_iou_thresh=0.8)))
     else:
@@ -103,12 +103,12 @@ def test_reloaded_page_finds_what_its_old_self_had_not_kept(
 def test_leaving_keeps_the_last_change(autosave: Autosave, service: Service, tmp_path: Path) -> None:
     autosave.follow(ANN, "ann")
     session = opened(service, tmp_path)
-    session.set_classes(["cat"])
+    session.editing.set_classes(["cat"])
     autosave.leave("ann")
     path = autosave.kept(ANN, autosave.sessions)
     assert path is not None
     assert read_saved(path)[0].edits.classes == ("cat",)
-    session.set_classes(["dog"])
+    session.editing.set_classes(["dog"])
     autosave.keep("ann")
     assert read_saved(path)[0].edits.classes == ("cat",)
 

@@ -261,9 +261,9 @@ def edit(queue: Queue, index: int) -> Session:
     candidates = Candidates.unknown(masks.size_hw)
     session.update(MaskResult(image.rgb, "", "", OPTIONS, candidates, masks), "fake")
     numbers = session.shown()[0]
-    session.delete(numbers[:2])
-    session.set_hidden(numbers[2:3], True)
-    session.set_label(numbers[3:4], "cat")
+    session.editing.delete(numbers[:2])
+    session.editing.set_hidden(numbers[2:3], True)
+    session.editing.set_label(numbers[3:4], "cat")
     models = {model.name: model for model in fake_models("fake")}
     queue.keep(index, saved_of(session.snapshot(), image, models))
     return session

@@ -20,15 +20,16 @@ from test_restore import same
 from automask_ui.errors import ArchiveError, AutoMaskError, BatchError, ExportError, ResumeError
 from automask_ui.export import EXPORTERS
 from automask_ui.files.safe_zip import is_archive
+from automask_ui.masks import MaskSet
+from automask_ui.masks.codec import to_columns
 from automask_ui.project import files as keeping
 from automask_ui.project import restore_list as taking_up
-from automask_ui.project.document import NAME
+from automask_ui.project.document import NAME, SavedPicture, SavedProject, parse, to_bytes
 from automask_ui.project.export import export_queue
 from automask_ui.project.files import QueueFolder
-from automask_ui.project.manifest import KeptList, KeptPicture, parse, to_bytes
 from automask_ui.project.pictures import Queue, job_of
-from automask_ui.project.restore import is_saved
 from automask_ui.project.restore_list import TakenUp, holds_queue, take_up
+from automask_ui.project.sources import is_saved
 from automask_ui.project.uploads import collect
 
 NAMES = ("1.png", "broken.jpg", "deep/er/사진 2.png", "3.png")
@@ -89,7 +90,7 @@ def is_same(one: Queue, other: Queue) -> bool:
         assert (first is None) == (second is None)
         if first is not None and second is not None:
             assert same(first.masks, second.masks)
-            for name in ("image", "model", "options", "partial", "numbers", "contents", "show", "edits"):
+            for name in ("image", "model", "options", "partial", "ids", "contents", "show", "edits"):
                 assert getattr(first, name) == getattr(second, name), name
         assert one.sha256(index) == other.sha256(index)
         assert (one.thumbnail(index) is None) == (other.thumbnail(index) is None)
@@ -257,7 +258,7 @@ def row(document: dict[str, Any], index: int = 0) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(version=2), "version '2'.*reads version 1"),  # from the future
+        (lambda d: d.update(version=3), "version '3'.*reads versions 1 and 2"),  # from the future
         (lambda d: d.update(pictures=[]), "lists no pictures"),  # nothing
         (lambda d: d.update(pictures={}), "must be a list"),  # wrong type
         (lambda d: d.update(pictures=d["pictures"] * 51), "204 entries; at most 200"),  # too many
@@ -297,11 +298,14 @@ def test_hostile_list_is_refused(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(version=2), "00001.json in download.zip has the version '2'"),  # from the future
-        (lambda d: d.update(model=None, masks=[]), "not the work on 1.png"),  # nothing was found
+        (lambda d: d.update(version=3), "00001.json in download.zip has the version '3'"),  # from the future
+        (
+            lambda d: d.update(model=None, ids=[], masks=to_columns(MaskSet.empty((38, 53)))),
+            "not the work on 1.png",
+        ),  # nothing was found
         (lambda d: d["image"].update(sha256="0" * 64), "not the work on 1.png"),  # another picture
-        (lambda d: d["image"].update(size_hw=[53, 38]), "is for a picture of"),  # sides swapped
-        (lambda d: d["masks"][0].update(area=1), "pixels, not 1"),  # a lie
+        (lambda d: d["image"].update(size_hw=[53, 38]), "is not inside the picture"),  # sides swapped
+        (lambda d: d["masks"]["area"].__setitem__(0, 1), "pixels, not 1"),  # a lie
         (lambda d: d["edits"].update(labels={"1": "cow"}), "not in the class list"),  # unknown class
     ],
 )
@@ -346,7 +350,7 @@ def test_size_that_is_a_lie_is_told_when_it_is_used(
 
     def shrink(document: dict[str, Any]) -> None:
         document["image"]["size_hw"] = [37, 53]
-        document["masks"], document["contents"] = [], []
+        document["ids"], document["masks"], document["contents"] = [], to_columns(MaskSet.empty((37, 53))), []
 
     spoil(dataset, "automask/00001.json", shrink)
     back = taken(take_up(dataset, [], new_folder()))
@@ -359,19 +363,21 @@ def test_size_that_is_a_lie_is_told_when_it_is_used(
 @pytest.mark.parametrize(
     ("limit", "most", "message"),
     [
-        ("MAX_LIST_BYTES", 100, r"automask\.json in download\.zip unpacks to more than"),  # the list
-        ("MAX_JSON_BYTES", 100_000, r"00001\.json in download\.zip unpacks to more than"),  # one document
-        ("MAX_WORK_BYTES", 100_000, r"00001\.json in download\.zip unpacks to more than"),  # all documents
-        ("MAX_BYTES", 100_000, r"00001\.png in download\.zip unpacks to more than"),  # all photos
+        ("sources.MAX_JSON_BYTES", 100, r"automask\.json in download\.zip unpacks to more than"),  # the list
+        ("sources.MAX_JSON_BYTES", 100_000, r"00001\.json in download\.zip unpacks to more than"),  # one document
+        ("restore_list.MAX_WORK_BYTES", 100_000, r"00001\.json in download\.zip unpacks to more than"),  # all documents
+        ("restore_list.MAX_BYTES", 100_000, r"00001\.png in download\.zip unpacks to more than"),  # all photos
     ],
 )
 def test_bombs_are_refused(
     dataset: Path, limit: str, most: int, message: str, new_folder: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with zipfile.ZipFile(dataset, "a", zipfile.ZIP_DEFLATED) as whole, pytest.warns(UserWarning, match="Duplicate"):
-        whole.writestr("automask/00001.png" if limit == "MAX_BYTES" else "automask/00001.json", b" " * 1_000_000)
+        whole.writestr(
+            "automask/00001.png" if limit == "restore_list.MAX_BYTES" else "automask/00001.json", b" " * 1_000_000
+        )
     assert dataset.stat().st_size < 500_000
-    monkeypatch.setattr(taking_up, limit, most)
+    monkeypatch.setattr(f"automask_ui.project.{limit}", most)
     with pytest.raises(ArchiveError, match=message):
         take_up(dataset, [], new_folder())
 
@@ -429,10 +435,10 @@ def test_work_on_one_picture_is_no_queue(tmp_path: Path, name: str) -> None:
 
 
 def test_list_comes_back_as_it_was() -> None:
-    row = KeptPicture(
+    row = SavedPicture(
         "a.png", "0" * 64, "done", 1.5, "", True, "automask/00001.json", None, "automask/00001.thumb.webp"
     )
-    kept = KeptList((row, KeptPicture("b.png", "1" * 64, "failed", None, "그림이 아님")), MODEL, OPTIONS, 1)
+    kept = SavedProject((row, SavedPicture("b.png", "1" * 64, "failed", None, "그림이 아님")), MODEL, OPTIONS, 1)
     assert parse(to_bytes(kept)) == kept
     assert parse(to_bytes(replace(kept, model=None, options=None, open=None))).options is None
 
@@ -496,14 +502,14 @@ def test_interrupted_writing_leaves_what_was_kept(
 ) -> None:
     keeper, folder = QueueFolder(queue), new_folder()
     keeper.write(folder, 10**9, None)
-    land = keeping._land
+    write = keeping.write_atomic
 
-    def fail(content: bytes | Path, target: Path) -> None:
+    def fail(target: Path, content: bytes | Path, **options: Any) -> None:
         if target.name == NAME:
             raise OSError(28, "No space left on device")
-        land(content, target)
+        write(target, content, **options)
 
-    monkeypatch.setattr(keeping, "_land", fail)
+    monkeypatch.setattr(keeping, "write_atomic", fail)
     before, there = taken(take_up(folder, [], new_folder())), files(folder)
     edit(queue, 0)
     with pytest.raises(OSError, match="No space"):

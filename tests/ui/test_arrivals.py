@@ -55,9 +55,9 @@ def work(service: Service, photo: str) -> Session:
     session = service.open("ann", photo)
     list(service.find(session, "fake", OPTIONS))
     numbers = session.shown()[0]
-    session.set_hidden(numbers[:2], True)
-    session.set_label(numbers[2:4], "cat")
-    session.delete(numbers[4:5])
+    session.editing.set_hidden(numbers[:2], True)
+    session.editing.set_label(numbers[2:4], "cat")
+    session.editing.delete(numbers[4:5])
     session.show_only(ShowOnly(smallest=3, largest=900))
     return session
 
@@ -232,7 +232,7 @@ def test_reload_brings_the_work_back(keeping: Arrivals, service: Service, work: 
     assert is_back(service, work)
     # The old page goes only now, and the new one's work is kept.
     keeping.forget(ANN)
-    service.store.current("bob").set_hidden([1], False)
+    service.store.current("bob").editing.set_hidden([1], False)
     again = Visitor("again", Words("en"))
     list(keeping.first_visit(again, TOKEN))
     assert service.store.current("again").edits == service.store.current("bob").edits

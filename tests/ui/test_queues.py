@@ -203,8 +203,8 @@ def test_edits_stay_with_their_picture_and_are_in_the_dataset(
     arrivals.open_item(ANN, {"index": 0})
     session = service.store.current("ann")
     numbers = session.shown()[0]
-    session.delete(numbers[:2])
-    session.set_label(numbers[2:3], "cat")
+    session.editing.delete(numbers[:2])
+    session.editing.set_label(numbers[2:3], "cat")
     edits = session.edits
     # Looking alone is no edit.
     arrivals.open_item(ANN, {"index": 1})
@@ -214,7 +214,7 @@ def test_edits_stay_with_their_picture_and_are_in_the_dataset(
     assert after.items[0].masks == (board.items[0].masks or 0) - 2
     arrivals.open_item(ANN, {"index": 0})
     assert service.store.current("ann").edits == edits
-    service.store.current("ann").set_label(numbers[3:4], "dog")
+    service.store.current("ann").editing.set_label(numbers[3:4], "dog")
     path, saved = queues.save(ANN, {"format": "coco"})
     document = json.loads(path.read_text())
     assert len(document["annotations"]) == sum(item.masks or 0 for item in saved.items)
@@ -245,7 +245,7 @@ def test_edit_that_comes_in_while_the_next_picture_is_read(
     session, read = service.store.current("ann"), Queue.image
 
     def edit_and_read(queue: Queue, index: int) -> LoadedImage:
-        session.set_label(session.shown()[0][:1], "cat")
+        session.editing.set_label(session.shown()[0][:1], "cat")
         return read(queue, index)
 
     monkeypatch.setattr(Queue, "image", edit_and_read)

@@ -69,9 +69,9 @@ def work(arrivals: Arrivals, service: Service, files: list[str]) -> BoardData:
     arrivals.open_item(ANN, {"index": 1})
     session = service.store.current("ann")
     numbers = session.shown()[0]
-    session.set_label(numbers[:2], "cat")
-    session.set_hidden(numbers[2:3], True)
-    session.delete(numbers[3:5])
+    session.editing.set_label(numbers[:2], "cat")
+    session.editing.set_hidden(numbers[2:3], True)
+    session.editing.delete(numbers[3:5])
     arrivals.queues.keep("ann")
     return arrivals.queues.board(ANN)
 
@@ -100,7 +100,7 @@ def opened(arrivals: Arrivals, service: Service, visitor: Visitor, index: int) -
     """A picture's work, as its visitor opens it."""
     arrivals.open_item(visitor, {"index": index})
     session = service.store.current(visitor.owner)
-    numbers, masks = session.shown()
+    numbers, masks, _ = session.shown()
     assert isinstance(masks, MaskSet)
     return session.image.name, numbers, [rle["counts"] for rle in masks.rle], session.edits, session.show
 
@@ -145,7 +145,7 @@ def test_edits_go_on(arrivals: Arrivals, service: Service, work: BoardData, down
     arrivals.open_item(BOB, {"index": 0})
     session = service.store.current("bob")
     assert session.edits.classes == ("cat",)
-    session.set_label(session.shown()[0][:1], "dog")
+    session.editing.set_label(session.shown()[0][:1], "dog")
     arrivals.open_item(BOB, {"index": 1})
     assert service.store.current("bob").edits.classes == ("cat", "dog")
     assert [item.edited for item in arrivals.queues.board(BOB).items] == [True, True, False]
@@ -274,7 +274,7 @@ def test_reload_brings_the_queue_back(
     assert (session.edits, session.shown()[0]) == (before.edits, before.shown()[0])
     assert arrival.controls is not None
     assert arrival.controls.options({}) == CONTROLS.options({})
-    session.set_label(session.shown()[0][-1:], "dog")
+    session.editing.set_label(session.shown()[0][-1:], "dog")
     arrivals.forget(ANN)
     for index in (0, 2):
         assert opened(arrivals, service, BOB, index)[0] == f"{index + 1}.png"
@@ -436,7 +436,7 @@ def test_work_while_it_is_kept_is_not_mixed_up(
     for index in (0, 1, 2, 0, 1):
         arrivals.open_item(ANN, {"index": index})
         session = service.store.current("ann")
-        session.set_label(session.shown()[0][:1], f"class {index}")
+        session.editing.set_label(session.shown()[0][:1], f"class {index}")
         autosave.keep("ann")
     list(arrivals.first_visit(BOB, TOKEN))
     for index in range(3):
