@@ -130,6 +130,8 @@ def _without_nan(value: Any) -> Any:
     """JSON has no NaN: a score that was not measured is null."""
     if isinstance(value, Mapping):
         return {key: _without_nan(part) for key, part in value.items()}
+    if isinstance(value, list) and value and isinstance(value[0], (Mapping, list)):
+        return [_without_nan(part) for part in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

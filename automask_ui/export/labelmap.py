@@ -31,7 +31,7 @@ def smallest_on_top(masks: MaskSet) -> np.ndarray:
 
 
 def best_on_top(masks: MaskSet) -> np.ndarray:
-    """Rows with the lowest predicted IoU first."""
+    """Rows with the lowest predicted IoU first; masks that a person has made, without one, last: they are on top."""
     return np.argsort(masks.predicted_iou, kind="stable")
 
 
