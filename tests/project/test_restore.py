@@ -33,6 +33,7 @@ from automask_ui.project.sources import is_saved
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
 from automask_ui.session import run as run_module
+from automask_ui.session.edits import Edits, OwnMask
 
 LOOSE = GeneratorOptions(
     points_per_side=5, pred_iou_thresh=0.7, stability_score_thresh=0.0, crop_overlap_ratio=512 / 1500
@@ -556,3 +557,36 @@ def test_masks_that_another_machine_finds_nearly_the_same_keep_their_numbers(ses
     after = dict(zip(other.passing()[0], other.passing()[1].bbox_xywh.tolist(), strict=True))
     assert after == before
     assert other.edits == session.edits
+
+
+# Masks made by hand
+
+
+def test_masks_made_by_hand_come_back(session: Session, tmp_path: Path) -> None:
+    ids = session.shown().ids
+    own = OwnMask(rle.encode(np.eye(37, 53) > 0), "painted")
+    session.editing.put_masks("change", [own], ids=ids[:1])
+    (new,) = session.editing.put_masks("merge", [replace(own, origin="merged", predicted_iou=0.5)], instead_of=ids[1:3])
+    after = read(to_bytes(kept(session)))
+    assert after.edits == session.edits
+    assert after.contents[new - 1] == (b"", new)
+    other = Session(session.image, "bob", tmp_path)
+    other.take_up(work_of(after, session.image))
+    assert other.shown().ids == session.shown().ids
+    assert list(other.shown().masks.rle) == list(session.shown().masks.rle)
+    assert other.editing.put_masks("add", [own]) == (new + 1,)
+    assert to_bytes(after) == to_bytes(kept(session))
+
+
+def test_masks_made_by_hand_of_a_picture_without_a_run_come_back(photo: LoadedImage, tmp_path: Path) -> None:
+    session = Session(photo, "ann", tmp_path)
+    session.editing.put_masks("add", [OwnMask(rle.encode(np.eye(37, 53) > 0), "clicked")])
+    after = read(to_bytes(kept(session)))
+    assert after.model is None
+    assert after.edited().ids == (1,)
+
+
+def test_own_mask_whose_id_was_never_given_is_refused(session: Session) -> None:
+    own = Edits(own={10**6: OwnMask(rle.encode(np.eye(37, 53) > 0), "clicked")}).to_dict()["own"]
+    with pytest.raises(ResumeError, match="mask 1000000 is not among"):
+        parse(broken(session, lambda d: work(d)["edits"].update(own=own)))

@@ -141,7 +141,7 @@ def test_class_list_goes_on_to_the_next_picture(handlers: Handlers, session: Ses
     take_steps(session, [{"do": "classes", "text": "car\nperson"}, {"do": "label", "ids": [1], "label": "car"}])
     following = handlers.service.open("ann", tmp_path / "photo.png")
     assert following.edits.classes == ("car", "person")
-    assert (following.edits.labels, following.history.undo) == ({}, None)
+    assert (following.edits.labels, following.editing.history.undo) == ({}, None)
     assert handlers.service.open("bob", tmp_path / "photo.png").edits.classes == ()
 
 
