@@ -209,7 +209,11 @@ PARAMETERS: dict[str, Parameter] = {row.field: row for row in _ROWS}
 
 @dataclass(frozen=True)
 class Preset:
-    """A named choice of options. What it leaves out is upstream's default; thresholds, the model's own."""
+    """A named choice of options. What it leaves out is upstream's default; thresholds, the model's own.
+
+    Thresholds in ``values`` are those for Meta's weights, whose scores upstream's defaults were made for. Other models
+    score otherwise: theirs lie as far from their own defaults.
+    """
 
     name: str
     title: str
@@ -217,8 +221,12 @@ class Preset:
     values: Mapping[str, Any]
 
     def options(self, **model_thresholds: float) -> GeneratorOptions:
-        """The options of this preset for a model with these default thresholds."""
-        return GeneratorOptions(**{**model_thresholds, **self.values})
+        """The options of this preset for a model with these default thresholds (upstream's where they are not given)."""
+        values = dict(self.values)
+        for name, own in model_thresholds.items():
+            # On the sliders' steps, so that Meta's weights have the very numbers above.
+            values[name] = round(own * values[name] / PARAMETERS[name].default, 2) if name in values else own
+        return GeneratorOptions(**values)
 
 
 _PRESETS = (

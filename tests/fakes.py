@@ -13,7 +13,7 @@ from automask_ui.cache import array_key
 from automask_ui.masks import Candidates, MaskResult, MaskSet, Step, Verdict, object_column, rle
 from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.options import GeneratorOptions
-from automask_ui.session.run import Steps
+from automask_ui.protocol import Steps
 
 LEVELS = 3  # masks a point, like SAM's multimask output
 

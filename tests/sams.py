@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
-from automask_ui.engine.bench.random_weights import enliven
+from automask_ui.engine.bench.random_weights import make_lifelike
 
 
 @cache
@@ -41,7 +41,7 @@ def small_sam(seed: int = 0, depth: int = 2, heads: int = 4, width: int = 32, im
             iou_head_hidden_dim=width,
         ),
     )
-    return enliven(sam, seed)
+    return make_lifelike(sam, seed)
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:

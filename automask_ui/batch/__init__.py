@@ -7,15 +7,14 @@ missing from these, so that being killed costs at most the picture in hand, and 
 
 from automask_ui.batch.paths import place_of
 from automask_ui.batch.pictures import Failure
-from automask_ui.batch.run import BatchReport, Progress, run_batch
-from automask_ui.batch.work import Engine, Job
+from automask_ui.batch.run import BatchProgress, BatchReport, run_batch
+from automask_ui.batch.work import BatchTask
 
 __all__ = [
+    "BatchProgress",
     "BatchReport",
-    "Engine",
+    "BatchTask",
     "Failure",
-    "Job",
-    "Progress",
     "place_of",
     "run_batch",
 ]

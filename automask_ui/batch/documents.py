@@ -12,20 +12,17 @@ from typing import Any, TextIO, overload
 
 import numpy as np
 
-from automask_ui.batch.formats import VOC_LIST
 from automask_ui.batch.pictures import Failure, Picture, shown
 from automask_ui.batch.store import Dataset, Written
 from automask_ui.errors import BatchError, ExportError
-from automask_ui.export import EXPORTERS, ExportItem
-from automask_ui.export.coco import polygons, to_coco
+from automask_ui.export import Exporter, ExportItem
+from automask_ui.export.base import DatasetDocument
 from automask_ui.export.files import write_json
 from automask_ui.export.proof import check_file
-from automask_ui.masks import rle as rle_codec
 from automask_ui.masks import table
 
-__all__ = ["DOCUMENTS", "MANIFEST", "item_of", "write_document", "write_manifest", "write_voc_list"]
+__all__ = ["MANIFEST", "item_of", "write_document", "write_manifest", "write_picture_list"]
 
-DOCUMENTS = {"coco": rle_codec.to_coco_json, "coco-polygons": polygons}  # format -> how a mask is written
 MANIFEST = "manifest.csv"
 
 _BETWEEN = re.compile(r"[\s,]*")  # elements of an array
@@ -65,8 +62,16 @@ class _Stored(Sequence[ExportItem]):
         return item_of(picture, record.masks, None, self._metadata)
 
 
-def write_document(dataset: Dataset, name: str, pictures: Sequence[Picture], metadata: dict[str, Any]) -> Written:
-    """Write one file for all ``pictures``, read it back picture by picture, and let it land.
+def write_document(
+    dataset: Dataset, exporter: Exporter, pictures: Sequence[Picture], metadata: dict[str, Any]
+) -> Written:
+    """Write one file for all ``pictures``, read it back picture by picture, and move it into the dataset.
+
+    Args:
+        dataset: where the pictures' masks are.
+        exporter: a format with ``whole_dataset``.
+        pictures: those to write, in their order.
+        metadata: for formats with room.
 
     Raises:
         BatchError: the disk cannot take it.
@@ -74,15 +79,14 @@ def write_document(dataset: Dataset, name: str, pictures: Sequence[Picture], met
     """
     items = _Stored(dataset, pictures, metadata)
     part = dataset.new_part()
-    target = dataset.root / f"{name}.json"
+    target = dataset.root / f"{exporter.name}.{exporter.extension}"
+    form = exporter.whole_dataset
+    assert form is not None
     try:
         with part.open("xb") as file:
-            document = to_coco(items, DOCUMENTS[name])
-            # As an iterator, and under the pictures' very names.
-            document["images"] = _image_rows(items)
-            write_json(document, file)
-        with part.open(encoding="utf-8") as images, part.open(encoding="utf-8") as annotations:
-            written = _check(name, items, images, annotations)
+            write_json(form.build(items), file)
+        with part.open(encoding="utf-8") as pictures_file, part.open(encoding="utf-8") as masks_file:
+            written = _check(exporter, form, items, _rows(pictures_file, form.pictures), _rows(masks_file, form.masks))
         size = part.stat().st_size
     except OSError as error:
         raise BatchError(
@@ -92,31 +96,34 @@ def write_document(dataset: Dataset, name: str, pictures: Sequence[Picture], met
     return Written({target.name: size}, *written)
 
 
-def _image_rows(items: Sequence[ExportItem]) -> Iterator[dict[str, Any]]:
-    for number, item in enumerate(items, start=1):
-        yield {"id": number, "file_name": item.name, "width": item.size_hw[1], "height": item.size_hw[0]}
-
-
-def _check(name: str, items: Sequence[ExportItem], images: TextIO, annotations: TextIO) -> tuple[int, int, float]:
-    """Each picture's part of the document, as a document of its own, goes through the format's own check.
+def _check(
+    exporter: Exporter,
+    form: DatasetDocument,
+    items: Sequence[ExportItem],
+    picture_rows: Iterator[dict[str, Any]],
+    mask_rows: Iterator[dict[str, Any]],
+) -> tuple[int, int, float]:
+    """Check the document with the format's reader, each picture's part as a document of its own.
 
     Returns:
-        Masks, exact ones, and the worst IoU.
+        Number of masks, number of exact ones, and the worst IoU.
     """
-    groups = groupby(_rows(annotations, "annotations"), key=lambda row: row["image_id"])
+    groups = groupby(mask_rows, key=lambda row: row[form.picture_id])
     group = next(groups, None)
     masks, exact, worst = 0, 0, 1.0
-    for item, image in zip(items, _rows(images, "images"), strict=True):
+    for item, picture_row in zip(items, picture_rows, strict=True):
         own: list[dict[str, Any]] = []
-        if group is not None and group[0] == image["id"]:
+        if group is not None and group[0] == picture_row["id"]:
             own = list(group[1])
             group = next(groups, None)
-        document = io.BytesIO(json.dumps({"images": [image], "annotations": own}).encode())
-        checks = check_file(EXPORTERS[name], [item], document)
+        document = io.BytesIO(json.dumps({form.pictures: [picture_row], form.masks: own}).encode())
+        checks = check_file(exporter, [item], document)
         masks, exact = masks + len(checks), exact + sum(check.exact for check in checks)
         worst = min([worst, *(check.iou for check in checks)])
     if group is not None:
-        raise ExportError(f"{name}.json holds masks of a picture that is not in it, so it was not kept.")
+        raise ExportError(
+            f"{exporter.name}.{exporter.extension} holds masks of a picture that is not in it, so it was not kept."
+        )
     return masks, exact, worst
 
 
@@ -171,12 +178,13 @@ def write_manifest(dataset: Dataset, pictures: Iterable[Picture], failures: Iter
     dataset.move(part, target)
 
 
-def write_voc_list(dataset: Dataset, pictures: Iterable[Picture]) -> None:
-    """Write the list by which Pascal VOC's readers find the pictures."""
+def write_picture_list(dataset: Dataset, exporter: Exporter, pictures: Iterable[Picture]) -> None:
+    """Write the list by which the readers of a format find the pictures: those with files, by their stems."""
+    name = exporter.name
     written = (
         picture
         for picture in pictures
-        if "voc" in (formats := dataset.read_files(picture).formats) and formats["voc"].files
+        if name in (formats := dataset.read_files(picture).formats) and formats[name].files
     )
     lines = (shown(str(picture.folder / picture.stem)) for picture in written)
-    dataset.land("".join(f"{line}\n" for line in lines).encode(), dataset.root / "voc" / VOC_LIST)
+    dataset.land("".join(f"{line}\n" for line in lines).encode(), dataset.root / name / exporter.layout.picture_list)

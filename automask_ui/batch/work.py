@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from automask_ui.batch.documents import DOCUMENTS, MANIFEST, item_of
+from automask_ui.batch.documents import MANIFEST, item_of
 from automask_ui.batch.formats import write_formats
 from automask_ui.batch.pictures import Failure, Picture, shown
 from automask_ui.batch.store import Dataset, MasksRecord
@@ -21,23 +21,17 @@ from automask_ui.export import EXPORTERS
 from automask_ui.files.images import load_image
 from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
+from automask_ui.protocol import Engine, run_to_end
 
-__all__ = ["Engine", "Job", "Outcome", "work_through"]
+__all__ = ["BatchTask", "Outcome", "work_through"]
 
 _KEY_VERSION = 1  # raised when the engine finds other masks for the same key
 # Options that change how masks are computed or handed over, but not the masks.
 _WITHOUT_EFFECT = ("points_per_batch", "output_mode")
 
 
-class Engine(Protocol):
-    """A loaded model that finds masks; ``automask_ui.engine.MaskEngine`` or a stand-in."""
-
-    def generate(self, image: np.ndarray, options: GeneratorOptions) -> MaskResult:
-        """All masks of an H×W×3 uint8 RGB picture."""
-
-
 @dataclass(frozen=True)
-class Job:
+class BatchTask:
     """What is to be done with every picture.
 
     Raises:
@@ -56,7 +50,7 @@ class Job:
     @property
     def picture_formats(self) -> Sequence[str]:
         """Formats that have files for each picture."""
-        return [name for name in self.formats if name not in DOCUMENTS]
+        return [name for name in self.formats if EXPORTERS[name].whole_dataset is None]
 
     def key(self, sha256: str) -> str:
         """Of the masks of a picture whose file has this hash: another one as soon as anything differs that counts."""
@@ -94,14 +88,14 @@ class Outcome:
 
 
 def work_through(
-    dataset: Dataset, engine: Engine, job: Job, pictures: Iterable[Picture]
+    dataset: Dataset, engine: Engine, task: BatchTask, pictures: Iterable[Picture]
 ) -> Generator[Outcome, None, None]:
-    """Do ``job`` with every picture, reading the next one while the model looks at this one.
+    """Do ``task`` with every picture, reading the next one while the model looks at this one.
 
     Raises:
         BatchError: the disk cannot take what is made.
     """
-    worker = Worker(dataset, engine, job)
+    worker = Worker(dataset, lambda image, options: run_to_end(engine.steps(image, options)), task)
     # Ended on the way out of an error as well, so that no thread reads on.
     with dataset.open_scratch(), ThreadPoolExecutor(1, "pictures") as reader:
         coming: Future[Loaded] | None = None
@@ -115,10 +109,12 @@ def work_through(
 
 
 class Worker:
-    """Does ``job`` into ``dataset``, one picture after the other."""
+    """Do ``task`` with one picture after the other, and write to ``dataset``; ``find`` finds a picture's masks."""
 
-    def __init__(self, dataset: Dataset, engine: Engine, job: Job) -> None:
-        self._dataset, self._engine, self._job = dataset, engine, job
+    def __init__(
+        self, dataset: Dataset, find: Callable[[np.ndarray, GeneratorOptions], MaskResult], task: BatchTask
+    ) -> None:
+        self._dataset, self._find_masks, self._task = dataset, find, task
 
     def load(self, picture: Picture) -> Loaded:
         """Read a picture's file, and decode it if anything is missing. May run beside :meth:`finish`."""
@@ -128,7 +124,7 @@ class Worker:
             return Loaded(picture, error=f"the file could not be read: {error.strerror or error}.")
         sha256 = hashlib.sha256(data).hexdigest()
         record = self._dataset.read_masks(picture)
-        if record is not None and record.key != self._job.key(sha256):
+        if record is not None and record.key != self._task.key(sha256):
             record = None
         if record is not None and self._has_files(picture, record.key):
             return Loaded(picture, sha256, record)
@@ -158,8 +154,8 @@ class Worker:
             return outcome
         outcome.masks = len(record.masks)
         if loaded.rgb is not None:
-            item = item_of(loaded.picture, record.masks, loaded.rgb, self._job.metadata)
-            formats = self._job.picture_formats
+            item = item_of(loaded.picture, record.masks, loaded.rgb, self._task.metadata)
+            formats = self._task.picture_formats
             for name, reason in write_formats(self._dataset, loaded.picture, item, formats, record.key):
                 outcome.failures.append(Failure(outcome.name, f"{name}: {reason}"))
         return outcome
@@ -167,18 +163,20 @@ class Worker:
     def _has_files(self, picture: Picture, key: str) -> bool:
         files = self._dataset.read_files(picture)
         return (files.key, files.stem, files.stale) == (key, picture.stem, ()) and all(
-            name in files.formats and self._dataset.has(files.formats[name].files) for name in self._job.picture_formats
+            name in files.formats and self._dataset.has(files.formats[name].files)
+            for name in self._task.picture_formats
         )
 
     def _find(self, loaded: Loaded, outcome: Outcome) -> MasksRecord:
         assert loaded.rgb is not None  # decoded, since its masks are not known
-        result = self._engine.generate(loaded.rgb, self._job.options)
+        result = self._find_masks(loaded.rgb, self._task.options)
         outcome.made = True
         outcome.notes.extend(f"{outcome.name}: {note}" for note in result.notes)
         # What holds the whole dataset is out of date from here on, until it is made anew at the end.
-        self._dataset.remove([MANIFEST, *(f"{name}.json" for name in DOCUMENTS)])
+        whole = [f"{row.name}.{row.extension}" for row in EXPORTERS.values() if row.whole_dataset is not None]
+        self._dataset.remove([MANIFEST, *whole])
         self._dataset.write_masks(
-            loaded.picture, MasksRecord(self._job.key(loaded.sha256), loaded.sha256, result.masks)
+            loaded.picture, MasksRecord(self._task.key(loaded.sha256), loaded.sha256, result.masks)
         )
         # As a later run would read it, so that both make the same of it.
         record = self._dataset.read_masks(loaded.picture)

@@ -9,9 +9,9 @@ from typing import Any
 from automask_ui.export import EXPORTERS
 from automask_ui.files.point_grids import parse_point_grids, read_point_grids
 from automask_ui.options import PARAMETERS, PRESETS, GeneratorOptions, checked_options
+from automask_ui.protocol import EngineModel, own_thresholds
 
-# Short names for the formats that most want.
-ALIASES = {"png": "masks", "csv": "table"}
+ALIASES = {alias: row.name for row in EXPORTERS.values() for alias in row.aliases}
 
 __all__ = ["ALIASES", "add_format_argument", "add_generator_arguments", "add_model_arguments", "options_of"]
 
@@ -54,14 +54,13 @@ def add_generator_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def options_of(settings: argparse.Namespace, model: Any) -> GeneratorOptions:
+def options_of(settings: argparse.Namespace, model: EngineModel) -> GeneratorOptions:
     """The options that the command line asks for, for ``model`` with its own default thresholds.
 
     Raises:
         OptionError: for a value outside its range, or a file of points that cannot be read.
     """
-    thresholds = {name: getattr(model, name) for name in ("pred_iou_thresh", "stability_score_thresh")}
-    values: dict[str, Any] = PRESETS[settings.preset].options(**thresholds).flat()
+    values: dict[str, Any] = PRESETS[settings.preset].options(**own_thresholds(model)).flat()
     given = {name: getattr(settings, name) for name in PARAMETERS}
     values.update({name: value for name, value in given.items() if value is not None})
     if settings.point_grids is not None:

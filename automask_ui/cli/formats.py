@@ -12,6 +12,7 @@ from automask_ui.export import EXPORTERS, ExportItem, proof_table
 from automask_ui.export.hard_masks import hard_items
 from automask_ui.files.images import load_image
 from automask_ui.options import PRESETS
+from automask_ui.protocol import own_thresholds
 
 __all__ = ["add_arguments", "run"]
 
@@ -52,8 +53,7 @@ def _found(settings: argparse.Namespace) -> Sequence[ExportItem]:
         settings.model, settings.checkpoint, settings.device, settings.precision, folders=settings.models_dir
     )
     engine = MaskEngine(model, cache_bytes=0)
-    names = ("pred_iou_thresh", "stability_score_thresh")
-    options = PRESETS["balanced"].options(**{name: getattr(model, name) for name in names})
+    options = PRESETS["balanced"].options(**own_thresholds(model))
     items = []
     for path in settings.photos:
         image = load_image(path)

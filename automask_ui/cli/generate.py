@@ -17,14 +17,13 @@ from automask_ui.cli.arguments import (
     options_of,
 )
 from automask_ui.errors import AutoMaskError, ExportError
-from automask_ui.export import ExportItem, export, stems_of
+from automask_ui.export import EXPORTERS, ExportItem, export, stems_of
 from automask_ui.files.images import load_image
-from automask_ui.options import GeneratorOptions
+from automask_ui.options import OUTPUT_MODES, GeneratorOptions
 
 __all__ = ["add_arguments", "run"]
 
-# Upstream's output modes as formats.
-OUTPUT_FORMATS = {"binary_mask": "masks", "uncompressed_rle": "raw-uncompressed", "coco_rle": "raw"}
+DEFAULT_FORMAT = "masks"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", "--output", type=Path, required=True, metavar="DIR", help="folder for the results")
     add_format_argument(parser, default="png")
     parser.add_argument(
-        "--output-mode", choices=list(OUTPUT_FORMATS), help="SAM's own form of the masks, as a further format"
+        "--output-mode", choices=list(OUTPUT_MODES), help="SAM's own form of the masks, as a further format"
     )
     add_model_arguments(parser)
     add_generator_arguments(parser)
@@ -70,8 +69,8 @@ def _formats(settings: argparse.Namespace) -> list[str]:
     """Names of the formats to write, each once."""
     names = [ALIASES.get(name, name) for name in settings.format or []]
     if settings.output_mode is not None:
-        names.append(OUTPUT_FORMATS[settings.output_mode])
-    return list(dict.fromkeys(names or ["masks"]))
+        names += [row.name for row in EXPORTERS.values() if row.output_mode == settings.output_mode]
+    return list(dict.fromkeys(names or [DEFAULT_FORMAT]))
 
 
 def _one_photo(

@@ -1,1 +1,1 @@
-"""Everything with PyTorch: from a checkpoint and a picture to masks with scores."""
+"""Run SAM with PyTorch: load checkpoints, encode pictures, decode points, select masks."""

@@ -26,8 +26,10 @@ __all__ = [
     "EXACT",
     "HIDES",
     "NO_LABEL",
+    "DatasetDocument",
     "ExportItem",
     "Exporter",
+    "FolderLayout",
     "Found",
     "class_names",
     "safe_stem",
@@ -108,8 +110,30 @@ class ExportItem:
 
 
 @dataclass(frozen=True)
+class FolderLayout:
+    """How the ZIP of one picture is unpacked into a dataset folder that many pictures share."""
+
+    leading_folders: int = 0  # of an entry's path, that stay above the pictures' own folders
+    shared: frozenset[str] = frozenset()  # entries that are the same for every picture, as long as there are no labels
+    picture_list: str = ""  # the entry that lists all pictures by their stems: written once, when all are there
+
+
+@dataclass(frozen=True)
+class DatasetDocument:
+    """How one JSON file holds all pictures of a dataset, so that it is written and checked picture by picture."""
+
+    build: Callable[[Sequence[ExportItem]], Mapping[str, Any]]  # the document; arrays in it may be iterators
+    pictures: str  # its array of pictures, objects with an "id"
+    masks: str  # its array of masks, in the order of the pictures
+    picture_id: str  # the field of a mask that holds its picture's id
+
+
+@dataclass(frozen=True)
 class Exporter:
-    """One format. ``write`` and ``read`` get the same items, all of them; the masks of an item in its order."""
+    """One format. ``write`` and ``read`` get the same items, all of them; the masks of an item in its order.
+
+    The row says everything that others need to know of the format: nothing else in the package names formats.
+    """
 
     name: str  # in EXPORTERS, on the command line, in file names
     title: str
@@ -123,10 +147,18 @@ class Exporter:
     unit: str = "mask"  # what is counted: "mask", "row" or "picture"
     has_classes: bool = False  # masks without a label become objects of the class NO_LABEL
     one_picture_a_file: bool = False  # several pictures are put into a ZIP
+    layout: FolderLayout = FolderLayout()  # in dataset folders, for formats that are a ZIP
+    whole_dataset: DatasetDocument | None = None  # for formats that hold a dataset in one file
+    aliases: tuple[str, ...] = ()  # further names on the command line
+    output_mode: str = ""  # SAM's ``output_mode`` that writes the same masks
 
     def extension_for(self, count: int) -> str:
         """The extension of the file for ``count`` pictures."""
         return "zip" if self.one_picture_a_file and count > 1 else self.extension
+
+    def is_archive(self, count: int = 1) -> bool:
+        """Whether the file for ``count`` pictures is a ZIP."""
+        return self.extension_for(count) == "zip"
 
 
 def text_name(name: str) -> str:

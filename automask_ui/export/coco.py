@@ -5,13 +5,13 @@ Source: https://cocodataset.org/#format-data. There is no licence in it: that is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, BinaryIO
 
 from pycocotools import mask as coco
 
-from automask_ui.export.base import Exporter, ExportItem, Found, class_names, text_name
+from automask_ui.export.base import DatasetDocument, Exporter, ExportItem, Found, class_names, text_name
 from automask_ui.export.files import read_json, write_json
 from automask_ui.masks import Mask
 from automask_ui.masks import rle as rle_codec
@@ -24,23 +24,34 @@ Shape = Callable[[Rle], Any]  # a mask as the value of "segmentation"
 
 
 def to_coco(items: Sequence[ExportItem], shape: Shape = rle_codec.to_coco_json) -> dict[str, Any]:
-    """The document for ``items``; ``annotations`` is an iterator.
+    """Build the document for ``items``; ``annotations`` is an iterator.
 
     Args:
         items: pictures with their masks; images are numbered from 1 in this order.
         shape: how a mask is written.
     """
+    return _document(items, shape, list(_images(items, text_name)))
+
+
+def _dataset_document(shape: Shape, items: Sequence[ExportItem]) -> dict[str, Any]:
+    """Build the document for pictures on a disk: images are an iterator, too, under the exact names of their files."""
+    return _document(items, shape, _images(items, str))
+
+
+def _document(items: Sequence[ExportItem], shape: Shape, images: Iterable[dict[str, Any]]) -> dict[str, Any]:
     categories = {name: number for number, name in enumerate(class_names(items), start=1)}
     return {
         "info": {"description": "Made with AutoMask UI", **(dict(items[0].metadata) if items else {})},
         "licenses": [],
-        "images": [
-            {"id": number, "file_name": text_name(item.name), "width": item.size_hw[1], "height": item.size_hw[0]}
-            for number, item in enumerate(items, start=1)
-        ],
+        "images": images,
         "categories": [{"id": number, "name": name, "supercategory": ""} for name, number in categories.items()],
         "annotations": _annotations(items, categories, shape),
     }
+
+
+def _images(items: Iterable[ExportItem], name: Callable[[str], str]) -> Iterator[dict[str, Any]]:
+    for number, item in enumerate(items, start=1):
+        yield {"id": number, "file_name": name(item.name), "width": item.size_hw[1], "height": item.size_hw[0]}
 
 
 def _annotations(items: Sequence[ExportItem], categories: dict[str, int], shape: Shape) -> Iterator[dict[str, Any]]:
@@ -102,6 +113,10 @@ def _decoded(segmentation: Any, image: dict[str, Any]) -> Found:
     return coco.merge(coco.frPyObjects(segmentation, image["height"], image["width"]))
 
 
+def _whole_dataset(shape: Shape) -> DatasetDocument:
+    return DatasetDocument(partial(_dataset_document, shape), "images", "annotations", "image_id")
+
+
 EXPORTERS = (
     Exporter(
         name="coco",
@@ -112,6 +127,7 @@ EXPORTERS = (
         has_classes=True,
         write=partial(_write, rle_codec.to_coco_json),
         read=_read,
+        whole_dataset=_whole_dataset(rle_codec.to_coco_json),
     ),
     Exporter(
         name="coco-polygons",
@@ -122,5 +138,6 @@ EXPORTERS = (
         has_classes=True,
         write=partial(_write, polygons),
         read=_read,
+        whole_dataset=_whole_dataset(polygons),
     ),
 )

@@ -48,5 +48,6 @@ EXPORTERS = (
         write=_write,
         read=_read,
         unit="row",
+        aliases=("csv",),
     ),
 )

@@ -86,5 +86,7 @@ EXPORTERS = (
         reader="Pillow",
         write=_write,
         read=_read,
+        aliases=("png",),
+        output_mode="binary_mask",
     ),
 )

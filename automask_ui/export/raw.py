@@ -42,6 +42,7 @@ EXPORTERS = (
         title="SAM's dicts (COCO RLE)",
         hint="For scripts: the seven fields of each mask as SAM returns them, and its label if it has one.",
         reader="pycocotools",
+        output_mode="coco_rle",
         **zipped_pictures("json", partial(_write, "coco_rle"), _read),
     ),
     Exporter(
@@ -49,6 +50,7 @@ EXPORTERS = (
         title="SAM's dicts (uncompressed RLE)",
         hint="The same with run lengths as plain numbers, to be read without pycocotools.",
         reader="pycocotools",
+        output_mode="uncompressed_rle",
         **zipped_pictures("json", partial(_write, "uncompressed_rle"), _read),
     ),
 )

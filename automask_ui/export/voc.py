@@ -13,12 +13,13 @@ import numpy as np
 from PIL import Image
 
 from automask_ui.errors import ExportError
-from automask_ui.export.base import HIDES, Exporter, ExportItem, Found, class_names, stemmed, unique_stems
+from automask_ui.export.base import HIDES, Exporter, ExportItem, FolderLayout, Found, class_names, stemmed, unique_stems
 from automask_ui.export.files import jpeg_bytes, png_bytes, read_pixels, zip_add
 from automask_ui.export.labelmap import flatten, smallest_on_top
 
 __all__ = ["EXPORTERS", "voc_palette"]
 
+_PICTURE_LIST = "ImageSets/Segmentation/default.txt"
 _MOST = 254  # 0 is background, 255 is "do not care"
 
 
@@ -49,7 +50,7 @@ def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
     stems = unique_stems(items)
     with zipfile.ZipFile(file, "w") as archive:
         zip_add(archive, "labelmap.txt", _colour_list(names).encode())
-        zip_add(archive, "ImageSets/Segmentation/default.txt", "".join(f"{stem}\n" for stem in stems).encode())
+        zip_add(archive, _PICTURE_LIST, "".join(f"{stem}\n" for stem in stems).encode())
         for stem, item in zip(stems, items, strict=True):
             # Counted from 1, not by the shown numbers, which may not fit a byte.
             objects = flatten(item.masks, range(1, len(item.masks) + 1), smallest_on_top(item.masks), np.uint8)
@@ -100,6 +101,7 @@ EXPORTERS = (
         write=_write,
         read=_read,
         change=HIDES,
+        layout=FolderLayout(leading_folders=1, shared=frozenset({"labelmap.txt"}), picture_list=_PICTURE_LIST),
         loses="VOC has one object a pixel: where masks overlap, the smallest is on top.",
     ),
 )

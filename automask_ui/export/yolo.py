@@ -16,7 +16,7 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-from automask_ui.export.base import ADDS, Exporter, ExportItem, Found, class_names, stemmed
+from automask_ui.export.base import ADDS, Exporter, ExportItem, FolderLayout, Found, class_names, stemmed
 from automask_ui.export.files import jpeg_bytes, zip_add
 from automask_ui.masks import rle as rle_codec
 from automask_ui.masks.geometry import one_contour
@@ -91,6 +91,7 @@ EXPORTERS = (
         write=_write,
         read=_read,
         change=ADDS,
+        layout=FolderLayout(leading_folders=1, shared=frozenset({"data.yaml"})),
         loses="YOLO holds one polygon an object, so separate parts are joined by a thin line.",
     ),
 )

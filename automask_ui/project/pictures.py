@@ -23,7 +23,7 @@ from PIL import Image
 
 from automask_ui.batch.pictures import Picture
 from automask_ui.batch.store import Dataset, MasksRecord
-from automask_ui.batch.work import Job, Loaded, Worker
+from automask_ui.batch.work import BatchTask, Loaded, Worker
 from automask_ui.errors import AutoMaskError
 from automask_ui.export import safe_stem
 from automask_ui.files.hashes import sha256_of
@@ -34,7 +34,7 @@ from automask_ui.project.document import Saved, SavedImage, SavedModel
 from automask_ui.project.restore import found_of
 from automask_ui.project.uploads import check_bytes, check_count, unused
 
-__all__ = ["Item", "Queue", "job_of"]
+__all__ = ["Item", "Queue", "batch_task"]
 
 _log = logging.getLogger(__name__)
 
@@ -55,9 +55,9 @@ class Item:
     edited: bool = False  # the visitor has changed it since
 
 
-def job_of(model: SavedModel, options: GeneratorOptions) -> Job:
+def batch_task(model: SavedModel, options: GeneratorOptions) -> BatchTask:
     """What a queue does with every picture."""
-    return Job(options, (), model.sha256 or model.name, {"model": model.title, "options": options.flat()})
+    return BatchTask(options, (), model.sha256 or model.name, {"model": model.title, "options": options.flat()})
 
 
 class _Stopped(Exception):
@@ -81,7 +81,7 @@ class Queue:
         self.items = [Item(picture.relative) for picture in pictures]
         self.changes = 0
         self.points = (0, 0)
-        self.job: Job | None = None
+        self.job: BatchTask | None = None
         self.model: SavedModel | None = None
         self.error = ""  # why it ended before its time
         self._dataset = Dataset(folder / "masks")
@@ -103,7 +103,7 @@ class Queue:
         return sum(item.state in ("done", "failed") for item in self.items)
 
     def take_up(
-        self, job: Job | None, model: SavedModel | None, work: Iterable[tuple[int, Item, Saved | None]]
+        self, job: BatchTask | None, model: SavedModel | None, work: Iterable[tuple[int, Item, Saved | None]]
     ) -> None:
         """Go on from what an earlier queue of the same pictures had come to; before the first start.
 
@@ -145,7 +145,7 @@ class Queue:
             self.pictures.append(Picture(path, relative, safe_stem(relative)))
         self.changes += 1
 
-    def start(self, steps: Steps, job: Job, model: SavedModel) -> None:
+    def start(self, steps: Steps, job: BatchTask, model: SavedModel) -> None:
         """Work on everything that has no masks under ``job`` yet, but for pictures that were edited.
 
         Args:
@@ -237,10 +237,10 @@ class Queue:
         # A list first, at once: the thread that keeps work may add to the edited ones at any moment.
         return tuple(dict.fromkeys(name for saved in list(self._edited.values()) for name in saved.edits.classes))
 
-    def _work(self, steps: Steps, job: Job) -> None:
+    def _work(self, steps: Steps, job: BatchTask) -> None:
         try:
             with self._dataset.open_scratch(), ThreadPoolExecutor(1, "pictures") as reader:
-                self._each(Worker(self._dataset, _Stoppable(self, steps), job), reader)
+                self._each(Worker(self._dataset, _Stoppable(self, steps).generate, job), reader)
         except _Stopped:
             pass
         except AutoMaskError as error:

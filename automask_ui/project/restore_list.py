@@ -17,7 +17,7 @@ from automask_ui.export import safe_stem
 from automask_ui.files.hashes import sha256_of
 from automask_ui.files.images import load_image
 from automask_ui.project.document import Saved, SavedPicture, SavedProject
-from automask_ui.project.pictures import THUMBNAIL_PX, Item, Queue, job_of
+from automask_ui.project.pictures import THUMBNAIL_PX, Item, Queue, batch_task
 from automask_ui.project.restore import found_of
 from automask_ui.project.sources import MAX_PHOTO_BYTES, Source, open_source, read_project, read_work
 from automask_ui.project.uploads import MAX_BYTES, MAX_PICTURES, collect, inside, unused
@@ -182,7 +182,7 @@ def _pictures(kept: SavedProject, own: Mapping[int, _Photo], others: Sequence[Pi
 
 
 def _fill(queue: Queue, kept: SavedProject, own: Mapping[int, _Photo], works: Mapping[int, Saved]) -> None:
-    job = job_of(kept.model, kept.options) if kept.model and kept.options else None
+    job = batch_task(kept.model, kept.options) if kept.model and kept.options else None
     rows: list[tuple[int, Item, Saved | None]] = []
     for place, index in enumerate(sorted(own)):
         row, saved, name = kept.pictures[index], works.get(index), queue.items[place].name

@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
 
 from automask_ui.errors import ExportError, NoImageError, OptionError, UnknownModelError
 from automask_ui.export import EXPORTERS, ExportItem, ExportReport, export, new_folder
@@ -22,48 +19,18 @@ from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.options import PRESETS, CleanupOptions, FilterOptions, GeneratorOptions
 from automask_ui.project import restore
 from automask_ui.project.files import photo_files
+from automask_ui.protocol import Engine, EngineModel, Steps, own_thresholds, run_to_end
 from automask_ui.serving.first_sample import FirstSample
 from automask_ui.session import Difference, Job, Session, ShowOnly
 from automask_ui.session.estimate import Speeds, Workload, check_workload
-from automask_ui.session.run import (
-    Fetch,
-    Progress,
-    Run,
-    Steps,
-    end_job,
-    fetch_into,
-    finished,
-    first_only,
-    job_of,
-    run_into,
-)
+from automask_ui.session.run import Fetch, Progress, Run, end_job, fetch_into, job_of, run_into
 from automask_ui.session.run_log import RunNote, Runs
 from automask_ui.session.store import SessionStore
 
-__all__ = ["Engine", "EngineModel", "Service"]
+__all__ = ["Service"]
 
 STORE_BYTES = 1024**3
 _CHUNK_SECONDS = 60  # longest that a chunk of a large model on a slow CPU is waited for
-
-
-class EngineModel(Protocol):
-    """What the page tells of a loaded model."""
-
-    title: str
-    device: Any
-    pred_iou_thresh: float
-    stability_score_thresh: float
-
-
-class Engine(Protocol):
-    """A loaded model that finds masks; ``automask_ui.engine.MaskEngine`` or a stand-in."""
-
-    @property
-    def model(self) -> Any:
-        """What it runs: an :class:`EngineModel`."""
-
-    def steps(self, image: np.ndarray | None, options: GeneratorOptions, earlier: MaskResult | None = None) -> Steps:
-        """Yield after encoding and after every decoded chunk; return the final result."""
 
 
 class Service:
@@ -125,8 +92,7 @@ class Service:
     def thresholds(self, name: str) -> dict[str, float]:
         """The model's own default thresholds by option name; empty until it is loaded."""
         model = self._loaded.get(name)
-        names = ("pred_iou_thresh", "stability_score_thresh")
-        return {option: float(getattr(model, option)) for option in names} if model else {}
+        return own_thresholds(model) if model else {}
 
     def workload(self, options: GeneratorOptions) -> Workload:
         """How many points and crops ``options`` are.
@@ -254,7 +220,7 @@ class Service:
         with job_of(session, wanted) as job:
             steps = self.load(session.model).steps(None, wanted, result)
             if is_stopped:
-                steps = first_only(steps)
+                steps = _without_decoding(steps)
             yield from self._advance(session, session.model, steps, job)
 
     def stop(self, session: Session) -> bool:
@@ -290,7 +256,7 @@ class Service:
 
     def find_once(self, image: LoadedImage, model: str, options: GeneratorOptions) -> MaskResult:
         """:meth:`find_alone` for those who only want the result."""
-        return finished(self.find_alone(image, model, options))
+        return run_to_end(self.find_alone(image, model, options))
 
     def show_only(self, session: Session, show: ShowOnly) -> Difference:
         """Show other masks of the same result."""
@@ -321,8 +287,7 @@ class Service:
             classes=session.edits.classes,
             by_class=by_class,
         )
-        is_archive = EXPORTERS[name].extension == "zip"
-        extras = photo_files(session, self.models).items() if is_archive else ()
+        extras = photo_files(session, self.models).items() if EXPORTERS[name].is_archive() else ()
         return export(name, [item], new_folder(session.folder), extras)
 
     def prepare_sample(self) -> None:
@@ -335,7 +300,7 @@ class Service:
         image = load_image(next(iter(self.samples.values())))
         if self._unasked is None:
             return self.find_once(image, self.default_model, options)
-        return finished(self._unasked(self.default_model).steps(image.rgb, options))
+        return run_to_end(self._unasked(self.default_model).steps(image.rgb, options))
 
     def _find_again(self, session: Session, options: GeneratorOptions) -> Run:
         """Find the candidates of kept masks anew, under ``options``; until they are there, the masks stay."""
@@ -355,6 +320,18 @@ class Service:
                     note.result = session.result
                 self.store.keep(session)
                 yield progress
+
+
+def _without_decoding(steps: Steps) -> Steps:
+    """End ``steps`` before anything is decoded; the result is what is known by then."""
+    try:
+        step = next(steps)
+    except StopIteration as end:
+        return end.value
+    finally:
+        steps.close()
+    yield from ()
+    return step.snapshot()
 
 
 def _thresholds(options: GeneratorOptions) -> tuple[FilterOptions, CleanupOptions]:

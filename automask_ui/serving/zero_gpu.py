@@ -24,10 +24,9 @@ import numpy as np
 from automask_ui.errors import AutoMaskError, EngineError
 from automask_ui.masks import MaskResult, Step
 from automask_ui.options import GeneratorOptions
-from automask_ui.serving.service import Engine
+from automask_ui.protocol import Engine, Steps
 from automask_ui.session import run as run_module
 from automask_ui.session.estimate import Speeds, workload
-from automask_ui.session.run import Steps
 
 __all__ = ["lent", "load_spaces"]
 

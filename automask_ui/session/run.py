@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 from automask_ui.errors import EngineError
 from automask_ui.masks import MaskResult, Step
 from automask_ui.options import GeneratorOptions
+from automask_ui.protocol import Steps
 from automask_ui.session import Difference, Job, Session
 from automask_ui.session.estimate import Speeds
 
@@ -22,23 +22,16 @@ __all__ = [
     "Fetch",
     "Progress",
     "Run",
-    "Steps",
     "end_job",
     "fetch_into",
-    "finished",
-    "first_only",
     "job_of",
     "run_into",
 ]
 
-Steps = Generator[Step, None, MaskResult]
 # Called with a model's name, what to tell of bytes done, bytes in all and seconds since the start, and what stops it.
 Fetch = Callable[[str, Callable[[int, int, float], None], threading.Event], Path]
 
 UPDATE_SECONDS = 0.5  # a browser that draws more often has no time left for the person in front of it
-
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -51,27 +44,6 @@ class Progress:
     seconds_left: float | None = None  # None while unknown
     change: Difference | None = None  # None where the session was not brought up to date
     model: str = ""  # title of the one that is being loaded
-
-
-def first_only(steps: Steps) -> Steps:
-    """``steps`` ended before anything is decoded, with what is known as the result."""
-    try:
-        step = next(steps)
-    except StopIteration as end:
-        return end.value
-    finally:
-        steps.close()
-    yield from ()
-    return step.snapshot()
-
-
-def finished(run: Generator[Any, None, T]) -> T:
-    """What ``run`` comes to, for those who do not care for the way."""
-    while True:
-        try:
-            next(run)
-        except StopIteration as end:
-            return end.value
 
 
 # A run in progress: to be closed by who follows it, since an error of theirs would keep it, and with it the session.

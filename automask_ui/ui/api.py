@@ -15,7 +15,8 @@ from automask_ui.masks import MaskResult, Verdict
 from automask_ui.options import checked_options
 from automask_ui.serving.service import Service
 from automask_ui.ui.components.photo_upload import photo_at
-from automask_ui.ui.errors import friendly
+from automask_ui.ui.errors import errors_in_words
+from automask_ui.ui.text import Words
 
 __all__ = ["find_masks_endpoint"]
 
@@ -34,7 +35,6 @@ def find_masks_endpoint(service: Service, **queue: Any) -> None:
     """Add the endpoint to the Blocks that are being built; ``queue`` is where it waits for the model."""
     own = service.thresholds(service.default_model)
 
-    @friendly
     def find_masks(
         image: FileData,
         points_per_side: int = 32,
@@ -54,7 +54,8 @@ def find_masks_endpoint(service: Service, **queue: Any) -> None:
     ) -> Iterator[dict]:
         """Only the names and defaults are meant here: every value may be anything."""
         values = {name: value for name, value in locals().items() if name not in ("image", "model", "service")}
-        yield from _answers(service, image, model, values)
+        with errors_in_words(Words("en")):
+            yield from _answers(service, image, model, values)
 
     gr.api(find_masks, api_name="find_masks", api_description=DESCRIPTION, **queue)
 

@@ -11,9 +11,8 @@ from automask_ui.export import EXPORTERS
 from automask_ui.project.autosave import autosave_for
 from automask_ui.serving.service import Service
 from automask_ui.ui import panels
-from automask_ui.ui.answers import Answers
 from automask_ui.ui.api import find_masks_endpoint
-from automask_ui.ui.components.queue_table import QueueBoard
+from automask_ui.ui.components.queue_table import QueueTable
 from automask_ui.ui.components.status_line import StatusLine
 from automask_ui.ui.components.viewer import DownloadFormat, MaskViewer
 from automask_ui.ui.handlers import Handlers
@@ -56,15 +55,15 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
                     show = panels.show_panel()
                 run = panels.run_panel()
             with gr.Column(elem_id="stage", min_width=320):
-                board = QueueBoard(_formats(), elem_id="queue")
+                queue = QueueTable(_formats(), elem_id="queue")
                 line = StatusLine(elem_id="status")
                 viewer = _viewer(service)
         download = gr.DownloadButton(visible="hidden", elem_id="download")
         token = gr.Textbox(visible="hidden", elem_id="token")
         types = [".txt", ".json", ".yaml", ".yml", ".names", ".csv"]
         classes = gr.UploadButton(file_types=types, visible="hidden", elem_id="classes-file")
-        parts = Parts(photo, model, sliders, show, run, board, viewer, line, device, download, classes, token)
-        wire(page, parts, Answers(parts, Handlers(service), autosave))
+        parts = Parts(photo, model, sliders, show, run, queue, viewer, line, device, download, classes, token)
+        wire(page, parts, Handlers(service, autosave))
         find_masks_endpoint(service, **MODEL_QUEUE)
     # Nothing that waits for its turn can be had past the queue, which Gradio allows outside of Spaces.
     page.queue(max_size=_QUEUE_SIZE, api_open=False)

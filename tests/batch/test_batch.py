@@ -6,20 +6,22 @@ import os
 import shutil
 import threading
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from batch_runs import Engine, contents, job, make_pictures, run, run_killed
+from batch_runs import Engine, contents, make_pictures, run, run_killed, task
 from filelock import FileLock
 from PIL import Image
 from pycocotools.coco import COCO
 
-from automask_ui.batch import Failure, documents, run_batch, store, work
+from automask_ui.batch import Failure, run_batch, store, work
 from automask_ui.batch.pictures import Picture, find_pictures
 from automask_ui.batch.store import Dataset, MasksRecord
-from automask_ui.errors import BatchError, EngineOutOfMemoryError
+from automask_ui.errors import BatchError, EngineOutOfMemoryError, ExportError
 from automask_ui.export import EXPORTERS
+from automask_ui.export.coco import to_coco
 from automask_ui.export.hard_masks import hard_mask_set
 from automask_ui.files.images import open_image
 from automask_ui.masks import rle
@@ -91,7 +93,7 @@ def test_every_format_works(photos, out):
     assert report.failures == []
     assert len(report.written) == len(EXPORTERS)
     for name in EXPORTERS:
-        assert (out / f"{name}.json").is_file() if name in documents.DOCUMENTS else (out / name).is_dir()
+        assert (out / f"{name}.json").is_file() if EXPORTERS[name].whole_dataset else (out / name).is_dir()
     with (out / "manifest.csv").open(newline="", encoding="utf-8") as table:
         rows = list(csv.DictReader(table))
     assert [row["picture"] for row in rows] == ["photo 0.png", "photo 1.png", "photo 3.png"]
@@ -264,7 +266,7 @@ def test_a_full_disk_is_said_and_loses_nothing(photos, out, tmp_path, monkeypatc
 
 def test_a_full_disk_while_a_file_is_exported_stops_the_run(photos, out, monkeypatch):
     def fails(name, items, folder):
-        raise documents.ExportError("The file could not be written: full.") from OSError(28, "full")
+        raise ExportError("The file could not be written: full.") from OSError(28, "full")
 
     monkeypatch.setattr("automask_ui.batch.formats.export", fails)
     with pytest.raises(BatchError, match=r"full\. What is finished is kept"):
@@ -291,10 +293,10 @@ def test_pictures_that_cannot_be_used_are_named_and_the_others_done(photos, out)
 
 def test_a_picture_that_the_model_cannot_take_does_not_stop_the_others(photos, out):
     class Small(Engine):
-        def generate(self, image, options):
+        def steps(self, image, options, earlier=None):
             if image.shape[0] > 100:
                 raise EngineOutOfMemoryError("Memory ran out.")
-            return super().generate(image, options)
+            return super().steps(image, options, earlier)
 
     paint(photos / "large.png", size_wh=(20, 101))
     report = run(photos, out, engine=Small())
@@ -305,7 +307,7 @@ def test_a_picture_that_the_model_cannot_take_does_not_stop_the_others(photos, o
 def test_a_format_that_cannot_hold_the_masks_is_named_and_the_others_written(out, tmp_path, monkeypatch):
     def is_full(name, items, folder):
         if name == "voc":
-            raise documents.ExportError("Too many objects.")
+            raise ExportError("Too many objects.")
         return export(name, items, folder)
 
     from automask_ui.batch import formats
@@ -440,7 +442,8 @@ def test_a_folder_that_cannot_be_read_is_named(photos, out, monkeypatch):
 
 def test_a_whole_file_that_fails_its_check_is_not_kept(photos, out, monkeypatch):
     everything = rle.to_coco_json(rle.encode(np.ones((37, 53), dtype=bool)))
-    monkeypatch.setitem(documents.DOCUMENTS, "coco", lambda rle: everything)
+    form = replace(EXPORTERS["coco"].whole_dataset, build=lambda items: to_coco(items, lambda rle: everything))
+    monkeypatch.setitem(EXPORTERS, "coco", replace(EXPORTERS["coco"], whole_dataset=form))
     report = run(photos, out, "coco")
     assert [failure.name for failure in report.failures] == ["coco.json"]
     assert "failed its check" in report.failures[0].reason
@@ -469,10 +472,10 @@ def test_pictures_are_forgotten_as_the_run_goes_on(tmp_path, out):
             super().__init__()
             self.images = []
 
-        def generate(self, image, options):
+        def steps(self, image, options, earlier=None):
             self.images.append(weakref.ref(image))
             self.most = max(self.most, sum(image() is not None for image in self.images))
-            return super().generate(image, options)
+            return super().steps(image, options, earlier)
 
     make_pictures(tmp_path / "photos", 12, (13, 19))
     engine = Watching()
@@ -491,11 +494,11 @@ def test_the_next_picture_is_read_while_the_model_is_busy(photos, out, monkeypat
         return load(*source, **name)
 
     class Waiting(Engine):
-        def generate(self, image, options):
+        def steps(self, image, options, earlier=None):
             # The first one's own reading, and that of the next; after the last, nothing comes.
             for _ in range((2, 1, 1, 0)[self.shown]):
                 assert read.acquire(timeout=20)
-            return super().generate(image, options)
+            return super().steps(image, options, earlier)
 
     monkeypatch.setattr(work, "load_image", load_image)
     assert run(photos, out, "coco", engine=Waiting()).made == 4
@@ -504,14 +507,14 @@ def test_the_next_picture_is_read_while_the_model_is_busy(photos, out, monkeypat
 def test_progress_counts_every_picture_and_knows_the_rate(photos, out):
     (photos / "text.jpg").write_text("no picture")
     seen = []
-    run_batch(photos, out, Engine(), job("coco"), seen.append)
+    run_batch(photos, out, Engine(), task("coco"), seen.append)
     assert [progress.done for progress in seen] == [1, 2, 3, 4, 5]
     assert {progress.total for progress in seen} == {5}
     assert seen[-1].failed == 1
     assert seen[-1].per_second > 0
     assert seen[-1].seconds_left == 0
     again = []
-    run_batch(photos, out, Engine(), job("coco"), again.append)
+    run_batch(photos, out, Engine(), task("coco"), again.append)
     assert again[-1].per_second is None
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from batch_runs import Engine, contents, job, make_pictures, run
+from batch_runs import Engine, contents, make_pictures, run, task
 
 from automask_ui.batch.on_ray import _share, run_batch_on_ray
 from automask_ui.errors import BatchError
@@ -22,12 +22,12 @@ class Deadly(Engine):
         super().__init__()
         self.marks = marks
 
-    def generate(self, image, options):
+    def steps(self, image, options, earlier=None):
         (self.marks / f"{os.getpid()}-{self.shown}").touch()
         if len(list(self.marks.glob("[0-9]*"))) == 3:
             (self.marks / "killed").touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().generate(image, options)
+        return super().steps(image, options, earlier)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_two_workers_one_of_which_is_killed_make_the_files_of_one(cluster, tmp_p
     make_pictures(photos, 24)
     (photos / "text.jpg").write_text("no picture")
     marks.mkdir()
-    report = run_batch_on_ray(photos, out, partial(Deadly, marks), job(), workers=2)
+    report = run_batch_on_ray(photos, out, partial(Deadly, marks), task(), workers=2)
     assert (marks / "killed").exists()
     local = run(photos, tmp_path / "local")
     assert contents(out) == contents(tmp_path / "local")
@@ -59,12 +59,12 @@ def test_two_workers_one_of_which_is_killed_make_the_files_of_one(cluster, tmp_p
 @pytest.mark.filterwarnings("ignore")
 def test_what_stops_a_worker_stops_the_run(cluster, tmp_path):
     class Full(Engine):
-        def generate(self, image, options):
+        def steps(self, image, options, earlier=None):
             raise BatchError("The disk is full.")
 
     make_pictures(tmp_path / "photos", 2)
     with pytest.raises(BatchError, match="disk is full"):
-        run_batch_on_ray(tmp_path / "photos", tmp_path / "dataset", Full, job(), workers=1)
+        run_batch_on_ray(tmp_path / "photos", tmp_path / "dataset", Full, task(), workers=1)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -74,13 +74,13 @@ def test_a_worker_that_cannot_begin_is_said(cluster, tmp_path):
 
     make_pictures(tmp_path / "photos", 2)
     with pytest.raises(BatchError, match=r"(?s)A worker failed .*no model here.*on every machine"):
-        run_batch_on_ray(tmp_path / "photos", tmp_path / "dataset", refuse, job(), workers=1)
+        run_batch_on_ray(tmp_path / "photos", tmp_path / "dataset", refuse, task(), workers=1)
 
 
 def test_without_ray_the_command_to_install_it_is_said(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(BatchError, match=r'pip install "ray\[data\]"'):
-        run_batch_on_ray(tmp_path, tmp_path / "dataset", Engine, job())
+        run_batch_on_ray(tmp_path, tmp_path / "dataset", Engine, task())
 
 
 @pytest.mark.parametrize(

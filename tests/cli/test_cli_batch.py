@@ -89,10 +89,10 @@ def test_the_same_weights_are_the_same_model_wherever_their_file_lies(tmp_path):
 @pytest.mark.parametrize(
     ("progress", "text"),
     [
-        (batch.Progress("a.png", 3, 1200, 0, None, None), "3 of 1,200 pictures: a.png"),  # none was made yet
-        (batch.Progress("a.png", 3, 12, 1, 2.5, 3.6), "3 of 12 pictures, 1 failed, 2.5 a second, 4 s left: a.png"),
-        (batch.Progress("a.png", 3, 12, 0, 0.1, 400.0), "3 of 12 pictures, 10.0 s each, 7 min left: a.png"),
-        (batch.Progress("a.png", 3, 12, 0, 0.1, 8000), "3 of 12 pictures, 10.0 s each, 2 h 13 min left: a.png"),
+        (batch.BatchProgress("a.png", 3, 1200, 0, None, None), "3 of 1,200 pictures: a.png"),  # none was made yet
+        (batch.BatchProgress("a.png", 3, 12, 1, 2.5, 3.6), "3 of 12 pictures, 1 failed, 2.5 a second, 4 s left: a.png"),
+        (batch.BatchProgress("a.png", 3, 12, 0, 0.1, 400.0), "3 of 12 pictures, 10.0 s each, 7 min left: a.png"),
+        (batch.BatchProgress("a.png", 3, 12, 0, 0.1, 8000), "3 of 12 pictures, 10.0 s each, 2 h 13 min left: a.png"),
     ],
 )
 def test_progress_in_words(progress, text):
@@ -103,5 +103,5 @@ def test_progress_is_shown_now_and_then(capsys, monkeypatch):
     monkeypatch.setattr(batch.time, "monotonic", iter([0.0, 1.0, 31.0, 31.0, 32.0]).__next__)
     lines = batch._ProgressLines()
     for done in (1, 2, 3):
-        lines.show(batch.Progress("a.png", done, 3, 0, None, None))
+        lines.show(batch.BatchProgress("a.png", done, 3, 0, None, None))
     assert capsys.readouterr().err == "2 of 3 pictures: a.png\n"

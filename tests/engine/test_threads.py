@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from automask_ui.engine.runtime import threads
-from automask_ui.engine.runtime.threads import in_order, side_by_side
+from automask_ui.engine.runtime.threads import map_in_order, map_parallel
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def two_workers() -> Iterator[None]:
 
 
 def test_each_has_one_thread() -> None:
-    assert side_by_side(lambda _: torch.get_num_threads(), range(4)) == [1, 1, 1, 1]
+    assert map_parallel(lambda _: torch.get_num_threads(), range(4)) == [1, 1, 1, 1]
     assert torch.get_num_threads() == 2
 
 
@@ -34,7 +34,7 @@ def test_results_come_in_the_order_of_the_items() -> None:
         first_may_end.set()
         return item**2
 
-    assert list(in_order(work, range(9), ahead=3)) == [item**2 for item in range(9)]
+    assert list(map_in_order(work, range(9), ahead=3)) == [item**2 for item in range(9)]
 
 
 def test_they_go_on_as_far_as_allowed_and_no_further() -> None:
@@ -46,7 +46,7 @@ def test_they_go_on_as_far_as_allowed_and_no_further() -> None:
         if len(done) == 4:
             reached.set()
 
-    results = in_order(work, range(9), ahead=3)
+    results = map_in_order(work, range(9), ahead=3)
     next(results)
     assert reached.wait(10)
     results.close()
@@ -63,7 +63,7 @@ def test_nothing_is_under_way_for_a_caller_that_has_gone() -> None:
             assert go_on.wait(10)
         ended.append(item)
 
-    results = in_order(work, range(9), ahead=8)
+    results = map_in_order(work, range(9), ahead=8)
     next(results)
     for _ in range(3):
         assert begun.acquire(timeout=10)
@@ -82,5 +82,5 @@ def test_the_first_exception_is_raised_once_the_others_have_ended() -> None:
         ended.append(item)
 
     with pytest.raises(ValueError, match="2"):
-        side_by_side(work, range(4))
+        map_parallel(work, range(4))
     assert ended == [0, 1]

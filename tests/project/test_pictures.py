@@ -14,7 +14,7 @@ import pytest
 from fakes import FakeEngine, fake_models
 from PIL import Image
 
-from automask_ui.batch.work import Job
+from automask_ui.batch.work import BatchTask
 from automask_ui.errors import ArchiveError, BatchError, ExportError
 from automask_ui.export import EXPORTERS
 from automask_ui.masks import Candidates, MaskResult, Step
@@ -28,7 +28,7 @@ from automask_ui.project.uploads import collect
 from automask_ui.session import Session
 
 OPTIONS = GeneratorOptions(points_per_side=4, points_per_batch=4, pred_iou_thresh=0.7, stability_score_thresh=0.0)
-JOB = Job(OPTIONS, (), "fake")
+JOB = BatchTask(OPTIONS, (), "fake")
 MODEL = SavedModel("fake", "Fake Model", None)
 PATIENCE = 60
 
@@ -212,7 +212,7 @@ def test_picture_that_is_edited_while_it_is_looked_at_stays_edited(queue: Queue)
     mine = queue.edited(0)
     assert mine is not None
     halting = Halting(1)
-    queue.start(halting.steps, Job(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), MODEL)
+    queue.start(halting.steps, BatchTask(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), MODEL)
     assert halting.is_there.wait(PATIENCE)
     index = next(index for index, item in enumerate(queue.items) if item.state == "running")
     queue.keep(index, mine)
@@ -229,7 +229,7 @@ def test_other_settings_do_everything_again_but_edited_pictures(queue: Queue) ->
     wait(queue)
     before = [item.masks for item in queue.items]
     edit(queue, 0)
-    queue.start(FakeEngine().steps, Job(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), MODEL)
+    queue.start(FakeEngine().steps, BatchTask(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), MODEL)
     wait(queue)
     after = [item.masks for item in queue.items]
     assert (queue.items[0].edited, after[0]) == (True, before[0] - 2)  # type: ignore[operator]

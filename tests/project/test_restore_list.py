@@ -27,7 +27,7 @@ from automask_ui.project import restore_list as taking_up
 from automask_ui.project.document import NAME, SavedPicture, SavedProject, parse, to_bytes
 from automask_ui.project.export import export_queue
 from automask_ui.project.files import QueueFolder
-from automask_ui.project.pictures import Queue, job_of
+from automask_ui.project.pictures import Queue, batch_task
 from automask_ui.project.restore_list import TakenUp, holds_queue, take_up
 from automask_ui.project.sources import is_saved
 from automask_ui.project.uploads import collect
@@ -49,7 +49,7 @@ def queue(photos: list[Path], tmp_path: Path) -> Queue:
     folder = tmp_path / "queue"
     folder.mkdir()
     queue = Queue(collect(photos, folder).pictures, folder)
-    queue.start(FakeEngine().steps, job_of(MODEL, OPTIONS), MODEL)
+    queue.start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
     wait(queue)
     edit(queue, 2)
     return queue
@@ -110,7 +110,7 @@ def test_archive_brings_everything_back(queue: Queue, dataset: Path, new_folder:
     assert queue.items[2].edited
     # Nothing is found anew but what had failed.
     engine = FakeEngine()
-    taken(back).start(engine.steps, job_of(MODEL, OPTIONS), MODEL)
+    taken(back).start(engine.steps, batch_task(MODEL, OPTIONS), MODEL)
     wait(taken(back))
     assert engine.decoded == 0
     assert [item.state for item in taken(back).items] == ["done", "failed", "done", "done"]
@@ -136,7 +136,7 @@ def test_every_archive_carries_it(queue: Queue, tmp_path: Path, name: str, new_f
 def test_other_settings_find_masks_anew_but_for_edited_pictures(dataset: Path, new_folder: Callable[[], Path]) -> None:
     back = taken(take_up(dataset, [], new_folder()))
     before = list(back.items)
-    back.start(FakeEngine().steps, job_of(MODEL, OPTIONS.replace(pred_iou_thresh=0.9)), MODEL)
+    back.start(FakeEngine().steps, batch_task(MODEL, OPTIONS.replace(pred_iou_thresh=0.9)), MODEL)
     wait(back)
     assert [now.masks != then.masks for now, then in zip(back.items, before, strict=True)] == [True, False, False, True]
 
@@ -158,7 +158,7 @@ def test_picture_that_is_called_as_our_own_files(tmp_path: Path, new_folder: Cal
     path = archive(tmp_path / "x.zip", {name: picture(grey) for grey, name in enumerate(names)})
     folder = new_folder()
     queue = Queue(collect([path], folder).pictures, folder)
-    queue.start(FakeEngine().steps, job_of(MODEL, OPTIONS), MODEL)
+    queue.start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
     wait(queue)
     assert is_same(queue, taken(take_up(export_queue(queue, "labelme", tmp_path).path, [], new_folder())))
 
@@ -229,7 +229,7 @@ def test_the_same_photo_twice(tmp_path: Path, new_folder: Callable[[], Path], mo
     path = archive(tmp_path / "x.zip", {"a.png": picture(1), "b.png": picture(1)})
     folder = new_folder()
     queue = Queue(collect([path], folder).pictures, folder)
-    queue.start(FakeEngine().steps, job_of(MODEL, OPTIONS), MODEL)
+    queue.start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
     wait(queue)
     kept = export_queue(queue, "masks", tmp_path).path
     assert is_same(queue, taken(take_up(kept, [path], new_folder())))
@@ -548,7 +548,7 @@ def test_long_names_of_which_there_are_two_come_back(tmp_path: Path, new_folder:
     folder = new_folder()
     more = [archive(tmp_path / f"{number}.zip", {name: picture(number, (38, 53))}) for number in (1, 2)]
     queue = Queue(collect(more, folder).pictures, folder)
-    queue.start(FakeEngine().steps, job_of(MODEL, OPTIONS), MODEL)
+    queue.start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
     wait(queue)
     kept = new_folder()
     QueueFolder(queue).write(kept, 10**9, None)

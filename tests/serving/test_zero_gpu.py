@@ -16,6 +16,7 @@ from PIL import Image
 
 from automask_ui.errors import EngineError, EngineOutOfMemoryError
 from automask_ui.options import GeneratorOptions
+from automask_ui.protocol import run_to_end
 from automask_ui.serving import start, zero_gpu
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
@@ -92,7 +93,7 @@ def test_run_is_the_engines_own(service: Service, session: Session, here: FakeEn
     assert told[-1] == ("done", 36, 36)
     assert ("decode", 18, 36) in told
     assert (here.decoded, there.decoded) == (0, 36)
-    expected = run_module.finished(FakeEngine().steps(session.image.rgb, OPTIONS))
+    expected = run_to_end(FakeEngine().steps(session.image.rgb, OPTIONS))
     assert session.result is not None
     assert session.result.image is session.image.rgb  # the picture does not travel back
     assert not session.result.partial

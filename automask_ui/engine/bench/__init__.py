@@ -1,1 +1,1 @@
-"""Benchmarks of the engine: speed, memory, and comparison with other implementations."""
+"""Benchmark the engine: speed, memory, and comparison with other implementations."""

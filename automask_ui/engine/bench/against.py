@@ -1,4 +1,4 @@
-"""What the benchmark compares our engine with: others on the same weights, picture and thresholds."""
+"""Other mask generators to compare ours with, on the same weights, picture and thresholds."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = ["RIVALS", "Rival"]
 
 @dataclass(frozen=True)
 class Rival:
-    """Something to compare with, ready to run."""
+    """Another mask generator, ready to run."""
 
     generate: Callable[[], Any]
-    #: What it found and our result to plain values: number of masks, and how far they are from ours.
+    #: Compares its result with ours: number of masks, and their distance from ours, as plain values.
     compare: Callable[[Any, MaskResult], dict[str, Any]]
 
 
@@ -121,7 +121,7 @@ def _exact(model: SamModel, image: np.ndarray, options: GeneratorOptions) -> Riv
     engine = MaskEngine(replace(model, precision="float32", key=f"{model.key} float32"))
 
     def compare(exact: MaskResult, ours: MaskResult) -> dict[str, Any]:
-        """IoU of candidates from the same point and level: which of them are kept is close to chance."""
+        """Compare candidates of the same point and level, since which of them are kept is close to chance."""
         pairs = [
             (left, right)
             for left, right in zip(exact.candidates.rle, ours.candidates.rle, strict=True)
@@ -145,7 +145,7 @@ RIVALS: Mapping[str, Callable[[SamModel, np.ndarray, GeneratorOptions], Rival]] 
 
 
 def _difference(ours: MaskResult, theirs: list[np.ndarray]) -> dict[str, Any]:
-    """How far the two results are apart: for each of their masks (H×W bool), ours that fits best."""
+    """Compare two results: for each of their masks (H×W bool), the IoU with the best of ours."""
     closest = []
     mine = [mask.rle for mask in ours.masks]
     for their in theirs:

@@ -1,4 +1,4 @@
-"""Random weights that behave like trained ones where speed and rules are concerned: for benchmarks and tests.
+"""Random weights that behave like trained ones in speed and selection, for benchmarks and tests.
 
 A freshly built SAM gives nearly the same mask and a score near 0 for every point, so no rule would ever have work to
 do. Here points see different parts of the picture, masks have edges, and scores spread over the thresholds.
@@ -11,7 +11,7 @@ from segment_anything.modeling import Sam
 from segment_anything.modeling.transformer import Attention
 from torch import nn
 
-__all__ = ["enliven"]
+__all__ = ["make_lifelike"]
 
 # What the scores and logits of random points are brought to.
 SCORE_MEAN, SCORE_SPREAD = 0.85, 0.08
@@ -28,8 +28,8 @@ PROBES = 64
 
 
 @torch.no_grad()
-def enliven(sam: Sam, seed: int = 0) -> Sam:
-    """Re-scale the random weights of ``sam`` in place, by what it answers to random points of a random picture."""
+def make_lifelike(sam: Sam, seed: int = 0) -> Sam:
+    """Re-scale the random weights of ``sam`` in place, so that scores and masks of random points vary as if trained."""
     generator = torch.Generator().manual_seed(seed)
     for parameter in sam.parameters():
         if parameter.dim() == 1:

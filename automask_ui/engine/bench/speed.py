@@ -1,4 +1,4 @@
-"""How fast the engine is here, where its time goes, and how it compares with upstream on the same weights."""
+"""Measure the engine's speed by stage and its memory, and compare it with other generators."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from PIL import Image
 from segment_anything import sam_model_registry
 
 from automask_ui.engine.bench.against import RIVALS
-from automask_ui.engine.bench.random_weights import enliven
+from automask_ui.engine.bench.random_weights import make_lifelike
 from automask_ui.engine.loading.load import SamModel, check_precision, computes_bf16, load_model, pick_device
 from automask_ui.engine.pipeline.generator import MaskEngine
 from automask_ui.masks import MaskResult
@@ -92,7 +92,7 @@ def run_bench(settings: BenchSettings, image: np.ndarray) -> dict[str, Any]:
 
 
 def _model(settings: BenchSettings) -> tuple[SamModel, str]:
-    """The model, and "file" or "random"."""
+    """Load the model, or make it with random weights where its file is not here; say which, "file" or "random"."""
     is_here = settings.checkpoint is not None or find_checkpoint(settings.model) is not None
     if is_here or settings.model not in sam_model_registry:
         name = None if settings.checkpoint is not None else settings.model
@@ -100,12 +100,12 @@ def _model(settings: BenchSettings) -> tuple[SamModel, str]:
     torch.manual_seed(0)
     device = pick_device(settings.device)
     check_precision(settings.precision, device)  # before a large model is made
-    sam = enliven(sam_model_registry[settings.model]()).to(device)
+    sam = make_lifelike(sam_model_registry[settings.model]()).to(device)
     return replace(SamModel.wrap(sam, settings.precision), name=settings.model), "random"
 
 
 def _with_a_third_passing(model: SamModel, image: np.ndarray, options: GeneratorOptions) -> GeneratorOptions:
-    """Thresholds that a third of the candidates of a coarse grid pass, and the median of those again."""
+    """Set a predicted IoU threshold that a third of a coarse grid's candidates pass, and their median stability."""
     coarse = options.replace(points_per_side=6, pred_iou_thresh=0.0, stability_score_thresh=0.0)
     found = MaskEngine(model, cache_bytes=0).generate(image, coarse).candidates
     threshold = float(np.quantile(found.predicted_iou, 1 - PASSING))
@@ -128,7 +128,7 @@ def _described(result: MaskResult, seconds: float) -> dict[str, Any]:
 
 
 def _machine_limits(device: torch.device) -> dict[str, float]:
-    """What the device reaches on a large matrix product and on copying: GFLOP/s and GB/s."""
+    """Measure the device's limits on a large matrix product and on copying: GFLOP/s and GB/s."""
     size = 2048
     limits = {}
     types = {"float32_gflops": torch.float32}
@@ -159,7 +159,7 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
 
 
 def _measured(work: Callable[[], T]) -> tuple[dict[str, Any], T]:
-    """Seconds, and the highest resident memory meanwhile above that before in MB, where it can be read."""
+    """Run ``work``; measure its seconds and, where it can be read, the rise of resident memory in MB."""
     before = _settled()
     highest, stop = before or 0, threading.Event()
 
@@ -179,7 +179,7 @@ def _measured(work: Callable[[], T]) -> tuple[dict[str, Any], T]:
 
 
 def _settled() -> int | None:
-    """Resident memory once the C library has handed back what was freed: or that would be used again unseen."""
+    """Read resident memory after freed memory was returned to the system, since reuse of it would not show."""
     gc.collect()
     with suppress(AttributeError, OSError):  # glibc's own
         ctypes.CDLL(None).malloc_trim(0)
@@ -187,7 +187,7 @@ def _settled() -> int | None:
 
 
 def _resident() -> int | None:
-    """This process's resident memory in bytes; None where it cannot be read."""
+    """Read this process's resident memory in bytes; None where it cannot be read."""
     statm = Path("/proc/self/statm")
     if not statm.exists():
         return None
@@ -195,6 +195,6 @@ def _resident() -> int | None:
 
 
 def sample_picture(path: Path, size_wh: tuple[int, int]) -> np.ndarray:
-    """A picture file brought to ``size_wh`` px: H×W×3 uint8."""
+    """Open a picture file and resize it to ``size_wh`` px: H×W×3 uint8."""
     with Image.open(path) as picture:
         return np.array(picture.convert("RGB").resize(size_wh, Image.Resampling.BICUBIC))

@@ -1,4 +1,4 @@
-"""The image tokens of many points of one picture, never written down: only what is asked of them is computed.
+"""The image tokens of many points of one picture, as a product of small factors instead of N×C numbers a point.
 
 The transformer changes a point's thousands of image tokens in every block: each takes up a weighted sum of a few
 vectors, and is normalised. So after some blocks, a point's N image tokens of width C are
@@ -14,7 +14,7 @@ tokens follows from that, with the projections ``W`` of upstream's attentions fo
 * what is taken up with weights ``p`` joins U as ``p / r``, since r comes after;
 * the variance of a layer norm, where X and V have mean 0 over their width:
   ``|K|² = r² ∘ (|X|² + Σ_r U ∘ (2 V Xᵀ + (V Vᵀ) U))``, and V's dot products with X are again ``v · W X``, W X shared,
-  since V came from tokens of width d through one projection;
+  since V came from tokens of width d project one projection;
 * a layer norm then divides r by the standard deviation, multiplies X and V by its weight, and its bias is one more
   vector that every image token takes up once.
 
@@ -38,7 +38,14 @@ import torch
 from segment_anything.modeling.transformer import Attention
 from torch import Tensor, nn
 
-from automask_ui.engine.decoder.shared_tokens import Block, Seen, SharedTokens, Sight, by_head, centred
+from automask_ui.engine.decoder.shared_tokens import (
+    SharedBlock,
+    SharedKeysValues,
+    SharedProjection,
+    SharedTokens,
+    by_head,
+    centred,
+)
 from automask_ui.engine.runtime.scratch import Scratch
 
 __all__ = ["ImageTokens"]
@@ -54,7 +61,7 @@ class _Tokens:
 
 @dataclass(frozen=True)
 class _Change:
-    """What image tokens take up in a block, the same for all tiles."""
+    """Update of the image tokens in one block, the same for all tiles."""
 
     index: int  # of the block
     tokens: _Tokens  # differences from the last token
@@ -66,7 +73,7 @@ class _Change:
 
 @dataclass(frozen=True)
 class _Offered:
-    """What a point's tokens offer to image tokens in a block, before the last projection."""
+    """Values that a point's tokens add to image tokens in one block, before the output projection."""
 
     last: Tensor  # B×Hd: the last token's, which all take up
     others: Tensor  # H×T×B×d: differences from it
@@ -95,8 +102,8 @@ class ImageTokens:
         self._pending: _Change | None = None
 
     def gather(self, index: int, attention: Attention, queries: Tensor) -> Tensor:
-        """What ``queries`` (B×T×C) gather from the image tokens in a block (or after the last): B×T×C, projected."""
-        tokens = self._as_seen(attention.q_proj(queries), attention.num_heads, attention.k_proj)
+        """Attend from ``queries`` (B×T×C) to the image tokens of a block (or after the last): B×T×C, projected."""
+        tokens = self._attention_tokens(attention.q_proj(queries), attention.num_heads, attention.k_proj)
         found = [tile.gather(index, tokens) for tile in self._changed_tiles()]
         # Each tile's softmax is of its own image tokens, from its own largest score.
         largest = torch.stack([tile.largest for tile in found])
@@ -114,7 +121,7 @@ class ImageTokens:
         return attention.out_proj(values.permute(2, 1, 0, 3).flatten(2) + attention.v_proj.bias)
 
     def take_up(self, attention: Attention, norm: nn.LayerNorm, keys: Tensor, offers: Tensor) -> None:
-        """Image tokens take up from their point's tokens what ``offers`` (B×T×C) they have, and are normalised.
+        """Attend from the image tokens to their point's tokens (values ``offers``, B×T×C), add, and normalise.
 
         ``keys`` (B×T×C) are those tokens as the attention sees them.
         """
@@ -122,7 +129,7 @@ class ImageTokens:
         keys, offers = attention.k_proj(keys), attention.v_proj(offers)
         last = offers[:, -1]
         offered = _Offered(last, _by_heads(_differences(offers), heads))
-        tokens = self._as_seen(_differences(keys), heads, attention.q_proj)
+        tokens = self._attention_tokens(_differences(keys), heads, attention.q_proj)
         vectors = torch.einsum("htbd,hdc->bhtc", offered.others, by_head(attention.out_proj.weight.T, heads))
         # What all take up alike joins the bias of the norm before.
         self._vectors[:, -1] += attention.out_proj(last)
@@ -137,10 +144,10 @@ class ImageTokens:
         bias = norm.bias.expand(len(gram), 1, -1)
         self._vectors = torch.cat([self._vectors * norm.weight, bias], dim=1)
 
-    def through(
+    def project(
         self, points: slice | Tensor, weight: Tensor, bias: Tensor, shared: Sequence[Tensor], width: int
     ) -> Iterator[Tensor]:
-        """What the linear layer of ``weight`` (C×D) and ``bias`` makes of image tokens of some points.
+        """Apply a linear layer, ``weight`` (C×D) and ``bias``, to the image tokens of some points.
 
         Args:
             points: which.
@@ -153,10 +160,10 @@ class ImageTokens:
         """
         vectors = (self._vectors[points] @ weight.float()).to(weight.dtype)
         for tile, part in zip(self._changed_tiles(), shared, strict=False):
-            yield tile.through(points, vectors, bias, part, width)
+            yield tile.project(points, vectors, bias, part, width)
 
-    def _as_seen(self, projected: Tensor, heads: int, image: nn.Linear) -> _Tokens:
-        """Projected tokens B×T×Hd for an attention that projects image tokens with ``image``."""
+    def _attention_tokens(self, projected: Tensor, heads: int, image: nn.Linear) -> _Tokens:
+        """Prepare projected tokens (B×T×Hd) for an attention that projects image tokens with ``image``."""
         tokens = _by_heads(projected, heads)
         tokens = tokens / (math.sqrt(tokens.shape[-1]) * math.log(2))
         if not self._offered:
@@ -165,7 +172,7 @@ class ImageTokens:
         return _Tokens(tokens, folded.flatten(1, 2) @ self._vectors.transpose(1, 2))
 
     def _changed_tiles(self) -> Iterator[_Tile]:
-        """The tiles, each once the last change has come to it: what it needs for both is in the cache then."""
+        """Yield the tiles, each after the pending update: its numbers are in the CPU's cache for both."""
         change, self._pending = self._pending, None
         for tile in self._tiles:
             if change is not None:
@@ -174,8 +181,8 @@ class ImageTokens:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """What tokens gather from a tile of the image tokens alone, with weights 2 to the score less the largest."""
+class _TileAttention:
+    """One tile's part of an attention to image tokens, with weights 2 to the power of (score - largest score)."""
 
     largest: Tensor  # H×T×B×1: of the scores
     total: Tensor  # H×T×B×1: of the weights
@@ -201,13 +208,13 @@ class _Tile:
         self._rows = 1  # of U, in use
 
     @property
-    def _taken(self) -> Tensor:
+    def _used_weights(self) -> Tensor:
         """The rows of U that are in use: B×R×N."""
         return self._weights[: self._rows].transpose(0, 1)
 
-    def gather(self, index: int, tokens: _Tokens) -> _Found:
-        """What tokens gather in a block, or after the last."""
-        seen: Seen = [*self._shared.blocks, self._shared.last][index]
+    def gather(self, index: int, tokens: _Tokens) -> _TileAttention:
+        """Attend from tokens to this tile in a block, or after the last."""
+        seen: SharedKeysValues = [*self._shared.blocks, self._shared.last][index]
         scores = self._scores(seen.keys, tokens)
         largest = scores.amax(dim=3, keepdim=True)
         weights = scores.sub_(largest).exp2_()
@@ -215,12 +222,12 @@ class _Tile:
         taken = None
         if tokens.folded is not None:
             weights *= self._scale.to(weights.dtype)
-            taken = (weights.flatten(0, 1).transpose(0, 1) @ self._taken.transpose(1, 2)).float()
+            taken = (weights.flatten(0, 1).transpose(0, 1) @ self._used_weights.transpose(1, 2)).float()
         values = (weights.flatten(1, 2) @ seen.values).float().unflatten(1, weights.shape[1:3])
-        return _Found(largest.float(), total, values, taken)
+        return _TileAttention(largest.float(), total, values, taken)
 
     def take_up(self, change: _Change) -> None:
-        """Image tokens take up what a block offers, and are normalised."""
+        """Add a block's update to this tile's image tokens, and normalise them."""
         block = self._shared.blocks[change.index]
         scores = self._scores(block.queries, change.tokens)
         # A softmax over a head's tokens, where the last token's score, from which all are differences, is 0.
@@ -234,27 +241,27 @@ class _Tile:
         self._scale *= torch.rsqrt(square + change.eps)
         torch.reciprocal(self._scale, out=self._weights[self._rows - 1])
 
-    def through(self, points: slice | Tensor, vectors: Tensor, bias: Tensor, shared: Tensor, width: int) -> Tensor:
-        """``ImageTokens.through`` for this tile; ``vectors`` is what its weight makes of V."""
+    def project(self, points: slice | Tensor, vectors: Tensor, bias: Tensor, shared: Tensor, width: int) -> Tensor:
+        """Apply a linear layer to this tile, as ``ImageTokens.project``; ``vectors`` is V times its weight."""
         shown = (..., slice(shared.shape[0]), slice(shared.shape[1]))
         scale = self._scale[points].unflatten(1, (-1, width))[shown].to(shared.dtype)
-        weights = self._taken[points].unflatten(2, (-1, width))[shown] * scale[:, None]
+        weights = self._used_weights[points].unflatten(2, (-1, width))[shown] * scale[:, None]
         tokens = self._scratch.take("tokens", (len(scale), *shared.shape), shared)
         torch.addcmul(bias, scale[..., None], shared, out=tokens)
         return tokens.flatten(1, 2).baddbmm_(weights.flatten(2).transpose(1, 2), vectors)
 
-    def _scores(self, sight: Sight, tokens: _Tokens) -> Tensor:
-        """Scores H×T×B×N of tokens with the image tokens of their points; valid until the next."""
+    def _scores(self, sight: SharedProjection, tokens: _Tokens) -> Tensor:
+        """Compute the scores (H×T×B×N) of tokens with their points' image tokens; valid until the next call."""
         scores = self._scratch.take("scores", (*tokens.heads.shape[:3], sight.fixed.shape[2]), sight.fixed)
         if sight.scaled is None or tokens.folded is None:
             return _multiply(tokens.heads, sight.fixed, out=scores)
         _multiply(tokens.heads, sight.scaled, out=scores)
-        scores.flatten(0, 1).transpose(0, 1).baddbmm_(tokens.folded.to(scores.dtype), self._taken)
+        scores.flatten(0, 1).transpose(0, 1).baddbmm_(tokens.folded.to(scores.dtype), self._used_weights)
         fixed = _multiply(tokens.heads, sight.fixed, out=self._scratch.take("products", scores.shape, scores))
         return torch.addcmul(fixed, scores, self._scale.to(scores.dtype), out=scores)
 
-    def _mean_square(self, block: Block, change: _Change) -> Tensor:
-        """Mean square of X + UᵀV over its width, B×N."""
+    def _mean_square(self, block: SharedBlock, change: _Change) -> Tensor:
+        """Compute the mean square of X + UᵀV over its width: B×N."""
         earlier, gram = change.earlier, change.gram.to(self._weights.dtype)
         taken = self._weights[: len(gram[0])]
         # A row of U adds U ∘ (2 V Xᵀ + (V Vᵀ) U).
@@ -267,8 +274,8 @@ class _Tile:
         # Where all cancels, rounding can leave less than nothing.
         return squares.clamp_min_(0)
 
-    def _dots_with_shared(self, block: Block, change: _Change, out: Tensor) -> None:
-        """Twice the mean over the width of V's products with X: to ``out``, R×B×N."""
+    def _dots_with_shared(self, block: SharedBlock, change: _Change, out: Tensor) -> None:
+        """Compute twice the mean over the width of V's products with X, into ``out`` (R×B×N)."""
         end = 0
         for offered, likeness, constant in zip(change.offered, block.likeness, block.constants, strict=True):
             begin, end = end, end + 1 + offered.others.shape[0] * offered.others.shape[1]
@@ -279,13 +286,13 @@ class _Tile:
 
 
 def _multiply(tokens: Tensor, image: Tensor, out: Tensor) -> Tensor:
-    """Every token (H×T×B×d) with every image token (H×d×N): to ``out``, H×T×B×N."""
+    """Multiply every token (H×T×B×d) with every image token (H×d×N), into ``out`` (H×T×B×N)."""
     torch.bmm(tokens.flatten(1, 2).to(image.dtype), image, out=out.flatten(1, 2))
     return out
 
 
 def _differences(tokens: Tensor) -> Tensor:
-    """Of B×T×C from the last of each B: B×(T-1)×C."""
+    """Subtract the last token from the others: B×T×C to B×(T-1)×C."""
     return tokens[:, :-1] - tokens[:, -1:]
 
 

@@ -28,7 +28,7 @@ TILE_TOKENS_ON_CPU = 1024
 
 @dataclass(frozen=True)
 class DecodedPoints:
-    """What the transformer made of B points; valid until the decoder is asked for other points."""
+    """Scores and mask weights of B points; valid until the decoder decodes other points."""
 
     predicted_iou: Tensor  # B×L float32: the model's guess for each of its L masks a point
     mask_weights: Tensor  # B×L×C/8 float32: what makes each mask of the upscaled image tokens
@@ -130,7 +130,7 @@ class PointDecoder:
 
     def _masks_of(self, decoded: DecodedPoints, points: slice | Tensor, wanted: Tensor) -> Tensor:
         levels = wanted.any(dim=0)
-        first = decoded.image_tokens.through(points, *self._upscaling.first, self._upscaled, self._grid_hw[1])
+        first = decoded.image_tokens.project(points, *self._upscaling.first, self._upscaled, self._grid_hw[1])
         masks = self._upscaling.masks(first, self._shown_hw, decoded.mask_weights[points][:, levels])
         return masks[wanted[:, levels]]
 

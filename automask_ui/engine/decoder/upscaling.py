@@ -29,7 +29,7 @@ class Upscaling:
         self._norm = norm.weight.to(dtype), norm.bias.to(dtype), norm.eps
 
     def masks(self, tiles: Iterable[Tensor], shown_hw: tuple[int, int], weights: Tensor) -> Tensor:
-        """Logits B×L×4h×4w float32.
+        """Upscale image tokens and multiply them with the masks' weights: logits, B×L×4h×4w float32.
 
         Args:
             tiles: B×n×4C', what the first layer makes of the image tokens, some rows of h×w at a time.

@@ -123,7 +123,7 @@ def _doubled(features: Tensor) -> Tensor:
 
 
 def build_tiny_sam() -> Sam:
-    """The built-in architecture with random weights, in evaluation mode."""
+    """Build the built-in architecture with random weights, in evaluation mode."""
     grid = IMAGE_SIZE // STRIDE
     sam = Sam(
         image_encoder=TinyEncoder(),

@@ -163,7 +163,7 @@ class Merge(nn.Module):
         return self.conv3(functional.gelu(self.conv2(inner)))
 
 
-class Stage(nn.Module):
+class TinyViTStage(nn.Module):
     """Blocks of one width, then the merge into the next stage; the last stage has none."""
 
     def __init__(self, config: TinyViTConfig, index: int) -> None:
@@ -201,7 +201,7 @@ class TinyViTEncoder(nn.Module):
         config = config or TinyViTConfig()
         self.img_size = config.image_size
         self.patch_embed = PatchEmbed(config.widths[0])
-        self.layers = nn.ModuleList(Stage(config, index) for index in range(len(config.widths)))
+        self.layers = nn.ModuleList(TinyViTStage(config, index) for index in range(len(config.widths)))
         last = config.widths[-1]
         if config.classes:
             self.norm_head = nn.LayerNorm(last)

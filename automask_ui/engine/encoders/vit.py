@@ -1,4 +1,4 @@
-"""The picture's embedding: upstream's preprocessing, and the ViT encoder with attention that never holds N×N.
+"""Encode a picture: upstream's preprocessing, and the ViT encoder with attention that never holds N×N scores.
 
 Upstream materialises heads × 4096 × 4096 scores in each global block and projects the padding of each windowed one.
 Here scores live for one strip of queries of one head at a time, with the decomposed relative position added in place,
@@ -21,7 +21,7 @@ from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor, nn
 
 from automask_ui.engine.runtime.scratch import Scratch
-from automask_ui.engine.runtime.threads import side_by_side
+from automask_ui.engine.runtime.threads import map_parallel
 
 __all__ = ["encode_image", "encode_vit", "resized_hw"]
 
@@ -32,14 +32,14 @@ TOKENS_TOGETHER = 512
 
 
 def resized_hw(size_hw: tuple[int, int], input_size: int) -> tuple[int, int]:
-    """Size of a picture once its long side is ``input_size`` px; no side is less than one (upstream's can be)."""
+    """Compute a picture's size once its long side is ``input_size`` px; at least 1 px a side (upstream allows 0)."""
     height, width = ResizeLongestSide.get_preprocess_shape(*size_hw, input_size)
     return max(1, height), max(1, width)
 
 
 @torch.inference_mode()
 def encode_image(sam: Sam, image: np.ndarray, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Embedding of a picture or crop.
+    """Encode a picture or crop into its embedding.
 
     Args:
         sam: the model.
@@ -68,7 +68,7 @@ def _resize(image: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
 
 
 def encode_vit(encoder: ImageEncoderViT, inputs: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """``encoder(inputs)``: 1×3×S×S to 1×C×S/16×S/16, with large products between the blocks' norms in ``dtype``.
+    """Compute ``encoder(inputs)``: 1×3×S×S to 1×C×S/16×S/16, with large products between norms in ``dtype``.
 
     The first and the last layers stay float32: of what rounding adds, theirs would be half, and they take no longer.
     """
@@ -110,18 +110,18 @@ def _linear(layer: nn.Linear, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
 
 
 def _by_rows(work: Callable[..., Tensor], result: Tensor, *inputs: Tensor) -> None:
-    """``result = work(*inputs)`` for what treats each token of H×W×C by itself; a CPU takes some rows side by side."""
+    """Compute ``result = work(*inputs)`` for work on single tokens of H×W×C; a CPU does groups of rows in parallel."""
     step = max(1, TOKENS_TOGETHER // result.shape[1]) if result.device.type == "cpu" else len(result)
 
     def some(begin: int) -> None:
         rows = slice(begin, begin + step)
         result[rows] = work(*(tokens[rows] for tokens in inputs))
 
-    _side_by_side(some, range(0, len(result), step), result.device)
+    _for_each_parallel(some, range(0, len(result), step), result.device)
 
 
-def _side_by_side(work: Callable[[int], None], items: Sequence[int], device: torch.device) -> None:
-    """``work`` on all items: on a CPU in several threads."""
+def _for_each_parallel(work: Callable[[int], None], items: Sequence[int], device: torch.device) -> None:
+    """Call ``work`` for every item; on a CPU in several threads."""
     if device.type != "cpu":
         for item in items:
             work(item)
@@ -131,7 +131,7 @@ def _side_by_side(work: Callable[[int], None], items: Sequence[int], device: tor
         with torch.inference_mode():
             work(item)
 
-    side_by_side(run, items)
+    map_parallel(run, items)
 
 
 def _attend(attention: Attention, qkv: Tensor, window_hw: tuple[int, int], result: Tensor, scratch: Scratch) -> None:
@@ -149,7 +149,7 @@ def _attend(attention: Attention, qkv: Tensor, window_hw: tuple[int, int], resul
         attended = _attend_head(source[..., head, :].flatten(0, 1), attention.scale, positions, scratch)
         target[..., head, :] = attended.view(target.shape[:-2] + attended.shape[-1:])
 
-    _side_by_side(attend, range(heads), qkv.device)
+    _for_each_parallel(attend, range(heads), qkv.device)
 
 
 def _windows(grid: Tensor, window_hw: tuple[int, int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which SAM a state dict belongs to, read from the names and shapes of its tensors.
+"""Recognise the architecture of a SAM state dict from the names and shapes of its tensors.
 
 Fine-tuned and reduced models load like the published ones: width, depth, heads, windows and image size all show in the
 shapes. Only the number of heads in the mask decoder does not; it is 8 in every published SAM.
@@ -66,7 +66,7 @@ class Architecture:
 
 
 def recognise(shapes: Shapes, declared: str | None = None) -> Architecture:
-    """The architecture of a state dict with these shapes; ``declared`` is what the file says of itself.
+    """Recognise the architecture of a state dict with these shapes; ``declared`` is the name stored in the file.
 
     Raises:
         CheckpointFormatError: it is none that is known, or tensors that tell its sizes are missing or contradict
@@ -84,7 +84,7 @@ def recognise(shapes: Shapes, declared: str | None = None) -> Architecture:
 
 
 def check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], arch: str) -> None:
-    """Compare a state dict with that of the architecture it is meant for, ``expected``, which may be on "meta".
+    """Check a state dict against that of its architecture, ``expected``, which may be on the "meta" device.
 
     Raises:
         CheckpointFormatError: tensors are missing, too many, of another shape or type, or hold no finite numbers.
@@ -118,7 +118,7 @@ def check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], arch:
 
 
 def build_vit_sam(config: ViTConfig | None = None, decoder: DecoderConfig | None = None) -> Sam:
-    """A SAM with a plain vision transformer and random weights, in evaluation mode."""
+    """Build a SAM with a plain vision transformer and random weights, in evaluation mode."""
     config, decoder = config or ViTConfig(), decoder or DecoderConfig()
     encoder = ImageEncoderViT(
         img_size=config.image_size,
@@ -138,14 +138,14 @@ def build_vit_sam(config: ViTConfig | None = None, decoder: DecoderConfig | None
 
 
 def build_vit_t_sam(config: TinyViTConfig | None = None, decoder: DecoderConfig | None = None) -> Sam:
-    """MobileSAM with random weights, in evaluation mode."""
+    """Build MobileSAM with random weights, in evaluation mode."""
     config = config or TinyViTConfig()
     grid = config.image_size // _TINY_VIT_STRIDE
     return _assemble(TinyViTEncoder(config), decoder or DecoderConfig(), config.image_size, grid)
 
 
 def _assemble(encoder: nn.Module, config: DecoderConfig, image_size: int, grid: int) -> Sam:
-    """SAM around an image encoder."""
+    """Build a SAM around an image encoder."""
     sam = Sam(
         image_encoder=encoder,
         prompt_encoder=PromptEncoder(

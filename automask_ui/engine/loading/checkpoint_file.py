@@ -1,4 +1,4 @@
-"""Reading the weights out of a checkpoint file, whatever it is called, without running anything that is inside it."""
+"""Read the weights from a checkpoint file, whatever its name, without running code inside it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Weights:
 
 
 def read_weights(path: Path) -> Weights:
-    """The weights in a ``.safetensors`` or PyTorch file; which of the two it is, its first bytes tell.
+    """Read the weights from a ``.safetensors`` or PyTorch file, told apart by its first bytes.
 
     Wrappers such as ``{"model": ...}`` and prefixes such as ``module.`` are taken off.
 
@@ -97,7 +97,7 @@ def _read_torch(path: Path, is_zip: bool) -> Weights:
 
 
 def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
-    """SAM's state dict inside wrappers and behind prefixes."""
+    """Find SAM's state dict inside wrappers, and remove prefixes from its keys."""
     tensors = _find_tensors(content, _WRAPPERS_DEEP)
     if tensors is None:
         raise CheckpointFormatError(f"{path} is not a SAM checkpoint: {_describe(content)}.")
@@ -112,7 +112,7 @@ def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
 
 
 def _find_tensors(content: Any, depth: int) -> dict[str, Tensor] | None:
-    """The first mapping in ``content`` that has an image encoder's tensors."""
+    """Find the first mapping in ``content`` with the tensors of an image encoder."""
     if not isinstance(content, Mapping):
         return None
     tensors = {key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, Tensor)}
@@ -127,7 +127,7 @@ def _relative(keys: Mapping[str, Any]) -> str | None:
 
 
 def _describe(content: Any) -> str:
-    """What the file holds instead of a SAM."""
+    """Describe what the file holds instead of a SAM."""
     if not isinstance(content, Mapping):
         return f"it holds a {type(content).__name__}"
     keys = [str(key) for key in content]

@@ -1,4 +1,4 @@
-"""Loading a checkpoint onto a device."""
+"""Load a checkpoint onto a device."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class SamModel:
 
     @classmethod
     def wrap(cls, sam: Sam, precision: str | None = None) -> SamModel:
-        """A model that the caller has built; its key is its own, since nothing is known of where the weights are from.
+        """Wrap a model that the caller has built; its key is unique, since the origin of its weights is unknown.
 
         Raises:
             OptionError: no such precision, or not on the model's device.
@@ -138,7 +138,7 @@ def locate_checkpoint(
     folders: Sequence[Path | str] = (),
     progress: Progress | None = None,
 ) -> Path:
-    """The file that `load_model` would read, fetched if need be; arguments and errors as there."""
+    """Find the file that `load_model` would read, and download it if need be; arguments and errors as there."""
     if checkpoint is None:
         return resolve_checkpoint(name or BUILT_IN_MODEL, folders, progress)
     path = Path(checkpoint).expanduser()
@@ -182,7 +182,7 @@ def _load(path: Path, name: str | None, is_own: bool, device: torch.device, prec
 
 
 def _build(weights: Weights, device: torch.device) -> tuple[str, Sam]:
-    """The architecture's name, and a SAM of it that holds the weights."""
+    """Build the SAM that ``weights`` belong to; return its architecture's name and the model."""
     tensors = {key: tensor for key, tensor in weights.tensors.items() if not key.endswith(_DERIVED)}
     pixel_statistics = {key: tensors.pop(key) for key in ("pixel_mean", "pixel_std") if key in tensors}
     shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
@@ -212,7 +212,7 @@ def _own_copy(tensor: Tensor, dtype: torch.dtype, device: torch.device) -> Tenso
 
 
 def _read_thresholds(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """The thresholds that the file's maker recommends, by field of `SamModel`."""
+    """Read the thresholds that the file recommends, by field of `SamModel`."""
     found = {}
     for key in ("pred_iou_thresh", "stability_score_thresh"):
         if key in metadata:
@@ -226,7 +226,7 @@ def _read_thresholds(metadata: Mapping[str, str]) -> dict[str, Any]:
 
 
 def file_key(path: Path) -> str:
-    """Identity of the weights in a file, without reading it: another one after every change.
+    """Make a key for the weights in a file from its path, size and time of change, without reading it.
 
     Raises:
         CheckpointNotFoundError: the file is gone.
@@ -239,7 +239,7 @@ def file_key(path: Path) -> str:
 
 
 def check_precision(precision: str | None, device: torch.device) -> str:
-    """``precision``, or the default for None.
+    """Check ``precision`` for ``device``; None gives the default.
 
     Raises:
         OptionError: there is no such precision, or ``device`` is a CPU that only imitates it.
@@ -259,13 +259,13 @@ def check_precision(precision: str | None, device: torch.device) -> str:
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Whether ``device`` has instructions for bf16; without, a CPU imitates them at a fiftieth of the speed."""
+    """Tell whether ``device`` has instructions for bf16; a CPU without them is 50 times as slow in bf16."""
     return device.type != "cpu" or _bf16_slowdown() < WORST_SLOWDOWN
 
 
 @cache
 def _bf16_slowdown() -> float:
-    """How many times as long this CPU takes for a product in bf16 as in float32: below 1, or far above it."""
+    """Measure how many times as long as in float32 this CPU takes for a matrix product in bf16."""
     seconds = []
     for dtype in (torch.float32, torch.bfloat16):
         matrix = torch.ones(256, 256, dtype=dtype)

@@ -1,4 +1,4 @@
-"""The models of a process: each loaded once, shared by all who ask, and only a few held at a time."""
+"""Keep loaded models in memory: each is loaded once per process and shared, and only a few are held at a time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class ModelPool(Generic[T]):
-    """Holds what ``make`` makes of each model, such as its engine; safe for threads.
+    """Hold one object per model, made by ``make``, such as its engine; safe for threads.
 
     Asking for something that is held never waits for another model's download or loading. What is dropped to make
     room gives its memory back as soon as nobody else refers to it.
@@ -51,7 +51,7 @@ class ModelPool(Generic[T]):
         folders: Sequence[Path | str] = (),
         progress: Progress | None = None,
     ) -> T:
-        """What belongs to a model, which is loaded first if need be; arguments and errors as of `load_model`.
+        """Get the object of a model, loading the model first if need be; arguments and errors as of `load_model`.
 
         A file that has changed on the disk since is loaded anew.
         """
@@ -74,7 +74,7 @@ class ModelPool(Generic[T]):
         return held
 
     def clear(self) -> None:
-        """Let go of every model."""
+        """Drop every model."""
         with self._held_lock:
             self._held.clear()
         _free_memory()
@@ -89,7 +89,7 @@ class ModelPool(Generic[T]):
             return self._held.get(key)
 
     def _make_room(self, device: torch.device) -> None:
-        """Drop what was used longest ago on this device, before the next model takes its memory."""
+        """Drop the least recently used models on this device, before the next one takes its memory."""
         limit = self._max_on_cpu if device.type == "cpu" else self._max_on_gpu
         with self._held_lock:
             here = [key for key in self._held if key[2] == device]
@@ -101,7 +101,7 @@ class ModelPool(Generic[T]):
 
 
 def free_gpu_bytes(device: torch.device | str | None = None) -> int | None:
-    """Free memory of the GPU that ``device`` (None = the best) means; None where it is no CUDA device.
+    """Measure the free memory of the GPU ``device`` (None = the best); None where it is no CUDA device.
 
     Raises:
         OptionError: no such device.

@@ -1,1 +1,1 @@
-"""From a picture to its masks: encode, decode, resample, select, clean."""
+"""The mask generator: encode, decode, resample, select and clean."""

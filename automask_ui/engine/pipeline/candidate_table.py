@@ -1,7 +1,7 @@
-"""The candidates of a run while they are being found: planned in full at the start, filled in chunk by chunk.
+"""The candidate table of a run: a row for every point and level, planned at the start and filled in chunk by chunk.
 
-Every row exists from the start, so that "what is still to do" is a question to the columns: a first run, a lower
-threshold, going on after a stop and a single mask on demand are all the same work on different rows.
+Every row exists from the start, so the columns say which rows still have to be decoded. A first run, a lower threshold,
+resuming a stopped run and a single mask on demand all decode different rows of the same table.
 """
 
 from __future__ import annotations
@@ -19,19 +19,21 @@ from automask_ui.engine.pipeline.resample import MeasuredMask
 from automask_ui.masks import Candidates, Verdict
 from automask_ui.options import FilterOptions, GridOptions
 
-__all__ = ["Account", "Work"]
+__all__ = ["CandidateTable", "RunStats"]
 
 
 @dataclass(frozen=True)
-class Account:
-    """What a run took, and what its user should know of it."""
+class RunStats:
+    """Seconds that a run spent in each stage, and notes for its user."""
 
-    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))  # by stage, and by part of one
+    seconds: defaultdict[str, float] = field(
+        default_factory=lambda: defaultdict(float)
+    )  # by stage and by part of a stage
     notes: list[str] = field(default_factory=list)
 
     @contextmanager
     def timed(self, stage: str) -> Generator[None, None, None]:
-        """Adds the time until it is left to ``stage``."""
+        """Add the time that the block takes to ``stage``."""
         start = time.perf_counter()
         try:
             yield
@@ -39,8 +41,8 @@ class Account:
             self.seconds[stage] += time.perf_counter() - start
 
 
-class Work:
-    """Columns of :class:`Candidates` that can be written, row = (point of the plan, level)."""
+class CandidateTable:
+    """Writable columns of :class:`Candidates`; one row for each planned point and multimask level."""
 
     def __init__(self, candidates: Candidates, levels: int) -> None:
         self.size_hw = candidates.size_hw
@@ -49,8 +51,8 @@ class Work:
         self._columns = {name: getattr(candidates, name).copy() for name in candidates.column_names()}
 
     @classmethod
-    def plan(cls, size_hw: tuple[int, int], grid: GridOptions, levels: int) -> Work:
-        """Every point of every crop, nothing decoded yet; crops and points are upstream's."""
+    def plan(cls, size_hw: tuple[int, int], grid: GridOptions, levels: int) -> CandidateTable:
+        """Plan every point of every crop, as upstream lays them; nothing is decoded yet."""
         crops, layers = generate_crop_boxes(size_hw, grid.crop_n_layers, grid.crop_overlap_ratio)
         # Cropping a picture of few pixels leaves crops without any.
         sized = [(crop, layer) for crop, layer in zip(crops, layers, strict=True) if _has_pixels(crop)]
@@ -60,35 +62,35 @@ class Work:
         return cls(_undecoded(size_hw, [crop for crop, _ in sized], np.concatenate(points), crop_index, levels), levels)
 
     def freeze(self) -> Candidates:
-        """What is known now, for others to read; the verdicts are those of the last selection."""
+        """Copy the table into immutable :class:`Candidates`; verdicts are those of the last selection."""
         columns = {name: column.copy() for name, column in self._columns.items()}
         return Candidates(self.size_hw, self.crop_boxes_xyxy, **columns)
 
     def missing(self, options: FilterOptions) -> np.ndarray:
-        """(n,) bool: rows that selection under ``options`` needs and that are not decoded or have no mask yet."""
+        """Find the rows that selection under ``options`` needs but that are not decoded or have no mask: (n,) bool."""
         scores = self._columns["predicted_iou"]
         needed = scores > np.float32(options.pred_iou_thresh) if options.pred_iou_thresh > 0 else ~np.isnan(scores)
         return np.isnan(scores) | (needed & (self._columns["area"] < 0))
 
     def points_of(self, rows: np.ndarray, crop: int) -> np.ndarray:
-        """Points (numbers in the plan) of ``crop`` that have at least one of ``rows`` (bool)."""
+        """Find the points of ``crop`` (indices into the plan) with at least one of ``rows`` ((n,) bool): (k,) int64."""
         here = rows & (self._columns["crop_index"] == crop)
         return np.flatnonzero(here.reshape(-1, self.levels).any(axis=1))
 
     def points_xy(self, points: np.ndarray) -> np.ndarray:
-        """Position of points in the picture: len(points)×2 float64, px."""
+        """Look up where points lie in the picture: len(points)×2 float64, px."""
         return self._columns["point_xy"][points * self.levels]
 
     def unmeasured(self, points: np.ndarray) -> np.ndarray:
-        """len(points)×levels bool: rows whose mask is not known."""
+        """Find the rows of ``points`` without a measured mask: len(points)×levels bool."""
         return self._columns["area"].reshape(-1, self.levels)[points] < 0
 
     def store_scores(self, points: np.ndarray, predicted_iou: np.ndarray) -> None:
-        """Keep the predicted IoU of points: len(points)×levels float32."""
+        """Store the predicted IoU of points: len(points)×levels float32."""
         self._columns["predicted_iou"].reshape(-1, self.levels)[points] = predicted_iou
 
     def store_mask(self, point: int, level: int, mask: MeasuredMask) -> None:
-        """Keep one mask with what was measured on it."""
+        """Store one mask with its area, box and stability score."""
         row = point * self.levels + level
         self._columns["stability_score"][row] = mask.stability_score
         self._columns["area"][row] = mask.area
@@ -96,7 +98,7 @@ class Work:
         self._columns["rle"][row] = mask.rle
 
     def forget_masks(self) -> None:
-        """Drop every mask but keep the scores: stability is to be measured anew, at another offset."""
+        """Drop every mask but keep the predicted IoUs, since stability must be measured again at another offset."""
         self._columns["stability_score"][:] = np.nan
         self._columns["area"][:] = -1
         self._columns["rle"][:] = None
@@ -116,7 +118,7 @@ def _grids(grid: GridOptions) -> list[np.ndarray]:
 def _undecoded(
     size_hw: tuple[int, int], crops: list[list[int]], points_xy: np.ndarray, crop_index: np.ndarray, levels: int
 ) -> Candidates:
-    """One row per point and level about which nothing is known."""
+    """Make one row per point and level, none decoded yet."""
     count = len(points_xy) * levels
     return Candidates(
         size_hw,

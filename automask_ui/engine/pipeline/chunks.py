@@ -1,4 +1,4 @@
-"""Running the model on one crop, a few points at a time, and going on when memory runs out."""
+"""Decode the points of one crop in chunks, with smaller chunks when memory runs out."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from automask_ui.cache import ByteLRU
 from automask_ui.engine.decoder.point_decoder import PointDecoder
 from automask_ui.engine.encoders.vit import encode_image, resized_hw
 from automask_ui.engine.loading.load import SamModel
-from automask_ui.engine.pipeline.candidate_table import Account, Work
+from automask_ui.engine.pipeline.candidate_table import CandidateTable, RunStats
 from automask_ui.engine.pipeline.resample import MeasuredMask, Resampler
 from automask_ui.engine.runtime.out_of_memory import is_out_of_memory
-from automask_ui.engine.runtime.threads import in_order
+from automask_ui.engine.runtime.threads import map_in_order
 from automask_ui.errors import EngineOutOfMemoryError
 from automask_ui.options import FilterOptions
 
@@ -44,7 +44,7 @@ UPSCALING = 4
 
 
 class ChunkDecoder:
-    """The model with the embeddings of the crops that it has seen, within ``cache_bytes``."""
+    """Encode crops with one model and decode points of them; embeddings are cached within ``cache_bytes``."""
 
     def __init__(self, model: SamModel, cache_bytes: int) -> None:
         self.model = model
@@ -56,9 +56,9 @@ class ChunkDecoder:
         """Masks that the model proposes for a point."""
         return self.model.sam.mask_decoder.num_multimask_outputs
 
-    def open(self, image: np.ndarray, image_key: str, work: Work, crop: int, account: Account) -> CropTask:
-        """Make ready to decode points of ``crop`` of an H×W×3 uint8 picture; encodes it unless it has been before."""
-        box = tuple(work.crop_boxes_xyxy[crop].tolist())
+    def open(self, image: np.ndarray, image_key: str, table: CandidateTable, crop: int, stats: RunStats) -> CropTask:
+        """Encode ``crop`` of an H×W×3 uint8 picture, unless its embedding is cached, to decode points of it."""
+        box = tuple(table.crop_boxes_xyxy[crop].tolist())
         key = (image_key, self.model.key, self.model.precision, box)
         embedding = self._embeddings.get(key)
         if embedding is None:
@@ -73,26 +73,26 @@ class ChunkDecoder:
                     "or choose a smaller model."
                 ) from error
             self._embeddings.put(key, embedding)
-        return CropTask(self.model.sam, embedding, self.dtype, work, crop, account)
+        return CropTask(self.model.sam, embedding, self.dtype, table, crop, stats)
 
 
 class CropTask:
-    """Decodes points of one crop into the columns of ``work``; ``account`` is told the time that each part took."""
+    """Decode points of one crop into ``table``, and add the seconds of each part to ``stats``."""
 
     def __init__(
-        self, sam: Sam, embedding: Tensor, dtype: torch.dtype, work: Work, crop: int, account: Account
+        self, sam: Sam, embedding: Tensor, dtype: torch.dtype, table: CandidateTable, crop: int, stats: RunStats
     ) -> None:
-        self._account = account
+        self._stats = stats
         self._sam = sam
         self._embedding = embedding
         self._dtype = dtype
-        self._work = work
-        self._box = tuple(work.crop_boxes_xyxy[crop].tolist())
+        self._table = table
+        self._box = tuple(table.crop_boxes_xyxy[crop].tolist())
         self._use(sam, embedding)
 
     @torch.inference_mode()
     def _use(self, sam: Sam, embedding: Tensor) -> None:
-        """Take this copy of the model from here on."""
+        """Decode with this copy of the model, on its device, from here on."""
         size_hw = (self._box[3] - self._box[1], self._box[2] - self._box[0])
         input_size = sam.image_encoder.img_size
         self._device = embedding.device
@@ -101,7 +101,7 @@ class CropTask:
         self._mask_threshold = float(sam.mask_threshold)
         stride = input_size // (UPSCALING * embedding.shape[1])
         resized = resized_hw(size_hw, input_size)
-        self._resampler = Resampler(stride, input_size, resized, self._box, self._work.size_hw, self._device)
+        self._resampler = Resampler(stride, input_size, resized, self._box, self._table.size_hw, self._device)
         rows, columns = self._resampler.used_hw
         shown_hw = (-(-rows // UPSCALING), -(-columns // UPSCALING))
         # A CPU's decoder spends its time on what fewer bits do not speed up, and outlines would suffer from them.
@@ -116,9 +116,9 @@ class CropTask:
     def decode(
         self, points: np.ndarray, batch_size: int, filters: FilterOptions, wanted: np.ndarray | None
     ) -> Generator[int, None, None]:
-        """Decode ``points`` (numbers in the plan), and the masks above ``pred_iou_thresh`` or ``wanted``.
+        """Decode ``points`` ((n,) indices into the plan), and make the masks above ``pred_iou_thresh`` or ``wanted``.
 
-        On a CPU the next batch is begun before the last has ended; what it finds is stored once it is asked for.
+        A CPU begins the next batch before the last has ended, but stores its masks only when the caller asks for them.
 
         Args:
             batch_size: points from one yield to the next.
@@ -146,15 +146,15 @@ class CropTask:
     def _decode_batches(
         self, points: np.ndarray, batches: list[list[slice]], filters: FilterOptions, wanted: np.ndarray | None
     ) -> Generator[int, None, None]:
-        """Decode the parts of each batch; yields how many points each had, once they are stored."""
+        """Decode the parts of each batch; yield the number of points of a batch once they are stored."""
 
-        def decode(part: slice) -> _Found:
+        def decode(part: slice) -> _DecodedPart:
             return self._decode_together(points[part], filters, None if wanted is None else wanted[part])
 
         parts = list(chain.from_iterable(batches))
         ahead = PARTS_AHEAD * torch.get_num_threads()
         on_cpu = self._device.type == "cpu"
-        outcomes = in_order(decode, parts, ahead) if on_cpu else (decode(part) for part in parts)
+        outcomes = map_in_order(decode, parts, ahead) if on_cpu else (decode(part) for part in parts)
         with closing(outcomes):
             for batch in batches:
                 start = time.perf_counter()
@@ -166,19 +166,19 @@ class CropTask:
                 # Parts that ran side by side share the time that passed.
                 passed = (time.perf_counter() - start) / (sum(busy.values()) or 1.0)
                 for name, seconds in busy.items():
-                    self._account.seconds[name] += seconds * passed
+                    self._stats.seconds[name] += seconds * passed
                 yield batch[-1].stop - batch[0].start
 
-    def _store(self, points: np.ndarray, found: _Found) -> None:
-        self._work.store_scores(points, found.scores)
+    def _store(self, points: np.ndarray, found: _DecodedPart) -> None:
+        self._table.store_scores(points, found.scores)
         for row, level, mask in found.masks:
-            self._work.store_mask(points[row], level, mask)
+            self._table.store_mask(points[row], level, mask)
 
     def _use_less_memory(self, together: int, error: Exception) -> None:
-        """Halve what is decoded together, or leave the GPU and note it.
+        """Halve the points that are decoded together, or move from the GPU to the CPU and note it.
 
         Raises:
-            EngineOutOfMemoryError: there is nothing left to save.
+            EngineOutOfMemoryError: a single point does not fit on the CPU.
         """
         _log.warning("out of memory on %s with %d points at a time", self._device, together)
         # The decoder keeps the memory that it took for so many points.
@@ -193,20 +193,18 @@ class CropTask:
             raise EngineOutOfMemoryError(
                 "Memory ran out even with one point at a time. Close other programs, or choose a smaller model."
             ) from error
-        self._account.notes.append(
-            f"Memory on {self._device} ran out even with one point at a time: went on on the CPU."
-        )
+        self._stats.notes.append(f"Memory on {self._device} ran out even with one point at a time: went on on the CPU.")
         self._move_to_cpu()
 
     def _move_to_cpu(self) -> None:
-        """Go on with a copy of the model on the CPU."""
+        """Copy the model to the CPU and decode there from here on."""
         self._sam, self._embedding = copy.deepcopy(self._sam).cpu(), self._embedding.cpu()
         self._use(self._sam, self._embedding)
 
-    def _decode_together(self, points: np.ndarray, filters: FilterOptions, wanted: np.ndarray | None) -> _Found:
-        """Decode points at once."""
+    def _decode_together(self, points: np.ndarray, filters: FilterOptions, wanted: np.ndarray | None) -> _DecodedPart:
+        """Decode all ``points`` in one batch of the decoder."""
         # Where the points lie in the model's input.
-        in_crop = self._work.points_xy(points) - self._box[:2]
+        in_crop = self._table.points_xy(points) - self._box[:2]
         in_model = self._transform.apply_coords(in_crop, self._size_hw)
         # Upstream keeps double precision up to the positional code; Apple's GPUs have none.
         dtype = torch.float32 if self._device.type == "mps" else torch.float64
@@ -218,26 +216,26 @@ class CropTask:
         # Only masks that may be kept and are not known yet are upscaled.
         if wanted is None:
             passing = scores > np.float32(filters.pred_iou_thresh) if filters.pred_iou_thresh > 0 else scores > -np.inf
-            wanted = passing & self._work.unmeasured(points)
+            wanted = passing & self._table.unmeasured(points)
         if not wanted.any():
-            return _Found(scores, [], seconds)
+            return _DecodedPart(scores, [], seconds)
         start = time.perf_counter()
         logits = self._decoder.masks(decoded, torch.from_numpy(wanted).to(self._device))
         upscaled = time.perf_counter()
         measured = self._resampler.measure(logits, self._mask_threshold, filters.stability_score_offset)
         seconds |= {"upscaling": upscaled - start, "resampling": time.perf_counter() - upscaled}
-        return _Found(scores, list(zip(*np.nonzero(wanted), measured, strict=True)), seconds)
+        return _DecodedPart(scores, list(zip(*np.nonzero(wanted), measured, strict=True)), seconds)
 
 
 @dataclass(frozen=True)
-class _Found:
-    """What decoding made of points."""
+class _DecodedPart:
+    """Scores and masks of some points."""
 
     scores: np.ndarray  # points×levels float32: the predicted IoU
-    masks: list[tuple[int, int, MeasuredMask]]  # number of the point among these, level, mask
+    masks: list[tuple[int, int, MeasuredMask]]  # index among these points, level, mask
     seconds: dict[str, float]  # by part
 
 
 def _cut(whole: slice, step: int) -> list[slice]:
-    """``whole`` in parts of ``step``, the last of which may be smaller."""
+    """Cut the slice ``whole`` into parts of ``step``; the last may be smaller."""
     return [slice(begin, min(begin + step, whole.stop)) for begin in range(whole.start, whole.stop, step)]

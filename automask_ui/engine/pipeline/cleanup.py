@@ -1,4 +1,4 @@
-"""Removal of small holes and islands, with upstream's result, on run lengths: no mask is ever unpacked.
+"""Remove small holes and islands with upstream's result, on run lengths: no mask is decoded to pixels.
 
 What it costs depends on how ragged the mask is, not on how many pixels it or the picture has.
 """

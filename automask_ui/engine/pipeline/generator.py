@@ -1,4 +1,4 @@
-"""From a picture to its masks: encode, decode, select, clean, with everything kept that a later question may need."""
+"""Generate the masks of a picture: encode, decode, select and clean, with candidates cached for later thresholds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from segment_anything.modeling import Sam
 
 from automask_ui.cache import ByteLRU, array_key
 from automask_ui.engine.loading.load import SamModel
-from automask_ui.engine.pipeline.candidate_table import Account, Work
+from automask_ui.engine.pipeline.candidate_table import CandidateTable, RunStats
 from automask_ui.engine.pipeline.chunks import ChunkDecoder
 from automask_ui.engine.pipeline.cleanup import remove_small_regions
 from automask_ui.engine.pipeline.select import select
@@ -30,7 +30,7 @@ Progress = Callable[[int, int, str], None]
 
 
 class MaskEngine:
-    """Finds every object in pictures with one model, and answers changed options from what it has kept.
+    """Find every object in pictures with one model; changed thresholds are applied to cached candidates.
 
     Embeddings and candidates are cached by the picture's content, the model and the options of the stage, within
     ``cache_bytes``. Safe for threads; the model itself is used by one thread at a time, chunk by chunk.
@@ -56,7 +56,7 @@ class MaskEngine:
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
     ) -> MaskResult:
-        """All masks of a picture.
+        """Generate all masks of a picture.
 
         Args:
             image: H×W×3 uint8 RGB.
@@ -77,32 +77,39 @@ class MaskEngine:
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
     ) -> MaskResult:
-        """``result`` under other options. No model runs unless masks are asked for that were never decoded."""
+        """Apply other options to ``result``; the model runs only for masks that were never decoded."""
         return _finish(self.steps(None, options, result), progress, cancel)
 
     def resume(
         self, result: MaskResult, progress: Progress | None = None, cancel: threading.Event | None = None
     ) -> MaskResult:
-        """Go on with a run that was stopped."""
+        """Decode what a stopped run has left to do."""
         return self.refilter(result, result.options, progress, cancel)
 
     def materialize(self, result: MaskResult, rows: Sequence[int] | np.ndarray) -> MaskResult:
-        """``result`` with the masks of candidate ``rows`` decoded, whatever their scores; verdicts stay.
+        """Decode the masks of candidate ``rows``, whatever their scores; verdicts stay as they are.
 
-        Decodes just the points of these rows (about 20 ms each on a CPU).
+        Only the points of these rows are decoded (about 20 ms each on a CPU).
+
+        Args:
+            result: of this engine's model, with its picture (H×W×3 uint8) and n candidates.
+            rows: row numbers, (k,) integers from 0 to n - 1, or (n,) bool.
+
+        Returns:
+            ``result`` whose candidates have a mask (``rle``, ``area``, ``box_xyxy``, ``stability_score``) in ``rows``.
         """
-        work = Work(result.candidates, self._decoder.levels)
+        table = CandidateTable(result.candidates, self._decoder.levels)
         wanted = np.zeros(len(result.candidates), dtype=bool)
         wanted[rows] = True
-        account = Account()
-        for _ in self._complete(work, wanted & ~result.candidates.has_mask, result, account, force=True):
+        stats = RunStats()
+        for _ in self._complete(table, wanted & ~result.candidates.has_mask, result, stats, force=True):
             pass
-        return _with_account(replace(result, candidates=work.freeze()), account)
+        return _with_stats(replace(result, candidates=table.freeze()), stats)
 
     def steps(
         self, image: np.ndarray | None, options: GeneratorOptions, earlier: MaskResult | None = None
     ) -> Generator[Step, None, MaskResult]:
-        """The run as a generator: a :class:`Step` before each encoding and after each decoded chunk.
+        """Run step by step: yield a :class:`Step` before each encoding and after each decoded chunk.
 
         Args:
             image: H×W×3 uint8 RGB; None takes that of ``earlier``.
@@ -113,73 +120,75 @@ class MaskEngine:
             The final result, as the value of ``StopIteration``.
         """
         pixels = _own_pixels(earlier.image if image is None and earlier is not None else image)
-        account = Account()
+        stats = RunStats()
         key = earlier.image_key if earlier is not None and pixels is earlier.image else array_key(pixels)
-        work = self._start(pixels, key, options, earlier)
+        table = self._start(pixels, key, options, earlier)
         start = MaskResult(
-            pixels, key, self.model.key, options, work.freeze(), MaskSet.empty(work.size_hw), partial=True
+            pixels, key, self.model.key, options, table.freeze(), MaskSet.empty(table.size_hw), partial=True
         )
 
         def result(partial: bool) -> MaskResult:
-            with account.timed("select"):
-                candidates, masks = select(work.freeze(), options, self._keep_empty, self._clean)
-            return _with_account(replace(start, candidates=candidates, masks=masks, partial=partial), account)
+            with stats.timed("select"):
+                candidates, masks = select(table.freeze(), options, self._keep_empty, self._clean)
+            return _with_stats(replace(start, candidates=candidates, masks=masks, partial=partial), stats)
 
         try:
-            with closing(self._complete(work, work.missing(options.filter), start, account)) as stages:
+            with closing(self._complete(table, table.missing(options.filter), start, stats)) as stages:
                 for stage, done, total in stages:
                     yield Step(stage, done, total, lambda: result(partial=True))
         finally:
             # Also when the caller stops here: what was decoded is not decoded again.
-            found = (work.freeze(), options.filter.stability_score_offset)
+            found = (table.freeze(), options.filter.stability_score_offset)
             self._candidates.put(self._key(key, options), found)
         return result(partial=False)
 
-    def _start(self, image: np.ndarray, key: str, options: GeneratorOptions, earlier: MaskResult | None) -> Work:
-        """The plan, with everything filled in that is known already."""
+    def _start(
+        self, image: np.ndarray, key: str, options: GeneratorOptions, earlier: MaskResult | None
+    ) -> CandidateTable:
+        """Plan the candidates, or take those that are cached or in ``earlier`` for the same picture, model and grid."""
         offset = options.filter.stability_score_offset
         known = self._candidates.get(self._key(key, options))
         is_same_work = earlier is not None and self._key(earlier.image_key, earlier.options) == self._key(key, options)
         if earlier is not None and is_same_work and earlier.model_key == self.model.key:
             known = (earlier.candidates, earlier.options.filter.stability_score_offset)
         if known is None:
-            return Work.plan((image.shape[0], image.shape[1]), options.grid, self._decoder.levels)
+            return CandidateTable.plan((image.shape[0], image.shape[1]), options.grid, self._decoder.levels)
         candidates, measured_at = known
-        work = Work(candidates, self._decoder.levels)
+        table = CandidateTable(candidates, self._decoder.levels)
         if measured_at != offset:
-            work.forget_masks()
-        return work
+            table.forget_masks()
+        return table
 
     def _key(self, image_key: str, options: GeneratorOptions) -> tuple[Any, ...]:
-        """What candidates depend on. The batch size is left out: it changes nothing."""
+        """Make the cache key of candidates. The batch size is left out, since it does not change them."""
         grid = options.grid
         grids = (grid.points_per_side, grid.crop_n_points_downscale_factor, grid.point_grids)
         return (image_key, self.model.key, self.model.precision, grid.crop_n_layers, grid.crop_overlap_ratio, *grids)
 
     def _complete(
-        self, work: Work, rows: np.ndarray, run: MaskResult, account: Account, force: bool = False
+        self, table: CandidateTable, rows: np.ndarray, run: MaskResult, stats: RunStats, force: bool = False
     ) -> Generator[tuple[str, int, int], None, None]:
         """Decode the points of ``rows`` (bool), crop by crop and batch by batch.
 
         Yields (stage, points done, points in all), before each encoding and after each batch. ``force`` makes masks
         of these rows even where the predicted IoU is below the threshold.
         """
-        groups = [(crop, work.points_of(rows, crop)) for crop in range(len(work.crop_boxes_xyxy))]
+        groups = [(crop, table.points_of(rows, crop)) for crop in range(len(table.crop_boxes_xyxy))]
         groups = [(crop, points) for crop, points in groups if len(points)]
         total = sum(len(points) for _, points in groups)
         done = 0
         filters = run.options.filter
-        wanted = rows.reshape(-1, work.levels) if force else None
+        wanted = rows.reshape(-1, table.levels) if force else None
         for crop, points in groups:
             yield "encode", done, total
-            with self._lock, _own_precision(self.model), account.timed("encode"):
-                task = self._decoder.open(run.image, run.image_key, work, crop, account)
+            with self._lock, _own_precision(self.model), stats.timed("encode"):
+                task = self._decoder.open(run.image, run.image_key, table, crop, stats)
             batches = task.decode(
                 points, run.options.grid.points_per_batch, filters, None if wanted is None else wanted[points]
             )
             with closing(batches):
                 while True:
-                    with self._lock, _own_precision(self.model), account.timed("decode"):
+                    with self._lock, _own_precision(self.model), stats.timed("decode"):
                         count = next(batches, 0)
                     if not count:
                         break
@@ -187,7 +196,7 @@ class MaskEngine:
                     yield "decode", done, total
 
     def _clean(self, rle: Rle, min_area: int) -> tuple[Rle, bool]:
-        """``remove_small_regions``, remembered: sliders ask for the same masks again and again."""
+        """Remove small regions, cached: every move of a slider cleans mostly the same masks."""
         key = (rle["counts"], *rle["size"], min_area)
         known = self._cleaned.get(key)
         if known is None:
@@ -197,7 +206,7 @@ class MaskEngine:
 
 
 class AutomaticMaskGenerator:
-    """Stands in for ``segment_anything.SamAutomaticMaskGenerator``: same arguments, same result, less time and memory.
+    """Drop-in for ``segment_anything.SamAutomaticMaskGenerator``: same arguments, same result, less time and memory.
 
     Where upstream raises because nothing is left to keep, the result is an empty list. Values that make no sense, which
     upstream lets pass, are refused.
@@ -250,7 +259,7 @@ class AutomaticMaskGenerator:
         self._engine = MaskEngine(SamModel.wrap(model), cache_bytes=0, keep_empty=True)
 
     def generate(self, image: np.ndarray) -> list[dict[str, Any]]:
-        """Masks of an H×W×3 uint8 RGB picture, as the dicts that upstream returns, in the same order."""
+        """Generate the masks of an H×W×3 uint8 RGB picture, as the dicts that upstream returns, in the same order."""
         result = self._engine.generate(image, self.options)
         return result.masks.to_sam_dicts(self.options.output_mode)
 
@@ -258,7 +267,7 @@ class AutomaticMaskGenerator:
 def _finish(
     steps: Generator[Step, None, MaskResult], progress: Progress | None, cancel: threading.Event | None
 ) -> MaskResult:
-    """Run ``steps`` to the end, or to the step after which ``cancel`` is set."""
+    """Run ``steps`` to the end, or until ``cancel`` is set; report each step to ``progress``."""
     while True:
         try:
             step = next(steps)
@@ -273,7 +282,7 @@ def _finish(
 
 
 def _own_pixels(image: np.ndarray | None) -> np.ndarray:
-    """The picture, which nobody can change any more: results and what is cached for it stay true."""
+    """Check the picture and make it read-only, so that results and caches stay valid."""
     if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         found = f"{image.dtype} array of shape {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise OptionError(f"image must be an H×W×3 uint8 RGB array, but is {found}. open_image() makes one of a file.")
@@ -286,16 +295,16 @@ def _own_pixels(image: np.ndarray | None) -> np.ndarray:
 
 
 def _own_precision(model: SamModel) -> torch.autocast:
-    """Autocast of the caller's off: types are the engine's own business, and what it caches is of these types."""
+    """Switch the caller's autocast off: the engine chooses its own types, and caches tensors of them."""
     return torch.autocast(model.device.type, enabled=False)
 
 
-def _with_account(result: MaskResult, account: Account) -> MaskResult:
-    return replace(result, seconds=dict(account.seconds), notes=tuple(account.notes))
+def _with_stats(result: MaskResult, stats: RunStats) -> MaskResult:
+    return replace(result, seconds=dict(stats.seconds), notes=tuple(stats.notes))
 
 
 def _candidates_bytes(kept: tuple[Candidates, float]) -> int:
-    """About what candidates take in memory."""
+    """Estimate the memory that candidates take."""
     candidates = kept[0]
     masks = sum(len(rle["counts"]) + 400 for rle in candidates.rle if rle is not None)
     return masks + 120 * len(candidates)

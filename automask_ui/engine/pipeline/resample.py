@@ -1,4 +1,4 @@
-"""Low-resolution logits to a finished mask, without computing most of its pixels.
+"""Resample low-resolution logits to full-size masks, without computing most of their pixels.
 
 Upstream enlarges every mask to the model's input size, cuts off the padding and resizes to the picture, all at full
 size. Both steps are linear along each axis. So down a column of the picture, logits follow a line that bends at a few
@@ -33,7 +33,7 @@ OUTSIDE = -1e30
 
 @dataclass(frozen=True)
 class MeasuredMask:
-    """A mask of the whole picture with what was measured on its logits."""
+    """A mask of the whole picture with its area, box and stability score."""
 
     rle: Rle
     area: int  # px
@@ -42,7 +42,7 @@ class MeasuredMask:
 
 
 class Resampler:
-    """Turns low-resolution logits of one crop into masks of the picture.
+    """Resample low-resolution logits of one crop to masks of the picture.
 
     Args:
         stride: pixels of the model's input to a logit.
@@ -78,7 +78,7 @@ class Resampler:
 
     @torch.inference_mode()
     def measure(self, logits: Tensor, threshold: float, offset: float) -> list[MeasuredMask]:
-        """Masks, areas, boxes and stability scores of M×h×w float32 ``logits``.
+        """Measure masks, areas, boxes and stability scores of M×h×w float32 ``logits``.
 
         A pixel belongs to the mask where its logit exceeds ``threshold``. The stability score is the mask's area at
         ``threshold + offset`` over that at ``threshold - offset``, as in upstream's ``calculate_stability_score``.
@@ -185,11 +185,11 @@ class _Axis:
         return (0, 0) if first > last or begin >= end else (begin, end)
 
     def inputs(self, outputs: slice) -> slice:
-        """What some outputs, at least one, are made of."""
+        """The inputs that a slice of at least one output is computed from."""
         return slice(int(self.first[outputs.start]), int(self.last[outputs.stop - 1]) + 1)
 
     def outputs(self, which: slice, inputs: Tensor, out: Tensor) -> Tensor:
-        """The outputs ``which``, into ``out``, from the inputs that these are made of."""
+        """Compute the outputs ``which`` from their ``inputs``, into ``out``."""
         begin = self.inputs(which).start
         for start in range(which.start, which.stop, TOGETHER):
             part = slice(start, min(start + TOGETHER, which.stop))

@@ -1,4 +1,4 @@
-"""Which candidates are kept: upstream's rules in upstream's order, without running the model again."""
+"""Select which candidates are kept, by upstream's rules in upstream's order, without running the model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Cleaner = Callable[[Rle, int], tuple[Rle, bool]]
 
 @dataclass
 class _Selection:
-    """Verdicts while they are being reached."""
+    """Verdicts of all candidates, while the rules are applied one after the other."""
 
     verdict: np.ndarray  # (n,) int8
     dropped_by: np.ndarray  # (n,) int64
@@ -38,7 +38,7 @@ def select(
     keep_empty: bool = False,
     clean: Cleaner = remove_small_regions,
 ) -> tuple[Candidates, MaskSet]:
-    """Give every candidate its verdict and gather the masks that are kept.
+    """Give every candidate its verdict, and collect the masks that are kept.
 
     Args:
         candidates: with scores for every decoded row, and masks for the rows above ``pred_iou_thresh``.
@@ -71,7 +71,7 @@ def select(
 def _filter_scores(
     candidates: Candidates, options: FilterOptions, selection: _Selection, keep_empty: bool
 ) -> np.ndarray:
-    """Rows that pass every rule that looks at one mask alone."""
+    """Apply the rules that look at one mask alone; return the rows that pass, (k,) int64."""
     decoded = candidates.decoded
     selection.drop(~decoded, Verdict.PENDING)
     rows = np.flatnonzero(decoded)
@@ -93,7 +93,7 @@ def _filter_scores(
 
 
 def _near_crop_edge(candidates: Candidates, rows: np.ndarray) -> np.ndarray:
-    """(len(rows),) bool: the box touches an edge of its crop that is not an edge of the picture."""
+    """Find boxes that touch an edge of their crop inside the picture: (len(rows),) bool."""
     height, width = candidates.size_hw
     near = np.zeros(len(rows), dtype=bool)
     for index, crop in enumerate(candidates.crop_boxes_xyxy.tolist()):
@@ -106,7 +106,7 @@ def _near_crop_edge(candidates: Candidates, rows: np.ndarray) -> np.ndarray:
 def _drop_duplicates(
     candidates: Candidates, rows: np.ndarray, selection: _Selection, options: FilterOptions
 ) -> np.ndarray:
-    """Rows of one crop without those that overlap one of higher predicted IoU; best first."""
+    """Drop rows of one crop that overlap one of higher predicted IoU; return the others, best first."""
     kept = _nms(candidates.box_xyxy[rows], candidates.predicted_iou[rows], options.box_nms_thresh)
     _note_duplicates(candidates.box_xyxy[rows], rows, kept, Verdict.DUPLICATE, selection, options.box_nms_thresh)
     return rows[kept]
@@ -115,7 +115,7 @@ def _drop_duplicates(
 def _drop_crop_duplicates(
     candidates: Candidates, rows: np.ndarray, selection: _Selection, options: FilterOptions
 ) -> np.ndarray:
-    """Rows without those that overlap one from a smaller crop; smallest crops first."""
+    """Drop rows that overlap one from a smaller crop; return the others, smallest crops first."""
     crops = candidates.crop_boxes_xyxy[candidates.crop_index[rows]]
     crop_areas = (crops[:, 2] - crops[:, 0]) * (crops[:, 3] - crops[:, 1])
     kept = _nms(candidates.box_xyxy[rows], (1 / crop_areas).astype(np.float32), options.crop_nms_thresh)
@@ -131,7 +131,7 @@ def _clean_up(
     options: GeneratorOptions,
     clean: Cleaner,
 ) -> tuple[np.ndarray, list[Rle], np.ndarray]:
-    """Masks without small holes and islands, and without those that have become duplicates by it.
+    """Remove small holes and islands, then masks that have become duplicates by it.
 
     Source: ``postprocess_small_regions`` of upstream: masks that needed no cleaning are preferred.
     """
@@ -146,13 +146,13 @@ def _clean_up(
 
 
 def _box_xyxy(rle: Rle) -> tuple[int, int, int, int]:
-    """The mask's box with the last pixel included; zero for an empty mask."""
+    """Measure a mask's box, last pixel included; zero for an empty mask."""
     left, top, width, height = bbox_xywh(rle)
     return (left, top, left + width - 1, top + height - 1) if width else (0, 0, 0, 0)
 
 
 def _nms(boxes_xyxy: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
-    """Indexes that non-maximal suppression keeps, in its order. The call is upstream's, so that ties fall alike."""
+    """Suppress overlapping boxes; return the kept indices, best first. Upstream's call, so that ties fall alike."""
     categories = torch.zeros(len(boxes_xyxy))
     boxes = torch.from_numpy(boxes_xyxy).float()
     return batched_nms(boxes, torch.from_numpy(scores), categories, iou_threshold=threshold).numpy()
@@ -166,7 +166,7 @@ def _note_duplicates(
     selection: _Selection,
     threshold: float,
 ) -> None:
-    """Record which of ``rows`` suppression dropped, and the first kept one that each overlaps."""
+    """Record the rows that suppression dropped, each with the first kept row that it overlaps."""
     dropped = np.setdiff1d(np.arange(len(rows)), kept)
     if not len(dropped):
         return
@@ -183,7 +183,7 @@ def _with(candidates: Candidates, selection: _Selection) -> Candidates:
 
 
 def _gather(candidates: Candidates, rows: np.ndarray, rles: list[Rle], boxes_xyxy: np.ndarray) -> MaskSet:
-    """The masks of ``rows``, with their RLEs and boxes after clean-up."""
+    """Collect the masks of ``rows``, with their RLEs and boxes after clean-up."""
     return MaskSet(
         candidates.size_hw,
         rle=object_column(rles),
@@ -198,5 +198,5 @@ def _gather(candidates: Candidates, rows: np.ndarray, rles: list[Rle], boxes_xyx
 
 
 def _to_xywh(boxes_xyxy: np.ndarray) -> np.ndarray:
-    """N×4 corner boxes to left, top and the distance between the corners, as upstream has it."""
+    """Convert N×4 corner boxes to left, top and the distance between the corners, as upstream has it."""
     return np.concatenate([boxes_xyxy[:, :2], boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]], axis=1)

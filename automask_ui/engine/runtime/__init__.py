@@ -1,1 +1,1 @@
-"""How the engine uses threads and memory."""
+"""Threads, scratch memory and out-of-memory errors of the engine."""

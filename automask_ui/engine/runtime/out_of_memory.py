@@ -1,4 +1,4 @@
-"""One question about errors that PyTorch answers in three ways."""
+"""Recognise out-of-memory errors: PyTorch raises three different kinds."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ __all__ = ["is_out_of_memory"]
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: on a GPU, in Python, or on the CPU, where PyTorch has no error of its own for it."""
+    """Tell whether ``error`` means out of memory: on a GPU, in Python, or on the CPU (a RuntimeError there)."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "allocate memory" in str(error)

@@ -1,4 +1,4 @@
-"""Memory that is used again from one chunk to the next.
+"""Scratch memory that is reused from one chunk to the next.
 
 A large array that is freed goes back to the operating system, and the next one is paid for page by page: on a CPU that
 costs more than the arithmetic on it.
@@ -22,7 +22,7 @@ class Scratch(threading.local):
         self._buffers: dict[str, Tensor] = {}
 
     def take(self, name: str, shape: tuple[int, ...] | torch.Size, like: Tensor) -> Tensor:
-        """The buffer ``name`` in this shape, with type and device of ``like``; its content is left over."""
+        """Get the buffer ``name`` in this shape, with type and device of ``like``; its content is undefined."""
         count = math.prod(shape)
         buffer = self._buffers.get(name)
         if buffer is None or buffer.numel() < count or buffer.dtype != like.dtype or buffer.device != like.device:

@@ -1,4 +1,4 @@
-"""Points side by side instead of threads inside each product.
+"""Parallel maps with single-threaded workers: points in parallel, instead of threads inside each matrix product.
 
 Decoding a few points is many small steps. Split over threads, every step waits for the slowest of them, and on a busy
 machine for one that is not even running. Each worker here computes its own points on one thread and waits for nobody,
@@ -17,22 +17,22 @@ from typing import TypeVar
 
 import torch
 
-__all__ = ["in_order", "side_by_side"]
+__all__ = ["map_in_order", "map_parallel"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def side_by_side(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """``[work(item) for item in items]`` on as many workers as PyTorch has threads, each of them single-threaded.
+def map_parallel(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Compute ``[work(item) for item in items]`` on as many single-threaded workers as PyTorch has threads.
 
     The first exception, in the order of ``items``, is raised once no worker computes any more.
     """
-    return list(in_order(work, items, len(items)))
+    return list(map_in_order(work, items, len(items)))
 
 
-def in_order(work: Callable[[T], R], items: Sequence[T], ahead: int) -> Generator[R, None, None]:
-    """``map(work, items)`` on the same workers, which go on with up to ``ahead`` items that nobody has asked for yet.
+def map_in_order(work: Callable[[T], R], items: Sequence[T], ahead: int) -> Generator[R, None, None]:
+    """Compute ``map(work, items)`` on the same workers, up to ``ahead`` items before they are asked for.
 
     Closed early, or after an exception, it waits for what is being computed, and nothing more is begun.
     """
@@ -56,7 +56,7 @@ def in_order(work: Callable[[T], R], items: Sequence[T], ahead: int) -> Generato
 
 @cache
 def _workers(count: int) -> ThreadPoolExecutor:
-    """The process's workers; PyTorch is told of the single thread in each of them."""
+    """Start the process's workers, each with PyTorch limited to one thread."""
     ready = threading.Barrier(count + 1)
 
     def begin() -> None:

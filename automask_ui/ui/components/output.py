@@ -1,4 +1,4 @@
-"""What all components of our own have in common: they show what Python sets, as plain data."""
+"""The base of all components of our own: each shows plain data that Python sets."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import gradio as gr
 
-__all__ = ["Shown"]
+__all__ = ["OutputComponent"]
 
 
-class Shown(gr.HTML):
+class OutputComponent(gr.HTML):
     """A component that is only ever an output; what a person does in it comes back as events."""
 
     def preprocess(self, payload: Any) -> None:

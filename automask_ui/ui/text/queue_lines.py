@@ -9,7 +9,7 @@ from gradio.data_classes import FileData
 from automask_ui.batch.pictures import Listing
 from automask_ui.project.pictures import Queue
 from automask_ui.project.restore_list import TakenUp
-from automask_ui.ui.components.queue_table import BoardItem
+from automask_ui.ui.components.queue_table import QueueRow
 from automask_ui.ui.text import Words
 
 __all__ = ["added_line", "back_line", "end_line", "photos_line", "row_of", "running_line", "taken_line"]
@@ -17,11 +17,11 @@ __all__ = ["added_line", "back_line", "end_line", "photos_line", "row_of", "runn
 _NAMED = 3  # pictures that a sentence names one by one
 
 
-def row_of(queue: Queue, index: int) -> BoardItem:
+def row_of(queue: Queue, index: int) -> QueueRow:
     """The row of a picture."""
     item, path = queue.items[index], queue.thumbnail(index)
     thumb = None if path is None else FileData(path=str(path), orig_name=path.name, mime_type="image/webp")
-    return BoardItem(
+    return QueueRow(
         name=item.name,
         state=item.state,
         masks=item.masks,

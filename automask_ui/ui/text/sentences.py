@@ -6,7 +6,7 @@ from automask_ui.masks import MaskResult, Verdict
 from automask_ui.masks.explain import Reason
 from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS
-from automask_ui.serving.service import EngineModel
+from automask_ui.protocol import EngineModel
 from automask_ui.session import Difference, Session
 from automask_ui.session.estimate import Workload
 from automask_ui.session.run import Progress

@@ -9,16 +9,16 @@ from typing import Any
 from gradio.data_classes import FileData, GradioModel
 from pydantic import Field
 
-from automask_ui.ui.components.output import Shown
+from automask_ui.ui.components.output import OutputComponent
 from automask_ui.ui.components.viewer import DownloadFormat
 from automask_ui.ui.text import TEXTS
 
-__all__ = ["BoardData", "BoardItem", "QueueBoard"]
+__all__ = ["QueueRow", "QueueTable", "QueueTableData"]
 
 HERE = Path(__file__).parent
 
 
-class BoardItem(GradioModel):
+class QueueRow(GradioModel):
     """One row."""
 
     name: str
@@ -30,11 +30,11 @@ class BoardItem(GradioModel):
     thumb: FileData | None = None
 
 
-class BoardData(GradioModel):
+class QueueTableData(GradioModel):
     """All that the table shows; no items: nothing is to be seen."""
 
     queue: str = ""  # names the queue: another one is another table
-    items: list[BoardItem] = Field(default_factory=list)
+    items: list[QueueRow] = Field(default_factory=list)
     open: int | None = None  # the row that is in the main view
     running: bool = False
     line: str = ""
@@ -42,14 +42,14 @@ class BoardData(GradioModel):
     fraction: float = 0.0  # of the pictures, 0 to 1
 
 
-class QueueBoard(Shown):
+class QueueTable(OutputComponent):
     """The table. Events: ``queue_start``, ``queue_stop``, ``queue_open``, ``queue_save``, ``queue_close``."""
 
-    data_model = BoardData
+    data_model = QueueTableData
 
     def __init__(self, formats: Sequence[DownloadFormat], **kwargs: Any) -> None:
         super().__init__(
-            value=BoardData(),
+            value=QueueTableData(),
             html_template=(HERE / "queue_table.html").read_text(encoding="utf-8"),
             css_template=(HERE / "queue_table.css").read_text(encoding="utf-8"),
             js_on_load=(HERE / "queue_table.js").read_text(encoding="utf-8"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from automask_ui.ui.components.output import Shown
+from automask_ui.ui.components.output import OutputComponent
 from automask_ui.ui.text import TEXTS
 
 __all__ = ["SampleStrip"]
@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 THUMBNAIL_PX = (112, 80)  # twice what is shown, for sharp screens
 
 
-class SampleStrip(Shown):
+class SampleStrip(OutputComponent):
     """The samples, by name; event ``pick`` with ``{name}``."""
 
     def __init__(self, samples: Mapping[str, Path], **kwargs: Any) -> None:

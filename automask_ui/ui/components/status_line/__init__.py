@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypedDict
 
-from automask_ui.ui.components.output import Shown
+from automask_ui.ui.components.output import OutputComponent
 
 __all__ = ["Status", "StatusLine", "status"]
 
@@ -25,7 +25,7 @@ def status(text: str, kind: str = "idle", fraction: float | None = None) -> Stat
     return {"text": text, "kind": kind, "fraction": None if fraction is None else float(fraction)}
 
 
-class StatusLine(Shown):
+class StatusLine(OutputComponent):
     """Text and bar. The template is constant and the text is set as text, so that no file name becomes markup."""
 
     def __init__(self, **kwargs: Any) -> None:

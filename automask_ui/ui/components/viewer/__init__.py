@@ -19,7 +19,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from automask_ui.masks.overlay import NO_CLASS_COLOUR, PALETTE
-from automask_ui.ui.components.output import Shown
+from automask_ui.ui.components.output import OutputComponent
 from automask_ui.ui.components.viewer.texts import VIEWER_TEXTS
 
 __all__ = [
@@ -124,7 +124,7 @@ def viewer_note(text: str, x: float, y: float) -> dict[str, Any]:
     return {"text": text, "x": float(x), "y": float(y), "key": uuid.uuid4().hex}
 
 
-class MaskViewer(Shown):
+class MaskViewer(OutputComponent):
     """Photo, masks and table in one component."""
 
     data_model = ViewerData

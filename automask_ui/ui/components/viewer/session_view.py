@@ -18,7 +18,7 @@ from automask_ui.ui.components.viewer import ViewerData, ViewerMask
 from automask_ui.ui.components.viewer.display import display_image, display_runs, display_size, pack_layers
 from automask_ui.ui.editing import viewer_edits
 
-__all__ = ["Views"]
+__all__ = ["SessionViews"]
 
 # Files of masks a session keeps. A run makes one every half second; a busy machine or a slow line is seconds behind.
 _KEPT_LAYERS = 20
@@ -26,7 +26,7 @@ _KEPT_RUNS = 4_000  # masks whose display form a session remembers
 _SHOWN_POINTS = 5_000  # dots of a point list that are previewed
 
 
-class Views:
+class SessionViews:
     """Viewer data of all sessions; what was made for one mask is made once."""
 
     def __init__(self) -> None:

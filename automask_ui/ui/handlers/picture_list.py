@@ -1,4 +1,4 @@
-"""The queues of all visitors: pictures dropped together, worked through, opened one by one, saved as one dataset."""
+"""Lists of pictures: dropped together, worked through, opened one by one, saved as one dataset."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ from automask_ui.options import GeneratorOptions
 from automask_ui.project.document import SavedModel
 from automask_ui.project.export import export_queue
 from automask_ui.project.files import QueueFolder
-from automask_ui.project.pictures import Queue, job_of
+from automask_ui.project.pictures import Queue, batch_task
 from automask_ui.project.restore import restore, saved_of
 from automask_ui.project.restore_list import take_up
 from automask_ui.project.uploads import collect
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
-from automask_ui.ui.components.queue_table import BoardData
+from automask_ui.ui.components.queue_table import QueueTableData
 from automask_ui.ui.controls import Controls
-from automask_ui.ui.handlers import Visitor
+from automask_ui.ui.handlers.changes import Changes
+from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences
 from automask_ui.ui.text.queue_lines import added_line, back_line, end_line, row_of, running_line, taken_line
 from automask_ui.ui.text.report import proof_sentence
 
-__all__ = ["Queues"]
+__all__ = ["PictureListHandlers"]
 
 MOST_QUEUES = 8  # at a time: each may hold a gigabyte of pictures
 _POLL_SECONDS = 0.5
@@ -62,8 +63,8 @@ class _Own:
     lock: threading.Lock = field(default_factory=threading.Lock)  # held while ``opened`` is used or changed
 
 
-class Queues:
-    """What the page does with queues, on a service; a :class:`automask_ui.project.autosave.Keeper` of them as well."""
+class PictureListHandlers:
+    """The lists of pictures of all visitors; a :class:`automask_ui.project.autosave.Keeper` of them as well."""
 
     suffix = ".pictures"
 
@@ -73,7 +74,7 @@ class Queues:
         self._bringing: set[str] = set()  # owners whose files are being unpacked
         self._lock = threading.Lock()  # held while a queue comes or its owner leaves
 
-    def take(self, visitor: Visitor, files: Sequence[Path]) -> BoardData:
+    def take(self, visitor: Visitor, files: Sequence[Path]) -> QueueTableData:
         """Begin a queue of dropped files, or add them to the one that is there: nobody's work goes by a drop.
 
         Raises:
@@ -90,7 +91,7 @@ class Queues:
                 own.line = added_line(visitor.words, listing)
         return self.board(visitor)
 
-    def take_up(self, visitor: Visitor, path: Path, photos: Sequence[Path] = ()) -> tuple[str, ...]:
+    def restore(self, visitor: Visitor, path: Path, photos: Sequence[Path] = ()) -> tuple[str, ...]:
         """Go on with a queue that was downloaded or kept; an earlier one is given up.
 
         Returns:
@@ -109,13 +110,17 @@ class Queues:
         own.line = back_line(visitor.words, back)
         return ()
 
-    def board(self, visitor: Visitor) -> BoardData:
-        """The visitor's queue as the page shows it."""
+    def show(self, visitor: Visitor) -> Changes:
+        """Show the visitor's list as it is."""
+        return Changes(picture_list=self.board(visitor))
+
+    def board(self, visitor: Visitor) -> QueueTableData:
+        """The visitor's list as the page shows it."""
         own = self._own.get(visitor.owner)
         if own is None:
-            return BoardData()
+            return QueueTableData()
         queue = own.queue
-        return BoardData(
+        return QueueTableData(
             queue=queue.folder.name,
             items=[row_of(queue, index) for index in range(len(queue.items))],
             open=self._open_index(visitor.owner, own),
@@ -125,7 +130,7 @@ class Queues:
             fraction=queue.done / max(1, len(queue.items)),
         )
 
-    def start(self, visitor: Visitor, controls: Controls) -> Iterator[BoardData]:
+    def start_queue(self, visitor: Visitor, controls: Controls) -> Iterator[Changes]:
         """Work through the queue with what the controls say, telling how far it is until it ends.
 
         Raises:
@@ -138,34 +143,34 @@ class Queues:
         try:
             for progress in service.fetch(nothing, controls.model):
                 own.line = sentences.progress_line(words, progress, nothing, 0.0)["text"]
-                yield self.board(visitor)
+                yield self.show(visitor)
             engine = service.load(controls.model)
         except AutoMaskError as error:
             own.line = words.error(error)
-            yield self.board(visitor)
+            yield self.show(visitor)
             raise
         options = controls.options(service.thresholds(controls.model))
         service.workload(options)
         row = service.models[controls.model]
         model = SavedModel(row.name, row.title, checksum(row))
-        own.queue.start(engine.steps, job_of(model, options), model)
+        own.queue.start(engine.steps, batch_task(model, options), model)
         began, before = time.monotonic(), own.queue.done
         told = -1
         while own.queue.is_running and self._own.get(visitor.owner) is own:
             if told != own.queue.changes:
                 told = own.queue.changes
                 own.line = running_line(words, own.queue, time.monotonic() - began, before)
-                yield self.board(visitor)
+                yield self.show(visitor)
             time.sleep(_POLL_SECONDS)
         own.line = end_line(words, own.queue)
-        yield self.board(visitor)
+        yield self.show(visitor)
 
-    def stop(self, visitor: Visitor) -> BoardData:
+    def stop_queue(self, visitor: Visitor) -> Changes:
         """Stop after the chunk in hand."""
         own = self._mine(visitor)
         own.queue.stop()
         own.line = visitor.words.say("status.stopping")
-        return self.board(visitor)
+        return self.show(visitor)
 
     def open(self, visitor: Visitor, payload: Any) -> Session:
         """Open a picture of the queue, with its masks where there are any.
@@ -233,25 +238,22 @@ class Queues:
             return None
         return own.queue.model.name, own.queue.job.options
 
-    def save(self, visitor: Visitor, payload: Any) -> tuple[Path, BoardData]:
-        """All pictures as one dataset, and what is in it.
+    def save_queue(self, visitor: Visitor, payload: Any) -> Iterator[Changes]:
+        """Write all pictures as one dataset, and say what is in it.
 
         Raises:
             ExportError: no such format, no masks, or the file failed its check.
         """
         own = self._mine(visitor)
+        own.line = visitor.words.say("status.exporting")
+        yield self.show(visitor)
         name = payload.get("format") if isinstance(payload, dict) else None
         if not isinstance(name, str) or name not in EXPORTERS:
             raise ExportError(f"There is no format {str(name)[:40]!r}. The formats are: {', '.join(EXPORTERS)}.")
         self.keep(visitor.owner)
         report = export_queue(own.queue, name, new_folder(own.queue.folder))
         own.line = proof_sentence(visitor.words, report)
-        return report.path, self.board(visitor)
-
-    def writing(self, visitor: Visitor) -> BoardData:
-        """While a dataset is being written."""
-        self._mine(visitor).line = visitor.words.say("status.exporting")
-        return self.board(visitor)
+        yield Changes(download=report.path, picture_list=self.board(visitor))
 
     def leave(self, visitor: Visitor) -> None:
         """The visitor has gone: give up what they have, and what they were bringing."""
