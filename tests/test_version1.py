@@ -19,10 +19,10 @@ from automask_ui.export.hard_masks import hard_mask_set
 from automask_ui.files.images import load_image
 from automask_ui.masks import rle
 from automask_ui.project.document import Saved, parse, parse_work, work_to_bytes
-from automask_ui.project.export import export_queue
-from automask_ui.project.restore import check_photo, restore
-from automask_ui.project.restore_list import holds_queue, read_saved, take_up
-from automask_ui.project.sources import is_saved
+from automask_ui.project.export import export_list
+from automask_ui.project.restore import restore_list, saved_photo
+from automask_ui.project.saved_session import check_photo
+from automask_ui.project.sources import is_saved, read_project
 from automask_ui.serving.service import Service
 from automask_ui.session.edits import Edits
 
@@ -53,6 +53,14 @@ def as_written(saved: Saved, document: dict[str, Any]) -> bool:
     return True
 
 
+def read_saved(path: Path) -> tuple[Saved, bytes | None]:
+    project = read_project(path)
+    assert project.is_one_photo
+    saved = project.pictures[0].work
+    assert isinstance(saved, Saved)
+    return saved, saved_photo(path, project)
+
+
 def entry(path: Path, name: str) -> Any:
     with zipfile.ZipFile(path) as archive:
         return json.loads(archive.read(name))
@@ -61,7 +69,6 @@ def entry(path: Path, name: str) -> Any:
 @pytest.mark.parametrize("name", ["photo.zip", "kept.zip"])
 def test_archive_of_one_photo(name: str) -> None:
     assert is_saved(DATA / name)
-    assert not holds_queue(DATA / name)
     saved, photo = read_saved(DATA / name)
     assert as_written(saved, entry(DATA / name, "automask.json"))
     assert photo is not None
@@ -82,29 +89,31 @@ def test_lone_document_beside_its_photo(tmp_path: Path) -> None:
     assert photo is None
     assert as_written(saved, json.loads((DATA / "automask.json").read_bytes()))
     service = Service(lambda name: None, fake_models("fake"), "fake")  # type: ignore[arg-type, return-value]
-    session = restore(service.store, "ann", saved, load_image(DATA / "photo.jpg"))
+    session = service.projects.restore("ann", DATA / "automask.json", [DATA / "photo.jpg"]).session
+    assert session is not None
     assert len(session.shown().ids) > 3
     assert set(session.shown().ids) < set(saved.ids)
 
 
 @pytest.mark.parametrize("name", ["pictures.zip", "kept.pictures"])
 def test_list_of_pictures(name: str, tmp_path: Path) -> None:
-    back = take_up(DATA / name, [], tmp_path)
-    assert back.queue is not None
+    project = read_project(DATA / name)
+    assert not project.is_one_photo
+    back = restore_list(DATA / name, project, [], tmp_path)
+    assert back.pictures is not None
     assert (back.back, back.missing, back.added) == (3, (), 0)
     assert back.open == (1 if name == "kept.pictures" else None)
-    assert [item.edited for item in back.queue.items] == [False, True, False]
+    assert [item.edited for item in back.pictures.items] == [False, True, False]
     if name == "pictures.zip":
-        assert holds_queue(DATA / name)
         documents = [entry(DATA / name, f"automask/{number:05d}.json") for number in (1, 2, 3)]
     else:
         rows = json.loads((DATA / name / "automask.json").read_bytes())["pictures"]
         documents = [json.loads((DATA / name / row["work"]).read_bytes()) for row in rows]
     for index, document in enumerate(documents):
-        saved = back.queue.saved(index)
+        saved = back.pictures.saved(index)
         assert saved is not None
         assert as_written(saved, document)
-    path = export_queue(back.queue, "coco", tmp_path).path
+    path = export_list(back.pictures, "coco", tmp_path).path
     away = len(documents[1]["edits"]["hidden"]) + len(documents[1]["edits"]["deleted"])
     masks = sum(len(document["masks"]) for document in documents)
     assert len(json.loads(path.read_text())["annotations"]) == masks - away

@@ -8,18 +8,43 @@ from pathlib import Path, PurePosixPath
 from zipfile import ZipInfo
 
 from automask_ui.batch.pictures import SUFFIXES, Listing, Picture
-from automask_ui.errors import BatchError
+from automask_ui.errors import BatchError, ImageTooLargeError
 from automask_ui.export import safe_stem
 from automask_ui.files.safe_zip import Archive, is_archive, open_archive
 from automask_ui.limits import MAX_PHOTO_BYTES
 
-__all__ = ["MAX_BYTES", "MAX_NAME", "MAX_PICTURES", "check_bytes", "check_count", "collect", "inside", "unused"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_NAME",
+    "MAX_PICTURES",
+    "check_bytes",
+    "check_count",
+    "collect",
+    "inside",
+    "photo_at",
+    "unused",
+]
 
 MAX_PICTURES = 200
 MAX_BYTES = 1024**3  # of all pictures' files together, unpacked
 MAX_NAME = 255  # characters
 
 _JUNK = "__MACOSX"  # what macOS puts into ZIPs beside the pictures
+
+
+def photo_at(path: str | Path) -> Path:
+    """Check that the file at ``path`` is not too large for a photo.
+
+    Raises:
+        ImageTooLargeError: it is.
+    """
+    path = Path(path)
+    if path.is_file() and (size := path.stat().st_size) > MAX_PHOTO_BYTES:
+        raise ImageTooLargeError(
+            f"{path.name} has {size / 1e6:,.0f} MB, but a photo may have {MAX_PHOTO_BYTES / 1e6:,.0f} MB here. Save it "
+            "as JPEG or PNG, or make it smaller."
+        )
+    return path
 
 
 def collect(files: Sequence[Path], folder: Path) -> Listing:

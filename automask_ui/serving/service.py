@@ -6,19 +6,18 @@ Engines come by model name from a factory that is handed in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from automask_ui.errors import ExportError, NoImageError, OptionError, UnknownModelError
-from automask_ui.export import EXPORTERS, ExportItem, ExportReport, export, new_folder
+from automask_ui.errors import NoImageError, OptionError, UnknownModelError
 from automask_ui.files.images import LoadedImage, load_image
 from automask_ui.masks import MaskResult
 from automask_ui.models import checkpoints
 from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.options import PRESETS, CleanupOptions, FilterOptions, GeneratorOptions
-from automask_ui.project import restore
-from automask_ui.project.files import photo_files
+from automask_ui.project.saved_session import check_model
+from automask_ui.project.store import Projects
 from automask_ui.protocol import Engine, EngineModel, Steps, own_thresholds, run_to_end
 from automask_ui.serving.first_sample import FirstSample
 from automask_ui.session import Difference, Job, Session, ShowOnly
@@ -67,6 +66,7 @@ class Service:
         self.runs = Runs()
         self.first_sample = FirstSample()
         self.store = SessionStore(store_bytes)
+        self.projects = Projects(self.store, self.models)
         self._engines = engines
         self._fetch = fetch
         self._unasked = unasked
@@ -187,7 +187,7 @@ class Service:
         """
         if session.result is None:
             raise NoImageError("There is no run to continue: press Find masks.")
-        restore.check_model(session, self.models)
+        check_model(session, self.models)
         return self.find(session, session.model, session.result.options)
 
     def refilter(self, session: Session, options: GeneratorOptions) -> Run:
@@ -262,34 +262,6 @@ class Service:
         """Show other masks of the same result."""
         return session.show_only(show)
 
-    def export(self, session: Session, name: object, ids: Iterable[object], by_class: bool = False) -> ExportReport:
-        """Write the masks with these ids in format ``name`` into the session's folder.
-
-        ``by_class`` gives each class one colour in pictures.
-
-        Raises:
-            ExportError: no such format, no mask, or the file failed its check.
-            RunGoneError: an id is not there.
-        """
-        if not isinstance(name, str) or name not in EXPORTERS:
-            raise ExportError(f"There is no format {str(name)[:40]!r}. The formats are: {', '.join(EXPORTERS)}.")
-        wanted = list(dict.fromkeys(id_ for id_ in ids if type(id_) is int))
-        if not wanted:
-            raise ExportError("There is no mask to download: select or show at least one.")
-        masks, result = session.masks_of(wanted), session.result
-        item = ExportItem(
-            name=session.image.name,
-            image=session.image.rgb,
-            masks=masks.masks,
-            ids=masks.ids,
-            labels=masks.labels,
-            metadata={} if result is None else {"model": session.model, "options": result.options.flat()},
-            classes=session.edits.classes,
-            by_class=by_class,
-        )
-        extras = photo_files(session, self.models).items() if EXPORTERS[name].is_archive() else ()
-        return export(name, [item], new_folder(session.folder), extras)
-
     def prepare_sample(self) -> None:
         """Find the masks of the first sample; meant for a thread of its own. Measures the model's speed as well."""
         self.first_sample.prepare(self._find_sample)
@@ -304,7 +276,7 @@ class Service:
 
     def _find_again(self, session: Session, options: GeneratorOptions) -> Run:
         """Find the candidates of kept masks anew, under ``options``; until they are there, the masks stay."""
-        restore.check_model(session, self.models)
+        check_model(session, self.models)
         with job_of(session, options) as job:
             job.is_whole = True
             engine = self.load(session.model)

@@ -213,7 +213,7 @@ class Session:
             state, ids = self._state, tuple(self._state.ids.tolist())
             return Snapshot(self.model, state.result, ids, self.editing.ids.contents, state.show, self.edits)
 
-    def take_up(self, work: Snapshot) -> None:
+    def restore(self, work: Snapshot) -> None:
         """Go on from what another session had come to; nothing of that can be taken back."""
         with self.lock:
             self.model = work.model

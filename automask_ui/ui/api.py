@@ -13,8 +13,8 @@ from automask_ui.errors import NoImageError, OptionError
 from automask_ui.files.images import load_image
 from automask_ui.masks import MaskResult, Verdict
 from automask_ui.options import checked_options
+from automask_ui.project.uploads import photo_at
 from automask_ui.serving.service import Service
-from automask_ui.ui.components.photo_upload import photo_at
 from automask_ui.ui.errors import errors_in_words
 from automask_ui.ui.text import Words
 

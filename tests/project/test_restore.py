@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,13 +23,15 @@ from automask_ui.export.hard_masks import hard_items
 from automask_ui.files.images import LoadedImage, load_image
 from automask_ui.files.safe_zip import open_archive
 from automask_ui.masks import MaskSet, rle
+from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.options import GeneratorOptions
 from automask_ui.project import document
 from automask_ui.project.document import NAME, Saved, SavedPicture, SavedProject, parse
-from automask_ui.project.files import photo_files as extras
-from automask_ui.project.restore import check_photo, has_model, restore, saved_of, work_of
-from automask_ui.project.restore_list import read_saved
-from automask_ui.project.sources import is_saved
+from automask_ui.project.export import export_photo
+from automask_ui.project.restore import saved_photo
+from automask_ui.project.saved_session import check_photo, has_model, restore_session, saved_of, snapshot_of
+from automask_ui.project.saving import archive_files, photo_to_save
+from automask_ui.project.sources import is_saved, read_project
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
 from automask_ui.session import run as run_module
@@ -87,6 +89,19 @@ def read(data: bytes) -> Saved:
     return saved
 
 
+def extras(session: Session, models: Mapping[str, AvailableModel]) -> dict[str, bytes]:
+    """The files that carry the work in an archive."""
+    return dict(archive_files(photo_to_save(session, models)))
+
+
+def read_saved(path: Path) -> tuple[Saved, bytes | None]:
+    """The work on the one photo that is saved at ``path``, and the photo's file where it is there."""
+    project = read_project(path)
+    saved = project.pictures[0].work
+    assert isinstance(saved, Saved)
+    return saved, saved_photo(path, project)
+
+
 def same(one: MaskSet, other: MaskSet) -> bool:
     columns = [name for name in MaskSet.column_names() if name not in ("rle", "candidate")]
     arrays = [(getattr(one, name), getattr(other, name)) for name in columns]
@@ -112,7 +127,7 @@ def test_document_comes_back_as_it_was(session: Session) -> None:
 
 def test_session_goes_on_where_it_was(session: Session, tmp_path: Path) -> None:
     other = Session(session.image, "bob", tmp_path)
-    other.take_up(work_of(read(to_bytes(kept(session))), session.image))
+    other.restore(snapshot_of(read(to_bytes(kept(session))), session.image))
     assert other.shown()[0] == session.shown()[0]
     assert same(other.shown()[1], session.shown()[1])
     assert (other.edits, other.show, other.model) == (session.edits, session.show, session.model)
@@ -132,7 +147,7 @@ def test_work_without_a_run_comes_back(photo: LoadedImage, tmp_path: Path) -> No
     after = read(to_bytes(kept(session)))
     assert (after.model, after.options, len(after.masks)) == (None, None, 0)
     other = Session(photo, "bob", tmp_path)
-    other.take_up(work_of(after, photo))
+    other.restore(snapshot_of(after, photo))
     assert other.result is None
     assert other.edits.classes == ("cat",)
 
@@ -159,7 +174,7 @@ def test_every_archive_carries_the_work_and_the_photo(name: str, session: Sessio
 
 
 def test_large_photo_stays_outside(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("automask_ui.project.files.MAX_PHOTO_BYTES", 100)
+    monkeypatch.setattr("automask_ui.project.saving.MAX_PHOTO_BYTES", 100)
     files = extras(session, MODELS)
     assert list(files) == [NAME]
     assert json.loads(files[NAME])["pictures"][0]["photo"] is None
@@ -330,7 +345,7 @@ def test_other_photo_in_the_archive_is_refused(service: Service, session: Sessio
     saved, photo = read_saved(archive(tmp_path / "x.zip", {**files, "automask/00001.png": buffer.getvalue()}))
     assert photo is not None
     with pytest.raises(ResumeError, match="not the picture"):
-        restore(service.store, "bob", saved, load_image(photo, name=saved.image.name))
+        restore_session(service.store, "bob", saved, load_image(photo, name=saved.image.name))
 
 
 def test_archive_without_its_photo_has_none(session: Session, tmp_path: Path) -> None:
@@ -363,7 +378,7 @@ def test_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_photo_bomb_is_refused(tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     path = archive(tmp_path / "bomb.zip", extras(session, MODELS))
-    monkeypatch.setattr("automask_ui.project.restore_list.MAX_PHOTO_BYTES", 1000)
+    monkeypatch.setattr("automask_ui.project.sources._Zip.largest_photo", 1000)
     with pytest.raises(ArchiveError, match=r"00001\.png .* more than"):
         read_saved(path)
 
@@ -438,7 +453,7 @@ def service(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Service:
 
 @pytest.fixture
 def taken_up(service: Service, session: Session) -> Session:
-    return restore(service.store, "bob", read(to_bytes(kept(session))), session.image)
+    return restore_session(service.store, "bob", read(to_bytes(kept(session))), session.image)
 
 
 def test_slider_of_work_that_was_taken_up_finds_the_candidates_again(
@@ -499,7 +514,7 @@ def test_checksum_of_the_model_is_kept_and_known_again(service: Service, session
     saved = saved_of(session.snapshot(), session.image, service.models)
     assert saved.model is not None
     assert saved.model.sha256 == hashlib.sha256(b"weights").hexdigest()
-    other = restore(service.store, "bob", saved, session.image)
+    other = restore_session(service.store, "bob", saved, session.image)
     assert has_model(other, service.models)
     # Kept once more without the model, it still says which one it was.
     assert saved_of(other.snapshot(), session.image, {}).model == replace(saved.model, title="fake")
@@ -516,14 +531,14 @@ def test_wrong_photo_leaves_the_earlier_work(service: Service, session: Session)
     mine = service.store.begin(session.image, "bob")
     other = LoadedImage(np.zeros((37, 53, 3), np.uint8), "other.png", ())
     with pytest.raises(ResumeError):
-        restore(service.store, "bob", kept(session), other)
+        restore_session(service.store, "bob", kept(session), other)
     assert service.store.current("bob") is mine
 
 
 def test_page_download_is_the_way_back(service: Service, session: Session) -> None:
     mine = service.store.begin(session.image, "ann")
-    mine.take_up(session.snapshot())
-    report = service.export(mine, "masks", mine.shown()[0][:2])
+    mine.restore(session.snapshot())
+    report = export_photo(mine, service.models, "masks", mine.shown()[0][:2])
     after, photo = read_saved(report.path)
     assert photo == session.image.data
     assert after.ids == session.snapshot().ids
@@ -538,7 +553,7 @@ def test_fault_of_the_reader_is_not_blamed_on_the_archive(tmp_path: Path) -> Non
 
 def test_masks_that_another_machine_finds_nearly_the_same_keep_their_numbers(session: Session, tmp_path: Path) -> None:
     other = Session(session.image, "bob", tmp_path)
-    other.take_up(work_of(read(to_bytes(kept(session))), session.image))
+    other.restore(snapshot_of(read(to_bytes(kept(session))), session.image))
     result = fake_result(session.image.rgb, LOOSE.replace(pred_iou_thresh=0.85))
     found = result.candidates.rle.copy()
     # Each mask a pixel larger or smaller than it was where it comes from.
@@ -571,7 +586,7 @@ def test_masks_made_by_hand_come_back(session: Session, tmp_path: Path) -> None:
     assert after.edits == session.edits
     assert after.contents[new - 1] == (b"", new)
     other = Session(session.image, "bob", tmp_path)
-    other.take_up(work_of(after, session.image))
+    other.restore(snapshot_of(after, session.image))
     assert other.shown().ids == session.shown().ids
     assert list(other.shown().masks.rle) == list(session.shown().masks.rle)
     assert other.editing.put_masks("add", [own]) == (new + 1,)

@@ -270,7 +270,7 @@ class Sequence:
             self.expected.append(self.undone.pop())
 
     def reload(self) -> None:
-        self.session.take_up(self.session.snapshot())
+        self.session.restore(self.session.snapshot())
         self.expected, self.undone = [self.own], []
 
 
@@ -282,7 +282,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(STEPS, max_size=12))
 def test_no_sequence_loses_or_changes_an_own_mask(steps: list[tuple[Any, ...]]) -> None:
     work = Sequence()

@@ -14,11 +14,12 @@ from PIL import Image
 
 from automask_ui.errors import ArchiveError, ImageTooLargeError, ResumeError, UnreadableImageError
 from automask_ui.options import GeneratorOptions
+from automask_ui.project import uploads as upload
 from automask_ui.project.autosave import Autosave
 from automask_ui.project.document import NAME
+from automask_ui.project.export import export_photo
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
-from automask_ui.ui.components import photo_upload as upload
 from automask_ui.ui.controls import CUSTOM, controls_of, preset_values
 from automask_ui.ui.handlers import Changes, Handlers, Visitor
 from automask_ui.ui.text import Words
@@ -64,7 +65,7 @@ def work(service: Service, photo: str) -> Session:
 @pytest.fixture
 def download(service: Service, work: Session, tmp_path: Path) -> str:
     """What the page hands out, as it lies on the visitor's disk."""
-    report = service.export(work, "masks", work.shown()[0])
+    report = export_photo(work, service.models, "masks", work.shown()[0])
     return str(report.path.rename(tmp_path / "download.zip"))
 
 
@@ -215,7 +216,7 @@ TOKEN = "0123456789abcdef" * 2
 @pytest.fixture
 def keeping(service: Service, tmp_path: Path) -> Handlers:
     """Arrivals that keep work."""
-    return Handlers(service, Autosave(tmp_path / "work", service.store, service.models))
+    return Handlers(service, Autosave(tmp_path / "work", service.projects))
 
 
 def test_reload_brings_the_work_back(keeping: Handlers, service: Service, work: Session, photo: str) -> None:
@@ -243,7 +244,7 @@ def test_spoilt_kept_work_is_thrown_away(
     service.open("ann", photo)
     keeping.opening.leave(ANN)
     (path,) = (tmp_path / "work").iterdir()
-    path.write_bytes(b"PK\x03\x04 spoilt")
+    (path / NAME).write_bytes(b"{ spoilt")
     visits = list(keeping.opening.first_visit(BOB, TOKEN))
     assert text(visits[-1]) == "Drop a photo to begin, or try a sample."
     assert "cannot be taken up" in caplog.text

@@ -1,30 +1,10 @@
-"""Gradio's image upload, without its opening of the file; and how large an uploaded photo may be."""
+"""Gradio's image upload, without its opening of the file."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import gradio as gr
 
-from automask_ui.errors import ImageTooLargeError
-from automask_ui.limits import MAX_PHOTO_BYTES
-
-__all__ = ["UploadImage", "photo_at"]
-
-
-def photo_at(path: str | Path) -> Path:
-    """``path``, if the file there is not too large for a photo.
-
-    Raises:
-        ImageTooLargeError: it is.
-    """
-    path = Path(path)
-    if path.is_file() and (size := path.stat().st_size) > MAX_PHOTO_BYTES:
-        raise ImageTooLargeError(
-            f"{path.name} has {size / 1e6:,.0f} MB, but a photo may have {MAX_PHOTO_BYTES / 1e6:,.0f} MB here. Save it "
-            "as JPEG or PNG, or make it smaller."
-        )
-    return path
+__all__ = ["UploadImage"]
 
 
 class UploadImage(gr.Image):
