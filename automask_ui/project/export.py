@@ -9,7 +9,7 @@ from typing import overload
 
 import numpy as np
 
-from automask_ui.batch.documents import item_of
+from automask_ui.batch.documents import export_item
 from automask_ui.cache import ByteLRU
 from automask_ui.errors import AutoMaskError, BatchError, ExportError
 from automask_ui.export import EXPORTERS, Exporter, ExportItem, ExportReport, export, new_folder
@@ -124,6 +124,6 @@ def _item(pictures: PictureList, index: int, image: np.ndarray) -> ExportItem:
         # What was restored may say anything of a picture that nobody has opened yet.
         raise ExportError(f"The masks of {picture.relative} are for a picture of another size: start the queue again.")
     if saved is None:
-        return replace(item_of(picture, found, image, metadata), classes=pictures.classes)
+        return replace(export_item(picture, found, image, metadata), classes=pictures.classes)
     ids, masks, labels = saved.edited(with_hidden=False)
     return ExportItem(picture.relative, image, masks, ids, labels, metadata, pictures.classes)

@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 
 from automask_ui.batch.pictures import Picture
 from automask_ui.errors import AutoMaskError, BatchError, ImageError, ResumeError
-from automask_ui.export import safe_stem
 from automask_ui.files.hashes import sha256_of
 from automask_ui.files.images import load_image
+from automask_ui.files.names import safe_stem
 from automask_ui.project.document import Saved, SavedPicture, SavedProject
 from automask_ui.project.pictures import THUMBNAIL_PX, Item, PictureList, batch_task
 from automask_ui.project.saved_session import found_of

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 from automask_ui.batch.pictures import Listing
 from automask_ui.errors import BatchError, NoImageError, ResumeError, SessionError
-from automask_ui.files.images import LoadedImage, load_image
+from automask_ui.files.images import LoadedImage, check_photo_bytes, load_image
 from automask_ui.masks import MaskResult
 from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.project.document import Saved, SavedImage
@@ -24,7 +24,7 @@ from automask_ui.project.restore import RestoredList, restore_list, saved_photo
 from automask_ui.project.saved_session import check_photo, restore_session, saved_of
 from automask_ui.project.saving import ProjectToSave, list_to_save, photo_to_save
 from automask_ui.project.sources import read_project
-from automask_ui.project.uploads import collect, photo_at
+from automask_ui.project.uploads import collect
 from automask_ui.session import Session
 from automask_ui.session.store import SessionStore
 
@@ -293,7 +293,8 @@ class Projects:
     def _photo(self, owner: str, saved: Saved, photos: Sequence[Path]) -> LoadedImage | None:
         """The photo of saved work that does not bring it: the first that came along, or the one that is open."""
         if photos:
-            return load_image(photo_at(photos[0]))
+            check_photo_bytes(photos[0])
+            return load_image(photos[0])
         with suppress(SessionError, ResumeError):
             image = self._store.current(owner).image
             check_photo(saved, image)

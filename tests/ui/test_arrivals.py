@@ -14,7 +14,6 @@ from PIL import Image
 
 from automask_ui.errors import ArchiveError, ImageTooLargeError, ResumeError, UnreadableImageError
 from automask_ui.options import GeneratorOptions
-from automask_ui.project import uploads as upload
 from automask_ui.project.autosave import Autosave
 from automask_ui.project.document import NAME
 from automask_ui.project.export import export_photo
@@ -53,7 +52,7 @@ def handlers(service: Service) -> Handlers:
 def work(service: Service, photo: str) -> Session:
     """Ann's work: hidden, labelled and deleted masks, and Show only."""
     session = service.open("ann", photo)
-    list(service.find(session, "fake", OPTIONS))
+    list(service.runs.find(session, "fake", OPTIONS))
     numbers = session.shown()[0]
     session.editing.set_hidden(numbers[:2], True)
     session.editing.set_label(numbers[2:4], "cat")
@@ -254,7 +253,7 @@ def test_spoilt_kept_work_is_thrown_away(
 def test_huge_file_is_no_photo(
     handlers: Handlers, service: Service, document: str, photo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload, "MAX_PHOTO_BYTES", Path(photo).stat().st_size - 1)
+    monkeypatch.setattr("automask_ui.limits.MAX_PHOTO_BYTES", Path(photo).stat().st_size - 1)
     for bring in (
         lambda: handlers.opening.open_photo(BOB, photo),
         lambda: handlers.opening.open_files(BOB, [document, photo]),

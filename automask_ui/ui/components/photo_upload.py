@@ -1,10 +1,26 @@
-"""Gradio's image upload, without its opening of the file."""
+"""Gradio's image upload, without its opening of the file; and how large an uploaded photo may be."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import gradio as gr
 
-__all__ = ["UploadImage"]
+from automask_ui.files.images import check_photo_bytes
+
+__all__ = ["UploadImage", "photo_at"]
+
+
+def photo_at(path: str | Path) -> Path:
+    """``path``, if the file there is not too large for a photo.
+
+    Raises:
+        ImageTooLargeError: it is.
+    """
+    path = Path(path)
+    if path.is_file():
+        check_photo_bytes(path)
+    return path
 
 
 class UploadImage(gr.Image):

@@ -54,14 +54,14 @@ class PictureListHandlers:
         self._projects.keep(visitor.owner)
         nothing = Session(LoadedImage(np.zeros((1, 1, 3), np.uint8), "", ()), "")
         try:
-            for progress in service.fetch(nothing, controls.model):
+            for progress in service.runs.fetch(nothing, controls.model):
                 yield self._say(visitor, sentences.progress_line(words, progress, nothing, 0.0)["text"])
-            engine = service.load(controls.model)
+            engine = service.models.load(controls.model)
         except AutoMaskError as error:
             yield self._say(visitor, words.error(error))
             raise
-        options = controls.options(service.thresholds(controls.model))
-        service.workload(options)
+        options = controls.options(service.models.thresholds(controls.model))
+        service.runs.workload(options)
         row = service.models[controls.model]
         model = SavedModel(row.name, row.title, checksum(row))
         pictures, run = own.pictures, own.run
