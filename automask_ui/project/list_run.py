@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -75,7 +76,7 @@ class ListRun:
         self._is_closed = True
         self._stop.set()
         if not self.is_running:
-            self._pictures.remove_files()
+            shutil.rmtree(self._pictures.folder, ignore_errors=True)
 
     def _work(self, steps: FindSteps, task: BatchTask) -> None:
         pictures = self._pictures
@@ -99,7 +100,7 @@ class ListRun:
                     self._settle(index, Item(item.name))
             pictures.changes += 1
             if self._is_closed:
-                pictures.remove_files()
+                shutil.rmtree(pictures.folder, ignore_errors=True)
 
     def _each(self, worker: Worker, reader: ThreadPoolExecutor) -> None:
         pictures = self._pictures

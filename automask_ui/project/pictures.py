@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import secrets
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -203,7 +202,3 @@ class PictureList:
         # Without loss, so that one that is kept and made again stays as it is.
         Image.fromarray(fit_long_side(rgb, THUMBNAIL_PX)).save(buffer, "WEBP", lossless=True)
         (self.folder / f"{index:05d}.thumb.webp").write_bytes(buffer.getvalue())
-
-    def remove_files(self) -> None:
-        """Remove everything from the disk."""
-        shutil.rmtree(self.folder, ignore_errors=True)

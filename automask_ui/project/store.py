@@ -74,6 +74,13 @@ class WorkingList:
         opened = self._opened
         return opened.index if opened is not None and current is opened.session else None
 
+    def mark(self, current: Session | None) -> object:
+        """What tells two states of the list apart; ``current`` is the session in the main view."""
+        pictures = self.pictures
+        items = tuple(replace(item, state="waiting") if item.state == "running" else item for item in pictures.items)
+        edited = tuple(pictures.edited(index) for index in range(len(items)))
+        return pictures, pictures.task, self.open_index(current), items, edited
+
     def keep(self, models: Mapping[str, AvailableModel]) -> None:
         """Take what was done to the open picture into the list."""
         with self._lock:
@@ -84,6 +91,24 @@ class WorkingList:
             if now[0] != opened.before[0] or now[1] is not opened.before[1]:
                 self.pictures.keep(opened.index, saved_of(session.snapshot(), session.image, models))
                 self._opened = replace(opened, before=now)
+
+
+def _mark_of(session: Session) -> object:
+    """What tells two states of a session apart."""
+    result = session.result
+    return session.run, session.editing.version, session.show, None if result is None else weakref.ref(result)
+
+
+def _photo_of(saved: Saved, photos: Sequence[Path], store: SessionStore, owner: str) -> LoadedImage | None:
+    """The photo of saved work that does not bring it: the first that came along, or the one that is open."""
+    if photos:
+        check_photo_bytes(photos[0])
+        return load_image(photos[0])
+    with suppress(SessionError, ResumeError):
+        image = store.current(owner).image
+        check_photo(saved, image)
+        return image
+    return None
 
 
 class Projects:
@@ -153,7 +178,11 @@ class Projects:
         saved = project.pictures[0].work
         if project.is_one_photo and isinstance(saved, Saved):
             data = saved_photo(path, project)
-            image = self._photo(owner, saved, photos) if data is None else load_image(data, name=saved.image.name)
+            image = (
+                _photo_of(saved, photos, self._store, owner)
+                if data is None
+                else load_image(data, name=saved.image.name)
+            )
             if image is None:
                 self._waiting[owner] = path
                 return Restored(needed_photo=saved.image)
@@ -165,11 +194,10 @@ class Projects:
                 self._reopen(owner, own, back.open)
                 return Restored(pictures=back)
         if photos:
-            names = back.missing
+            first, more = back.missing[0], len(back.missing) - 1
             raise ResumeError(
-                f"Among these files there is no photo of this work, which is on {names[0]}"
-                f"{f' and {len(names) - 1:,} more' if len(names) > 1 else ''}. To work on them by themselves, drop "
-                "them once more."
+                f"Among these files there is no photo of this work, which is on {first}"
+                f"{f' and {more:,} more' if more else ''}. To work on them by themselves, drop them once more."
             )
         self._waiting[owner] = path
         return Restored(needed_photos=back.missing)
@@ -213,20 +241,12 @@ class Projects:
 
     def mark(self, owner: str, kind: Kind) -> object | None:
         """What tells two states of a project apart; None: there is none."""
+        session = self._store.peek(owner)
         if kind == "photo":
-            session = self._store.peek(owner)
-            if session is None:
-                return None
-            result = session.result
-            return session.run, session.editing.version, session.show, None if result is None else weakref.ref(result)
+            return None if session is None else _mark_of(session)
         self.keep(owner)
         own = self._lists.get(owner)
-        if own is None:
-            return None
-        pictures = own.pictures
-        items = tuple(replace(item, state="waiting") if item.state == "running" else item for item in pictures.items)
-        edited = tuple(pictures.edited(index) for index in range(len(items)))
-        return pictures, pictures.task, self.open_index(owner), items, edited
+        return None if own is None else own.mark(session)
 
     def to_save(self, owner: str, kind: Kind) -> ProjectToSave | None:
         """A project with what its files hold; None: there is none.
@@ -276,7 +296,7 @@ class Projects:
         with self._lock:
             if owner not in self._bringing:
                 # Nobody would ever give it up.
-                pictures.remove_files()
+                shutil.rmtree(pictures.folder, ignore_errors=True)
                 raise BatchError("The page was closed while its pictures were read.")
             own = self._lists[owner] = WorkingList(pictures)
         return own
@@ -289,17 +309,6 @@ class Projects:
         saved = own.pictures.saved(index)
         if saved is not None and session.image.sha256 == saved.image.sha256:
             own.note_opened(index, session)
-
-    def _photo(self, owner: str, saved: Saved, photos: Sequence[Path]) -> LoadedImage | None:
-        """The photo of saved work that does not bring it: the first that came along, or the one that is open."""
-        if photos:
-            check_photo_bytes(photos[0])
-            return load_image(photos[0])
-        with suppress(SessionError, ResumeError):
-            image = self._store.current(owner).image
-            check_photo(saved, image)
-            return image
-        return None
 
     def _classes(self, owner: str) -> tuple[str, ...]:
         with suppress(SessionError):

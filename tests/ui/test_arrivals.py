@@ -222,7 +222,7 @@ def test_reload_brings_the_work_back(keeping: Handlers, service: Service, work: 
     visits = list(keeping.opening.first_visit(ANN, TOKEN))
     assert text(visits[-1]) == "Drop a photo to begin, or try a sample."
     mine = service.open("ann", photo)
-    mine.take_up(work.snapshot())
+    mine.restore(work.snapshot())
     back = list(keeping.opening.first_visit(BOB, TOKEN))
     assert len(back) == 1
     assert text(back[0]).startswith("photo.png is back as you left it")
