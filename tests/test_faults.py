@@ -26,6 +26,7 @@ from automask_ui.engine.pipeline.generator import MaskEngine
 from automask_ui.files.images import load_image
 from automask_ui.models.checkpoints import available_models
 from automask_ui.options import GeneratorOptions
+from automask_ui.protocol import run_to_end
 from automask_ui.serving.service import Service
 from automask_ui.session import run as running
 from automask_ui.ui.controls import Controls, preset_values
@@ -284,7 +285,7 @@ def test_endpoint_frees_the_model_after_a_fault(engine: FakeEngine, photo: Path)
     options = GeneratorOptions(points_per_side=4)
     engine.error = exhausted()
     with pytest.raises(MemoryError):
-        service.find_once(load_image(photo), "fake", options)
+        run_to_end(service.runs.find_alone(load_image(photo), "fake", options))
     assert service.runs.count == 0
     engine.error = None
-    assert len(service.find_once(load_image(photo), "fake", options).candidates)
+    assert len(run_to_end(service.runs.find_alone(load_image(photo), "fake", options)).candidates)

@@ -1,4 +1,4 @@
-"""Files that hold the whole dataset, made picture by picture from what is kept, so that memory stays flat."""
+"""Write the files that hold a whole dataset (COCO, manifest) picture by picture, so that memory stays flat."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, TextIO, overload
 
 import numpy as np
 
-from automask_ui.batch.pictures import Failure, Picture, shown
+from automask_ui.batch.pictures import Failure, Picture, printable
 from automask_ui.batch.store import Dataset, Written
 from automask_ui.errors import BatchError, ExportError
 from automask_ui.export import Exporter, ExportItem
@@ -21,7 +21,7 @@ from automask_ui.export.files import write_json
 from automask_ui.export.proof import check_file
 from automask_ui.masks import table
 
-__all__ = ["MANIFEST", "item_of", "write_document", "write_manifest", "write_picture_list"]
+__all__ = ["MANIFEST", "export_item", "write_document", "write_manifest", "write_picture_list"]
 
 MANIFEST = "manifest.csv"
 
@@ -29,16 +29,16 @@ _BETWEEN = re.compile(r"[\s,]*")  # elements of an array
 _CHUNK = 1 << 18  # characters
 
 
-def item_of(picture: Picture, masks: Any, rgb: np.ndarray | None, metadata: dict[str, Any]) -> ExportItem:
-    """A picture for the exporters: masks counted from 1, no labels. Without ``rgb``, for formats without pixels."""
+def export_item(picture: Picture, masks: Any, rgb: np.ndarray | None, metadata: dict[str, Any]) -> ExportItem:
+    """Make the item to export of a picture: ids from 1, no labels. ``rgb`` (H×W×3 uint8): None for JSON formats."""
     count = len(masks)
     # One zero that is looked at H×W×3 times takes no memory.
     image = np.broadcast_to(np.uint8(0), (*masks.size_hw, 3)) if rgb is None else rgb
-    return ExportItem(shown(picture.relative), image, masks, tuple(range(1, count + 1)), ("",) * count, metadata)
+    return ExportItem(printable(picture.relative), image, masks, tuple(range(1, count + 1)), ("",) * count, metadata)
 
 
 class _Stored(Sequence[ExportItem]):
-    """The dataset's pictures, each read when it is asked for and forgotten thereafter."""
+    """The dataset's pictures as items to export; masks are read from disk on every access, and not kept."""
 
     def __init__(self, dataset: Dataset, pictures: Sequence[Picture], metadata: dict[str, Any]) -> None:
         self._dataset, self._pictures, self._metadata = dataset, pictures, metadata
@@ -57,9 +57,9 @@ class _Stored(Sequence[ExportItem]):
         record = self._dataset.read_masks(picture)
         if record is None:
             raise BatchError(
-                f"The masks of {shown(picture.relative)} are gone from the dataset: run the command again."
+                f"The masks of {printable(picture.relative)} are gone from the dataset: run the command again."
             )
-        return item_of(picture, record.masks, None, self._metadata)
+        return export_item(picture, record.masks, None, self._metadata)
 
 
 def write_document(
@@ -128,7 +128,7 @@ def _check(
 
 
 def _rows(file: TextIO, array: str) -> Iterator[dict[str, Any]]:
-    """The elements (objects) of one array of a JSON document, read piece by piece."""
+    """Yield the elements (objects) of one array of a JSON document, reading it piece by piece."""
     decoder = json.JSONDecoder()
     opening = f'"{array}": ['
     buffer = ""
@@ -158,7 +158,7 @@ def _more(file: TextIO) -> str:
 
 
 def write_manifest(dataset: Dataset, pictures: Iterable[Picture], failures: Iterable[Failure]) -> None:
-    """Write the table of all pictures: what each holds, and what became of those that could not be used."""
+    """Write the table of all pictures: masks, size and hash of each, or why it failed."""
     part = dataset.new_part()
     target = dataset.root / MANIFEST
     try:
@@ -169,7 +169,7 @@ def write_manifest(dataset: Dataset, pictures: Iterable[Picture], failures: Iter
                 record = dataset.read_masks(picture)
                 if record is not None:
                     height, width = record.masks.size_hw
-                    name = table.safe_cell(shown(picture.relative))
+                    name = table.safe_cell(printable(picture.relative))
                     writer.writerow([name, len(record.masks), width, height, record.sha256, ""])
             for failure in failures:
                 writer.writerow([table.safe_cell(failure.name), "", "", "", "", table.safe_cell(failure.reason)])
@@ -186,5 +186,5 @@ def write_picture_list(dataset: Dataset, exporter: Exporter, pictures: Iterable[
         for picture in pictures
         if name in (formats := dataset.read_files(picture).formats) and formats[name].files
     )
-    lines = (shown(str(picture.folder / picture.stem)) for picture in written)
+    lines = (printable(str(picture.folder / picture.stem)) for picture in written)
     dataset.land("".join(f"{line}\n" for line in lines).encode(), dataset.root / name / exporter.layout.picture_list)

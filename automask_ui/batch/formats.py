@@ -1,7 +1,7 @@
-"""The files of one picture, format by format, each checked before it lands.
+"""Write the files of one picture in each format; every file is checked before it appears in the dataset.
 
-Formats that are a ZIP are unpacked, so that the dataset is the folder that training code expects. The folders of the
-pictures are kept, by which pictures of one name do not meet.
+Formats that are a ZIP are unpacked, so that the dataset is the folder that training code expects. The pictures' own
+folders are kept in it, so that pictures of one name do not collide.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ __all__ = ["write_formats"]
 def write_formats(
     dataset: Dataset, picture: Picture, item: ExportItem, names: Sequence[str], key: str
 ) -> Iterator[tuple[str, str]]:
-    """Make the files of ``picture`` that are missing; remove those that show other masks.
+    """Write the missing files of ``picture``, and remove those made of other masks.
 
-    Every moment on the way is safe to be killed in: a file is listed before it lands.
+    The process may be killed at any moment: every file is listed before it appears.
 
     Args:
-        dataset: where to.
-        picture: whose files.
+        dataset: where the files go.
+        picture: the picture that they are made of.
         item: its pixels and masks.
         names: formats that have files for each picture.
-        key: of the masks.
+        key: key of its masks.
 
     Yields:
         The format and the reason, where one cannot hold these masks.
@@ -66,7 +66,7 @@ def write_formats(
 def _write_one(
     dataset: Dataset, picture: Picture, item: ExportItem, name: str, list_files: Callable[[dict[str, int]], None]
 ) -> Written:
-    """Make one format's files; ``list_files`` is told of them before the first one lands."""
+    """Write one format's files; ``list_files`` is called with them before the first one appears."""
     if not len(item.masks):
         return Written({}, 0, 0, 1.0)
     exporter = EXPORTERS[name]

@@ -1,4 +1,4 @@
-"""Folders on this machine, and those that fsspec reaches: ``s3://bucket/photos``, ``gs://``, ``memory://`` ...
+"""Local folders, and remote ones that fsspec reaches: ``s3://bucket/photos``, ``gs://``, ``memory://`` ...
 
 The latter are ``universal_pathlib.UPath`` objects, which have the methods of ``pathlib.Path`` without being one.
 """
@@ -12,11 +12,11 @@ from typing import Any
 
 from automask_ui.errors import BatchError
 
-__all__ = ["is_local", "place_of", "same_place", "walk"]
+__all__ = ["folder_at", "is_local", "same_folder", "walk"]
 
 
-def place_of(text: str) -> Path:
-    """The folder that ``text`` means: a path, or a URL of any file system that fsspec has.
+def folder_at(text: str) -> Path:
+    """Make a path of ``text``: a local path, or a URL of any file system that fsspec has.
 
     Raises:
         BatchError: what this file system needs is not installed.
@@ -37,19 +37,19 @@ def place_of(text: str) -> Path:
 
 
 def is_local(place: Path) -> bool:
-    """Whether files there can be moved and locked."""
+    """Whether ``place`` is on this machine, where files can be moved and locked."""
     return isinstance(place, Path)
 
 
-def same_place(one: Path, other: Path) -> bool:
-    """Whether both are the same folder."""
+def same_folder(one: Path, other: Path) -> bool:
+    """Whether both paths are the same folder."""
     return str(one.resolve()) == str(other.resolve())
 
 
 def walk(
     folder: Path, on_error: Callable[[OSError], None], is_searched: Callable[[Path], bool]
 ) -> Iterator[tuple[PurePosixPath, list[str], list[str]]]:
-    """Every folder from ``folder`` down, in order: its path below it, and the names of its folders and files."""
+    """Yield every folder from ``folder`` down, in order: its relative path, and the names of its folders and files."""
     # Path.walk came with Python 3.12.
     steps = os.walk(folder, onerror=on_error) if is_local(folder) else folder.walk(on_error=on_error)  # type: ignore[attr-defined]
     for root, folders, files in steps:

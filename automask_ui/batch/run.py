@@ -1,4 +1,4 @@
-"""The run over a folder: the next picture is read while the model looks at this one."""
+"""Run a batch over a folder, count the outcomes, and write the files of the whole dataset at the end."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from pathlib import Path
 from automask_ui.batch.documents import write_document, write_manifest, write_picture_list
 from automask_ui.batch.pictures import Failure, Listing, Picture, find_pictures
 from automask_ui.batch.store import Dataset, Written
-from automask_ui.batch.work import BatchTask, Outcome, work_through
+from automask_ui.batch.work import BatchTask, PictureOutcome, process_pictures
 from automask_ui.errors import ExportError
 from automask_ui.export import EXPORTERS, Exporter
 from automask_ui.protocol import Engine
 
-__all__ = ["BatchProgress", "BatchReport", "run_batch", "run_with"]
+__all__ = ["BatchProgress", "BatchReport", "run_batch", "run_batch_with"]
 
 
 @dataclass(frozen=True)
 class BatchProgress:
-    """Where a run stands."""
+    """How far a batch run is."""
 
-    picture: str  # the last one
-    done: int  # pictures that are dealt with, in whatever way
+    picture: str  # the last one that was processed
+    done: int  # pictures processed, with or without success
     total: int
     failed: int
-    per_second: float | None  # of pictures that were shown to the model; None before the first one
+    per_second: float | None  # pictures that ran through the model; None before the first one
     seconds_left: float | None
 
 
 @dataclass
 class BatchReport:
-    """What became of all pictures."""
+    """Counts, failures and results of a batch run."""
 
     total: int
-    made: int = 0  # shown to the model by this run
-    kept: int = 0  # their masks were there already
-    empty: int = 0  # have no masks
+    made: int = 0  # pictures whose masks this run has generated
+    kept: int = 0  # pictures whose masks an earlier run had generated
+    empty: int = 0  # pictures without masks
     masks: int = 0
     failures: list[Failure] = field(default_factory=list)  # pictures, folders and formats, in their order
     notes: list[str] = field(default_factory=list)  # sentences for people
@@ -56,28 +56,26 @@ def run_batch(
     Args:
         folder: searched with all folders below it.
         out: made where it is not there.
-        engine: called by this thread only.
-        task: what to do.
+        engine: generates the masks; called by this thread only.
+        task: options and formats.
         progress: called after every picture.
 
     Raises:
         BatchError: there is nothing to do, another run writes there, or the disk cannot take what is made.
     """
-
-    def work(dataset: Dataset, pictures: Sequence[Picture]) -> Generator[Outcome, None, None]:
-        return work_through(dataset, engine, task, pictures)
-
-    return run_with(work, folder, out, task, progress)
+    return run_batch_with(
+        lambda dataset, pictures: process_pictures(dataset, engine, task, pictures), folder, out, task, progress
+    )
 
 
-def run_with(
-    work: Callable[[Dataset, Sequence[Picture]], Generator[Outcome, None, None]],
+def run_batch_with(
+    work: Callable[[Dataset, Sequence[Picture]], Generator[PictureOutcome, None, None]],
     folder: Path,
     out: Path,
     task: BatchTask,
     progress: Callable[[BatchProgress], None] | None,
 ) -> BatchReport:
-    """The same with any way to ``work``: it brings what became of each picture, in their order."""
+    """Run a batch as :func:`run_batch` does, with any ``work`` that yields the pictures' outcomes in their order."""
     dataset = Dataset(out)
     listing = find_pictures(folder, out, lambda picture: dataset.read_files(picture).stem)
     with dataset.hold():
@@ -91,7 +89,7 @@ def run_with(
 
 
 class _Tally:
-    """What became of the pictures so far, and how fast."""
+    """Count outcomes and measure the speed so far."""
 
     def __init__(self, listing: Listing, progress: Callable[[BatchProgress], None] | None) -> None:
         self.report = BatchReport(len(listing.pictures), failures=list(listing.unreadable))
@@ -101,8 +99,8 @@ class _Tally:
         self._seconds = 0.0  # spent on pictures that were made
         self._at = time.monotonic()
 
-    def add(self, outcome: Outcome) -> None:
-        """Count one picture, and tell."""
+    def add(self, outcome: PictureOutcome) -> None:
+        """Count one picture, and report progress."""
         report = self.report
         report.failures.extend(outcome.failures)
         report.notes.extend(outcome.notes)
@@ -123,7 +121,7 @@ class _Tally:
 
 
 def _write_whole(dataset: Dataset, task: BatchTask, listing: Listing, tally: _Tally) -> None:
-    """Make what holds the whole dataset, and sum up what was made of the pictures."""
+    """Write the files of the whole dataset, and sum up each format in the report."""
     report = tally.report
     for exporter in (EXPORTERS[name] for name in task.formats):
         where = f"{exporter.name}/" if exporter.whole_dataset is None else f"{exporter.name}.{exporter.extension}"

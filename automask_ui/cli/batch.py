@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from automask_ui.batch import BatchProgress, BatchReport, BatchTask, place_of, run_batch
+from automask_ui.batch import BatchProgress, BatchReport, BatchTask, folder_at, run_batch
 from automask_ui.batch.on_ray import run_batch_on_ray
 from automask_ui.cli.arguments import (
     ALIASES,
@@ -51,7 +51,7 @@ def run(settings: argparse.Namespace) -> int:
     """Make the dataset; returns 0, or 1 where some pictures failed."""
     if settings.workers is not None and settings.workers < 1:
         raise OptionError(f"--workers is {settings.workers}, but must be at least 1.")
-    folder, out = place_of(settings.folder), place_of(settings.out)
+    folder, out = folder_at(settings.folder), folder_at(settings.out)
     make_engine = partial(
         _make_engine,
         settings.model,
@@ -98,12 +98,12 @@ def _print_report(report: BatchReport, out: Path) -> None:
 
 
 def _identity(model: Any) -> str:
-    """What the weights are, wherever their file lies."""
+    """Make a key of the model's weights that is the same on every machine."""
     return model.key if model.path is None else sha256_of(model.path)
 
 
 class _ProgressLines:
-    """BatchProgress on one line of a terminal, or now and then on a line of a log."""
+    """Print progress on one line of a terminal, or now and then on a line of a log."""
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr.isatty()
@@ -118,7 +118,7 @@ class _ProgressLines:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
     def show(self, progress: BatchProgress) -> None:
-        """Say where the run stands, if that was not said just now."""
+        """Print the progress, unless it was printed just now."""
         if time.monotonic() - self._at < self._pause:
             return
         self._at = time.monotonic()

@@ -46,7 +46,7 @@ def run(settings: argparse.Namespace) -> int:
 
 
 def _found(settings: argparse.Namespace) -> Sequence[ExportItem]:
-    """The pictures with the masks that the model finds in them as it is."""
+    """Find the masks of the pictures with the model's own thresholds, as items to export."""
     from automask_ui import MaskEngine, load_model
 
     model = load_model(

@@ -18,8 +18,9 @@ from automask_ui.cli.arguments import (
 )
 from automask_ui.cli.output import say
 from automask_ui.errors import AutoMaskError, ExportError
-from automask_ui.export import EXPORTERS, ExportItem, export, stems_of
+from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.files.images import load_image
+from automask_ui.files.names import unique_stems
 from automask_ui.options import OUTPUT_MODES, GeneratorOptions
 
 __all__ = ["add_arguments", "run"]
@@ -54,7 +55,7 @@ def run(settings: argparse.Namespace) -> int:
 
     failed = 0
     # Photos of one name, from two folders, get a file each.
-    for photo, stem in zip(settings.photos, stems_of(photo.name for photo in settings.photos), strict=True):
+    for photo, stem in zip(settings.photos, unique_stems(photo.name for photo in settings.photos), strict=True):
         try:
             for line in _one_photo(engine, photo, options, formats, settings.out / stem, metadata):
                 say(line)
@@ -77,7 +78,7 @@ def _formats(settings: argparse.Namespace) -> list[str]:
 def _one_photo(
     engine: Any, photo: Path, options: GeneratorOptions, formats: list[str], target: Path, metadata: dict[str, Any]
 ) -> list[str]:
-    """Lines that say what became of one picture; its files are called ``target`` and what they are."""
+    """Find and write the masks of one picture; return lines to print. Its files' names begin with ``target``."""
     loaded = load_image(photo)
     start = time.monotonic()
     result = engine.generate(loaded.rgb, options, _progress_line(photo.name))

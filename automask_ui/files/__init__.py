@@ -1,1 +1,1 @@
-"""Files that people bring: pictures, point lists, ZIPs and JSON, read within bounds and checked."""
+"""Read pictures, point lists, ZIPs and JSON from untrusted sources, within bounds; hash and write files."""

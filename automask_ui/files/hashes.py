@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import threading
 from pathlib import Path
 from typing import Any
+
+from automask_ui.files.atomic import write_atomic
 
 __all__ = ["VerifiedFiles", "sha256_of"]
 
@@ -50,12 +50,10 @@ class VerifiedFiles:
         stat = path.stat()
         notes = self._read()
         notes[str(path.resolve())] = [stat.st_size, stat.st_mtime_ns, digest]
-        # Written beside and moved: two writers at once can lose a note, which costs a hash, but never break the file.
-        scratch = self._notes.with_name(f"{self._notes.name}.{os.getpid()}.{threading.get_ident()}")
         try:
-            scratch.parent.mkdir(parents=True, exist_ok=True)
-            scratch.write_text(json.dumps(notes, indent=1), "utf-8")
-            os.replace(scratch, self._notes)
+            self._notes.parent.mkdir(parents=True, exist_ok=True)
+            # Two writers at once can lose a note, which costs a hash, but never break the file.
+            write_atomic(self._notes, json.dumps(notes, indent=1).encode())
         except OSError as error:
             _log.warning("%s cannot be written, so %s will be hashed again: %s", self._notes, path, error)
 

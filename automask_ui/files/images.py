@@ -1,4 +1,4 @@
-"""Pictures from files: whatever people have on their disks, as upright RGB uint8.
+"""Read pictures of any common format as upright RGB uint8.
 
 Pixels stay as the file has them wherever 8-bit RGB can hold them: colours are converted only from spaces that are not
 RGB (CMYK, Lab), through the file's own ICC profile if it has one, and numbers of more bits by one rule
@@ -24,14 +24,14 @@ from automask_ui.files.file_kinds import refusal
 from automask_ui.files.pillow_images import read_with_pillow
 from automask_ui.files.tiff.pages import is_tiff, read_tiff
 
-__all__ = ["LoadedImage", "Source", "fit_long_side", "load_image", "open_image"]
+__all__ = ["LoadedImage", "Source", "check_photo_bytes", "fit_long_side", "load_image", "open_image"]
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedImage:
-    """A picture as it is worked on."""
+    """A decoded picture, with its file's bytes."""
 
     rgb: np.ndarray  # H×W×3 uint8, C-contiguous, upright, read-only: results share it
     name: str  # file name, to be shown only
@@ -40,19 +40,19 @@ class LoadedImage:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the file; "" where there is none."""
+        """SHA-256 of the file; "" where there is none."""
         return hashlib.sha256(self.data).hexdigest() if self.data else ""
 
     @cached_property
     def pixels_sha256(self) -> str:
-        """Of height, width and RGB bytes: the same after the picture was saved again without loss."""
+        """SHA-256 of height, width and RGB bytes: the same after the picture was saved again without loss."""
         digest = hashlib.sha256(f"{self.rgb.shape[0]} {self.rgb.shape[1]} ".encode())
         digest.update(np.ascontiguousarray(self.rgb).data)
         return digest.hexdigest()
 
 
 def open_image(source: Source, *, max_pixels: int | None = None) -> np.ndarray:
-    """The picture in ``source`` as H×W×3 uint8 RGB; see :func:`load_image`."""
+    """Decode the picture in ``source`` to H×W×3 uint8 RGB; see :func:`load_image`."""
     rgb = load_image(source, max_pixels=max_pixels).rgb
     rgb.setflags(write=True)  # nobody else has it
     return rgb
@@ -90,8 +90,23 @@ def load_image(source: Source, *, name: str | None = None, max_pixels: int | Non
     return LoadedImage(rgb, name, tuple(notes), data)
 
 
+def check_photo_bytes(path: Path) -> int:
+    """Check that the file of an uploaded photo is not too large; return its size in bytes.
+
+    Raises:
+        ImageTooLargeError: more than :data:`automask_ui.limits.MAX_PHOTO_BYTES`.
+    """
+    size = path.stat().st_size
+    if size > limits.MAX_PHOTO_BYTES:
+        raise ImageTooLargeError(
+            f"{path.name} has {size / 1e6:,.0f} MB, but a photo may have {limits.MAX_PHOTO_BYTES / 1e6:,.0f} MB here. "
+            "Save it as JPEG or PNG, make it smaller, or leave it out."
+        )
+    return size
+
+
 def fit_long_side(rgb: np.ndarray, longest: int) -> np.ndarray:
-    """``rgb`` (H×W×3 uint8) with at most ``longest`` px on its long side: area-averaged, never enlarged.
+    """Shrink ``rgb`` (H×W×3 uint8) to at most ``longest`` px on its long side, by area averaging; never enlarge it.
 
     A picture that fits is returned as it is.
     """
@@ -104,7 +119,7 @@ def fit_long_side(rgb: np.ndarray, longest: int) -> np.ndarray:
 
 
 def _read(source: Source) -> tuple[bytes, str]:
-    """The bytes of ``source`` and what to call it."""
+    """Read the bytes of ``source``, and the name for messages."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source), "The picture"
     if isinstance(source, (str, os.PathLike)):

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["MAX_INTEGER", "WrongError", "integers_in", "list_in", "object_in", "object_of", "text_in", "whole_in"]
+__all__ = [
+    "MAX_INTEGER",
+    "WrongError",
+    "integers_in",
+    "list_in",
+    "object_in",
+    "object_of",
+    "text_in",
+    "text_of",
+    "whole_in",
+]
 
 MAX_INTEGER = 2**31 - 1  # larger ones would not fit into an array
 
@@ -36,12 +46,16 @@ def list_in(values: Mapping[str, Any], key: str, most: int) -> list[Any]:
     return value
 
 
+def text_of(value: object, what: str, longest: int) -> str:
+    """``value`` as text of at most ``longest`` characters; ``what`` names it."""
+    if not isinstance(value, str) or len(value) > longest:
+        raise WrongError(f"{what} must be text of at most {longest:,} characters.")
+    return value
+
+
 def text_in(values: Mapping[str, Any], key: str, longest: int) -> str:
     """The text at ``key``, of at most ``longest`` characters."""
-    value = values.get(key)
-    if not isinstance(value, str) or len(value) > longest:
-        raise WrongError(f"“{key}” must be text of at most {longest:,} characters.")
-    return value
+    return text_of(values.get(key), f"“{key}”", longest)
 
 
 def whole_in(values: Mapping[str, Any], key: str, least: int, most: int) -> int:

@@ -1,4 +1,4 @@
-"""Point lists that people paste or drop: JSON or plain text, one list of x, y for each layer, into ``point_grids``.
+"""Parse point lists, JSON or plain text with one list of x, y for each layer, into ``point_grids``.
 
 x and y are shares of the picture's width and height, from 0 to 1. In plain text every line is one point, a blank line
 starts the next layer and ``#`` starts a remark::
@@ -32,7 +32,7 @@ _HEADER = re.compile(r"\s*\"?x\"?\s*[,;\t ]\s*\"?y\"?\s*", re.IGNORECASE)
 
 
 def read_point_grids(path: str | Path) -> str:
-    """The text of a file with a point list.
+    """Read the text of a point list's file.
 
     Raises:
         OptionError: the file is not there, too large, or no text.
@@ -51,7 +51,7 @@ def read_point_grids(path: str | Path) -> str:
 
 
 def parse_point_grids(text: str) -> Layers | None:
-    """The layers of points in ``text``, or None where it is empty.
+    """Parse the layers of points in ``text``; None where it is empty.
 
     Args:
         text: JSON (one list of ``[x, y]``, or a list of such lists, one a layer) or plain text as above.

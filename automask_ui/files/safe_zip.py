@@ -1,4 +1,4 @@
-"""ZIP files from strangers: listed and read within bounds, whatever their headers claim, and never unpacked by name."""
+"""Read ZIP files from untrusted sources within bounds, whatever their headers claim; entries are never paths."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Archive:
         self.notes: tuple[str, ...] = (f"{name}: {note}",) if note else ()
 
     def read(self, entry: zipfile.ZipInfo, most: int) -> bytes:
-        """The bytes of ``entry``, of which there may be ``most``: counted while they are unpacked.
+        """Unpack ``entry``, of at most ``most`` bytes, which are counted while they are unpacked.
 
         Raises:
             ArchiveError: there are more, or it cannot be unpacked.
@@ -93,7 +93,7 @@ def open_archive(path: Path, name: str | None = None) -> Iterator[Archive]:
 
 
 def _check_directory(file: BinaryIO, name: str) -> None:
-    """Refuse a list of entries that would fill the memory, before it is read."""
+    """Check the size of the list of entries before it is read, since it could fill the memory."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _LONGEST_COMMENT - _END_BYTES - 20))
     tail = file.read()

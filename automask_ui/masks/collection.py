@@ -138,6 +138,43 @@ class MaskSet(_Columns):
         boxes = dict.fromkeys(("bbox_xywh", "crop_box_xywh"), np.zeros((0, 4), np.int64))
         return cls(size_hw, area=np.zeros(0, np.int64), candidate=np.zeros(0, np.int64), **whole, **scores, **boxes)
 
+    @classmethod
+    def from_rles(
+        cls,
+        rles: Sequence[Rle],
+        size_hw: tuple[int, int],
+        predicted_iou: Sequence[float] | None = None,
+        stability_score: Sequence[float] | None = None,
+    ) -> MaskSet:
+        """Masks that come from no grid point: their areas and boxes from their pixels, no point, no candidate.
+
+        Args:
+            rles: the masks.
+            size_hw: of the picture, px.
+            predicted_iou: one a mask; NaN by default, as of masks that no model has scored.
+            stability_score: likewise.
+        """
+        count = len(rles)
+        boxes = np.array([rle_codec.bbox_xywh(rle) for rle in rles], np.int64).reshape(-1, 4)
+        boxes[:, 2:] = np.maximum(boxes[:, 2:] - 1, 0)
+        unknown = [np.nan] * count
+        return cls(
+            size_hw,
+            rle=object_column(rles),
+            area=np.array([rle_codec.area(rle) for rle in rles], np.int64),
+            bbox_xywh=boxes,
+            predicted_iou=np.array(unknown if predicted_iou is None else predicted_iou, np.float32),
+            stability_score=np.array(unknown if stability_score is None else stability_score, np.float32),
+            point_xy=np.full((count, 2), np.nan),
+            crop_box_xywh=np.tile(np.array([0, 0, size_hw[1], size_hw[0]], np.int64), (count, 1)),
+            candidate=np.full(count, -1, np.int64),
+        )
+
+    def followed_by(self, other: MaskSet) -> MaskSet:
+        """These masks, then those of ``other``, which are of the same picture."""
+        columns = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in self.column_names()}
+        return MaskSet(self.size_hw, **columns)
+
     @overload
     def __getitem__(self, index: int) -> Mask: ...
     @overload

@@ -1,4 +1,4 @@
-"""Why there is no mask at a place: which candidates cover it, and which rule dropped the best of them."""
+"""Explain why there is no mask at a place: the best candidate there, and the rule that dropped it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from automask_ui.masks.rle import Rle, run_counts
 
 __all__ = ["Reason", "explain"]
 
-# How promising a candidate is that fell at this rule: the later the rule, the closer it came.
+# Rules, the most promising first: the later a rule applies, the closer to being kept is a candidate that it dropped.
 _ORDER = (
     Verdict.DUPLICATE,
     Verdict.CROP_DUPLICATE,
@@ -24,15 +24,15 @@ _ORDER = (
 
 @dataclass(frozen=True)
 class Reason:
-    """The best candidate at a place, or around it."""
+    """The verdict on the best candidate at a place, or around it."""
 
     kind: str  # "kept", "dropped" (both cover the place), "near" (its mask is not known) or "none"
     verdict: Verdict | None = None
-    score: float = float("nan")  # what the rule looked at: predicted IoU or stability
+    score: float = float("nan")  # the score that the rule compares: predicted IoU or stability
 
 
 def explain(result: MaskResult, x: float, y: float) -> Reason:
-    """What became of the candidates at (x, y), in px of the picture."""
+    """Explain why there is, or is not, a mask at (x, y), in px of the picture."""
     height, width = result.masks.size_hw
     place = int(np.clip(x, 0, width - 1)) * height + int(np.clip(y, 0, height - 1))
     candidates = result.candidates
@@ -61,7 +61,7 @@ def _scores(candidates: Candidates, verdict: Verdict) -> np.ndarray:
 
 
 def _nearest(result: MaskResult, x: float, y: float) -> Reason:
-    """Of the points around the place, one grid step far at most, the best score that was too low."""
+    """Find the best score that was too low among points within one grid step of the place."""
     candidates = result.candidates
     low = np.flatnonzero(candidates.verdict == Verdict.LOW_PREDICTED_IOU)
     if not len(low):

@@ -1,4 +1,4 @@
-"""Masks as polygons, in the two ways that readers need.
+"""Convert masks to polygons, in the two forms that readers need.
 
 *Outlines* run along pixel edges, on whole coordinates from 0 to the picture's width and height: the exact shape, and
 what area-based readers (pycocotools, GIS tools) turn back into the same pixels.

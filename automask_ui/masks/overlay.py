@@ -1,4 +1,4 @@
-"""The photo with its masks painted on it, and the colour that each mask has everywhere."""
+"""Paint masks onto the photo, and choose the colour that each mask has everywhere."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LABEL_SEARCH = 256  # px: the copy in which the place of a number is looked for
 
 
 def mask_colour(rle: Rle) -> str:
-    """The mask's colour, "#rrggbb": from its content, so that it is the same in every view and after every run."""
+    """Choose a mask's colour, "#rrggbb", from its content: the same in every view and after every run."""
     digest = hashlib.blake2b(b"%d %d " % tuple(rle["size"]) + rle["counts"], digest_size=8).digest()
     return PALETTE[int.from_bytes(digest, "big") % len(PALETTE)]
 
@@ -51,7 +51,7 @@ def draw(
     numbers: Sequence[int] | None = None,
     colours: Sequence[str] | None = None,
 ) -> np.ndarray:
-    """Masks painted over the photo, the largest first, so that what lies inside others stays visible.
+    """Paint masks over the photo, the largest first, so that masks inside others stay visible.
 
     Args:
         image: H×W×3 uint8 RGB; it is not changed.
@@ -102,7 +102,7 @@ def _inner_edge(window: np.ndarray, thickness: int) -> np.ndarray:
 
 
 def _middle_xy(window: np.ndarray, offset_xy: tuple[int, int]) -> tuple[int, int]:
-    """The point of the mask that lies deepest inside it, in px of the picture."""
+    """Find the point deepest inside the mask, in px of the picture."""
     step = max(1, -(-max(window.shape) // _LABEL_SEARCH))
     small = window[::step, ::step]
     # A thin mask can fall between the sampled rows and columns.

@@ -81,27 +81,86 @@ def encode_counts(counts: np.ndarray, size_hw: tuple[int, int]) -> Rle:
     return {"size": size, "counts": compressed["counts"]}
 
 
-def checked(counts: str, size_hw: tuple[int, int]) -> Rle:
-    """The RLE that ``counts`` is, for a mask of ``size_hw`` px; for text from outside, before any other use of it.
+def checked(counts: Sequence[str], size_hw: tuple[int, int]) -> list[Rle]:
+    """The RLEs that ``counts`` are, of masks of ``size_hw`` px; for texts from outside, before any other use of them.
+
+    All are looked at in one go: one by one takes longer than reading them from JSON.
 
     Raises:
-        ValueError: it is not what :func:`encode` would write for any mask of this size.
+        ValueError: one is not what :func:`encode` would write for any mask of this size; its arguments are the reason
+            and the place of that one in ``counts``.
     """
-    raw = counts.encode("ascii")
-    digits = np.frombuffer(raw, dtype=np.uint8).astype(np.int64) - 48
-    if not len(digits) or digits.min() < 0 or digits.max() > 0x3F:
-        raise ValueError("it has characters that no RLE has")
-    last = np.flatnonzero((digits & 0x20) == 0)
+    if not counts:
+        return []
+    raws = [text.encode("ascii", "replace") for text in counts]
+    ends = np.cumsum([len(raw) for raw in raws], dtype=np.int64)
+    digits = np.frombuffer(b"".join(raws), dtype=np.uint8).astype(np.int64) - 48
+    # "replace" writes "?", which is one of the digits.
+    _refuse(np.array([not text or not text.isascii() for text in counts], bool), "it has characters that no RLE has")
+    owner = np.repeat(np.arange(len(raws)), [len(raw) for raw in raws])
+    _refuse(_any_of((digits < 0) | (digits > 0x3F), owner, len(raws)), "it has characters that no RLE has")
+    is_last = (digits & 0x20) == 0
+    _refuse(~is_last[ends - 1], "a number in it has no end")
+    last = np.flatnonzero(is_last)
+    length = np.diff(last, prepend=-1)
     # A number takes at most seven digits of five bits: longer ones would overflow.
-    if not len(last) or last[-1] != len(digits) - 1 or np.diff(last, prepend=-1).max() > 7:
-        raise ValueError("a number in it has no end")
-    rle: Rle = {"size": [int(size_hw[0]), int(size_hw[1])], "counts": raw}
-    runs = run_counts(rle)
-    if runs.min() < 0 or not runs[1:].all() or runs.sum() != size_hw[0] * size_hw[1]:
-        raise ValueError(f"its runs are not the pixels of a mask of {size_hw[0]} × {size_hw[1]}")
-    if encode_counts(runs, size_hw)["counts"] != raw:
-        raise ValueError("it is not written as COCO writes it")
-    return rle
+    _refuse(_any_of(length > 7, owner[last], len(raws)), "a number in it has no end")
+    runs = _sums_of_runs(_numbers(digits, last), owner[last])
+    place = _place_in_group(owner[last])
+    is_wrong = _any_of((runs < 0) | ((runs == 0) & (place > 0)), owner[last], len(raws))
+    pixels = np.bincount(owner[last], weights=runs, minlength=len(raws))
+    _refuse(
+        is_wrong | (pixels != size_hw[0] * size_hw[1]),
+        f"its runs are not the pixels of a mask of {size_hw[0]} × {size_hw[1]}",
+    )
+    # The last digit says nothing that the sign of the one before does not say.
+    before = np.where(length > 1, digits[last - 1], 0)
+    is_spare = (length > 1) & (digits[last] == np.where(before & 0x10, 0x1F, 0))
+    _refuse(_any_of(is_spare, owner[last], len(raws)), "it is not written as COCO writes it")
+    size = [int(size_hw[0]), int(size_hw[1])]
+    return [{"size": list(size), "counts": raw} for raw in raws]
+
+
+def _refuse(is_wrong: np.ndarray, reason: str) -> None:
+    if is_wrong.any():
+        raise ValueError(reason, int(is_wrong.argmax()))
+
+
+def _any_of(values: np.ndarray, owner: np.ndarray, count: int) -> np.ndarray:
+    """(count,) bool: whether any of an owner's values is true."""
+    return np.bincount(owner[values], minlength=count) > 0
+
+
+def _numbers(digits: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """The signed numbers of five bits a digit, lowest first, that end at the places ``last``."""
+    if not len(last):
+        return np.zeros(0, dtype=np.int64)
+    first = np.concatenate([[0], last[:-1] + 1])
+    place = np.arange(len(digits)) - np.repeat(first, last - first + 1)
+    numbers = np.add.reduceat((digits & 0x1F) << (5 * place), first)
+    negative = (digits[last] & 0x10) != 0
+    numbers[negative] -= np.int64(1) << (5 * (last - first + 1)[negative])
+    return numbers
+
+
+def _place_in_group(owner: np.ndarray) -> np.ndarray:
+    """0, 1, 2 ... within each run of equal owners."""
+    first = np.flatnonzero(np.diff(owner, prepend=-1))
+    return np.arange(len(owner)) - np.repeat(first, np.diff(first, append=len(owner)))
+
+
+def _sums_of_runs(numbers: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Run lengths of several masks, from the fourth on stored as the difference to the run before the last."""
+    place = _place_in_group(owner)
+    # The first run stands alone; odd ones and the even ones after it add up among themselves.
+    chain = owner * 3 + np.where(place == 0, 0, 2 - place % 2)
+    order = np.argsort(chain, kind="stable")
+    sums = np.cumsum(numbers[order])
+    begins = np.flatnonzero(np.diff(chain[order], prepend=-1))
+    before = np.where(begins > 0, sums[begins - 1], 0)
+    runs = np.empty_like(numbers)
+    runs[order] = sums - np.repeat(before, np.diff(begins, append=len(order)))
+    return runs
 
 
 def run_counts(rle: Rle) -> np.ndarray:
@@ -110,16 +169,8 @@ def run_counts(rle: Rle) -> np.ndarray:
     Source: ``rleFrString`` of cocoapi: 5 bits a byte, lowest first, bit 5 says that more follow, and from the fourth
     run on the difference to the run before the last is stored.
     """
-    raw = np.frombuffer(rle["counts"], dtype=np.uint8).astype(np.int64) - 48
-    last = np.flatnonzero((raw & 0x20) == 0)
-    if not len(last):
-        return np.zeros(0, dtype=np.int64)
-    first = np.concatenate([[0], last[:-1] + 1])
-    place = np.arange(len(raw)) - np.repeat(first, last - first + 1)
-    deltas = np.add.reduceat((raw & 0x1F) << (5 * place), first)
-    negative = (raw[last] & 0x10) != 0
-    deltas[negative] -= np.int64(1) << (5 * (last - first + 1)[negative])
-    counts = deltas
+    digits = np.frombuffer(rle["counts"], dtype=np.uint8).astype(np.int64) - 48
+    counts = _numbers(digits, np.flatnonzero((digits & 0x20) == 0))
     counts[1::2] = np.cumsum(counts[1::2])
     counts[2::2] = np.cumsum(counts[2::2])
     return counts

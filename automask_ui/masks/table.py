@@ -1,4 +1,4 @@
-"""The table of masks as plain values, and as CSV."""
+"""Tabulate masks as plain values, and as CSV."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ COLUMNS = (
 
 
 def rows(masks: MaskSet, ids: Sequence[int] | None = None, labels: Sequence[str] | None = None) -> list[list[Value]]:
-    """One list of plain values a mask, in the order of :data:`COLUMNS`.
+    """Make one row of plain values a mask, in the order of :data:`COLUMNS`.
 
     The box is the smallest around the mask in whole pixels, as in COCO: ``left + width`` is the first column outside.
 
@@ -78,7 +78,7 @@ def rows(masks: MaskSet, ids: Sequence[int] | None = None, labels: Sequence[str]
 
 
 def safe_cell(value: Value) -> Value:
-    """``value`` as a spreadsheet may see it: a text that would run as a formula gets an apostrophe in front.
+    """Make ``value`` safe for a spreadsheet: text that would run as a formula gets an apostrophe in front.
 
     Source: OWASP, CSV injection. Numbers stay numbers, negative ones too; NaN (not measured) is left empty.
     """
@@ -90,7 +90,7 @@ def safe_cell(value: Value) -> Value:
 
 
 def to_csv(header: Sequence[str], table: Sequence[Sequence[Value]]) -> str:
-    """A table as CSV (RFC 4180), safe to open in a spreadsheet."""
+    """Format a table as CSV (RFC 4180), safe to open in a spreadsheet."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(header)

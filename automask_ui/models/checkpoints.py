@@ -1,4 +1,4 @@
-"""Which models there are, where their files lie, and which one to start with.
+"""List the available models, find or download their files, and choose the default model.
 
 A model is either a row of :mod:`automask_ui.models.registry` (the built-in one, MobileSAM, published SAM weights) or
 any other ``.pth``, ``.pt`` or ``.safetensors`` file in the folders looked at: those given by the caller, those of the
@@ -19,7 +19,7 @@ import platformdirs
 
 from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError, UnknownModelError
 from automask_ui.files.hashes import VerifiedFiles
-from automask_ui.models.download import Download, Progress, download, is_offline
+from automask_ui.models.download import Download, DownloadProgress, download, is_offline
 from automask_ui.models.registry import BUILT_IN_MODEL, BUILT_IN_NOTICE, CHECKPOINTS, Checkpoint
 
 __all__ = [
@@ -64,13 +64,13 @@ class ModelChoice:
 
 
 def cache_folder() -> Path:
-    """Where fetched models are kept: ``AUTOMASK_CACHE``, or the platform's folder for caches."""
+    """The folder of downloaded models: ``AUTOMASK_CACHE``, or the platform's folder for caches."""
     chosen = os.environ.get("AUTOMASK_CACHE")
     return (Path(chosen) if chosen else platformdirs.user_cache_path("automask-ui", appauthor=False)) / "models"
 
 
 def available_models(folders: Sequence[Path | str] = ()) -> list[AvailableModel]:
-    """Every model that can be chosen: the registry's rows in order, then the other files in the folders by name.
+    """List every model that can be chosen: the registry's rows, then other files in the folders by name.
 
     A local file is called by its stem, or by its file name where the stem is taken.
 
@@ -91,7 +91,7 @@ def available_models(folders: Sequence[Path | str] = ()) -> list[AvailableModel]
 
 
 def find_checkpoint(name: str, folders: Sequence[Path | str] = ()) -> Path | None:
-    """The file of model ``name``, or None where a registry model is not on this machine.
+    """Find the file of model ``name``; None where a registry model is not on this machine.
 
     Raises:
         UnknownModelError: neither the registry nor the folders have this name.
@@ -103,10 +103,10 @@ def find_checkpoint(name: str, folders: Sequence[Path | str] = ()) -> Path | Non
 def resolve_checkpoint(
     name: str,
     folders: Sequence[Path | str] = (),
-    progress: Progress | None = None,
+    progress: DownloadProgress | None = None,
     cancel: threading.Event | None = None,
 ) -> Path:
-    """The file of model ``name``, fetched first if it is not here. Published files are verified, once per change.
+    """Find the file of model ``name``, or download it. Published files are verified, once per change.
 
     Raises:
         UnknownModelError: neither the registry nor the folders have this name.
@@ -129,7 +129,7 @@ def resolve_checkpoint(
 
 def fetch(
     name: str,
-    progress: Progress | None = None,
+    progress: DownloadProgress | None = None,
     cancel: threading.Event | None = None,
     folders: Sequence[Path | str] = (),
 ) -> Path:
@@ -159,7 +159,7 @@ def fetch(
 
 
 def checksum(model: AvailableModel) -> str | None:
-    """SHA-256 of the model's file, computed once per change; None where it is not on this machine.
+    """Compute the SHA-256 of the model's file, once per change; None where it is not on this machine.
 
     Raises:
         CheckpointNotFoundError: the file cannot be read.
@@ -173,7 +173,7 @@ def checksum(model: AvailableModel) -> str | None:
 
 
 def default_model(device_free_bytes: int | None, folders: Sequence[Path | str] = ()) -> ModelChoice:
-    """The model to start with on a GPU with ``device_free_bytes`` free, or on the CPU where that is None."""
+    """Choose the default model for a GPU with ``device_free_bytes`` free, or for the CPU where that is None."""
     present = {model.name for model in available_models(folders) if model.path is not None}
     wanted = ["vit_t"] if device_free_bytes is None else ["vit_b", "vit_t"]
     if device_free_bytes is not None and device_free_bytes >= _ROOMY_DEVICE_BYTES:
@@ -188,7 +188,7 @@ def default_model(device_free_bytes: int | None, folders: Sequence[Path | str] =
 
 
 def model_rows(folders: Sequence[Path | str] = ()) -> list[dict[str, Any]]:
-    """The list of models for a table: ``name, title, size, licence, good_for, where`` as texts."""
+    """Tabulate the models: ``name, title, size, licence, good_for, where`` as texts."""
     rows = []
     for model in available_models(folders):
         size = "" if model.size_bytes is None else f"{model.size_bytes / 1e6:,.0f} MB"
@@ -222,7 +222,7 @@ def _get_model(name: str, folders: Sequence[Path | str]) -> AvailableModel:
 
 
 def _model_files(folders: Sequence[Path | str]) -> Iterator[Path]:
-    """Checkpoint files in the order in which they are preferred, each once."""
+    """Yield checkpoint files in order of preference, each once."""
     named = [Path(folder).expanduser() for folder in folders]
     named += [Path(part).expanduser() for part in os.environ.get("AUTOMASK_MODELS", "").split(os.pathsep) if part]
     for place in named:
@@ -249,14 +249,14 @@ def _inside(place: Path) -> list[Path]:
 
 
 def _is_downloadable(row: Checkpoint) -> bool:
-    """Whether nothing known here speaks against fetching it: not offline, and room on the disk."""
+    """Whether a download is possible: not offline, and room on the disk."""
     if row.url is None or row.size_bytes is None or is_offline():
         return False
     return _free_disk_bytes(cache_folder()) > 2 * row.size_bytes
 
 
 def _free_disk_bytes(folder: Path) -> int:
-    """What can be written where ``folder`` is or will be made."""
+    """Bytes that can be written to ``folder``, which may not exist yet."""
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free if os.access(folder, os.W_OK) else 0
@@ -267,7 +267,7 @@ def _verified_files() -> VerifiedFiles:
 
 
 def _mismatch(row: Checkpoint, path: Path) -> str | None:
-    """How the file differs from the published one, or None where it does not or nothing was published."""
+    """Describe how the file differs from the published one; None where it does not, or none was published."""
     if row.sha256 is None or row.size_bytes is None:
         return None
     size = path.stat().st_size

@@ -1,4 +1,4 @@
-"""Fetching one large file so that it arrives whole or not at all.
+"""Download one large file completely, or not at all.
 
 The bytes go to ``<name>.part`` beside the target under a lock, are hashed as they come, and are moved into place only
 when size and SHA-256 agree. What a broken connection leaves behind is continued with an HTTP range request.
@@ -27,9 +27,9 @@ from filelock import FileLock, Timeout
 from automask_ui.errors import DownloadError
 from automask_ui.files.hashes import sha256_of
 
-__all__ = ["Download", "Patience", "Progress", "TransferText", "download", "is_offline"]
+__all__ = ["Download", "DownloadProgress", "Patience", "TransferText", "download", "is_offline"]
 
-Progress = Callable[[int, int, float], None]
+DownloadProgress = Callable[[int, int, float], None]
 """Called as ``progress(done_bytes, total_bytes, seconds_since_start)``, a few times a second."""
 
 _CHUNK_BYTES = 1 << 20
@@ -39,7 +39,7 @@ _REPORT_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Download:
-    """What to fetch: the published size and hash decide whether it arrived."""
+    """A file to download, with the published size and hash that it must have."""
 
     title: str
     url: str
@@ -49,7 +49,7 @@ class Download:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to bear with a bad connection."""
+    """Timeouts and retries for a bad connection."""
 
     stall_seconds: float = 30.0  # without a byte, or below the slowest useful rate for this long: try again
     slowest_bytes_per_second: int = 1024
@@ -66,7 +66,7 @@ def download(
     job: Download,
     target: Path,
     *,
-    progress: Progress | None = None,
+    progress: DownloadProgress | None = None,
     cancel: threading.Event | None = None,
     patience: Patience | None = None,
 ) -> Path:
@@ -124,7 +124,12 @@ class _Transfer:
     """One download in progress: the partial file, its running hash and the attempts made."""
 
     def __init__(
-        self, job: Download, target: Path, progress: Progress | None, cancel: threading.Event | None, patience: Patience
+        self,
+        job: Download,
+        target: Path,
+        progress: DownloadProgress | None,
+        cancel: threading.Event | None,
+        patience: Patience,
     ) -> None:
         self.job = job
         self.target = target
@@ -133,12 +138,11 @@ class _Transfer:
         self.cancel = cancel or threading.Event()
         self.patience = patience
         self.started = time.monotonic()
-        self.reported = 0.0
-        self.done = 0
+        self.done, self.reported = 0, 0.0
         self.digest = hashlib.sha256()
 
     def hold_lock(self) -> AbstractContextManager[Any]:
-        """Take this file's lock; while another process has it, what that one brings is reported as progress."""
+        """Take this file's lock; while another process downloads the file, report its progress."""
         lock = FileLock(self.target.with_name(self.target.name + ".lock"))
         while True:
             try:
@@ -151,7 +155,7 @@ class _Transfer:
                 raise self.failure(f"{self.target.parent} cannot be written or locked ({error})") from error
 
     def run(self) -> None:
-        """Bring the file and move it into place."""
+        """Download the file, check its hash, and move it into place."""
         resumed = self.take_up_part()
         self.check_free_disk()
         self.fetch_all()
@@ -171,7 +175,7 @@ class _Transfer:
             raise self.failure(f"{self.target} cannot be written ({error})") from error
 
     def fetch_all(self) -> None:
-        """Stream until every byte is here, trying again while attempts bring the file further."""
+        """Stream until the file is complete; retry as long as attempts make progress."""
         furthest, failures = self.done, 0
         self.report(always=True)
         while self.done < self.job.size_bytes:
@@ -187,7 +191,7 @@ class _Transfer:
         self.report(always=True)
 
     def fetch_once(self) -> None:
-        """One request, from where the partial file ends."""
+        """Send one request, from where the partial file ends."""
         request = urllib.request.Request(self.job.url, headers={"Accept-Encoding": "identity"})
         if self.done:
             request.add_header("Range", f"bytes={self.done}-")
@@ -204,7 +208,7 @@ class _Transfer:
             raise _InterruptedError(f"the connection closed after {self.done:,} of {self.job.size_bytes:,} bytes")
 
     def judge_status(self, error: urllib.error.HTTPError) -> None:
-        """Tell apart what another attempt may mend from what it cannot."""
+        """Raise for an HTTP error: retry where another attempt may succeed, fail where it cannot."""
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and self.done:
             self.start_over()
         elif error.code < 500 and error.code not in (408, 425, 429):
@@ -212,7 +216,7 @@ class _Transfer:
         raise _InterruptedError(f"the server answered {error.code} {error.reason}") from error
 
     def check_offer(self, response: Any) -> None:
-        """Compare what the server is about to send with what is wanted, before the first byte is written."""
+        """Check the answer's range and length before the first byte is written."""
         offset = 0
         length = response.headers.get("Content-Length")
         if response.status == http.HTTPStatus.PARTIAL_CONTENT:
@@ -230,7 +234,7 @@ class _Transfer:
             )
 
     def receive(self, response: Any) -> None:
-        """Write and hash the answer's bytes as they come."""
+        """Write and hash the answer's bytes as they arrive."""
         window_start, window_bytes = time.monotonic(), 0
         with self.open_part() as file:
             # read1 returns what has arrived; read would wait for a full chunk and so never notice a trickle.
@@ -249,7 +253,7 @@ class _Transfer:
                     window_start, window_bytes = time.monotonic(), 0
 
     def take_up_part(self) -> bool:
-        """Hash what an earlier run left; returns whether there was anything."""
+        """Hash the partial file of an earlier run; return whether there was one."""
         if not self.part.is_file():
             return False
         if self.part.stat().st_size > self.job.size_bytes:
@@ -262,7 +266,7 @@ class _Transfer:
         return self.done > 0
 
     def start_over(self) -> None:
-        """Forget what the partial file holds."""
+        """Empty the partial file."""
         # Emptied instead of deleted, which Windows refuses while the file is open.
         if self.part.is_file():
             os.truncate(self.part, 0)
@@ -270,23 +274,22 @@ class _Transfer:
         self.digest = hashlib.sha256()
 
     def check_free_disk(self) -> None:
-        """Refuse before the first byte when the disk cannot take the file."""
-        free = shutil.disk_usage(self.target.parent).free
+        """Fail before the first byte where the disk has no room for the file."""
         needed = self.job.size_bytes - self.done + _SPARE_DISK_BYTES
-        if free < needed:
+        if (free := shutil.disk_usage(self.target.parent).free) < needed:
             raise self.failure(
                 f"{self.target.parent} has {free / 1e6:,.0f} MB free and {needed / 1e6:,.0f} MB are needed"
             )
 
     def open_part(self) -> IO[bytes]:
-        """The partial file, to be appended to."""
+        """Open the partial file for appending."""
         try:
             return open(self.part, "ab")
         except OSError as error:
             raise self.failure(f"{self.part} cannot be written ({error})") from error
 
     def write(self, file: IO[bytes], chunk: bytes) -> None:
-        """Append ``chunk``; a full disk is given its space back, since others need it more than a later resume."""
+        """Append ``chunk``; on a full disk, empty the partial file, since others need the space more."""
         try:
             file.write(chunk)
             file.flush()
@@ -298,7 +301,7 @@ class _Transfer:
         self.done += len(chunk)
 
     def report(self, always: bool = False) -> None:
-        """Tell the caller how far it is, a few times a second."""
+        """Report progress to the caller, a few times a second."""
         now = time.monotonic()
         if self.progress and (always or now - self.reported >= _REPORT_SECONDS):
             self.reported = now
@@ -310,7 +313,7 @@ class _Transfer:
             raise self.failure(f"it was stopped after {self.done:,} of {self.job.size_bytes:,} bytes")
 
     def failure(self, what: str) -> DownloadError:
-        """The error to raise: what happened, and the three ways on."""
+        """Make the error to raise: what happened, and three ways on."""
         kept = " (it goes on where it stopped)" if self.part.is_file() and self.part.stat().st_size else ""
         return DownloadError(
             f"{self.job.title} could not be downloaded: {what}. Three ways on: try again{kept}; "
@@ -320,7 +323,7 @@ class _Transfer:
 
 
 def _plain_reason(error: Exception) -> str:
-    """A network error in words; urllib wraps the interesting one."""
+    """Describe a network error in words, unwrapped from urllib's."""
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(reason, TimeoutError):
         return f"the server stopped sending ({reason})"

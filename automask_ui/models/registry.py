@@ -1,4 +1,4 @@
-"""The models known by name: where they come from, and the bytes that they must consist of."""
+"""The registry of models: name, architecture, download address, size and hash of each."""
 
 from __future__ import annotations
 

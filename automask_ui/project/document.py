@@ -273,9 +273,9 @@ def _rle(row: Mapping[str, Any], size_hw: tuple[int, int]) -> rle_codec.Rle:
     if value.get("size") != list(size_hw):
         raise WrongError(f"mask {number} is for a picture of {str(value.get('size'))[:40]}, not {list(size_hw)}.")
     try:
-        rle = rle_codec.checked(text_in(value, "counts", MAX_JSON_BYTES), size_hw)
+        (rle,) = rle_codec.checked([text_in(value, "counts", MAX_JSON_BYTES)], size_hw)
     except ValueError as error:
-        raise WrongError(f"the pixels of mask {number} are no RLE: {error}.") from error
+        raise WrongError(f"the pixels of mask {number} are no RLE: {error.args[0]}.") from error
     if rle_codec.area(rle) != row.get("area"):
         raise WrongError(f"mask {number} has {rle_codec.area(rle):,} pixels, not {str(row.get('area'))[:20]}.")
     left, top, width, height = rle_codec.bbox_xywh(rle)

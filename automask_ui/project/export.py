@@ -9,7 +9,7 @@ from typing import overload
 
 import numpy as np
 
-from automask_ui.batch.documents import item_of
+from automask_ui.batch.documents import export_item
 from automask_ui.cache import ByteLRU
 from automask_ui.errors import AutoMaskError, BatchError, ExportError
 from automask_ui.export import EXPORTERS, ExportItem, ExportReport, export
@@ -76,7 +76,7 @@ def _item(queue: Queue, index: int, image: np.ndarray) -> ExportItem:
         # What was taken up may say anything of a picture that nobody has opened yet.
         raise ExportError(f"The masks of {picture.relative} are for a picture of another size: start the queue again.")
     if saved is None:
-        return replace(item_of(picture, masks, image, metadata), classes=queue.classes)
+        return replace(export_item(picture, masks, image, metadata), classes=queue.classes)
     away = saved.edits.deleted | saved.edits.hidden
     rows = [row for row, number in enumerate(saved.numbers) if number not in away]
     numbers = tuple(saved.numbers[row] for row in rows)

@@ -25,9 +25,9 @@ from automask_ui.batch.pictures import Picture
 from automask_ui.batch.store import Dataset, MasksRecord
 from automask_ui.batch.work import BatchTask, Loaded, Worker
 from automask_ui.errors import AutoMaskError
-from automask_ui.export import safe_stem
 from automask_ui.files.hashes import sha256_of
 from automask_ui.files.images import LoadedImage, fit_long_side, load_image
+from automask_ui.files.names import safe_stem
 from automask_ui.masks import MaskResult, MaskSet, Step
 from automask_ui.options import GeneratorOptions
 from automask_ui.project.document import Saved, SavedImage, SavedModel

@@ -15,9 +15,9 @@ from typing import Protocol
 
 from automask_ui.batch.pictures import Picture
 from automask_ui.errors import ArchiveError, AutoMaskError, BatchError, ImageError, ResumeError
-from automask_ui.export import safe_stem
 from automask_ui.files.hashes import sha256_of
 from automask_ui.files.images import load_image
+from automask_ui.files.names import safe_stem
 from automask_ui.files.safe_zip import Archive, is_archive, open_archive
 from automask_ui.project import manifest as kept_list
 from automask_ui.project.document import MAX_JSON_BYTES, NAME, Saved, parse

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from zipfile import ZipInfo
 
+from automask_ui import limits
 from automask_ui.batch.pictures import SUFFIXES, Listing, Picture
-from automask_ui.errors import BatchError
-from automask_ui.export import safe_stem
+from automask_ui.errors import BatchError, ImageTooLargeError
+from automask_ui.files.images import check_photo_bytes
+from automask_ui.files.names import safe_stem, unused_name
 from automask_ui.files.safe_zip import Archive, is_archive, open_archive
-from automask_ui.limits import MAX_PHOTO_BYTES
 
 __all__ = ["MAX_BYTES", "MAX_NAME", "MAX_PICTURES", "check_bytes", "check_count", "collect", "inside", "unused"]
 
@@ -39,18 +40,15 @@ def collect(files: Sequence[Path], folder: Path) -> Listing:
         suffix = PurePosixPath(name).suffix.lower()
         target = folder / f"{len(listing.pictures):05d}{suffix}"
         if isinstance(source, Path):
-            photo_size = source.stat().st_size
-            if photo_size > MAX_PHOTO_BYTES:
-                raise BatchError(
-                    f"{name} has {photo_size / 1e6:,.0f} MB, but a photo may have {MAX_PHOTO_BYTES / 1e6:,.0f} MB "
-                    "here. Save it as JPEG or PNG, or leave it out."
-                )
-            size += photo_size
+            try:
+                size += check_photo_bytes(source)
+            except ImageTooLargeError as error:
+                raise BatchError(str(error)) from error
             check_bytes(size)
             shutil.copyfile(source, target)
         else:
             archive, entry = source
-            data = archive.read(entry, min(MAX_BYTES - size, MAX_PHOTO_BYTES))
+            data = archive.read(entry, min(MAX_BYTES - size, limits.MAX_PHOTO_BYTES))
             size += len(data)
             target.write_bytes(data)
         relative = unused(name, used)
@@ -100,14 +98,13 @@ def inside(name: str) -> str:
 
 def unused(name: str, used: set[str]) -> str:
     """``name``, with a number where it was met before; not longer than a name may be."""
-    path, number, candidate = PurePosixPath(name), 2, name
-    while candidate.casefold() in used:
-        ending = f"-{number}"
+
+    def numbered(number: int) -> str:
+        path, ending = PurePosixPath(name), f"-{number}"
         too_long = max(0, len(name) + len(ending) - MAX_NAME)
-        candidate = str(path.with_stem(path.stem[: max(0, len(path.stem) - too_long)] + ending))
-        number += 1
-    used.add(candidate.casefold())
-    return candidate
+        return str(path.with_stem(path.stem[: max(0, len(path.stem) - too_long)] + ending))
+
+    return unused_name(name, used, numbered)
 
 
 def check_count(count: int) -> None:

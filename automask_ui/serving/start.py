@@ -35,7 +35,7 @@ def build_service(
         checkpoint: a model file of one's own.
         folders: further places with model files.
         device: such as "cpu" or "cuda:1"; None is the best that works.
-        samples: sample photographs; whoever gives some also calls ``Service.prepare_sample``.
+        samples: sample photographs; whoever gives some also calls ``service.samples.prepare``.
 
     Raises:
         CheckpointNotFoundError: ``checkpoint`` or a folder is not there.
@@ -59,7 +59,7 @@ def build_service(
         return Service(engines, models, first, samples)
     # A pool that nobody here touches: a lock of it that is held while the process forks would stay so.
     loaned = partial(ModelPool(MaskEngine).get, device="cuda", folders=places)
-    return Service(zero_gpu.lent(engines, loaned, spaces), models, first, samples, unasked=engines)
+    return Service(zero_gpu.on_loaned_gpu(engines, loaned, spaces), models, first, samples, background_engines=engines)
 
 
 def _own(models: Sequence[AvailableModel], checkpoint: Path | None) -> str | None:

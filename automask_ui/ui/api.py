@@ -33,7 +33,7 @@ DESCRIPTION = (
 
 def find_masks_endpoint(service: Service, **queue: Any) -> None:
     """Add the endpoint to the Blocks that are being built; ``queue`` is where it waits for the model."""
-    own = service.thresholds(service.default_model)
+    own = service.models.thresholds(service.models.default)
 
     def find_masks(
         image: FileData,
@@ -50,7 +50,7 @@ def find_masks_endpoint(service: Service, **queue: Any) -> None:
         point_grids: list | None = None,
         min_mask_region_area: int = 0,
         output_mode: str = "coco_rle",
-        model: str = service.default_model,
+        model: str = service.models.default,
     ) -> Iterator[dict]:
         """Only the names and defaults are meant here: every value may be anything."""
         values = {name: value for name, value in locals().items() if name not in ("image", "model", "service")}
@@ -75,7 +75,7 @@ def _answers(service: Service, image: object, model: object, values: dict[str, A
         )
     options = checked_options(values)
     began = time.monotonic()
-    run = service.find_alone(
+    run = service.runs.find_alone(
         load_image(photo_at(_uploaded(image))), model if isinstance(model, str) else repr(model), options
     )
     while True:

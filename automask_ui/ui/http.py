@@ -95,11 +95,11 @@ def health_route(service: Service) -> Route:
 
 
 def _health(service: Service) -> dict[str, Any]:
-    model = service.loaded(service.default_model)
+    model = service.models.loaded.get(service.models.default)
     return {
         "status": "starting" if model is None else "ok",
         "version": __version__,
-        "model": service.default_model,
+        "model": service.models.default,
         "device": None if model is None else str(model.device),
         "busy": service.runs.count > 0,
         "runs": service.runs.count,

@@ -39,7 +39,7 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
         keeps_work: whether work in progress is kept on this machine's disk, to be there after a reload.
     """
     gr.set_static_paths([service.store.scratch])
-    thresholds = service.thresholds(service.default_model)
+    thresholds = service.models.thresholds(service.models.default)
     autosave = autosave_for(service.store, service.models) if keeps_work else None
     with gr.Blocks(title="AutoMask", fill_width=True, delete_cache=_CACHE_SECONDS, analytics_enabled=False) as page:
         with gr.Row(elem_id="header"):
@@ -49,11 +49,11 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
             with gr.Column(elem_id="controls", scale=0, min_width=320):
                 with gr.Column(elem_id="open"):
                     photo = panels.photo_panel(service.samples)
-                with gr.Column(elem_id="settings"):
-                    model = panels.model_panel(service.models, service.default_model)
-                    sliders = panels.sliders_panel(thresholds)
-                    show = panels.show_panel()
+                # First for the keyboard, which so reaches it in a few steps; the style sheet puts it below.
                 run = panels.run_panel()
+                with gr.Column(elem_id="settings"):
+                    model = panels.model_panel(service.models, service.models.default)
+                    sliders, show = panels.sliders_panel(thresholds)
             with gr.Column(elem_id="stage", min_width=320):
                 queue = QueueTable(_formats(), elem_id="queue")
                 line = StatusLine(elem_id="status")

@@ -16,7 +16,7 @@ from filelock import FileLock
 from PIL import Image
 from pycocotools.coco import COCO
 
-from automask_ui.batch import Failure, run_batch, work
+from automask_ui.batch import Failure, run_batch, store, work
 from automask_ui.batch.pictures import Picture, find_pictures
 from automask_ui.batch.store import Dataset, MasksRecord
 from automask_ui.errors import BatchError, EngineOutOfMemoryError, ExportError
@@ -243,18 +243,18 @@ def test_killed_at_random_moments_it_ends_with_every_picture_once(tmp_path):
 
 
 def test_a_full_disk_is_said_and_loses_nothing(photos, out, tmp_path, monkeypatch):
-    write = Path.write_bytes
+    write = store.write_atomic
     left = 30
 
-    def write_some(path, data):
+    def write_some(*arguments, **options):
         nonlocal left
         left -= 1
         if left < 0:
             raise OSError(28, "No space left on device")
-        return write(path, data)
+        return write(*arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", write_some)
+        patch.setattr(store, "write_atomic", write_some)
         with pytest.raises(BatchError, match=r"could not be written: No space left on device.*goes on from there"):
             run(photos, out)
     engine = Engine()

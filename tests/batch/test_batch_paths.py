@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from batch_runs import Engine, contents, make_pictures, run
 
-from automask_ui.batch import place_of
+from automask_ui.batch import folder_at
 from automask_ui.errors import BatchError
 
 
@@ -14,31 +14,31 @@ from automask_ui.errors import BatchError
 def store():
     """An empty file system in memory, which stands for any that is not this machine's."""
     pytest.importorskip("upath", reason="other file systems are an extra: pip install universal-pathlib")
-    place = place_of("memory://bucket")
+    place = folder_at("memory://bucket")
     place.fs.store.clear()
     yield place
     place.fs.store.clear()
 
 
 def test_paths_stay_paths(tmp_path):
-    assert place_of(str(tmp_path)) == tmp_path
-    assert place_of("photos") == Path("photos")
+    assert folder_at(str(tmp_path)) == tmp_path
+    assert folder_at("photos") == Path("photos")
 
 
 def test_urls_of_this_machine_are_paths(tmp_path, store):
-    assert place_of(f"file://{tmp_path}") == tmp_path
+    assert folder_at(f"file://{tmp_path}") == tmp_path
 
 
 @pytest.mark.parametrize("url", ["nothing://bucket/photos"])
 def test_unknown_file_systems_are_refused(store, url):
     with pytest.raises(BatchError, match=r"nothing://bucket/photos cannot be reached: .*nothing"):
-        place_of(url)
+        folder_at(url)
 
 
 def test_without_the_library_the_command_to_install_it_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "upath", None)
     with pytest.raises(BatchError, match="pip install universal-pathlib"):
-        place_of("s3://bucket/photos")
+        folder_at("s3://bucket/photos")
 
 
 @pytest.mark.parametrize("is_input_there", [True, False])

@@ -255,7 +255,8 @@ def test_no_memory_at_all_is_a_clear_error_and_loses_nothing(engine, monkeypatch
 def several_workers(request, monkeypatch):
     """As many workers, and parts of two points, so that the small model keeps them all busy."""
     monkeypatch.setattr(torch, "get_num_threads", lambda: request.param)
-    monkeypatch.setattr(chunks.CropTask, "_points_in_cache", staticmethod(lambda embedding: 2))
+    width, grid = small_sam().prompt_encoder.embed_dim, small_sam().prompt_encoder.image_embedding_size
+    monkeypatch.setattr(chunks, "CACHE_BYTES", 2 * 4 * width * grid[0] * grid[1])
 
 
 @pytest.mark.parametrize("batch_size", [64, 5])

@@ -17,6 +17,7 @@ from automask_ui import export as exports
 from automask_ui.errors import ExportError
 from automask_ui.export import EXPORTERS, ExportItem, base, export, proof
 from automask_ui.export.hard_masks import SIZES_HW, hard_items, hard_mask_set, mask_set
+from automask_ui.files.names import safe_stem
 from automask_ui.masks import overlay, rle
 
 
@@ -119,15 +120,49 @@ def test_a_mask_without_pixels_is_refused(tmp_path: Path) -> None:
 def test_scores_that_were_not_measured(name: str, tmp_path: Path) -> None:
     """With a threshold of 0 the stability is never measured: NaN, which JSON does not have."""
     item = make_item(rows=[9, 16])
+    measured = export(name, [item], tmp_path)
+    before = measured.path.rename(tmp_path / "measured")
     nothing = np.full(2, np.nan, np.float32)
-    path = export(name, [replace(item, masks=replace(item.masks, stability_score=nothing))], tmp_path).path
-    if path.suffix in (".json", ".geojson"):
-        json.loads(path.read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    report = export(name, [replace(item, masks=replace(item.masks, stability_score=nothing))], tmp_path)
+    assert report.checks == measured.checks
+    scores = stability_scores(name, report.path)
+    assert [float(score) for score in stability_scores(name, before)] == pytest.approx([0.909, 0.916][: len(scores)])
+    # Formats with room for the score say that there is none; in the others, nothing changes.
+    if scores:
+        assert scores == [UNMEASURED[name]] * 2
+    else:
+        assert report.path.read_bytes() == before.read_bytes()
+
+
+UNMEASURED = {
+    "masks": "nan",
+    "table": "",
+    **dict.fromkeys(("coco", "coco-polygons", "geojson", "raw", "raw-uncompressed")),
+}
+
+
+def stability_scores(name: str, path: Path) -> list[float | str | None]:
+    """The scores as the file has them, one a mask; none where the format has no room for them."""
+    if name == "masks":
+        with zipfile.ZipFile(path) as archive:
+            return [
+                row["stability_score"]
+                for row in csv.DictReader(archive.read("photo/metadata.csv").decode().splitlines())
+            ]
+    if name == "table":
+        return [row["stability_score"] for row in csv.DictReader(path.read_text("utf-8-sig").splitlines())]
+    if name in UNMEASURED:
+        document = json.loads(path.read_text("utf-8"), parse_constant=pytest.fail)
+        if name == "geojson":
+            return [feature["properties"]["stability_score"] for feature in document["features"]]
+        return [row["stability_score"] for row in (document if name.startswith("raw") else document["annotations"])]
+    return []
 
 
 def test_numbers_from_numpy(tmp_path: Path) -> None:
     item = make_item(rows=[9, 16])
-    export("coco", [replace(item, ids=tuple(np.array([4, 9])))], tmp_path)
+    path = export("coco", [replace(item, ids=tuple(np.array([4, 9])))], tmp_path).path
+    assert [row["number"] for row in json.loads(path.read_text("utf-8"))["annotations"]] == [4, 9]
 
 
 def test_further_files_travel_in_a_zip(tmp_path: Path) -> None:
@@ -144,12 +179,12 @@ def test_any_name_is_safe() -> None:
     alphabet = [*"ab./\\:*?<>|\0\n\t ~-_%$#'\"고é\u202e\U0001f600", "con", "..", ".png", "COM1"]
     for _ in range(2000):
         name = "".join(random.choice(alphabet, random.integers(0, 120)))
-        stem = base.safe_stem(name)
+        stem = safe_stem(name)
         assert 0 < len(stem.encode()) <= 181
         assert not set(stem) & set('/\\:*?"<>|\0\n\t')
         assert stem.strip(" .") == stem
         assert stem.split(".")[0].strip().casefold() not in ("con", "com1")
-        assert base.safe_stem(stem) == stem or "." in stem  # done once is done
+        assert safe_stem(stem) == stem or "." in stem  # done once is done
 
 
 def test_unknown_format(tmp_path: Path) -> None:
@@ -255,7 +290,7 @@ def test_masks_that_can_no_longer_be_told_apart() -> None:
     ],
 )
 def test_safe_stem(name: str, stem: str) -> None:
-    assert base.safe_stem(name) == stem
+    assert safe_stem(name) == stem
 
 
 def test_items_must_fit_together() -> None:

@@ -21,8 +21,8 @@ from automask_ui.cli import main
 from automask_ui.engine.loading import load
 from automask_ui.engine.loading.load import SamModel
 from automask_ui.export import EXPORTERS, Exporter, ExportItem
-from automask_ui.export.base import DatasetDocument, FolderLayout, stemmed
-from automask_ui.export.files import read_json, write_json, zip_add
+from automask_ui.export.base import DatasetDocument, FolderLayout, with_stems
+from automask_ui.export.files import write_json, zip_add
 from automask_ui.masks import rle as rle_codec
 from automask_ui.options import GeneratorOptions
 from automask_ui.project.document import SavedModel
@@ -47,14 +47,14 @@ def _rles(rows: list[dict[str, Any]]) -> Iterator[rle_codec.Rle]:
 def _write_folder(items: Sequence[ExportItem], file: BinaryIO) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         zip_add(archive, "about.txt", b"Made up.\n")
-        zip_add(archive, "lists/all.txt", "".join(f"{stem}\n" for stem, _ in stemmed(items)).encode())
-        for stem, item in stemmed(items):
+        zip_add(archive, "lists/all.txt", "".join(f"{stem}\n" for stem, _ in with_stems(items)).encode())
+        for stem, item in with_stems(items):
             zip_add(archive, f"counts/{stem}.json", json.dumps(_counts(item)).encode())
 
 
 def _read_folder(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[rle_codec.Rle]]:
     with zipfile.ZipFile(file) as archive:
-        for stem, _ in stemmed(items):
+        for stem, _ in with_stems(items):
             yield _rles(json.loads(archive.read(f"counts/{stem}.json")))
 
 
@@ -67,7 +67,7 @@ def _document(items: Sequence[ExportItem]) -> dict[str, Any]:
 
 
 def _read_document(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[rle_codec.Rle]]:
-    document = read_json(file)
+    document = json.load(file)
     for photo in document["photos"]:
         yield _rles([row for row in document["shapes"] if row["photo"] == photo["id"]])
 

@@ -52,7 +52,7 @@ def test_work_is_kept_as_it_is(autosave: Autosave, service: Service, tmp_path: P
     assert autosave.kept(ANN, autosave.sessions) is None
     autosave.follow(ANN, "ann")
     session = opened(service, tmp_path)
-    list(service.find(session, "fake", OPTIONS))
+    list(service.runs.find(session, "fake", OPTIONS))
     session.set_label(session.shown()[0][:2], "cat")
     autosave.keep("ann")
     path = autosave.kept(ANN, autosave.sessions)
@@ -67,7 +67,7 @@ def test_every_change_is_noticed_and_nothing_else(
     autosave: Autosave, service: Service, tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = opened(service, tmp_path)
-    list(service.find(session, "fake", OPTIONS))
+    list(service.runs.find(session, "fake", OPTIONS))
     autosave.follow(ANN, "ann")
     written: list[Path] = []
     monkeypatch.setattr(autosave.sessions, "write", lambda owner, path, most: written.append(path))
@@ -76,7 +76,7 @@ def test_every_change_is_noticed_and_nothing_else(
     if change == "edit":
         session.set_hidden(session.shown()[0][:1], True)
     elif change == "refilter":
-        list(service.refilter(session, OPTIONS.replace(pred_iou_thresh=0.8)))
+        list(service.runs.refilter(session, OPTIONS.replace(pred_iou_thresh=0.8)))
     else:
         opened(service, tmp_path, grey=91)
     autosave.keep("ann")
@@ -89,7 +89,7 @@ def test_reloaded_page_finds_what_its_old_self_had_not_kept(
 ) -> None:
     autosave.follow(ANN, "old")
     session = opened(service, tmp_path, "old")
-    list(service.find(session, "fake", OPTIONS))
+    list(service.runs.find(session, "fake", OPTIONS))
     path = autosave.kept(ANN, autosave.sessions)
     assert path is not None
     autosave.follow(ANN, "new")
@@ -310,6 +310,6 @@ def test_what_is_too_large_is_not_tried_again_until_it_changes(
     autosave.keep("ann")
     autosave.keep("ann")
     assert len(tried) == 1
-    list(service.find(session, "fake", OPTIONS))
+    list(service.runs.find(session, "fake", OPTIONS))
     autosave.keep("ann")
     assert len(tried) == 2

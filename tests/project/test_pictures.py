@@ -121,7 +121,7 @@ def test_bytes_are_bounded(folder: Path, tmp_path: Path, monkeypatch: pytest.Mon
 def test_one_photo_is_bounded_in_a_zip_and_beside_it(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "MAX_PHOTO_BYTES", 1_000_000)
+    monkeypatch.setattr("automask_ui.limits.MAX_PHOTO_BYTES", 1_000_000)
     with pytest.raises(ArchiveError, match="unpacks to more than 1 MB"):
         collect([archive(tmp_path / "large.zip", {"a.png": bytes(1_000_001)})], folder)
     with pytest.raises(BatchError, match=r"large\.png has 1 MB, but a photo may have 1 MB here"):

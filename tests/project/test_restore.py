@@ -375,9 +375,9 @@ def test_large_json_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("mask", [np.zeros((37, 53), bool), np.ones((37, 53), bool), np.eye(37, 53) > 0])
 def test_checked_rle_is_the_rle(mask: np.ndarray) -> None:
     coded = rle.encode(mask)
-    assert rle.checked(coded["counts"].decode(), (37, 53)) == coded
+    assert rle.checked([coded["counts"].decode()], (37, 53)) == [coded]
     with pytest.raises(ValueError, match="its runs are not"):
-        rle.checked(coded["counts"].decode(), (37, 54))
+        rle.checked([coded["counts"].decode()], (37, 54))
 
 
 # In the service
@@ -405,7 +405,7 @@ def test_slider_of_work_that_was_taken_up_finds_the_candidates_again(
     before = taken_up.passing()[0]
     taken_up.show_only(ShowOnly())
     session.show_only(ShowOnly())
-    seen = [(progress.stage, len(taken_up.passing()[0])) for progress in service.refilter(taken_up, LOOSE)]
+    seen = [(progress.stage, len(taken_up.passing()[0])) for progress in service.runs.refilter(taken_up, LOOSE)]
     assert before
     # The masks stay until all candidates are there.
     assert len({count for stage, count in seen if stage != "done"}) == 1
@@ -415,22 +415,23 @@ def test_slider_of_work_that_was_taken_up_finds_the_candidates_again(
     assert taken_up.passing()[0] == session.passing()[0]
     assert taken_up.edits == session.edits
     decoded = engine.decoded
-    assert [progress.stage for progress in service.refilter(taken_up, LOOSE.replace(pred_iou_thresh=0.9))] == ["done"]
+    run = service.runs.refilter(taken_up, LOOSE.replace(pred_iou_thresh=0.9))
+    assert [progress.stage for progress in run] == ["done"]
     assert engine.decoded == decoded
 
 
 def test_stopping_that_leaves_the_masks(service: Service, taken_up: Session) -> None:
     before = taken_up.snapshot()
-    for progress in service.refilter(taken_up, LOOSE.replace(pred_iou_thresh=0.71)):
+    for progress in service.runs.refilter(taken_up, LOOSE.replace(pred_iou_thresh=0.71)):
         if progress.stage == "decode":
-            service.stop(taken_up)
+            service.runs.stop(taken_up)
     assert progress.stage == "stopped"
     assert taken_up.snapshot().result is before.result
 
 
 def test_same_settings_need_no_model(service: Service, engine: FakeEngine, taken_up: Session) -> None:
     assert taken_up.result is not None
-    assert not list(service.refilter(taken_up, taken_up.result.options))
+    assert not list(service.runs.refilter(taken_up, taken_up.result.options))
     assert not engine.decoded
 
 
@@ -444,7 +445,7 @@ def test_other_model_does_not_pass_for_the_same(
     if content:
         service.models["fake"] = replace(found, path=path)
     assert not has_model(taken_up, service.models)
-    for ask in (lambda: list(service.refilter(taken_up, LOOSE)), lambda: service.resume(taken_up)):
+    for ask in (lambda: list(service.runs.refilter(taken_up, LOOSE)), lambda: service.runs.resume(taken_up)):
         with pytest.raises(ResumeError, match=r"found by fake .* not on this machine"):
             ask()
     assert taken_up.job is None
@@ -464,7 +465,7 @@ def test_checksum_of_the_model_is_kept_and_known_again(service: Service, session
 
 
 def test_new_run_takes_the_place_of_work_that_was_taken_up(service: Service, taken_up: Session) -> None:
-    assert [*service.find(taken_up, "fake", LOOSE)][-1].stage == "done"
+    assert [*service.runs.find(taken_up, "fake", LOOSE)][-1].stage == "done"
     assert taken_up.result is not None
     assert taken_up.result.has_candidates
     assert not taken_up.result.partial

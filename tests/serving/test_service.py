@@ -28,6 +28,7 @@ from automask_ui.errors import (
 )
 from automask_ui.files.images import load_image
 from automask_ui.options import GeneratorOptions, GridOptions
+from automask_ui.protocol import run_to_end
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
 from automask_ui.session import run as run_module
@@ -60,7 +61,7 @@ def service(engine: FakeEngine, photo: Path) -> Service:
 
 
 def run(service: Service, session: Session, options: GeneratorOptions = OPTIONS) -> list[run_module.Progress]:
-    return list(service.find(session, "fake", options))
+    return list(service.runs.find(session, "fake", options))
 
 
 # Running
@@ -69,7 +70,7 @@ def run(service: Service, session: Session, options: GeneratorOptions = OPTIONS)
 def test_run_tells_of_every_chunk_and_keeps_the_session_up_to_date(service: Service, photo: Path) -> None:
     session = service.open("ann", photo)
     told = []
-    for progress in service.find(session, "fake", OPTIONS):
+    for progress in service.runs.find(session, "fake", OPTIONS):
         told.append((progress.stage, progress.done, progress.total))
         if progress.change is not None:
             assert progress.change.total == len(session.shown()[0])
@@ -88,7 +89,7 @@ def test_updates_are_apart(service: Service, photo: Path, monkeypatch: pytest.Mo
 def test_stop_keeps_what_was_found_and_continue_finishes(service: Service, engine: FakeEngine, photo: Path) -> None:
     session = service.open("ann", photo)
     stages = []
-    for progress in service.find(session, "fake", OPTIONS):
+    for progress in service.runs.find(session, "fake", OPTIONS):
         stages.append(progress.stage)
         if progress.done == 9 and session.job is not None:
             session.job.cancel.set()
@@ -99,7 +100,7 @@ def test_stop_keeps_what_was_found_and_continue_finishes(service: Service, engin
     assert found
     assert engine.decoded == 9
 
-    assert list(service.resume(session))[-1].stage == "done"
+    assert list(service.runs.resume(session))[-1].stage == "done"
     assert engine.decoded == 36
     assert not session.result.partial
     assert set(found) <= set(session.shown()[0])
@@ -109,7 +110,7 @@ def test_stop_before_anything_was_found_keeps_the_last_result(service: Service, 
     session = service.open("ann", photo)
     run(service, session)
     before = session.shown()[0]
-    for _ in service.find(session, "fake", OPTIONS.replace(points_per_side=8)):
+    for _ in service.runs.find(session, "fake", OPTIONS.replace(points_per_side=8)):
         if session.job is not None:
             session.job.cancel.set()
     assert session.shown()[0] == before
@@ -117,19 +118,19 @@ def test_stop_before_anything_was_found_keeps_the_last_result(service: Service, 
 
 def test_stop_while_the_model_loads(engine: FakeEngine, photo: Path) -> None:
     def load(name: str) -> FakeEngine:
-        assert service.stop(session)
+        assert service.runs.stop(session)
         return engine
 
     service = Service(load, fake_models("fake"), "fake", [photo])
     session = service.open("ann", photo)
-    assert [progress.stage for progress in service.make_ready(session, "fake")] == ["load", "stopped"]
+    assert [progress.stage for progress in service.runs.make_ready(session, "fake")] == ["load", "stopped"]
     assert session.job is None
     assert engine.decoded == 0
 
 
 def test_closing_the_iterator_ends_the_run(service: Service, engine: FakeEngine, photo: Path) -> None:
     session = service.open("ann", photo)
-    updates = service.find(session, "fake", OPTIONS)
+    updates = service.runs.find(session, "fake", OPTIONS)
     while next(updates).done < 18:
         pass
     updates.close()  # type: ignore[attr-defined]
@@ -140,7 +141,7 @@ def test_closing_the_iterator_ends_the_run(service: Service, engine: FakeEngine,
 
 def test_leaving_stops_the_run(service: Service, engine: FakeEngine, photo: Path) -> None:
     session = service.open("ann", photo)
-    for progress in service.find(session, "fake", OPTIONS):
+    for progress in service.runs.find(session, "fake", OPTIONS):
         if progress.done == 9:
             service.store.forget("ann")
     assert engine.decoded == 9
@@ -149,10 +150,10 @@ def test_leaving_stops_the_run(service: Service, engine: FakeEngine, photo: Path
 
 def test_second_run_of_one_picture_is_refused(service: Service, photo: Path) -> None:
     session = service.open("ann", photo)
-    first = service.find(session, "fake", OPTIONS)
+    first = service.runs.find(session, "fake", OPTIONS)
     next(first)
     with pytest.raises(EngineError, match="still in progress"):
-        next(service.find(session, "fake", OPTIONS))
+        next(service.runs.find(session, "fake", OPTIONS))
     first.close()  # type: ignore[attr-defined]
     assert run(service, session)[-1].stage == "done"
 
@@ -181,7 +182,7 @@ def test_another_model_starts_afresh(photo: Path) -> None:
     service = Service(engines.__getitem__, fake_models("fake", "other"), "fake", [photo])
     session = service.open("ann", photo)
     run(service, session)
-    list(service.find(session, "other", OPTIONS))
+    list(service.runs.find(session, "other", OPTIONS))
     assert engines["other"].decoded == 36
     assert session.model == "other"
 
@@ -193,7 +194,7 @@ def test_stricter_needs_no_model(service: Service, engine: FakeEngine, photo: Pa
     session = service.open("ann", photo)
     run(service, session)
     decoded, before = engine.decoded, len(session.shown()[0])
-    told = list(service.refilter(session, OPTIONS.replace(pred_iou_thresh=0.95)))
+    told = list(service.runs.refilter(session, OPTIONS.replace(pred_iou_thresh=0.95)))
     assert [progress.stage for progress in told] == ["done"]
     assert told[-1].change is not None
     assert told[-1].change.fewer == before - len(session.shown()[0]) > 0
@@ -203,7 +204,7 @@ def test_stricter_needs_no_model(service: Service, engine: FakeEngine, photo: Pa
 def test_looser_decodes_only_what_is_missing(service: Service, engine: FakeEngine, photo: Path) -> None:
     session = service.open("ann", photo)
     run(service, session)
-    told = list(service.refilter(session, OPTIONS.replace(pred_iou_thresh=0.7)))
+    told = list(service.runs.refilter(session, OPTIONS.replace(pred_iou_thresh=0.7)))
     assert {progress.stage for progress in told} == {"decode", "done"}  # the picture is not read again
     assert 0 < engine.decoded - 36 < 36
     assert engine.encoded == 1
@@ -212,30 +213,30 @@ def test_looser_decodes_only_what_is_missing(service: Service, engine: FakeEngin
 def test_where_to_look_is_left_to_the_next_run(service: Service, photo: Path) -> None:
     session = service.open("ann", photo)
     run(service, session)
-    list(service.refilter(session, OPTIONS.replace(points_per_side=12, pred_iou_thresh=0.9)))
+    list(service.runs.refilter(session, OPTIONS.replace(points_per_side=12, pred_iou_thresh=0.9)))
     assert session.result is not None
     assert session.result.options == OPTIONS.replace(pred_iou_thresh=0.9)
 
 
 def test_stopped_run_is_refiltered_without_going_on(service: Service, engine: FakeEngine, photo: Path) -> None:
     session = service.open("ann", photo)
-    for progress in service.find(session, "fake", OPTIONS):
+    for progress in service.runs.find(session, "fake", OPTIONS):
         if progress.done == 18 and session.job is not None:
             session.job.cancel.set()
     decoded = engine.decoded
-    list(service.refilter(session, OPTIONS.replace(pred_iou_thresh=0.9)))
+    list(service.runs.refilter(session, OPTIONS.replace(pred_iou_thresh=0.9)))
     assert engine.decoded == decoded
     assert session.result is not None
     assert session.result.partial
-    list(service.resume(session))
+    list(service.runs.resume(session))
     assert engine.decoded == 36
 
 
 def test_nothing_changed_tells_nothing(service: Service, photo: Path) -> None:
     session = service.open("ann", photo)
-    assert not list(service.refilter(session, OPTIONS))  # no result yet
+    assert not list(service.runs.refilter(session, OPTIONS))  # no result yet
     run(service, session)
-    assert not list(service.refilter(session, OPTIONS))
+    assert not list(service.runs.refilter(session, OPTIONS))
 
 
 # Visitors
@@ -286,7 +287,7 @@ def test_files_go_with_the_visitor(service: Service, photo: Path) -> None:
 
 def test_unknown_model(service: Service, photo: Path) -> None:
     with pytest.raises(UnknownModelError, match=r"There is no model 'vit_x'\. The models are: fake, other"):
-        next(service.find(service.open("ann", photo), "vit_x", OPTIONS))
+        next(service.runs.find(service.open("ann", photo), "vit_x", OPTIONS))
 
 
 def test_model_that_cannot_be_loaded(photo: Path) -> None:
@@ -296,12 +297,12 @@ def test_model_that_cannot_be_loaded(photo: Path) -> None:
     service = Service(broken, fake_models(), "fake", [photo])
     session = service.open("ann", photo)
     with pytest.raises(CheckpointNotFoundError):
-        next(service.find(session, "fake", OPTIONS))
+        next(service.runs.find(session, "fake", OPTIONS))
     assert session.job is None
-    assert service.thresholds("fake") == {}
-    service.prepare_sample()
-    assert service.first_sample.ready.is_set()
-    assert service.first_sample.error == "no file"
+    assert service.models.thresholds("fake") == {}
+    service.samples.prepare()
+    assert service.samples.first.ready.is_set()
+    assert service.samples.first.error == "no file"
 
 
 @pytest.mark.parametrize(
@@ -331,10 +332,10 @@ def test_model_that_is_not_here_is_fetched_once(engine: FakeEngine, photo: Path,
     models = [replace(fake_models("fake")[0], path=None)]
     service = Service(lambda name: engine, models, "fake", [photo], fetch=fetch)
     session = service.open("ann", photo)
-    told = list(service.fetch(session, "fake"))
+    told = list(service.runs.fetch(session, "fake"))
     assert {progress.stage for progress in told} == {"fetch"}
     assert told[-1] == run_module.Progress("fetch", 5, 20, 6.0)
-    assert list(service.fetch(session, "fake")) == []
+    assert list(service.runs.fetch(session, "fake")) == []
     assert asked == ["fake"]
     assert session.job is None
 
@@ -348,9 +349,9 @@ def test_fetching_can_be_stopped(engine: FakeEngine, photo: Path) -> None:
     service = Service(lambda name: engine, models, "fake", [photo], fetch=fetch)
     session = service.open("ann", photo)
     stages = []
-    for progress in service.fetch(session, "fake"):
+    for progress in service.runs.fetch(session, "fake"):
         stages.append(progress.stage)
-        service.stop(session)
+        service.runs.stop(session)
     assert stages[-1] == "stopped"
     assert service.models["fake"].path is None
 
@@ -362,15 +363,15 @@ def test_fetching_that_fails(engine: FakeEngine, photo: Path) -> None:
     models = [replace(fake_models("fake")[0], path=None)]
     service = Service(lambda name: engine, models, "fake", [photo], fetch=fetch)
     with pytest.raises(DownloadError, match="no network"):
-        list(service.fetch(service.open("ann", photo), "fake"))
+        list(service.runs.fetch(service.open("ann", photo), "fake"))
 
 
 def test_too_much_work_is_refused_with_the_numbers(service: Service, photo: Path) -> None:
     options = GeneratorOptions(points_per_side=128, crop_n_layers=2)
     with pytest.raises(OptionError, match=r"344,064 points in 21 crops, but at most 100,000"):
-        next(service.find(service.open("ann", photo), "fake", options))
+        next(service.runs.find(service.open("ann", photo), "fake", options))
     with pytest.raises(OptionError, match="at most 100,000"):
-        service.find_once(load_image(photo), "fake", options)
+        run_to_end(service.runs.find_alone(load_image(photo), "fake", options))
 
 
 def test_forecast_says_nothing_before_it_was_measured() -> None:
@@ -395,20 +396,20 @@ def test_cached_reading_does_not_spoil_the_forecast() -> None:
 def test_background_sample_measures_and_is_shared(photo: Path) -> None:
     engine = FakeEngine(encode_seconds=0.01, chunk_seconds=0.001)
     service = Service(lambda name: engine, fake_models(), "fake", [photo])
-    early = service.open_sample("ann", "my photo")
+    early = service.samples.open("ann", "my photo")
     assert early.result is None
-    service.prepare_sample()
-    assert service.speeds.run_seconds("fake", Workload(100, 1)) is not None
-    late = service.open_sample("bob", "my photo")
-    assert late.result is service.first_sample.result
-    service.take_sample(early)
+    service.samples.prepare()
+    assert service.runs.speeds.run_seconds("fake", Workload(100, 1)) is not None
+    late = service.samples.open("bob", "my photo")
+    assert late.result is service.samples.first.result
+    service.samples.give_masks(early)
     assert early.result is late.result
-    assert service.thresholds("fake") == {"pred_iou_thresh": 0.88, "stability_score_thresh": 0.95}
+    assert service.models.thresholds("fake") == {"pred_iou_thresh": 0.88, "stability_score_thresh": 0.95}
 
 
 def test_unknown_sample(service: Service) -> None:
     with pytest.raises(NoImageError, match=r"There is no sample 'x'\. The samples are: my photo"):
-        service.open_sample("ann", "x")
+        service.samples.open("ann", "x")
 
 
 def test_file_that_is_no_picture(service: Service, tmp_path: Path) -> None:
@@ -454,27 +455,27 @@ def test_show_only_is_no_filter_of_the_result(service: Service, photo: Path) -> 
     session = service.open("ann", photo)
     run(service, session)
     total = len(session.shown()[0])
-    assert service.show_only(session, ShowOnly(smallest=1e9)).fewer == total
+    assert session.show_only(ShowOnly(smallest=1e9)).fewer == total
     assert session.result is not None
     assert len(session.result.masks) == total
 
 
-def test_find_once_leaves_no_session(service: Service, photo: Path) -> None:
-    result = service.find_once(load_image(photo), "fake", OPTIONS)
+def test_find_alone_leaves_no_session(service: Service, photo: Path) -> None:
+    result = run_to_end(service.runs.find_alone(load_image(photo), "fake", OPTIONS))
     assert len(result.masks)
     assert not list(service.store.scratch.iterdir())
 
 
 def test_stopped_run_is_not_lost_by_what_would_measure_it_anew(service: Service, photo: Path) -> None:
     session = service.open("ann", photo)
-    for progress in service.find(session, "fake", OPTIONS):
+    for progress in service.runs.find(session, "fake", OPTIONS):
         if progress.done == 18 and session.job is not None:
             session.job.cancel.set()
     before = session.result
     assert before is not None
     assert len(before.masks)
     with pytest.raises(OptionError, match=r"set it back to 1, press Continue"):
-        list(service.refilter(session, OPTIONS.replace(stability_score_offset=1.1)))
+        list(service.runs.refilter(session, OPTIONS.replace(stability_score_offset=1.1)))
     assert session.result is before
 
 

@@ -79,8 +79,8 @@ def there() -> FakeEngine:
 def service(here: FakeEngine, there: FakeEngine, spaces: FakeSpaces, tmp_path: Path) -> Service:
     path = tmp_path / "photo.png"
     Image.fromarray(np.zeros((37, 53, 3), np.uint8)).save(path)
-    engines = zero_gpu.lent(lambda name: here, lambda name: there, spaces)
-    return Service(engines, fake_models("fake"), "fake", [path], unasked=lambda name: here)
+    engines = zero_gpu.on_loaned_gpu(lambda name: here, lambda name: there, spaces)
+    return Service(engines, fake_models("fake"), "fake", [path], background_engines=lambda name: here)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def session(service: Service) -> Session:
 
 
 def test_run_is_the_engines_own(service: Service, session: Session, here: FakeEngine, there: FakeEngine) -> None:
-    told = [(progress.stage, progress.done, progress.total) for progress in service.find(session, "fake", OPTIONS)]
+    told = [(progress.stage, progress.done, progress.total) for progress in service.runs.find(session, "fake", OPTIONS)]
     assert told[-1] == ("done", 36, 36)
     assert ("decode", 18, 36) in told
     assert (here.decoded, there.decoded) == (0, 36)
@@ -101,11 +101,11 @@ def test_run_is_the_engines_own(service: Service, session: Session, here: FakeEn
 
 
 def test_thresholds_need_no_loan(service: Service, session: Session, spaces: FakeSpaces, there: FakeEngine) -> None:
-    list(service.find(session, "fake", OPTIONS))
+    list(service.runs.find(session, "fake", OPTIONS))
     assert len(spaces.asked) == 1
-    list(service.refilter(session, OPTIONS.replace(pred_iou_thresh=0.9)))
+    list(service.runs.refilter(session, OPTIONS.replace(pred_iou_thresh=0.9)))
     assert len(spaces.asked) == 1
-    list(service.refilter(session, OPTIONS.replace(pred_iou_thresh=0.7)))  # masks that were not decoded yet
+    list(service.runs.refilter(session, OPTIONS.replace(pred_iou_thresh=0.7)))  # masks that were not decoded yet
     assert len(spaces.asked) == 2
     assert 36 < there.decoded < 72
 
@@ -116,7 +116,7 @@ def test_long_run_goes_on_with_the_next_loan(
     # The time for work is over at once: every loan decodes one chunk.
     monkeypatch.setattr(zero_gpu, "MIN_SECONDS", -1e6)
     monkeypatch.setattr(zero_gpu, "_HASTE", 0.0)
-    told = [(progress.stage, progress.done, progress.total) for progress in service.find(session, "fake", OPTIONS)]
+    told = [(progress.stage, progress.done, progress.total) for progress in service.runs.find(session, "fake", OPTIONS)]
     assert [row for row in told if row[0] == "decode"] == [("decode", n, 36) for n in (9, 18, 27, 36)]
     assert told[-1][0] == "done"
     assert len(spaces.asked) == 5  # the last one only finds that all is done
@@ -126,61 +126,61 @@ def test_long_run_goes_on_with_the_next_loan(
 
 
 def test_stop_gives_the_gpu_back(service: Service, session: Session, spaces: FakeSpaces, there: FakeEngine) -> None:
-    for progress in service.find(session, "fake", OPTIONS):
+    for progress in service.runs.find(session, "fake", OPTIONS):
         if progress.done == 9:
-            service.stop(session)
+            service.runs.stop(session)
     assert there.decoded == 9
     assert spaces.closed == 1
     assert session.result is not None
     assert session.result.partial
-    assert list(service.resume(session))[-1].stage == "done"
+    assert list(service.runs.resume(session))[-1].stage == "done"
     assert there.decoded == 36
 
 
 @pytest.mark.parametrize("error", [EngineOutOfMemoryError("Memory ran out."), RuntimeError("cuda")], ids=repr)
 def test_errors_arrive(service: Service, session: Session, there: FakeEngine, error: Exception) -> None:
-    list(service.find(session, "fake", OPTIONS))
+    list(service.runs.find(session, "fake", OPTIONS))
     before = session.shown()[0]
     there.error = error
     with pytest.raises(type(error), match=str(error)):
-        list(service.find(session, "fake", OPTIONS.replace(points_per_side=8)))
+        list(service.runs.find(session, "fake", OPTIONS.replace(points_per_side=8)))
     assert session.shown()[0] == before
     there.error = None
-    assert list(service.find(session, "fake", OPTIONS.replace(points_per_side=8)))[-1].stage == "done"
+    assert list(service.runs.find(session, "fake", OPTIONS.replace(points_per_side=8)))[-1].stage == "done"
 
 
 def test_loan_that_ends_before_anything_was_found(service: Service, session: Session, spaces: FakeSpaces) -> None:
     spaces.is_broke = True
     with pytest.raises(EngineError, match="taken back"):
-        list(service.find(session, "fake", OPTIONS))
+        list(service.runs.find(session, "fake", OPTIONS))
 
 
 def test_duration_follows_the_work_and_what_was_measured(service: Service, spaces: FakeSpaces) -> None:
     def asked_for(side: int, layers: int = 0) -> float:
         session = service.open("ann", service.samples["photo"])
         options = OPTIONS.replace(points_per_side=side, crop_n_layers=layers)
-        next(step for step in service.find(session, "fake", options) if step.done)
+        next(step for step in service.runs.find(session, "fake", options) if step.done)
         return spaces.asked[-1]
 
     few, many, most = asked_for(4), asked_for(36), asked_for(90)
     assert zero_gpu.START_SECONDS < few < many < most == zero_gpu.MAX_SECONDS
     session = service.open("bob", service.samples["photo"])
     list(
-        service.find(session, "fake", OPTIONS.replace(points_per_side=36, points_per_batch=400))
+        service.runs.find(session, "fake", OPTIONS.replace(points_per_side=36, points_per_batch=400))
     )  # in no time, as is known from now on
     assert asked_for(35) < many
 
 
 def test_sample_takes_from_nobodys_share(service: Service, spaces: FakeSpaces, here: FakeEngine) -> None:
-    service.prepare_sample()
-    assert service.first_sample.result is not None
+    service.samples.prepare()
+    assert service.samples.first.result is not None
     assert spaces.asked == []
     assert here.decoded == 1024
 
 
 def test_page_says_where_it_runs(service: Service) -> None:
-    service.load("fake")
-    model = service.loaded("fake")
+    service.models.load("fake")
+    model = service.models.loaded.get("fake")
     assert model is not None
     assert model.device == "ZeroGPU"
 
@@ -207,7 +207,7 @@ def test_only_zero_gpu_is_asked(
         monkeypatch.setenv("SPACES_ZERO_GPU", environment)
     assert (zero_gpu.load_spaces() is spaces) == is_lent
     service = start.build_service(model="tiny", device="cpu")
-    service.load("tiny")
-    model = service.loaded("tiny")
+    service.models.load("tiny")
+    model = service.models.loaded.get("tiny")
     assert model is not None
     assert (str(model.device) == "ZeroGPU") == is_lent

@@ -45,7 +45,7 @@ def fields(caplog: pytest.LogCaptureFixture, level: int = logging.INFO) -> dict[
 
 def test_finished_run(service: Service, session: Session, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "automask_ui")
-    list(service.find(session, "fake", OPTIONS))
+    list(service.runs.find(session, "fake", OPTIONS))
     line = fields(caplog)
     assert line["kind"] == "find"
     assert line["outcome"] == "done"
@@ -62,22 +62,22 @@ def test_finished_run(service: Service, session: Session, caplog: pytest.LogCapt
 
 def test_refilter_is_for_debugging(service: Service, session: Session, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "automask_ui")
-    list(service.find(session, "fake", OPTIONS))
-    list(service.refilter(session, OPTIONS.replace(pred_iou_thresh=0.9)))
+    list(service.runs.find(session, "fake", OPTIONS))
+    list(service.runs.refilter(session, OPTIONS.replace(pred_iou_thresh=0.9)))
     assert fields(caplog, logging.DEBUG)["kind"] == "refilter"
 
 
 def test_stopped_run(service: Service, session: Session, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "automask_ui")
-    for _ in service.find(session, "fake", OPTIONS):
+    for _ in service.runs.find(session, "fake", OPTIONS):
         assert service.runs.count == 1
-        service.stop(session)
+        service.runs.stop(session)
     assert fields(caplog)["outcome"] == "stopped"
 
 
 def test_run_whose_visitor_has_gone(service: Service, session: Session, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "automask_ui")
-    run = service.find(session, "fake", OPTIONS)
+    run = service.runs.find(session, "fake", OPTIONS)
     next(run)
     run.close()  # type: ignore[attr-defined]
     assert fields(caplog)["outcome"] == "left"
@@ -86,10 +86,10 @@ def test_run_whose_visitor_has_gone(service: Service, session: Session, caplog: 
 
 def test_failed_run(service: Service, session: Session, engine: FakeEngine, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "automask_ui")
-    list(service.find(session, "fake", OPTIONS))
+    list(service.runs.find(session, "fake", OPTIONS))
     engine.error = ValueError("no luck")
     with pytest.raises(ValueError, match="no luck"):
-        list(service.find(session, "fake", OPTIONS.replace(points_per_side=8)))
+        list(service.runs.find(session, "fake", OPTIONS.replace(points_per_side=8)))
     line = fields(caplog)
     assert line["outcome"] == "ValueError"
     assert "masks" not in line  # those would be the run's before

@@ -18,7 +18,6 @@ from automask_ui.project.autosave import Autosave
 from automask_ui.project.document import NAME
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
-from automask_ui.ui.components import photo_upload as upload
 from automask_ui.ui.controls import CUSTOM, controls_of, preset_values
 from automask_ui.ui.handlers import Changes, Handlers, Visitor
 from automask_ui.ui.text import Words
@@ -52,7 +51,7 @@ def handlers(service: Service) -> Handlers:
 def work(service: Service, photo: str) -> Session:
     """Ann's work: hidden, labelled and deleted masks, and Show only."""
     session = service.open("ann", photo)
-    list(service.find(session, "fake", OPTIONS))
+    list(service.runs.find(session, "fake", OPTIONS))
     numbers = session.shown()[0]
     session.set_hidden(numbers[:2], True)
     session.set_label(numbers[2:4], "cat")
@@ -253,7 +252,7 @@ def test_spoilt_kept_work_is_thrown_away(
 def test_huge_file_is_no_photo(
     handlers: Handlers, service: Service, document: str, photo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload, "MAX_PHOTO_BYTES", Path(photo).stat().st_size - 1)
+    monkeypatch.setattr("automask_ui.limits.MAX_PHOTO_BYTES", Path(photo).stat().st_size - 1)
     for bring in (
         lambda: handlers.opening.open_photo(BOB, photo),
         lambda: handlers.opening.open_files(BOB, [document, photo]),

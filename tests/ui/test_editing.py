@@ -30,7 +30,7 @@ ANN = Visitor("ann", Words("en"))
 def handlers() -> Handlers:
     engine = FakeEngine(FakeModel())
     service = Service(lambda name: engine, fake_models("fake"), "fake")
-    service.load("fake")
+    service.models.load("fake")
     return Handlers(service)
 
 
@@ -39,7 +39,7 @@ def session(handlers: Handlers, tmp_path: Path) -> Session:
     path = tmp_path / "photo.png"
     Image.fromarray(np.zeros((37, 53, 3), np.uint8)).save(path)
     session = handlers.service.open("ann", path)
-    for _ in handlers.service.find(session, "fake", GeneratorOptions(points_per_side=4)):
+    for _ in handlers.service.runs.find(session, "fake", GeneratorOptions(points_per_side=4)):
         pass
     assert len(session.shown()[0]) >= 5
     return session

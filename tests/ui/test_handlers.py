@@ -91,7 +91,7 @@ def test_open_without_a_photo(handlers: Handlers) -> None:
 def test_first_visit_before_and_after_the_sample_is_ready(handlers: Handlers) -> None:
     waiting = handlers.opening.show_first_sample(ANN)
     assert text(next(waiting)) == "Preparing the sample photo…"
-    handlers.service.prepare_sample()
+    handlers.service.samples.prepare()
     ready = next(waiting)
     assert ready.view is not None
     assert ready.view.masks
@@ -107,7 +107,7 @@ def test_first_visit_gives_way_to_a_photo(handlers: Handlers, photo: str) -> Non
 
 
 def test_sample_that_failed_says_why(handlers: Handlers) -> None:
-    handlers.service.first_sample.finish(None, "No file.")
+    handlers.service.samples.first.finish(None, "No file.")
     screen = last(handlers.opening.show_first_sample(ANN))
     assert text(screen) == "The sample could not be prepared. No file."
     assert screen.view is not None
@@ -157,7 +157,7 @@ def test_preset_takes_the_models_own_thresholds(handlers: Handlers, photo: str) 
     assert result.options == GeneratorOptions(
         points_per_side=16, points_per_batch=9, pred_iou_thresh=0.8, stability_score_thresh=0.9
     )
-    assert preset_values("quick", handlers.service.thresholds("fake")) == {
+    assert preset_values("quick", handlers.service.models.thresholds("fake")) == {
         **preset_values("quick", {}),
         "pred_iou_thresh": 0.8,
         "stability_score_thresh": 0.9,
@@ -165,8 +165,8 @@ def test_preset_takes_the_models_own_thresholds(handlers: Handlers, photo: str) 
 
 
 def test_preset_that_was_not_touched_is_kept_for_another_model(handlers: Handlers) -> None:
-    handlers.service.load("fake")
-    mine = preset_values("balanced", handlers.service.thresholds("fake"))
+    handlers.service.models.load("fake")
+    mine = preset_values("balanced", handlers.service.models.thresholds("fake"))
     assert mine["pred_iou_thresh"] == 0.8
     other = Controls("other", "balanced", mine)
     assert handlers.settings.matching_preset(other) == "custom"

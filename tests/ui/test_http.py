@@ -78,7 +78,7 @@ def test_answers(service: Service, kind: str, status: int, said: str) -> None:
 def test_health_before_and_after_loading(service: Service) -> None:
     before = ask("/health", service).json()
     assert before["status"] == "starting"
-    service.load("fake")
+    service.models.load("fake")
     health = ask("/health", service).json()
     assert health == {
         "status": "ok", "version": __version__, "model": "fake", "device": "cpu", "busy": False, "runs": 0

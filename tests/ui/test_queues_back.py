@@ -313,7 +313,7 @@ def test_settings_are_the_queues_own_while_another_picture_is_open(
 ) -> None:
     other = service.open("ann", files[0])
     options = CONTROLS.options({}).replace(points_per_side=3)
-    list(service.find(other, "fake", options))
+    list(service.runs.find(other, "fake", options))
     arrival, *_ = handlers.opening.first_visit(BOB, TOKEN)
     assert table_of(arrival).open is None
     assert service.store.current("bob").result is not None

@@ -59,11 +59,10 @@ RENAMED = {
 def _upstream(model: SamModel, image: np.ndarray, options: GeneratorOptions) -> Rival:
     """Meta's ``SamAutomaticMaskGenerator``."""
     generator = SamAutomaticMaskGenerator(model.sam, **options.flat())
-
-    def compare(theirs: list[dict[str, Any]], ours: MaskResult) -> dict[str, Any]:
-        return _difference(ours, [record["segmentation"] for record in theirs])
-
-    return Rival(lambda: generator.generate(image), compare)
+    return Rival(
+        lambda: generator.generate(image),
+        lambda theirs, ours: _difference(ours, [record["segmentation"] for record in theirs]),
+    )
 
 
 def _transformers(model: SamModel, image: np.ndarray, options: GeneratorOptions) -> Rival:
@@ -84,11 +83,10 @@ def _transformers(model: SamModel, image: np.ndarray, options: GeneratorOptions)
         "crops_nms_thresh": flat["box_nms_thresh"],
     }
     picture = Image.fromarray(image)
-
-    def compare(theirs: dict[str, Any], ours: MaskResult) -> dict[str, Any]:
-        return _difference(ours, [np.asarray(mask) for mask in theirs["masks"]])
-
-    return Rival(lambda: pipe(picture, **settings), compare)
+    return Rival(
+        lambda: pipe(picture, **settings),
+        lambda theirs, ours: _difference(ours, [np.asarray(mask) for mask in theirs["masks"]]),
+    )
 
 
 def _as_transformers(sam: Sam) -> Any:

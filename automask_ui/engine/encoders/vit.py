@@ -51,7 +51,8 @@ def encode_image(sam: Sam, image: np.ndarray, dtype: torch.dtype = torch.float32
     """
     device = sam.device
     size = resized_hw(image.shape[:2], sam.image_encoder.img_size)
-    resized = _resize(image, size)
+    # Upstream's resizing: Pillow, bilinear with antialiasing.
+    resized = np.array(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))
     pixels = torch.from_numpy(resized).to(device).permute(2, 0, 1).contiguous()[None]
     inputs = sam.preprocess(pixels)
     if type(sam.image_encoder) is ImageEncoderViT:
@@ -60,11 +61,6 @@ def encode_image(sam: Sam, image: np.ndarray, dtype: torch.dtype = torch.float32
     low_precision = dtype != torch.float32 and device.type != "cpu"
     with torch.autocast(device.type, dtype) if low_precision else nullcontext():
         return sam.image_encoder(inputs)[0].float()
-
-
-def _resize(image: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
-    """Upstream's resizing (Pillow, bilinear with antialiasing): H×W×3 uint8 to h×w×3 uint8."""
-    return np.array(Image.fromarray(image).resize(size_hw[::-1], Image.Resampling.BILINEAR))
 
 
 def encode_vit(encoder: ImageEncoderViT, inputs: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

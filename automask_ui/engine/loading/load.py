@@ -21,7 +21,7 @@ from automask_ui.engine.loading.checkpoint_file import Weights, read_weights
 from automask_ui.engine.runtime.out_of_memory import is_out_of_memory
 from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError, EngineOutOfMemoryError, OptionError
 from automask_ui.models.checkpoints import resolve_checkpoint
-from automask_ui.models.download import Progress
+from automask_ui.models.download import DownloadProgress
 from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS
 
 __all__ = [
@@ -89,7 +89,7 @@ def load_model(
     precision: str | None = None,
     *,
     folders: Sequence[Path | str] = (),
-    progress: Progress | None = None,
+    progress: DownloadProgress | None = None,
 ) -> SamModel:
     """Load a model; the architecture is read from the file, whatever it is called.
 
@@ -136,7 +136,7 @@ def locate_checkpoint(
     name: str | None,
     checkpoint: Path | str | None,
     folders: Sequence[Path | str] = (),
-    progress: Progress | None = None,
+    progress: DownloadProgress | None = None,
 ) -> Path:
     """Find the file that `load_model` would read, and download it if need be; arguments and errors as there."""
     if checkpoint is None:

@@ -19,7 +19,7 @@ from automask_ui.engine.loading.load import (
     locate_checkpoint,
     pick_device,
 )
-from automask_ui.models.download import Progress
+from automask_ui.models.download import DownloadProgress
 
 __all__ = ["ModelPool", "free_gpu_bytes"]
 
@@ -49,7 +49,7 @@ class ModelPool(Generic[T]):
         precision: str | None = None,
         *,
         folders: Sequence[Path | str] = (),
-        progress: Progress | None = None,
+        progress: DownloadProgress | None = None,
     ) -> T:
         """Get the object of a model, loading the model first if need be; arguments and errors as of `load_model`.
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -107,11 +108,8 @@ class CropTask:
         # A CPU's decoder spends its time on what fewer bits do not speed up, and outlines would suffer from them.
         dtype = torch.float32 if self._device.type == "cpu" else self._dtype
         self._decoder = PointDecoder(sam, embedding, shown_hw, dtype)
-        self._together = self._points_in_cache(embedding) if self._device.type == "cpu" else None
-
-    @staticmethod
-    def _points_in_cache(embedding: Tensor) -> int:
-        return max(1, CACHE_BYTES // (embedding.numel() * 4))
+        points_in_cache = max(1, CACHE_BYTES // (embedding.numel() * 4))
+        self._together = points_in_cache if self._device.type == "cpu" else None
 
     def decode(
         self, points: np.ndarray, batch_size: int, filters: FilterOptions, wanted: np.ndarray | None
@@ -147,13 +145,10 @@ class CropTask:
         self, points: np.ndarray, batches: list[list[slice]], filters: FilterOptions, wanted: np.ndarray | None
     ) -> Generator[int, None, None]:
         """Decode the parts of each batch; yield the number of points of a batch once they are stored."""
-
-        def decode(part: slice) -> _DecodedPart:
-            return self._decode_together(points[part], filters, None if wanted is None else wanted[part])
-
         parts = list(chain.from_iterable(batches))
         ahead = PARTS_AHEAD * torch.get_num_threads()
         on_cpu = self._device.type == "cpu"
+        decode = partial(self._decode_part, points, filters, wanted)
         outcomes = map_in_order(decode, parts, ahead) if on_cpu else (decode(part) for part in parts)
         with closing(outcomes):
             for batch in batches:
@@ -201,8 +196,11 @@ class CropTask:
         self._sam, self._embedding = copy.deepcopy(self._sam).cpu(), self._embedding.cpu()
         self._use(self._sam, self._embedding)
 
-    def _decode_together(self, points: np.ndarray, filters: FilterOptions, wanted: np.ndarray | None) -> _DecodedPart:
-        """Decode all ``points`` in one batch of the decoder."""
+    def _decode_part(
+        self, points: np.ndarray, filters: FilterOptions, wanted: np.ndarray | None, part: slice
+    ) -> _DecodedPart:
+        """Decode a ``part`` of ``points`` in one batch of the decoder."""
+        points, wanted = points[part], None if wanted is None else wanted[part]
         # Where the points lie in the model's input.
         in_crop = self._table.points_xy(points) - self._box[:2]
         in_model = self._transform.apply_coords(in_crop, self._size_hw)

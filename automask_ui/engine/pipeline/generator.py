@@ -23,10 +23,10 @@ from automask_ui.masks import Candidates, MaskResult, MaskSet, Step
 from automask_ui.masks.rle import Rle
 from automask_ui.options import GeneratorOptions
 
-__all__ = ["AutomaticMaskGenerator", "MaskEngine", "Progress"]
+__all__ = ["AutomaticMaskGenerator", "MaskEngine", "ProgressCallback"]
 
 # Called with (points done, points in all, stage).
-Progress = Callable[[int, int, str], None]
+ProgressCallback = Callable[[int, int, str], None]
 
 
 class MaskEngine:
@@ -53,7 +53,7 @@ class MaskEngine:
         self,
         image: np.ndarray,
         options: GeneratorOptions | None = None,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
         cancel: threading.Event | None = None,
     ) -> MaskResult:
         """Generate all masks of a picture.
@@ -74,14 +74,14 @@ class MaskEngine:
         self,
         result: MaskResult,
         options: GeneratorOptions,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
         cancel: threading.Event | None = None,
     ) -> MaskResult:
         """Apply other options to ``result``; the model runs only for masks that were never decoded."""
         return _finish(self.steps(None, options, result), progress, cancel)
 
     def resume(
-        self, result: MaskResult, progress: Progress | None = None, cancel: threading.Event | None = None
+        self, result: MaskResult, progress: ProgressCallback | None = None, cancel: threading.Event | None = None
     ) -> MaskResult:
         """Decode what a stopped run has left to do."""
         return self.refilter(result, result.options, progress, cancel)
@@ -265,7 +265,7 @@ class AutomaticMaskGenerator:
 
 
 def _finish(
-    steps: Generator[Step, None, MaskResult], progress: Progress | None, cancel: threading.Event | None
+    steps: Generator[Step, None, MaskResult], progress: ProgressCallback | None, cancel: threading.Event | None
 ) -> MaskResult:
     """Run ``steps`` to the end, or until ``cancel`` is set; report each step to ``progress``."""
     while True:

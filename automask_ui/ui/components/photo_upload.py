@@ -6,8 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from automask_ui.errors import ImageTooLargeError
-from automask_ui.limits import MAX_PHOTO_BYTES
+from automask_ui.files.images import check_photo_bytes
 
 __all__ = ["UploadImage", "photo_at"]
 
@@ -19,11 +18,8 @@ def photo_at(path: str | Path) -> Path:
         ImageTooLargeError: it is.
     """
     path = Path(path)
-    if path.is_file() and (size := path.stat().st_size) > MAX_PHOTO_BYTES:
-        raise ImageTooLargeError(
-            f"{path.name} has {size / 1e6:,.0f} MB, but a photo may have {MAX_PHOTO_BYTES / 1e6:,.0f} MB here. Save it "
-            "as JPEG or PNG, or make it smaller."
-        )
+    if path.is_file():
+        check_photo_bytes(path)
     return path
 
 

@@ -97,7 +97,7 @@ class OpeningHandlers:
         """Open a sample photo, by the name in ``payload``; the first one without a name."""
         self._pictures.keep(visitor.owner)
         name = payload.get("name") if isinstance(payload, dict) else None
-        session = self._service.open_sample(visitor.owner, str(name or next(iter(self._service.samples), "")))
+        session = self._service.samples.open(visitor.owner, str(name or next(iter(self._service.samples), "")))
         if session.result is None:
             return self._arrived(visitor, self._screens.show_opened(visitor, session))
         line = status(visitor.words.say("status.sample"))
@@ -173,8 +173,8 @@ class OpeningHandlers:
         if not self._service.samples:
             yield Changes(status=status(visitor.words.say("status.start")), candidates="")
             return
-        screens, sample = self._screens, self._service.first_sample
-        session = self._service.open_sample(visitor.owner, next(iter(self._service.samples)))
+        screens, sample = self._screens, self._service.samples.first
+        session = self._service.samples.open(visitor.owner, next(iter(self._service.samples)))
         if not sample.ready.is_set():
             yield screens.show(visitor, session, status(visitor.words.say("status.preparing"), "busy", -1))
         while screens.is_current(session) and not sample.ready.wait(_POLL_SECONDS):
@@ -187,7 +187,7 @@ class OpeningHandlers:
             yield screens.show(visitor, session, status(line, "error"))
             return
         if session.result is None:
-            self._service.take_sample(session)
+            self._service.samples.give_masks(session)
         yield screens.show(visitor, session, status(visitor.words.say("status.sample")))
 
     def _kept(self, visitor: Visitor, token: str) -> Changes | None:
@@ -235,7 +235,8 @@ class OpeningHandlers:
         settings = self._pictures.settings(visitor)
         if settings is None or settings[0] not in self._service.models:
             return arrival
-        return replace(arrival, controls=controls_of(*settings, ShowOnly(), self._service.thresholds(settings[0])))
+        thresholds = self._service.models.thresholds(settings[0])
+        return replace(arrival, controls=controls_of(*settings, ShowOnly(), thresholds))
 
     def _open_image(self, visitor: Visitor, saved: Saved) -> LoadedImage | None:
         """The picture that is open, if it is the one that the work belongs to."""
@@ -257,8 +258,8 @@ class OpeningHandlers:
         shown = self._screens.show(visitor, session, line)
         if session.result is None:
             return shown
-        model = session.model if is_complete and session.model in self._service.models else self._service.default_model
-        thresholds = self._service.thresholds(model)
+        model = session.model if is_complete and session.model in self._service.models else self._service.models.default
+        thresholds = self._service.models.thresholds(model)
         return replace(shown, controls=controls_of(model, session.result.options, session.show, thresholds))
 
     def _arrived(self, visitor: Visitor, changes: Changes) -> Changes:

@@ -141,16 +141,16 @@ class PictureListHandlers:
         self.keep(visitor.owner)
         nothing = Session(LoadedImage(np.zeros((1, 1, 3), np.uint8), "", ()), "")
         try:
-            for progress in service.fetch(nothing, controls.model):
+            for progress in service.runs.fetch(nothing, controls.model):
                 own.line = sentences.progress_line(words, progress, nothing, 0.0)["text"]
                 yield self.show(visitor)
-            engine = service.load(controls.model)
+            engine = service.models.load(controls.model)
         except AutoMaskError as error:
             own.line = words.error(error)
             yield self.show(visitor)
             raise
-        options = controls.options(service.thresholds(controls.model))
-        service.workload(options)
+        options = controls.options(service.models.thresholds(controls.model))
+        service.runs.workload(options)
         row = service.models[controls.model]
         model = SavedModel(row.name, row.title, checksum(row))
         own.queue.start(engine.steps, batch_task(model, options), model)

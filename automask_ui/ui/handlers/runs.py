@@ -46,28 +46,28 @@ class RunHandlers:
             service = self._service
             yield Changes(status=status(visitor.words.say("status.begin"), "busy", -1))
             # Loaded first: a preset takes the model's own thresholds.
-            for progress in service.make_ready(session, controls.model):
+            for progress in service.runs.make_ready(session, controls.model):
                 line = sentences.progress_line(visitor.words, progress, session, 0.0)
                 is_current = self._screens.is_current(session)
                 yield Changes(status=line) if is_current else self._screens.show_current(visitor)
                 if progress.stage == "stopped":
                     return
-            options = controls.options(service.thresholds(controls.model))
+            options = controls.options(service.models.thresholds(controls.model))
             session.show_only(controls.show())
-            yield from self._follow(visitor, session, service.find(session, controls.model, options))
+            yield from self._follow(visitor, session, service.runs.find(session, controls.model, options))
 
     def resume(self, visitor: Visitor) -> Iterator[Changes]:
         """Finish a run that was stopped."""
         with self._acquired(visitor) as session:
             if session is not None:
                 yield Changes(status=status(visitor.words.say("status.begin"), "busy", -1))
-                yield from self._follow(visitor, session, self._service.resume(session))
+                yield from self._follow(visitor, session, self._service.runs.resume(session))
 
     def stop(self, visitor: Visitor) -> Changes:
         """End the run; one that is in progress then tells of its end itself."""
         self._queue.cancel(visitor.owner)
         session = self._service.store.peek(visitor.owner)
-        if session is not None and self._service.stop(session):
+        if session is not None and self._service.runs.stop(session):
             return Changes(status=status(visitor.words.say("status.stopping"), "busy", -1))
         return Changes(status=status(visitor.words.say("status.stopped.none")), is_busy=False)
 
@@ -96,14 +96,14 @@ class RunHandlers:
         if session.job is not None and session.job.settings is None:
             yield Changes(status=status(visitor.words.say("status.busy"), "busy", -1))
             return
-        self._service.supersede(session)
-        show, options = controls.show(), controls.options(self._service.thresholds(session.model))
+        self._service.runs.supersede(session)
+        show, options = controls.show(), controls.options(self._service.models.thresholds(session.model))
         kept = session.result.options
         if show == session.show and (options.filter, options.cleanup) == (kept.filter, kept.cleanup):
             return
         before = session.before_gesture()
         session.show_only(show)
-        with closing(self._service.refilter(session, options)) as run:
+        with closing(self._service.runs.refilter(session, options)) as run:
             for progress in run:
                 if not self._screens.is_current(session):
                     is_busy = self._queue.is_busy(visitor.owner)
@@ -125,7 +125,7 @@ class RunHandlers:
         """Stop what is still being done for the place that a slider had before it was moved on."""
         with suppress(NoImageError, RunGoneError, OptionError):
             session = self._service.store.current(visitor.owner)
-            self._service.supersede(session, controls.options(self._service.thresholds(session.model)))
+            self._service.runs.supersede(session, controls.options(self._service.models.thresholds(session.model)))
 
     @contextmanager
     def _acquired(self, visitor: Visitor) -> Iterator[Session | None]:

@@ -39,36 +39,38 @@ class SettingsHandlers:
 
     def _changes(self, visitor: Visitor, controls: Controls, preset: str) -> Changes:
         """Set the sliders to ``preset``; CUSTOM leaves them, and names the preset after where they stand."""
+        sliders = None
         if preset == CUSTOM:
-            named, sliders = self.matching_preset(controls), None
+            preset = self.matching_preset(controls)
         else:
-            named, sliders = None, preset_values(preset, self._service.thresholds(controls.model))
+            sliders = preset_values(preset, self._service.models.thresholds(controls.model))
             controls = controls.with_values(sliders)
         return Changes(
             model_info=self.model_info(visitor, controls.model),
+            preset_info=visitor.words.say(f"preset.{preset}.help"),
             device=self.device_line(controls.model),
             forecast=self.forecast(visitor, controls),
-            preset=named,
+            preset=preset,
             sliders=sliders,
         )
 
     def matching_preset(self, controls: Controls) -> str:
         """The preset that the controls name, or Custom where a slider was moved away from it."""
-        return controls.preset if controls.is_preset(self._service.thresholds(controls.model)) else CUSTOM
+        return controls.preset if controls.is_preset(self._service.models.thresholds(controls.model)) else CUSTOM
 
     def untouched_preset(self, controls: Controls) -> str:
         """The same where the sliders may still stand where the preset put them for another model."""
-        known = (self._service.thresholds(name) for name in self._service.models)
+        known = (self._service.models.thresholds(name) for name in self._service.models)
         return controls.preset if any(map(controls.is_preset, known)) else CUSTOM
 
     def forecast(self, visitor: Visitor, controls: Controls) -> str:
         """What a run with these controls will cost, or why there can be none."""
         try:
-            options = controls.options(self._service.thresholds(controls.model))
-            work = self._service.workload(options)
+            options = controls.options(self._service.models.thresholds(controls.model))
+            work = self._service.runs.workload(options)
         except OptionError as error:
             return visitor.words.error(error)
-        seconds = self._service.speeds.run_seconds(controls.model, work)
+        seconds = self._service.runs.speeds.run_seconds(controls.model, work)
         line = sentences.forecast_line(visitor.words, work, seconds)
         session = self._service.store.peek(visitor.owner)
         if session is None or session.result is None:
@@ -79,11 +81,11 @@ class SettingsHandlers:
 
     def model_info(self, visitor: Visitor, model: str) -> str:
         """What the chosen model is good for."""
-        return sentences.model_line(visitor.words, self._service.models[model], self._service.loaded(model))
+        return sentences.model_line(visitor.words, self._service.models[model], self._service.models.loaded.get(model))
 
     def device_line(self, model: str) -> str:
         """Model and device for the header."""
-        loaded, title = self._service.loaded(model), self._service.models[model].title
+        loaded, title = self._service.models.loaded.get(model), self._service.models[model].title
         return title if loaded is None else f"{title} · {sentences.device_name(loaded)}"
 
     def point_file(self, path: str | None) -> Changes:
