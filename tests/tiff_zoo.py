@@ -75,13 +75,15 @@ def with_directory(
     order, is_big = layout.order, layout.is_big
     offset_tag, count_tag = (324, 325) if layout.tile else (273, 279)
     address = _LONG8 if is_big else _LONG
+    is_false = offset_tag in tags  # addresses that lie
     tags = {offset_tag: (address, (0,) * len(segments)), count_tag: (address, tuple(map(len, segments))), **tags}
     size, inline, form = (20, 8, "Q") if is_big else (12, 4, "I")
     behind = len(data) + (8 if is_big else 2) + size * len(tags) + inline
     values = {tag: _values(*value, order) for tag, value in tags.items()}
     lengths = sum(len(value) + len(value) % 2 for value in values.values() if len(value) > inline)
     places = np.cumsum([behind + lengths, *(len(segment) + len(segment) % 2 for segment in segments)]).tolist()
-    values[offset_tag] = _values(address, tuple(places[:-1]), order)
+    if not is_false:
+        values[offset_tag] = _values(address, tuple(places[:-1]), order)
     directory = struct.pack(f"{order}{'Q' if is_big else 'H'}", len(tags))
     tail = b""
     for tag in sorted(tags):

@@ -103,11 +103,13 @@ def _is_data(block: np.ndarray, marks: tuple[float, ...]) -> np.ndarray:
     return is_data
 
 
-def _range(values: np.ndarray, marks: tuple[float, ...]) -> _Range | None:
-    """Least and greatest of the numbers that count; None for none."""
+def _range(values: np.ndarray, marks: tuple[float, ...], within: _Range | None = None) -> _Range | None:
+    """Least and greatest of the numbers that count, and lie ``within``; None for none."""
     lows, highs = [], []
     for _, block in _blocks(values):
         real = block[_is_data(block, marks)]
+        if within is not None:
+            real = real[(real >= within.low) & (real <= within.high)]
         if real.size:
             lows.append(float(real.min()))
             highs.append(float(real.max()))
@@ -147,14 +149,13 @@ def _without_outliers(values: np.ndarray, marks: tuple[float, ...], found: _Rang
     parts = np.partition(real, (skipped, real.size - 1 - skipped))
     low, high = float(parts[skipped]), float(parts[real.size - 1 - skipped])
     if values.dtype.kind != "f" and found.low >= 0:
-        return _Range(found.low, high if 0 < high < found.high / 2 - 1 else found.high)
-    span = high - low
-    if not 0 < span < np.inf:
+        near = _Range(found.low, 2 * high + 1) if high > 0 else found
+    else:
+        span = high - low
+        near = _Range(low - span, high + span) if 0 < span < np.inf else found
+    if near.low <= found.low and found.high <= near.high:
         return found
-    return _Range(
-        low if low - found.low > span else found.low,
-        high if found.high - high > span else found.high,
-    )
+    return _range(values, marks, near) or found
 
 
 def _shown(real: _Range, dtype: np.dtype, bits: int) -> _Range:

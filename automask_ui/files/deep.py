@@ -30,15 +30,18 @@ def deep_raster(image: Image.Image, data: bytes) -> Raster | None:
     if image.format == "PPM":
         return _ppm(data)
     if image.format == "PNG" and data[_PNG_DEPTH] == 16:
-        return _by_opencv(data, 16, image.size, image.info.get("transparency"))
+        is_grey = data[_PNG_DEPTH + 1] in (0, 4)
+        return _by_opencv(data, 16, image.size, image.info.get("transparency"), is_grey)
     if image.format == "JPEG2000" and image.mode in ("I;16", "L", "LA", "RGB", "RGBA"):
         start = data.find(_CODESTREAM)
         bits = 1 + data[start + 42] if 0 <= start < len(data) - 42 else 8  # a negative number would be above 128
-        return _by_opencv(data, bits, image.size, None) if 8 < bits <= 16 else None
+        return _by_opencv(data, bits, image.size) if 8 < bits <= 16 else None
     return None
 
 
-def _by_opencv(data: bytes, bits: int, size: tuple[int, int], clear: object) -> Raster | None:
+def _by_opencv(
+    data: bytes, bits: int, size: tuple[int, int], clear: object = None, is_grey: bool = False
+) -> Raster | None:
     """All bits of every channel; None where OpenCV does not read the file, which Pillow then has to do."""
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -51,8 +54,7 @@ def _by_opencv(data: bytes, bits: int, size: tuple[int, int], clear: object) -> 
         alpha = np.where(pixels == clear, 0, 65_535).astype(np.uint16) if isinstance(clear, int) else None
         return Raster(pixels[..., None], bits, alpha)
     colour = pixels[..., 2::-1]
-    # OpenCV repeats grey for the sake of its alpha.
-    if (colour[..., :1] == colour).all():
+    if is_grey:  # OpenCV repeats it for the sake of its alpha
         colour = colour[..., :1]
     return Raster(colour, bits, pixels[..., 3] if pixels.shape[2] == 4 else None)
 

@@ -22,7 +22,7 @@ from automask_ui import limits
 from automask_ui.errors import ImageTooLargeError, UnreadableImageError
 from automask_ui.files.file_kinds import refusal
 from automask_ui.files.pillow_images import read_with_pillow
-from automask_ui.files.tiff import is_tiff, read_tiff
+from automask_ui.files.tiff.pages import is_tiff, read_tiff
 
 __all__ = ["LoadedImage", "Source", "check_photo_bytes", "fit_long_side", "load_image", "open_image"]
 

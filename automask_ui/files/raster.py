@@ -72,6 +72,6 @@ def _on_white(pixels: np.ndarray, alpha: np.ndarray, is_premultiplied: bool) -> 
     for top in range(0, len(pixels), _ROWS):
         rows = slice(top, top + _ROWS)
         share = alpha[rows, :, None].astype(np.uint32)
-        seen = pixels[rows] * (np.uint32(255) if is_premultiplied else share)
+        seen = pixels[rows].astype(np.uint32) * (255 if is_premultiplied else share)
         blended[rows] = np.minimum((seen + 255 * (255 - share) + 127) // 255, 255)
     return blended

@@ -13,9 +13,9 @@ from PIL import Image
 from tiff_zoo import DEFLATE, LZW, NONE, OLD_DEFLATE, PACKBITS, TiffLayout, png, png_chunk, tiff
 
 from automask_ui.files.images import load_image
-from automask_ui.files.tiff_layout import layout_of
-from automask_ui.files.tiff_segments import read_samples
-from automask_ui.files.tiff_structure import TiffStructure
+from automask_ui.files.tiff.layout import layout_of
+from automask_ui.files.tiff.segments import read_samples
+from automask_ui.files.tiff.structure import TiffStructure
 
 EXAMPLES = int(os.environ.get("AUTOMASK_FUZZ_EXAMPLES", "40"))
 MANY = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import TiffImagePlugin
 
-from automask_ui.files.tiff_layout import UNSIGNED, Layout
-from automask_ui.files.tiff_structure import Directory, TiffError
+from automask_ui.files.tiff.layout import UNSIGNED, Layout
+from automask_ui.files.tiff.structure import Directory, TiffError
 
 __all__ = ["PICTURES", "decode_picture", "unpacked"]
 

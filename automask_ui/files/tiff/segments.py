@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from automask_ui.files import tiff_codecs
-from automask_ui.files.tiff_layout import FLOAT, SIGNED, Layout
-from automask_ui.files.tiff_structure import Directory, TiffError
+from automask_ui.files.tiff import codecs
+from automask_ui.files.tiff.layout import FLOAT, SIGNED, Layout
+from automask_ui.files.tiff.structure import Directory, TiffError
 
 __all__ = ["read_samples"]
 
@@ -19,7 +19,7 @@ def read_samples(data: bytes, page: Directory, layout: Layout, bands: int, fill:
     Args:
         data: the whole file.
         page: the page's tags.
-        layout: what :func:`automask_ui.files.tiff_layout.layout_of` made of them.
+        layout: what :func:`automask_ui.files.tiff.layout.layout_of` made of them.
         bands: at most the number of samples of a pixel.
         fill: value of segments that were left out of the file.
 
@@ -74,13 +74,13 @@ def _segment(data: bytes, page: Directory, layout: Layout, index: int, rows: int
     needed = rows * row_bytes
     # No packing makes twice as much of anything, so that more than this is not looked at.
     packed = data[offset : offset + min(count, 2 * needed + 65_536)]
-    if layout.compression in tiff_codecs.PICTURES:
-        return tiff_codecs.decode_picture(packed, page, layout, rows)
+    if layout.compression in codecs.PICTURES:
+        return codecs.decode_picture(packed, page, layout, rows)
     if layout.reversed_bits:
         packed = np.packbits(np.unpackbits(np.frombuffer(packed, np.uint8), bitorder="little")).tobytes()
     if layout.photometric == _YCBCR and layout.subsampling != (1, 1) and not layout.is_planar and samples == 3:
         return _subsampled(packed, page, layout, rows)
-    raw = tiff_codecs.unpacked(packed, page, layout, rows, needed)
+    raw = codecs.unpacked(packed, page, layout, rows, needed)
     if layout.predictor == 3:
         return _unpredicted_floats(raw, layout, rows)
     values = _unsigned(raw, layout, rows, width * samples)
@@ -158,7 +158,7 @@ def _subsampled(packed: bytes, page: Directory, layout: Layout, rows: int) -> np
         raise TiffError("has YCbCr colours of a kind that is not read here. Save it as RGB.")
     units_across, units_down = -(-layout.segment_width // across), -(-rows // down)
     unit = across * down + 2
-    raw = tiff_codecs.unpacked(packed, page, layout, units_down, units_down * units_across * unit)
+    raw = codecs.unpacked(packed, page, layout, units_down, units_down * units_across * unit)
     units = np.frombuffer(raw, np.uint8, units_down * units_across * unit).reshape(units_down, units_across, unit)
     light = units[..., :-2].reshape(units_down, units_across, down, across).transpose(0, 2, 1, 3)
     light = light.reshape(units_down * down, units_across * across)

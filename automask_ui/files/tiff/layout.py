@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automask_ui.files.tiff_structure import Directory, TiffError
+from automask_ui.files.tiff.structure import Directory, TiffError
 
 __all__ = ["FLOAT", "SIGNED", "UNSIGNED", "Layout", "TiffTooLargeError", "layout_of"]
 
