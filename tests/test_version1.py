@@ -20,8 +20,8 @@ from automask_ui.files.images import load_image
 from automask_ui.masks import rle
 from automask_ui.project.document import Saved, parse, parse_work, work_to_bytes
 from automask_ui.project.export import export_list
-from automask_ui.project.restore import restore_list, saved_photo
-from automask_ui.project.saved_session import check_photo
+from automask_ui.project.restore_list import restore_list, saved_photo
+from automask_ui.project.restore_photo import check_photo
 from automask_ui.project.sources import is_saved, read_project
 from automask_ui.serving.service import Service
 from automask_ui.session.edits import Edits

@@ -25,7 +25,7 @@ from automask_ui.files.names import safe_stem
 from automask_ui.masks import MaskSet
 from automask_ui.options import GeneratorOptions
 from automask_ui.project.document import Saved, SavedImage, SavedModel
-from automask_ui.project.saved_session import found_of
+from automask_ui.project.restore_photo import found_of
 from automask_ui.project.uploads import check_bytes, check_count, unused
 
 __all__ = ["Item", "PictureList", "batch_task"]

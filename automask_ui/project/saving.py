@@ -26,7 +26,7 @@ from automask_ui.project.document import (
     work_to_bytes,
 )
 from automask_ui.project.pictures import PictureList
-from automask_ui.project.saved_session import saved_of
+from automask_ui.project.restore_photo import saved_of
 from automask_ui.project.sources import MAX_PHOTO_BYTES
 from automask_ui.session import Session
 

@@ -20,8 +20,8 @@ from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.project.document import Saved, SavedImage
 from automask_ui.project.list_run import ListRun
 from automask_ui.project.pictures import PictureList
-from automask_ui.project.restore import RestoredList, restore_list, saved_photo
-from automask_ui.project.saved_session import check_photo, restore_session, saved_of
+from automask_ui.project.restore_list import RestoredList, restore_list, saved_photo
+from automask_ui.project.restore_photo import check_photo, restore_session, saved_of
 from automask_ui.project.saving import ProjectToSave, list_to_save, photo_to_save
 from automask_ui.project.sources import read_project
 from automask_ui.project.uploads import collect
@@ -67,7 +67,7 @@ class WorkingList:
     def note_opened(self, index: int, session: Session) -> None:
         """Take note that ``session`` is on the picture with this index."""
         with self._lock:
-            self._opened = _Opened(index, session, (session.editing.version, session.result))
+            self._opened = _Opened(index, session, (session.editor.version, session.result))
 
     def open_index(self, current: Session | None) -> int | None:
         """Which picture is in the main view, if the ``current`` session is on one of them."""
@@ -87,7 +87,7 @@ class WorkingList:
             opened = self._opened
             if opened is None or opened.session.result is None:
                 return
-            session, now = opened.session, (opened.session.editing.version, opened.session.result)
+            session, now = opened.session, (opened.session.editor.version, opened.session.result)
             if now[0] != opened.before[0] or now[1] is not opened.before[1]:
                 self.pictures.keep(opened.index, saved_of(session.snapshot(), session.image, models))
                 self._opened = replace(opened, before=now)
@@ -96,7 +96,7 @@ class WorkingList:
 def _mark_of(session: Session) -> object:
     """What tells two states of a session apart."""
     result = session.result
-    return session.run, session.editing.version, session.show, None if result is None else weakref.ref(result)
+    return session.run, session.editor.version, session.show, None if result is None else weakref.ref(result)
 
 
 def _photo_of(saved: Saved, photos: Sequence[Path], store: SessionStore, owner: str) -> LoadedImage | None:

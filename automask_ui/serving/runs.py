@@ -9,7 +9,7 @@ from automask_ui.errors import NoImageError, OptionError
 from automask_ui.files.images import LoadedImage
 from automask_ui.masks import MaskResult
 from automask_ui.options import CleanupOptions, FilterOptions, GeneratorOptions
-from automask_ui.project.saved_session import check_model
+from automask_ui.project.restore_photo import check_model
 from automask_ui.protocol import Steps
 from automask_ui.serving.models import Models
 from automask_ui.session import Job, Session
@@ -156,9 +156,9 @@ class ModelRuns(Runs):
     def supersede(self, session: Session, options: GeneratorOptions | None = None) -> None:
         """End a refilter in progress, unless it applies the same ``options``, and wait for the end of its chunk."""
         job = session.job
-        if job is None or job.settings is None:
+        if job is None or job.refilter_options is None:
             return
-        if options is None or _thresholds(options) != _thresholds(job.settings):
+        if options is None or _thresholds(options) != _thresholds(job.refilter_options):
             job.is_superseded = True
             job.cancel.set()
             job.ended.wait(_CHUNK_SECONDS)
@@ -187,7 +187,7 @@ class ModelRuns(Runs):
 
     def _advance(self, session: Session, model: str, steps: Steps, job: Job) -> Run:
         loaded = self._models.loaded[model]
-        kind = "find" if job.settings is None else "refilter"
+        kind = "find" if job.refilter_options is None else "refilter"
         with self.noted(RunNote(kind, model, str(loaded.device), session.image.rgb.shape[:2])) as note:
             for progress in run_into(session, model, steps, job, self.speeds):
                 note.outcome, note.points = progress.stage, progress.done

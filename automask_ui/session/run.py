@@ -51,7 +51,7 @@ Run = Generator[Progress, None, None]
 
 
 @contextmanager
-def job_of(session: Session, settings: GeneratorOptions | None = None) -> Iterator[Job]:
+def job_of(session: Session, refilter_options: GeneratorOptions | None = None) -> Iterator[Job]:
     """The session's run for as long as the block lasts.
 
     Raises:
@@ -60,7 +60,7 @@ def job_of(session: Session, settings: GeneratorOptions | None = None) -> Iterat
     with session.lock:
         if session.job is not None:
             raise EngineError("A run of this picture is still in progress: wait for it, or press Stop.")
-        job = session.job = Job(settings)
+        job = session.job = Job(refilter_options)
     try:
         yield job
     finally:

@@ -25,7 +25,7 @@ from automask_ui.files.images import LoadedImage
 from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.masks.rle import Rle
 from automask_ui.options import GeneratorOptions
-from automask_ui.session.editing import Editing
+from automask_ui.session.editor import Editor
 from automask_ui.session.edits import EditedMasks, Edits, apply_edits
 from automask_ui.session.mask_ids import Content, same_masks
 
@@ -88,13 +88,13 @@ class Job:
     Attributes:
         cancel: set to end it.
         ended: set once it has.
-        settings: what it applies to a finished run; such a job gives way to newer settings. None for a real run.
+        refilter_options: what it applies to what was found; such a job gives way to newer ones. None: it finds masks.
         is_superseded: it was ended for newer ones.
         is_whole: the session keeps what it has until the run is through.
     """
 
-    def __init__(self, settings: GeneratorOptions | None = None) -> None:
-        self.settings = settings
+    def __init__(self, refilter_options: GeneratorOptions | None = None) -> None:
+        self.refilter_options = refilter_options
         self.is_superseded = False
         self.is_whole = False
         self.cancel = threading.Event()
@@ -134,7 +134,7 @@ class Session:
         run: names this work; a new picture is a new run.
         owner: the visitor it belongs to.
         model: registry name of the model that made the result, "" before there is one.
-        editing: what the visitor does to the masks, step by step.
+        editor: what the visitor does to the masks, step by step.
         files: folder of files made from this work, or None where none was asked for.
         job: the run in progress, or None.
         lock: held while any of this changes.
@@ -148,7 +148,7 @@ class Session:
         self.files: Path | None = None
         self.job: Job | None = None
         self.lock = threading.RLock()
-        self.editing = Editing(self.lock)
+        self.editor = Editor(self.lock)
         self._state = _State()
         self._scratch = scratch
         self._missing: dict[int, Rle] = {}  # found masks that were edited and are in no result now
@@ -167,7 +167,7 @@ class Session:
     @property
     def edits(self) -> Edits:
         """What the visitor did to the masks, as it is now."""
-        return self.editing.now
+        return self.editor.now
 
     @property
     def folder(self) -> Path:
@@ -180,7 +180,7 @@ class Session:
     @property
     def nbytes(self) -> int:
         """About the memory that this work holds."""
-        history, size = self.editing.history, self.image.rgb.nbytes + len(self.image.data)
+        history, size = self.editor.history, self.image.rgb.nbytes + len(self.image.data)
         for _, edits in (*history.past, *history.future):
             size += 100 * (len(edits.labels) + len(edits.hidden) + len(edits.deleted))
         size += sum(len(own.rle["counts"]) for own in self.edits.own.values())
@@ -197,8 +197,8 @@ class Session:
                 self.model = model
             before = self._state
             if before.result is not None and result.has_candidates and not before.result.has_candidates:
-                self.editing.ids.adopt(result, before.result.masks, before.ids.tolist())
-            ids = self.editing.ids.of(result)
+                self.editor.ids.adopt(result, before.result.masks, before.ids.tolist())
+            ids = self.editor.ids.of(result)
             self._pass_on(before, result, ids.tolist())
             return self._replace(replace(before, result=result, ids=ids))
 
@@ -211,14 +211,14 @@ class Session:
         """All of it as it is now."""
         with self.lock:
             state, ids = self._state, tuple(self._state.ids.tolist())
-            return Snapshot(self.model, state.result, ids, self.editing.ids.contents, state.show, self.edits)
+            return Snapshot(self.model, state.result, ids, self.editor.ids.contents, state.show, self.edits)
 
     def restore(self, work: Snapshot) -> None:
         """Go on from what another session had come to; nothing of that can be taken back."""
         with self.lock:
             self.model = work.model
             self._state = _State(work.result, np.array(work.ids, np.int64), work.show)
-            self.editing.restart(work.edits, work.contents)
+            self.editor.restart(work.edits, work.contents)
 
     def passing(self) -> EditedMasks:
         """Masks that pass what is set, in upstream's order, then those made by hand; also hidden and deleted ones."""
@@ -285,10 +285,10 @@ class Session:
         heirs = _heirs(self._missing, new)
         for id_ in heirs:
             del self._missing[id_]
-        self.editing.inherit(heirs)
+        self.editor.inherit(heirs)
         # A mask made by hand stays: what is found anew in its place is one too many.
         others = {id_: rle for id_, rle in new.items() if id_ not in heirs.values()}
-        self.editing.inherit(_heirs({id_: own.rle for id_, own in self.edits.own.items()}, others))
+        self.editor.inherit(_heirs({id_: own.rle for id_, own in self.edits.own.items()}, others))
 
     def _replace(self, state: _State) -> Difference:
         before = frozenset(self.shown().ids)

@@ -34,7 +34,7 @@ class SessionStore:
         """A new session on ``image``; the owner's earlier one is given up, but for its class list."""
         session = Session(image, owner, self.scratch)
         with suppress(SessionError):
-            session.editing.history = History(Edits(self.current(owner).edits.classes))
+            session.editor.history = History(Edits(self.current(owner).edits.classes))
         left = self._take(owner)
         with self._lock:
             self._runs[owner] = session.run

@@ -62,7 +62,7 @@ def _wire_runs(on: _On, parts: Parts, handlers: Handlers) -> None:
         # .then() does not follow an error.
         for after in (run.then, run.failure):
             on(after, runs.end, None, parts.screen, **_QUICK)
-            settled = on(after, settings.settle, parts.controls, parts.settings, **_QUICK)
+            settled = on(after, settings.refresh, parts.controls, parts.settings, **_QUICK)
             # Sliders that were moved during the run count now.
             on(settled.then, runs.refilter, parts.controls, parts.screen, **_REFILTER)
     on(parts.run.stop.click, runs.stop, None, parts.screen, **_QUICK)
@@ -71,9 +71,9 @@ def _wire_runs(on: _On, parts: Parts, handlers: Handlers) -> None:
 def _wire_opening(on: _On, page: gr.Blocks, parts: Parts, handlers: Handlers) -> None:
     """First visit, upload, samples."""
     opening, settings = handlers.opening, handlers.settings
-    on(page.load, settings.settle, parts.controls, parts.settings, **_QUICK)
+    on(page.load, settings.refresh, parts.controls, parts.settings, **_QUICK)
     visited = on(page.load, opening.first_visit, parts.token, parts.arrival, js=TOKEN, **_QUEUED)
-    on(visited.then, settings.settle, parts.controls, parts.settings, **_QUICK)
+    on(visited.then, settings.refresh, parts.controls, parts.settings, **_QUICK)
 
     photo = parts.photo
     opened = [
@@ -85,7 +85,7 @@ def _wire_opening(on: _On, page: gr.Blocks, parts: Parts, handlers: Handlers) ->
     ]
     for event in opened:
         on(event.failure, opening.free_drop_zones, None, [photo.upload, photo.files], **_QUICK)
-        on(event.success, settings.settle, parts.controls, parts.settings, **_QUICK)
+        on(event.success, settings.refresh, parts.controls, parts.settings, **_QUICK)
 
 
 def _wire_queue(on: _On, parts: Parts, handlers: Handlers) -> None:
@@ -106,7 +106,7 @@ def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
     sliders, show, model = parts.sliders, parts.show, parts.model
 
     chosen = on(model.preset.input, settings.choose_preset, parts.controls, parts.settings, **_QUEUED)
-    changed = on(model.model.input, settings.settle, parts.controls, parts.settings, **_QUEUED)
+    changed = on(model.model.input, settings.refresh, parts.controls, parts.settings, **_QUEUED)
     for event in (chosen, changed):
         on(event.then, runs.refilter, parts.controls, parts.screen, **_REFILTER)
 
@@ -128,7 +128,7 @@ def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
     dropped = on(points.file.upload, settings.point_file, points.file, [points.text], **_QUEUED)
     shown = dropped.success(preview, points.text, parts.screen, **_QUEUED)
     for event in (pasted, shown):
-        on(event.then, settings.settle, parts.controls, parts.settings, **_QUICK)
+        on(event.then, settings.refresh, parts.controls, parts.settings, **_QUICK)
 
 
 def _wire_viewer(on: _On, parts: Parts, handlers: Handlers) -> None:

@@ -26,8 +26,9 @@ from automask_ui.export.files import write_json, zip_add
 from automask_ui.masks import rle as rle_codec
 from automask_ui.options import GeneratorOptions
 from automask_ui.project.document import SavedModel
-from automask_ui.project.export import export_queue
-from automask_ui.project.pictures import Queue
+from automask_ui.project.export import export_list
+from automask_ui.project.list_run import ListRun
+from automask_ui.project.pictures import PictureList
 from automask_ui.project.uploads import collect
 from automask_ui.ui.page import _formats
 from automask_ui.ui.text import TEXTS
@@ -123,14 +124,15 @@ def test_lists_of_photos_write_it(exporter: Exporter, tmp_path: Path) -> None:
     make_pictures(tmp_path / "photos", 2)
     folder = tmp_path / "list"
     folder.mkdir()
-    queue = Queue(collect(sorted((tmp_path / "photos").iterdir()), folder).pictures, folder)
+    pictures = PictureList(collect(sorted((tmp_path / "photos").iterdir()), folder).pictures, folder)
+    run = ListRun(pictures)
     options = GeneratorOptions(points_per_side=4, pred_iou_thresh=0.7, stability_score_thresh=0.0)
-    queue.start(FakeEngine().steps, BatchTask(options, (), "fake"), SavedModel("fake", "Fake model", None))
-    assert queue._thread is not None
-    queue._thread.join(60)
-    report = export_queue(queue, "made-up", tmp_path)
+    run.start(FakeEngine().steps, BatchTask(options, (), "fake"), SavedModel("fake", "Fake model", None))
+    assert run._thread is not None
+    run._thread.join(60)
+    report = export_list(pictures, "made-up", tmp_path)
     assert report.path.name == f"photo 0-and-1-more-made-up.{exporter.extension}"
-    assert len(report.checks) == report.exact == sum(item.masks or 0 for item in queue.items) > 0
+    assert len(report.checks) == report.exact == sum(item.masks or 0 for item in pictures.items) > 0
 
 
 def test_commands_know_it(

@@ -19,7 +19,7 @@ from automask_ui.options import GeneratorOptions
 from automask_ui.project import autosave as autosave_module
 from automask_ui.project.autosave import Autosave, autosave_for
 from automask_ui.project.document import NAME, Saved
-from automask_ui.project.restore import saved_photo
+from automask_ui.project.restore_list import saved_photo
 from automask_ui.project.saving import ProjectFolder, ProjectToSave
 from automask_ui.project.sources import read_project
 from automask_ui.project.store import Kind, Projects
@@ -65,7 +65,7 @@ def test_work_is_kept_as_it_is(autosave: Autosave, service: Service, tmp_path: P
     autosave.follow(ANN, "ann")
     session = opened(service, tmp_path)
     list(service.runs.find(session, "fake", OPTIONS))
-    session.editing.set_label(session.shown()[0][:2], "cat")
+    session.editor.set_label(session.shown()[0][:2], "cat")
     autosave.keep("ann")
     path = autosave.kept(ANN, "photo")
     assert path is not None
@@ -86,7 +86,7 @@ def test_every_change_is_noticed_and_nothing_else(
     autosave.keep("ann")
     assert not written  # nothing was done yet: the sample that a page begins with is no work
     if change == "edit":
-        session.editing.set_hidden(session.shown()[0][:1], True)
+        session.editor.set_hidden(session.shown()[0][:1], True)
     elif change == "refilter":
         list(service.runs.refilter(session, OPTIONS.replace(pred_iou_thresh=0.8)))
     else:
@@ -115,12 +115,12 @@ def test_reloaded_page_finds_what_its_old_self_had_not_kept(
 def test_leaving_keeps_the_last_change(autosave: Autosave, service: Service, tmp_path: Path) -> None:
     autosave.follow(ANN, "ann")
     session = opened(service, tmp_path)
-    session.editing.set_classes(["cat"])
+    session.editor.set_classes(["cat"])
     autosave.leave("ann")
     path = autosave.kept(ANN, "photo")
     assert path is not None
     assert read_saved(path)[0].edits.classes == ("cat",)
-    session.editing.set_classes(["dog"])
+    session.editor.set_classes(["dog"])
     autosave.keep("ann")
     assert read_saved(path)[0].edits.classes == ("cat",)
 
@@ -326,7 +326,7 @@ def test_photo_that_version_1_has_kept_comes_back_and_goes_then(
     assert restored.session is not None
     autosave.follow(ANN, "ann")
     assert old.exists()
-    restored.session.editing.set_hidden(restored.session.shown().ids[:1], True)
+    restored.session.editor.set_hidden(restored.session.shown().ids[:1], True)
     autosave.keep("ann")
     assert [path.suffix for path in folder.iterdir()] == [".photo"]
     again = autosave.restore(ANN, "bob", "photo")

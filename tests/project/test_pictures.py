@@ -25,7 +25,7 @@ from automask_ui.project.document import SavedModel
 from automask_ui.project.export import export_list
 from automask_ui.project.list_run import ListRun
 from automask_ui.project.pictures import PictureList
-from automask_ui.project.saved_session import saved_of
+from automask_ui.project.restore_photo import saved_of
 from automask_ui.project.uploads import collect
 from automask_ui.session import Session
 
@@ -272,9 +272,9 @@ def edit(queue: PictureList, index: int) -> Session:
     candidates = Candidates.unknown(masks.size_hw)
     session.update(MaskResult(image.rgb, "", "", OPTIONS, candidates, masks), "fake")
     numbers = session.shown()[0]
-    session.editing.delete(numbers[:2])
-    session.editing.set_hidden(numbers[2:3], True)
-    session.editing.set_label(numbers[3:4], "cat")
+    session.editor.delete(numbers[:2])
+    session.editor.set_hidden(numbers[2:3], True)
+    session.editor.set_label(numbers[3:4], "cat")
     models = {model.name: model for model in fake_models("fake")}
     queue.keep(index, saved_of(session.snapshot(), image, models))
     return session

@@ -16,19 +16,19 @@ import pytest
 from fakes import FakeEngine
 from PIL import Image
 from test_pictures import JOB, MODEL, OPTIONS, archive, edit, file, picture, run_of, wait
-from test_restore import same
+from test_restore_photo import same
 
 from automask_ui.errors import ArchiveError, AutoMaskError, BatchError, ExportError, ResumeError
 from automask_ui.export import EXPORTERS
 from automask_ui.files.safe_zip import is_archive
 from automask_ui.masks import MaskSet
 from automask_ui.masks.codec import to_columns
-from automask_ui.project import restore as restoring
+from automask_ui.project import restore_list as restoring
 from automask_ui.project import saving
 from automask_ui.project.document import NAME, SavedPicture, SavedProject, parse, to_bytes
 from automask_ui.project.export import export_list
 from automask_ui.project.pictures import PictureList, batch_task
-from automask_ui.project.restore import RestoredList
+from automask_ui.project.restore_list import RestoredList
 from automask_ui.project.saving import ProjectFolder, list_to_save
 from automask_ui.project.sources import is_saved, read_project
 from automask_ui.project.store import Projects, WorkingList

@@ -174,40 +174,40 @@ def test_heirs_change_nothing_of_a_persons_own(edits: Edits, heirs: dict[int, in
 
 
 def test_new_masks_get_new_ids_that_nothing_else_gets(session: Session) -> None:
-    assert session.editing.put_masks("add", [own(30, 20), own(40, 20)]) == (4, 5)
-    assert session.editing.history.undo == Action("add", 2)
-    session.editing.undo()
+    assert session.editor.put_masks("add", [own(30, 20), own(40, 20)]) == (4, 5)
+    assert session.editor.history.undo == Action("add", 2)
+    session.editor.undo()
     assert session.shown().ids == (1, 2, 3)
     # Taken back, but never given again: not to what is found, and not to what is made.
     session.update(found(block(0, 0), block(0, 15)))
     assert session.shown().ids == (1, 6)
-    assert session.editing.put_masks("add", [own(20, 20)]) == (7,)
+    assert session.editor.put_masks("add", [own(20, 20)]) == (7,)
 
 
 def test_mask_that_was_changed_keeps_its_id_and_label(session: Session) -> None:
-    session.editing.set_label([2], "cat")
-    assert session.editing.put_masks("change", [own(30, 20)], ids=[2]) == (2,)
+    session.editor.set_label([2], "cat")
+    assert session.editor.put_masks("change", [own(30, 20)], ids=[2]) == (2,)
     ids, masks, labels = session.shown()
     assert (ids, labels) == ((1, 2, 3), ("", "cat", ""))
     assert masks.rle[1] == own(30, 20).rle
-    session.editing.undo()
+    session.editor.undo()
     assert rle.decode(session.shown().masks.rle[1])[0, 10]
-    session.editing.redo()
+    session.editor.redo()
     assert session.masks_of([2]).masks.rle[0] == own(30, 20).rle
     with pytest.raises(RunGoneError, match="Mask 99"):
-        session.editing.put_masks("change", [own(0, 0)], ids=[99])
+        session.editor.put_masks("change", [own(0, 0)], ids=[99])
 
 
 def test_masks_that_are_merged_go_and_come_back_in_one_step(session: Session) -> None:
-    (new,) = session.editing.put_masks("merge", [own(0, 0, 28)], instead_of=[1, 2, 3])
+    (new,) = session.editor.put_masks("merge", [own(0, 0, 28)], instead_of=[1, 2, 3])
     assert session.shown().ids == (new,)
-    session.editing.undo()
+    session.editor.undo()
     assert session.shown().ids == (1, 2, 3)
 
 
 def test_own_masks_stay_whatever_is_set(session: Session) -> None:
-    (new,) = session.editing.put_masks("add", [own(30, 20)])
-    session.editing.put_masks("change", [own(1, 1, 4, 4)], ids=[1])
+    (new,) = session.editor.put_masks("add", [own(30, 20)])
+    session.editor.put_masks("change", [own(1, 1, 4, 4)], ids=[1])
     session.show_only(ShowOnly(smallest=1000))
     assert session.shown().ids == (1, new)
     session.update(found())
@@ -217,20 +217,20 @@ def test_own_masks_stay_whatever_is_set(session: Session) -> None:
 
 def test_own_masks_are_there_before_anything_is_found() -> None:
     session = Session(LoadedImage(RGB, "photo.png", ()), "ann")
-    (new,) = session.editing.put_masks("add", [own(30, 20)])
+    (new,) = session.editor.put_masks("add", [own(30, 20)])
     assert (new, session.shown().ids) == (1, (1,))
     session.update(found(block(0, 0)), "fake")
     assert session.shown().ids == (2, 1)
 
 
 def test_what_is_found_in_the_place_of_an_own_mask_is_not_shown_beside_it(session: Session) -> None:
-    session.editing.put_masks("change", [own(30, 20)], ids=[2])
-    (new,) = session.editing.put_masks("add", [own(0, 20)])
+    session.editor.put_masks("change", [own(30, 20)], ids=[2])
+    (new,) = session.editor.put_masks("add", [own(0, 20)])
     # Mask 2 a little otherwise, as it was found, and the added one a little otherwise.
     session.update(found(block(0, 0), block(10, 0, 8, 9), block(0, 20, 8, 9)))
     assert session.shown().ids == (1, 2, new)
-    session.editing.undo()
-    session.editing.undo()
+    session.editor.undo()
+    session.editor.undo()
     assert len(session.shown().ids) == 3
     assert 2 not in session.shown().ids
 
@@ -250,23 +250,23 @@ class Sequence:
 
     def put(self, mask: OwnMask, place: int) -> None:
         ids = self.session.shown().ids
-        before = self.session.editing.now
+        before = self.session.editor.now
         if place % 2 and ids:
-            (id_,) = self.session.editing.put_masks("change", [mask], ids=[ids[place % len(ids)]])
+            (id_,) = self.session.editor.put_masks("change", [mask], ids=[ids[place % len(ids)]])
         else:
-            (id_,) = self.session.editing.put_masks("add", [mask])
+            (id_,) = self.session.editor.put_masks("add", [mask])
             assert id_ not in self.given
         self.given |= {id_, *ids}
-        if self.session.editing.now != before:
+        if self.session.editor.now != before:
             self.expected.append({**self.own, id_: mask})
             self.undone = []
 
     def undo(self) -> None:
-        if self.session.editing.undo() is not None:
+        if self.session.editor.undo() is not None:
             self.undone.append(self.expected.pop())
 
     def redo(self) -> None:
-        if self.session.editing.redo() is not None:
+        if self.session.editor.redo() is not None:
             self.expected.append(self.undone.pop())
 
     def reload(self) -> None:

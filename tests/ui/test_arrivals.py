@@ -54,9 +54,9 @@ def work(service: Service, photo: str) -> Session:
     session = service.open("ann", photo)
     list(service.runs.find(session, "fake", OPTIONS))
     numbers = session.shown()[0]
-    session.editing.set_hidden(numbers[:2], True)
-    session.editing.set_label(numbers[2:4], "cat")
-    session.editing.delete(numbers[4:5])
+    session.editor.set_hidden(numbers[:2], True)
+    session.editor.set_label(numbers[2:4], "cat")
+    session.editor.delete(numbers[4:5])
     session.show_only(ShowOnly(smallest=3, largest=900))
     return session
 
@@ -230,7 +230,7 @@ def test_reload_brings_the_work_back(keeping: Handlers, service: Service, work: 
     assert is_back(service, work)
     # The old page goes only now, and the new one's work is kept.
     keeping.opening.leave(ANN)
-    service.store.current("bob").editing.set_hidden([1], False)
+    service.store.current("bob").editor.set_hidden([1], False)
     again = Visitor("again", Words("en"))
     list(keeping.opening.first_visit(again, TOKEN))
     assert service.store.current("again").edits == service.store.current("bob").edits

@@ -199,8 +199,8 @@ def test_edits_stay_with_their_picture_and_are_in_the_dataset(
     handlers.opening.open_item(ANN, {"index": 0})
     session = service.store.current("ann")
     numbers = session.shown()[0]
-    session.editing.delete(numbers[:2])
-    session.editing.set_label(numbers[2:3], "cat")
+    session.editor.delete(numbers[:2])
+    session.editor.set_label(numbers[2:3], "cat")
     edits = session.edits
     # Looking alone is no edit.
     handlers.opening.open_item(ANN, {"index": 1})
@@ -210,7 +210,7 @@ def test_edits_stay_with_their_picture_and_are_in_the_dataset(
     assert after.items[0].masks == (board.items[0].masks or 0) - 2
     handlers.opening.open_item(ANN, {"index": 0})
     assert service.store.current("ann").edits == edits
-    service.store.current("ann").editing.set_label(numbers[3:4], "dog")
+    service.store.current("ann").editor.set_label(numbers[3:4], "dog")
     path, saved = save(queues, ANN, {"format": "coco"})
     document = json.loads(path.read_text())
     assert len(document["annotations"]) == sum(item.masks or 0 for item in saved.items)
@@ -243,7 +243,7 @@ def test_edit_that_comes_in_while_the_next_picture_is_read(
     session, read = service.store.current("ann"), PictureList.image
 
     def edit_and_read(queue: PictureList, index: int) -> LoadedImage:
-        session.editing.set_label(session.shown()[0][:1], "cat")
+        session.editor.set_label(session.shown()[0][:1], "cat")
         return read(queue, index)
 
     monkeypatch.setattr(PictureList, "image", edit_and_read)

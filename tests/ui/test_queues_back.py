@@ -69,9 +69,9 @@ def work(handlers: Handlers, service: Service, files: list[str]) -> QueueTableDa
     handlers.opening.open_item(ANN, {"index": 1})
     session = service.store.current("ann")
     numbers = session.shown()[0]
-    session.editing.set_label(numbers[:2], "cat")
-    session.editing.set_hidden(numbers[2:3], True)
-    session.editing.delete(numbers[3:5])
+    session.editor.set_label(numbers[:2], "cat")
+    session.editor.set_hidden(numbers[2:3], True)
+    session.editor.delete(numbers[3:5])
     service.projects.keep("ann")
     return handlers.pictures.table(ANN)
 
@@ -140,7 +140,7 @@ def test_edits_go_on(handlers: Handlers, service: Service, work: QueueTableData,
     handlers.opening.open_item(BOB, {"index": 0})
     session = service.store.current("bob")
     assert session.edits.classes == ("cat",)
-    session.editing.set_label(session.shown()[0][:1], "dog")
+    session.editor.set_label(session.shown()[0][:1], "dog")
     handlers.opening.open_item(BOB, {"index": 1})
     assert service.store.current("bob").edits.classes == ("cat", "dog")
     assert [item.edited for item in handlers.pictures.table(BOB).items] == [True, True, False]
@@ -269,7 +269,7 @@ def test_reload_brings_the_queue_back(
     assert (session.edits, session.shown()[0]) == (before.edits, before.shown()[0])
     assert arrival.controls is not None
     assert arrival.controls.options({}) == CONTROLS.options({})
-    session.editing.set_label(session.shown()[0][-1:], "dog")
+    session.editor.set_label(session.shown()[0][-1:], "dog")
     handlers.opening.leave(ANN)
     for index in (0, 2):
         assert opened(handlers, service, BOB, index)[0] == f"{index + 1}.png"
@@ -431,7 +431,7 @@ def test_work_while_it_is_kept_is_not_mixed_up(
     for index in (0, 1, 2, 0, 1):
         handlers.opening.open_item(ANN, {"index": index})
         session = service.store.current("ann")
-        session.editing.set_label(session.shown()[0][:1], f"class {index}")
+        session.editor.set_label(session.shown()[0][:1], f"class {index}")
         autosave.keep("ann")
     list(handlers.opening.first_visit(BOB, TOKEN))
     for index in range(3):

@@ -16,7 +16,7 @@ from automask_ui.session import Session
 from automask_ui.session.class_names import read_classes
 from automask_ui.ui.components.status_line import status
 from automask_ui.ui.components.viewer import viewer_note
-from automask_ui.ui.editing import take_steps, viewer_edits
+from automask_ui.ui.edit_messages import take_steps, viewer_edits
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences

@@ -10,7 +10,7 @@ from typing import Any
 from automask_ui.errors import NoImageError, ResumeError
 from automask_ui.files.safe_zip import is_archive
 from automask_ui.project.autosave import Autosave
-from automask_ui.project.saved_session import has_model
+from automask_ui.project.restore_photo import has_model
 from automask_ui.project.sources import is_saved
 from automask_ui.project.store import Restored
 from automask_ui.serving.service import Service

@@ -17,7 +17,7 @@ from automask_ui.options import GeneratorOptions
 from automask_ui.project.document import SavedModel
 from automask_ui.project.export import export_list
 from automask_ui.project.pictures import batch_task
-from automask_ui.project.restore import RestoredList
+from automask_ui.project.restore_list import RestoredList
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.ui.components.queue_table import QueueTableData

@@ -93,7 +93,7 @@ class RunHandlers:
         session = self._service.store.peek(visitor.owner)
         if session is None or session.result is None:
             return
-        if session.job is not None and session.job.settings is None:
+        if session.job is not None and session.job.refilter_options is None:
             yield Changes(status=status(visitor.words.say("status.busy"), "busy", -1))
             return
         self._service.runs.supersede(session)

@@ -28,7 +28,7 @@ class SettingsHandlers:
         """Set the sliders as a preset has them for the chosen model."""
         return self._changes(visitor, controls, controls.preset)
 
-    def settle(self, visitor: Visitor, controls: Controls) -> Changes:
+    def refresh(self, visitor: Visitor, controls: Controls) -> Changes:
         """Show what is known once a model is chosen or loaded; an untouched preset takes its thresholds."""
         return self._changes(visitor, controls, self.untouched_preset(controls))
 

@@ -8,7 +8,7 @@ from gradio.data_classes import FileData
 
 from automask_ui.batch.pictures import Listing
 from automask_ui.project.pictures import PictureList
-from automask_ui.project.restore import RestoredList
+from automask_ui.project.restore_list import RestoredList
 from automask_ui.ui.components.queue_table import QueueRow
 from automask_ui.ui.text import Words
 

@@ -16,7 +16,7 @@ from automask_ui.masks.rle import Rle
 from automask_ui.session import Session
 from automask_ui.ui.components.viewer import ViewerData, ViewerMask
 from automask_ui.ui.components.viewer.display import display_image, display_runs, display_size, pack_layers
-from automask_ui.ui.editing import viewer_edits
+from automask_ui.ui.edit_messages import viewer_edits
 
 __all__ = ["SessionViews"]
 

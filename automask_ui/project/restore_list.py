@@ -18,7 +18,7 @@ from automask_ui.files.images import load_image
 from automask_ui.files.names import safe_stem
 from automask_ui.project.document import Saved, SavedPicture, SavedProject
 from automask_ui.project.pictures import THUMBNAIL_PX, Item, PictureList, batch_task
-from automask_ui.project.saved_session import found_of
+from automask_ui.project.restore_photo import found_of
 from automask_ui.project.sources import Source, open_source, read_work
 from automask_ui.project.uploads import MAX_BYTES, MAX_PICTURES, collect, inside, unused
 

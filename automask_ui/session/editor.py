@@ -11,10 +11,10 @@ from automask_ui.session.class_names import class_name
 from automask_ui.session.edits import Action, Edits, History, OwnMask
 from automask_ui.session.mask_ids import Content, MaskIds
 
-__all__ = ["Editing"]
+__all__ = ["Editor"]
 
 
-class Editing:
+class Editor:
     """The edits of one session. Ids that were never given are passed over.
 
     Attributes:

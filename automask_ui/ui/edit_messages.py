@@ -32,19 +32,19 @@ def take_steps(session: Session, steps: object) -> tuple[Way, Action] | None:
         kind, ids = step.get("do"), step.get("ids")
         numbers = [number for number in ids if type(number) is int] if isinstance(ids, list) else []
         if kind == "hide":
-            session.editing.set_hidden(numbers, step.get("hidden") is True)
+            session.editor.set_hidden(numbers, step.get("hidden") is True)
         elif kind == "label":
-            session.editing.set_label(numbers, _text(step, "label"))
+            session.editor.set_label(numbers, _text(step, "label"))
         elif kind == "delete":
-            session.editing.delete(numbers)
+            session.editor.delete(numbers)
         elif kind == "classes":
             text = _text(step, "text")
-            session.editing.set_classes(parse_classes(text) if text.strip() else ())
+            session.editor.set_classes(parse_classes(text) if text.strip() else ())
         elif kind == "undo":
-            action = session.editing.undo()
+            action = session.editor.undo()
             told = ("undone", action) if action else told
         elif kind == "redo":
-            action = session.editing.redo()
+            action = session.editor.redo()
             told = ("redone", action) if action else told
         else:
             raise LabelError(f"There is no edit {str(kind)[:20]!r}.")
@@ -60,7 +60,7 @@ def _text(step: Mapping[str, Any], name: str) -> str:
 
 def viewer_edits(session: Session) -> ViewerEdits:
     """The session's edits as the viewer takes them."""
-    history, version = session.editing.seen()
+    history, version = session.editor.seen()
     edits = history.now
     places = {name: place for place, name in enumerate(edits.classes)}
     return {

@@ -28,8 +28,8 @@ from automask_ui.options import GeneratorOptions
 from automask_ui.project import document
 from automask_ui.project.document import NAME, Saved, SavedPicture, SavedProject, parse
 from automask_ui.project.export import export_photo
-from automask_ui.project.restore import saved_photo
-from automask_ui.project.saved_session import check_photo, has_model, restore_session, saved_of, snapshot_of
+from automask_ui.project.restore_list import saved_photo
+from automask_ui.project.restore_photo import check_photo, has_model, restore_session, saved_of, snapshot_of
 from automask_ui.project.saving import archive_files, photo_to_save
 from automask_ui.project.sources import is_saved, read_project
 from automask_ui.serving.service import Service
@@ -58,10 +58,10 @@ def session(photo: LoadedImage, tmp_path: Path) -> Session:
     session.update(fake_result(photo.rgb, LOOSE), "fake")
     session.update(fake_result(photo.rgb, LOOSE.replace(pred_iou_thresh=0.85)))
     numbers = session.shown()[0]
-    session.editing.set_label(numbers[:2], "고양이")
-    session.editing.set_label(numbers[2:3], "<b>dog</b>")
-    session.editing.set_hidden(numbers[1:3], True)
-    session.editing.delete(numbers[3:4])
+    session.editor.set_label(numbers[:2], "고양이")
+    session.editor.set_label(numbers[2:3], "<b>dog</b>")
+    session.editor.set_hidden(numbers[1:3], True)
+    session.editor.delete(numbers[3:4])
     session.show_only(ShowOnly(smallest=2, largest=90, unit="%", covering=80))
     return session
 
@@ -143,7 +143,7 @@ def test_session_goes_on_where_it_was(session: Session, tmp_path: Path) -> None:
 
 def test_work_without_a_run_comes_back(photo: LoadedImage, tmp_path: Path) -> None:
     session = Session(photo, "ann", tmp_path)
-    session.editing.set_classes(["cat"])
+    session.editor.set_classes(["cat"])
     after = read(to_bytes(kept(session)))
     assert (after.model, after.options, len(after.masks)) == (None, None, 0)
     other = Session(photo, "bob", tmp_path)
@@ -581,8 +581,8 @@ def test_masks_that_another_machine_finds_nearly_the_same_keep_their_numbers(ses
 def test_masks_made_by_hand_come_back(session: Session, tmp_path: Path) -> None:
     ids = session.shown().ids
     own = OwnMask(rle.encode(np.eye(37, 53) > 0), "painted")
-    session.editing.put_masks("change", [own], ids=ids[:1])
-    (new,) = session.editing.put_masks("merge", [replace(own, origin="merged", predicted_iou=0.5)], instead_of=ids[1:3])
+    session.editor.put_masks("change", [own], ids=ids[:1])
+    (new,) = session.editor.put_masks("merge", [replace(own, origin="merged", predicted_iou=0.5)], instead_of=ids[1:3])
     after = read(to_bytes(kept(session)))
     assert after.edits == session.edits
     assert after.contents[new - 1] == (b"", new)
@@ -590,13 +590,13 @@ def test_masks_made_by_hand_come_back(session: Session, tmp_path: Path) -> None:
     other.restore(snapshot_of(after, session.image))
     assert other.shown().ids == session.shown().ids
     assert list(other.shown().masks.rle) == list(session.shown().masks.rle)
-    assert other.editing.put_masks("add", [own]) == (new + 1,)
+    assert other.editor.put_masks("add", [own]) == (new + 1,)
     assert to_bytes(after) == to_bytes(kept(session))
 
 
 def test_masks_made_by_hand_of_a_picture_without_a_run_come_back(photo: LoadedImage, tmp_path: Path) -> None:
     session = Session(photo, "ann", tmp_path)
-    session.editing.put_masks("add", [OwnMask(rle.encode(np.eye(37, 53) > 0), "clicked")])
+    session.editor.put_masks("add", [OwnMask(rle.encode(np.eye(37, 53) > 0), "clicked")])
     after = read(to_bytes(kept(session)))
     assert after.model is None
     assert after.edited().ids == (1,)

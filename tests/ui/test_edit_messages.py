@@ -18,7 +18,7 @@ from automask_ui.export.hard_masks import hard_items, mask_set
 from automask_ui.options import GeneratorOptions
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
-from automask_ui.ui.editing import take_steps, viewer_edits
+from automask_ui.ui.edit_messages import take_steps, viewer_edits
 from automask_ui.ui.handlers import Handlers, Visitor
 from automask_ui.ui.text import Words
 from automask_ui.ui.text.report import proof_of, proof_sentence
@@ -63,7 +63,7 @@ def test_steps_are_taken_in_their_order(session: Session) -> None:
     assert (said["classes"], said["hidden"], said["deleted"]) == (["car", "person"], [2], [])
     assert said["undo"] == {"kind": "hide", "count": 1, "label": ""}
     assert said["redo"] == {"kind": "delete", "count": 1, "label": ""}
-    assert take_steps(session, [{"do": "redo"}, {"do": "redo"}]) == ("redone", session.editing.history.undo)
+    assert take_steps(session, [{"do": "redo"}, {"do": "redo"}]) == ("redone", session.editor.history.undo)
     assert session.edits.deleted == {3}
 
 
@@ -85,7 +85,7 @@ def test_steps_are_taken_in_their_order(session: Session) -> None:
 def test_hostile_steps_are_refused(session: Session, step: Any, message: str) -> None:
     with pytest.raises(LabelError, match=message):
         take_steps(session, [step])
-    assert session.editing.history.undo is None
+    assert session.editor.history.undo is None
 
 
 @pytest.mark.parametrize("ids", [None, "12", {"1": 1}, [True, "1", 1.0, None, [1], -1, 0, 10**9]])
@@ -93,7 +93,7 @@ def test_numbers_that_are_none_are_passed_over(session: Session, ids: Any) -> No
     take_steps(
         session, [{"do": kind, "ids": ids, "label": "a", "hidden": True} for kind in ("label", "hide", "delete")]
     )
-    assert session.editing.version == 0
+    assert session.editor.version == 0
 
 
 def test_answer_names_the_parcel_and_the_fault(handlers: Handlers, session: Session) -> None:
@@ -110,7 +110,7 @@ def test_answer_names_the_parcel_and_the_fault(handlers: Handlers, session: Sess
 
 
 def test_viewer_gets_deleted_masks_for_their_coming_back(handlers: Handlers, session: Session) -> None:
-    session.editing.delete([1])
+    session.editor.delete([1])
     view = handlers.screens.views.data(session)
     assert view.masks[0]["id"] == 1
     assert view.edits is not None
@@ -118,7 +118,7 @@ def test_viewer_gets_deleted_masks_for_their_coming_back(handlers: Handlers, ses
 
 
 def test_labels_reach_the_file_and_what_has_none_is_said(handlers: Handlers, session: Session) -> None:
-    session.editing.set_label([2], "car")
+    session.editor.set_label([2], "car")
     ask = {"run": session.run, "ticket": "file-1", "format": "coco", "ids": [1, 2, 3]}
     path, proof = prepare(handlers, ANN, ask)
     assert path is not None
@@ -144,7 +144,7 @@ def test_class_list_goes_on_to_the_next_picture(handlers: Handlers, session: Ses
     take_steps(session, [{"do": "classes", "text": "car\nperson"}, {"do": "label", "ids": [1], "label": "car"}])
     following = handlers.service.open("ann", tmp_path / "photo.png")
     assert following.edits.classes == ("car", "person")
-    assert (following.edits.labels, following.editing.history.undo) == ({}, None)
+    assert (following.edits.labels, following.editor.history.undo) == ({}, None)
     assert handlers.service.open("bob", tmp_path / "photo.png").edits.classes == ()
 
 
