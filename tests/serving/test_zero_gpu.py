@@ -115,7 +115,7 @@ def test_long_run_goes_on_with_the_next_loan(
 ) -> None:
     # The time for work is over at once: every loan decodes one chunk.
     monkeypatch.setattr(zero_gpu, "MIN_SECONDS", -1e6)
-    monkeypatch.setattr(zero_gpu, "_HASTE", 0.0)
+    monkeypatch.setattr(zero_gpu, "_SAFETY_FACTOR", 0.0)
     told = [(progress.stage, progress.done, progress.total) for progress in service.runs.find(session, "fake", OPTIONS)]
     assert [row for row in told if row[0] == "decode"] == [("decode", n, 36) for n in (9, 18, 27, 36)]
     assert told[-1][0] == "done"

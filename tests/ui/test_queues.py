@@ -125,7 +125,7 @@ def test_model_that_cannot_be_had_is_said_in_the_lists_line(
         raise DownloadError("The network is down.")
 
     handlers.opening.open_files(ANN, files)
-    monkeypatch.setattr(service, "load", refuse)
+    monkeypatch.setattr(service.models, "load", refuse)
     with pytest.raises(DownloadError):
         list(queues.start_queue(ANN, CONTROLS))
     assert queues.board(ANN).line == "The network is down."
