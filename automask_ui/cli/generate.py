@@ -16,6 +16,7 @@ from automask_ui.cli.arguments import (
     add_model_arguments,
     options_of,
 )
+from automask_ui.cli.output import say
 from automask_ui.errors import AutoMaskError, ExportError
 from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.files.images import load_image
@@ -57,12 +58,12 @@ def run(settings: argparse.Namespace) -> int:
     for photo, stem in zip(settings.photos, unique_stems(photo.name for photo in settings.photos), strict=True):
         try:
             for line in _one_photo(engine, photo, options, formats, settings.out / stem, metadata):
-                print(line, flush=True)
+                say(line)
         except AutoMaskError as error:
             failed += 1
-            print(f"{photo}: {error}", file=sys.stderr, flush=True)
+            say(f"{photo}: {error}", sys.stderr)
     if failed:
-        print(f"{failed} of {len(settings.photos)} pictures failed.", file=sys.stderr)
+        say(f"{failed} of {len(settings.photos)} pictures failed.", sys.stderr)
     return 1 if failed else 0
 
 
@@ -104,7 +105,7 @@ def _progress_line(name: str) -> Callable[[int, int, str], None] | None:
     def show(done: int, total: int, stage: str) -> None:
         left = f", {(time.monotonic() - start) / done * (total - done):.0f} s left" if 0 < done < total else ""
         text = "reading the picture" if stage == "encode" else f"{done} of {total} points{left}"
-        print(f"\r\x1b[K{name}: {text}", end="\r" if done == total else "", file=sys.stderr, flush=True)
+        say(f"\r\x1b[K{name}: {text}", sys.stderr, end="\r" if done == total else "")
 
     return show
 

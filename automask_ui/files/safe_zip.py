@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from automask_ui.errors import ArchiveError
+from automask_ui.files.zip_names import correct_names
 
 __all__ = ["Archive", "is_archive", "open_archive"]
 
 MAX_DIRECTORY_BYTES = 8 * 1024**2  # of the list of entries, which is read as a whole: some 100,000 of them
 
-_START = b"PK\x03\x04"
+_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")  # with files, empty, and cut into several
 _END = b"PK\x05\x06"
 _END_64 = b"PK\x06\x07"
 _END_BYTES = 22
@@ -30,18 +31,24 @@ def is_archive(path: Path) -> bool:
     """Whether the file begins as a ZIP does; a file that cannot be read does not."""
     try:
         with path.open("rb") as file:
-            return file.read(len(_START)) == _START
+            return file.read(4) in _STARTS
     except OSError:
         return False
 
 
 class Archive:
-    """An open ZIP; from :func:`open_archive`."""
+    """An open ZIP; from :func:`open_archive`.
+
+    ``files`` are its entries without folders, by the names that their writer meant (``filename``); ``notes`` are
+    sentences on names that had to be guessed.
+    """
 
     def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
         self._archive = archive
         self.name = name
         self.files = [entry for entry in archive.infolist() if not entry.is_dir()]
+        note = correct_names(self.files)
+        self.notes: tuple[str, ...] = (f"{name}: {note}",) if note else ()
 
     def read(self, entry: zipfile.ZipInfo, most: int) -> bytes:
         """Unpack ``entry``, of at most ``most`` bytes, which are counted while they are unpacked.
@@ -77,7 +84,7 @@ def open_archive(path: Path, name: str | None = None) -> Iterator[Archive]:
             file = opened.enter_context(path.open("rb"))
             _check_directory(file, name)
             archive = opened.enter_context(zipfile.ZipFile(file))
-        except (zipfile.BadZipFile, struct.error, RuntimeError, UnicodeDecodeError) as error:
+        except (zipfile.BadZipFile, struct.error, RuntimeError, ValueError, EOFError, OverflowError) as error:
             raise ArchiveError(f"{name} is no complete ZIP: {error}. Copy or save it again.") from error
         except OSError as error:
             raise ArchiveError(f"{name} could not be read: {error.strerror or error}.") from error

@@ -49,11 +49,11 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
             with gr.Column(elem_id="controls", scale=0, min_width=320):
                 with gr.Column(elem_id="open"):
                     photo = panels.photo_panel(service.samples)
+                # First for the keyboard, which so reaches it in a few steps; the style sheet puts it below.
+                run = panels.run_panel()
                 with gr.Column(elem_id="settings"):
                     model = panels.model_panel(service.models, service.models.default)
-                    sliders = panels.sliders_panel(thresholds)
-                    show = panels.show_panel()
-                run = panels.run_panel()
+                    sliders, show = panels.sliders_panel(thresholds)
             with gr.Column(elem_id="stage", min_width=320):
                 queue = QueueTable(_formats(), elem_id="queue")
                 line = StatusLine(elem_id="status")

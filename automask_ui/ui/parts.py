@@ -53,8 +53,9 @@ class Parts:
 
     @property
     def settings(self) -> list[Any]:
-        """What a preset or a model sets: its description, device and forecast, the preset and every slider."""
-        return [self.model.info, self.device, self.run.forecast, self.model.preset, *self.sliders.all.values()]
+        """What a preset or a model sets: descriptions, device and forecast, the preset and every slider."""
+        model = self.model
+        return [model.info, model.preset_info, self.device, self.run.forecast, model.preset, *self.sliders.all.values()]
 
     def read_controls(self, values: Mapping[Any, Any]) -> Controls:
         """The controls that component ``values`` say; not yet checked."""

@@ -115,7 +115,7 @@ def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
         moved, listener(settings.moved, parts, parts.settings), parts.controls, parts.settings, queue=False, **_LATEST
     )
 
-    instant = [*sliders.keep.values(), *sliders.clean.values(), show.covering]
+    instant = [*sliders.instant, show.covering]
     slid = [event for slider in instant for event in (slider.input, slider.release)]
     typed = [event for number in (show.smallest, show.largest) for event in (number.submit, number.blur)]
     refilter = listener(runs.refilter, parts, parts.screen)

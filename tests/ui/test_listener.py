@@ -29,8 +29,8 @@ def parts() -> Parts:
     points: Any = PointsPanel("points", "points file")  # type: ignore[arg-type]
     panels: dict[str, Any] = {
         "photo": PhotoPanel("upload", "files", "samples"),  # type: ignore[arg-type]
-        "model": ModelPanel("model", "model info", "preset"),  # type: ignore[arg-type]
-        "sliders": SlidersPanel(sliders, {}, {}, points, "candidates"),  # type: ignore[arg-type]
+        "model": ModelPanel("model", "model info", "preset", "preset info"),  # type: ignore[arg-type]
+        "sliders": SlidersPanel(sliders, points, "candidates"),  # type: ignore[arg-type]
         "show": ShowPanel("smallest", "largest", "unit", "covering"),  # type: ignore[arg-type]
         "run": RunPanel("find", "stop", "forecast"),  # type: ignore[arg-type]
     }

@@ -33,6 +33,7 @@ class Changes:
         preset: the one that is chosen.
         sliders: slider values by option name.
         model_info: what the chosen model is good for.
+        preset_info: what the preset does.
         device: model and device, in the header.
         forecast: what a run will cost.
         points_text: the list of points of one's own.
@@ -53,6 +54,7 @@ class Changes:
     preset: str | None = None
     sliders: Mapping[str, float] | None = None
     model_info: str | None = None
+    preset_info: str | None = None
     device: str | None = None
     forecast: str | None = None
     points_text: str | None = None
@@ -73,6 +75,7 @@ class Changes:
             parts.queue: self.picture_list,
             parts.model.preset: self.preset,
             parts.model.info: self.model_info,
+            parts.model.preset_info: self.preset_info,
             parts.device: self.device,
             parts.run.forecast: self.forecast,
             parts.sliders.points.text: self.points_text,

@@ -39,16 +39,18 @@ class SettingsHandlers:
 
     def _changes(self, visitor: Visitor, controls: Controls, preset: str) -> Changes:
         """Set the sliders to ``preset``; CUSTOM leaves them, and names the preset after where they stand."""
+        sliders = None
         if preset == CUSTOM:
-            named, sliders = self.matching_preset(controls), None
+            preset = self.matching_preset(controls)
         else:
-            named, sliders = None, preset_values(preset, self._service.models.thresholds(controls.model))
+            sliders = preset_values(preset, self._service.models.thresholds(controls.model))
             controls = controls.with_values(sliders)
         return Changes(
             model_info=self.model_info(visitor, controls.model),
+            preset_info=visitor.words.say(f"preset.{preset}.help"),
             device=self.device_line(controls.model),
             forecast=self.forecast(visitor, controls),
-            preset=named,
+            preset=preset,
             sliders=sliders,
         )
 

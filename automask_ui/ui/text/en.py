@@ -23,11 +23,12 @@ EN: dict[str, str] = {
     "model.download": "{good_for}. Its file ({size}) is fetched at the first run.",
     "preset": "Preset",
     "preset.custom": "Custom",
+    "preset.custom.help": "Your own settings. Choose another preset to go back.",
     # Groups of parameters
+    "group.all": "All settings",
     "group.look": "Where to look",
     "group.look.note": "Takes effect at the next run; a picture that was read once is not read again.",
     "group.keep": "What to keep",
-    "group.clean": "Clean up",
     "group.show": "Show only",
     "group.show.note": "Hides masks from view and from downloads, and loses none. Not one of SAM's own settings.",
     "points": "Points of your own",

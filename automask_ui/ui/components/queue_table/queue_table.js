@@ -1,16 +1,33 @@
-const board = element.querySelector(".board");
-const one = (name) => board.querySelector(name);
+// @ts-check
+/**
+ * A picture of the list, as BoardItem in queue_table/__init__.py.
+ *
+ * @typedef {object} Item
+ * @property {string} name
+ * @property {string} state
+ * @property {number | null} masks
+ * @property {number | null} seconds
+ * @property {string} error
+ * @property {boolean} edited
+ * @property {{ url: string } | null} thumb
+ */
+
+/** @param {string} selector */
+const one = (selector) => /** @type {HTMLElement} */ (element.querySelector(selector));
+const board = one(".board"), select = /** @type {HTMLSelectElement} */ (element.querySelector("select"));
+const [start, halt, save] = [".start", ".halt", ".save"].map((name) => /** @type {HTMLButtonElement} */ (one(name)));
 const language = (navigator.language || "en").slice(0, 2);
 const texts = props.texts[language] || props.texts.en;
+/** @param {string} key @returns {string} */
 const say = (key) => texts[`queue.${key}`];
 const COLUMNS = ["picture", "state", "masks", "seconds", "error"];
 const NUMBERS = new Set(["masks", "seconds"]);
 
 board.setAttribute("aria-label", say("title"));
 one(".title").textContent = say("title");
-one(".start").textContent = say("start");
-one(".halt").textContent = say("stop");
-one(".save").textContent = say("save");
+start.textContent = say("start");
+halt.textContent = say("stop");
+save.textContent = say("save");
 one(".format .sr").textContent = say("format");
 for (const side of ["title", "aria-label"]) one(".close").setAttribute(side, say("close"));
 one(".rows").setAttribute("aria-label", say("title"));
@@ -21,13 +38,13 @@ for (const name of COLUMNS) {
   cell.textContent = say(`column.${name}`);
   one("thead tr").append(cell);
 }
-one(".start").addEventListener("click", () => trigger("queue_start"));
-one(".halt").addEventListener("click", () => trigger("queue_stop"));
+start.addEventListener("click", () => trigger("queue_start"));
+halt.addEventListener("click", () => trigger("queue_stop"));
 one(".close").addEventListener("click", () => {
-  const isWorth = props.value.items.some((item) => item.masks);
+  const isWorth = props.value.items.some((/** @type {Item} */ item) => item.masks);
   if (!isWorth || window.confirm(say("close.sure"))) trigger("queue_close");
 });
-one(".save").addEventListener("click", () => trigger("queue_save", { format: one("select").value }));
+save.addEventListener("click", () => trigger("queue_save", { format: select.value }));
 
 function addFormats() {
   for (const format of props.formats) {
@@ -35,14 +52,16 @@ function addFormats() {
     option.value = format.id;
     option.textContent = format.label[language] || format.label.en;
     option.title = format.hint[language] || format.hint.en;
-    one("select").append(option);
+    select.append(option);
   }
 }
 
 // Rows stay as long as the queue does, so that scrolling and focus are never lost.
 let queue = "";
+/** @type {ReturnType<typeof addRow>[]} */
 let rows = [];
 
+/** @param {number} index of the picture in the list */
 function addRow(index) {
   const row = document.createElement("tr");
   const cells = Object.fromEntries(COLUMNS.map((name) => [name, row.insertCell()]));
@@ -60,6 +79,7 @@ function addRow(index) {
   return { row, cells, thumb, name };
 }
 
+/** @param {ReturnType<typeof addRow>} parts @param {Item} item @param {boolean} isOpen */
 function fillRow({ row, cells, thumb, name }, item, isOpen) {
   name.textContent = item.name;
   if (item.thumb?.url && thumb.getAttribute("src") !== item.thumb.url) thumb.src = item.thumb.url;
@@ -73,6 +93,7 @@ function fillRow({ row, cells, thumb, name }, item, isOpen) {
 
 function show() {
   const value = props.value || {};
+  /** @type {Item[]} */
   const items = value.items || [];
   board.hidden = !items.length;
   if (!items.length) return;
@@ -87,14 +108,15 @@ function show() {
   one(".line").textContent = value.line;
   board.classList.toggle("error", value.failed);
   one(".fill").style.width = `${Math.round(value.fraction * 1000) / 10}%`;
-  one(".start").disabled = value.running;
-  one(".halt").disabled = !value.running;
-  one(".save").disabled = value.running || !items.some((item) => item.masks);
+  start.disabled = value.running;
+  halt.disabled = !value.running;
+  save.disabled = value.running || !items.some((item) => item.masks);
 }
 
 // The viewer gives up as much height as the list takes.
 new ResizeObserver(() => {
-  board.closest("#stage")?.style.setProperty("--beside", board.hidden ? "0px" : `${board.offsetHeight + 8}px`);
+  const stage = /** @type {HTMLElement | null} */ (board.closest("#stage"));
+  stage?.style.setProperty("--beside", board.hidden ? "0px" : `${board.offsetHeight + 8}px`);
 }).observe(board);
 
 watch("value", show);

@@ -1,4 +1,5 @@
-const group = element.querySelector(".samples");
+// @ts-check
+const group = /** @type {HTMLElement} */ (element.querySelector(".samples"));
 const language = (navigator.language || "en").slice(0, 2);
 const texts = props.texts[language] || props.texts.en;
 

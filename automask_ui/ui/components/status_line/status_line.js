@@ -1,7 +1,7 @@
-const line = element.querySelector(".status-line");
-const fill = element.querySelector(".fill");
-const text = element.querySelector(".text");
-const spoken = element.querySelector(".spoken");
+// @ts-check
+/** @param {string} selector */
+const one = (selector) => /** @type {HTMLElement} */ (element.querySelector(selector));
+const line = one(".status-line"), fill = one(".fill"), text = one(".text"), spoken = one(".spoken");
 
 // A running count would keep a screen reader talking: while busy, it is told every few seconds.
 const SPEAK_EVERY_MS = 5000;

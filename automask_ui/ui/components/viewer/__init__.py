@@ -19,6 +19,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from automask_ui.masks.overlay import NO_CLASS_COLOUR, PALETTE
+from automask_ui.ui.components.bundle import bundle
 from automask_ui.ui.components.output import OutputComponent
 from automask_ui.ui.components.viewer.texts import VIEWER_TEXTS
 
@@ -35,27 +36,8 @@ __all__ = [
 
 HERE = Path(__file__).parent
 
-# One function in the browser, in this order: each file may use what stands above it.
-SCRIPTS = (
-    "text.js",
-    "state.js",
-    "edits.js",
-    "shapes.js",
-    "outline.js",
-    "view.js",
-    "colour.js",
-    "draw.js",
-    "select.js",
-    "pointer.js",
-    "filter.js",
-    "table.js",
-    "details.js",
-    "popup.js",
-    "labels.js",
-    "download.js",
-    "toolbar.js",
-    "load.js",
-)
+# Read once: Gradio builds a component anew with every update of a prop.
+SCRIPT = bundle(HERE / "js" / "main.js", "createViewer({ element, props, trigger, watch });")
 
 
 class ViewerMask(TypedDict):
@@ -154,7 +136,7 @@ class MaskViewer(OutputComponent):
             value=value,
             html_template=(HERE / "viewer.html").read_text(encoding="utf-8"),
             css_template=(HERE / "viewer.css").read_text(encoding="utf-8"),
-            js_on_load="\n".join((HERE / "js" / name).read_text(encoding="utf-8") for name in SCRIPTS),
+            js_on_load=SCRIPT,
             apply_default_css=False,
             # What follows are props: the browser reads them, and gr.update can change them one by one.
             texts={code: dict(entries) for code, entries in texts.items()},
