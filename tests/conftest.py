@@ -4,9 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Before PyTorch is imported: threads only get in each other's way in models as small as the tests'.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A busy machine is slow; that is no fault of what is tested.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(autouse=True)

@@ -27,7 +27,7 @@ ALLOWED = {
     "export": "errors files masks session",
     "batch": "errors export files masks options protocol",
     "project": "batch cache errors export files limits masks models options session",
-    "serving": "engine errors export files masks models options project protocol session",
+    "serving": "engine errors files masks models options project protocol session",
     "ui": "batch errors export files masks models options project protocol serving session",
     "training": "engine",
     "cli": "batch engine errors export files models options protocol",

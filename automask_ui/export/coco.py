@@ -79,7 +79,7 @@ def _scores(id_: int, mask: Mask) -> dict[str, Any]:
         "number": id_,
         "predicted_iou": round(mask.predicted_iou, 6),
         "stability_score": round(mask.stability_score, 6),
-        "point_coords": [list(mask.point_xy)],
+        "point_coords": mask.point_coords,
         "crop_box": list(mask.crop_box_xywh),
     }
 

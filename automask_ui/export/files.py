@@ -145,6 +145,8 @@ def _without_nan(value: Any) -> Any:
     """Replace NaN, a score that was not measured, by null, since JSON has no NaN."""
     if isinstance(value, Mapping):
         return {key: _without_nan(part) for key, part in value.items()}
+    if isinstance(value, list) and value and isinstance(value[0], (Mapping, list)):
+        return [_without_nan(part) for part in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

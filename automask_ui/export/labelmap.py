@@ -31,7 +31,10 @@ def smallest_on_top(masks: MaskSet) -> np.ndarray:
 
 
 def best_on_top(masks: MaskSet) -> np.ndarray:
-    """Order rows by rising predicted IoU, so that the best is painted last: (n,) int64."""
+    """Order rows by rising predicted IoU, so that the best is painted last: (n,) int64.
+
+    Masks that a person has made and no model has scored come after those, and so are on top.
+    """
     return np.argsort(masks.predicted_iou, kind="stable")
 
 

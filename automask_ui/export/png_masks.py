@@ -14,7 +14,7 @@ from automask_ui.export.base import Exporter, ExportItem, ReadMask, with_stems
 from automask_ui.export.files import png_bytes, read_pixels, zip_add
 from automask_ui.masks import rle as rle_codec
 from automask_ui.masks.rle import Rle
-from automask_ui.masks.table import safe_cell
+from automask_ui.masks.table import Value, safe_cell
 from automask_ui.session.class_names import clean_text
 
 __all__ = ["EXPORTERS", "METADATA_COLUMNS", "metadata_csv"]
@@ -47,13 +47,9 @@ def metadata_csv(item: ExportItem) -> str:
     labelled = any(item.labels)
     writer.writerow([*METADATA_COLUMNS, *["label"] * labelled])
     for id_, label, mask in zip(item.ids, item.labels, item.masks, strict=True):
-        writer.writerow(
-            [
-                *(id_, mask.area, *mask.bbox_xywh, *mask.point_xy),
-                *(mask.predicted_iou, mask.stability_score, *mask.crop_box_xywh),
-                *[safe_cell(clean_text(label))] * labelled,
-            ]
-        )
+        values: list[Value] = [id_, mask.area, *mask.bbox_xywh, *mask.point_xy]
+        values += [mask.predicted_iou, mask.stability_score, *mask.crop_box_xywh, *[clean_text(label)] * labelled]
+        writer.writerow([safe_cell(value) for value in values])
     return text.getvalue()
 
 

@@ -14,7 +14,7 @@ __all__ = [
     "object_of",
     "text_in",
     "text_of",
-    "whole_in",
+    "whole_of",
 ]
 
 MAX_INTEGER = 2**31 - 1  # larger ones would not fit into an array
@@ -58,11 +58,10 @@ def text_in(values: Mapping[str, Any], key: str, longest: int) -> str:
     return text_of(values.get(key), f"“{key}”", longest)
 
 
-def whole_in(values: Mapping[str, Any], key: str, least: int, most: int) -> int:
-    """The whole number at ``key``, from ``least`` to ``most``."""
-    value = values.get(key)
+def whole_of(value: object, what: str, least: int, most: int) -> int:
+    """``value`` as a whole number from ``least`` to ``most``; ``what`` names it."""
     if type(value) is not int or not least <= value <= most:
-        raise WrongError(f"“{key}” must be a whole number from {least:,} to {most:,}, but is {str(value)[:20]!r}.")
+        raise WrongError(f"{what} must be a whole number from {least:,} to {most:,}, but is {str(value)[:20]!r}.")
     return value
 
 

@@ -124,9 +124,9 @@ class MaskSet(_Columns):
     rle: np.ndarray  # (n,) object: Rle
     area: np.ndarray  # (n,) int64, px
     bbox_xywh: np.ndarray  # (n, 4) int64, px; width and height one less than the pixels, as upstream has them
-    predicted_iou: np.ndarray  # (n,) float32: the model's own guess; may exceed 1
-    stability_score: np.ndarray  # (n,) float32, 0 to 1
-    point_xy: np.ndarray  # (n, 2) float64, px: the point that was shown to the model
+    predicted_iou: np.ndarray  # (n,) float32: the model's own guess; may exceed 1; NaN = no model has scored it
+    stability_score: np.ndarray  # (n,) float32, 0 to 1; NaN = not measured
+    point_xy: np.ndarray  # (n, 2) float64, px: the point that was shown to the model; NaN = none
     crop_box_xywh: np.ndarray  # (n, 4) int64, px
     candidate: np.ndarray  # (n,) int64: row in the Candidates, -1 = none
 
@@ -216,10 +216,15 @@ class Mask:
     rle: Rle
     area: int
     bbox_xywh: tuple[int, int, int, int]
-    predicted_iou: float
-    stability_score: float
-    point_xy: tuple[float, float]
+    predicted_iou: float  # NaN: no model has scored it
+    stability_score: float  # NaN: not measured
+    point_xy: tuple[float, float]  # NaN, NaN: it comes from no point of a grid
     crop_box_xywh: tuple[int, int, int, int]
+
+    @property
+    def point_coords(self) -> list[list[float]]:
+        """The points that were shown to the model, as upstream lists them: one, or none of a mask made by hand."""
+        return [] if np.isnan(self.point_xy[0]) else [list(self.point_xy)]
 
     def segmentation(self, output_mode: str = "binary_mask") -> Any:
         """The mask's pixels: H×W bool, or one of the two RLE forms."""
@@ -237,7 +242,7 @@ class Mask:
             "area": self.area,
             "bbox": list(self.bbox_xywh),
             "predicted_iou": self.predicted_iou,
-            "point_coords": [list(self.point_xy)],
+            "point_coords": self.point_coords,
             "stability_score": self.stability_score,
             "crop_box": list(self.crop_box_xywh),
         }

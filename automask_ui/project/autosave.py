@@ -10,25 +10,18 @@ import hashlib
 import logging
 import os
 import re
-import secrets
 import shutil
 import threading
 import time
 import weakref
-import zipfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
-from automask_ui.errors import AutoMaskError, ResumeError
-from automask_ui.export.files import zip_add
-from automask_ui.masks import MaskResult
-from automask_ui.models.checkpoints import AvailableModel, cache_folder
-from automask_ui.project.restore import extras
-from automask_ui.session import ShowOnly
-from automask_ui.session.store import SessionStore
+from automask_ui.errors import ArchiveError, AutoMaskError, ResumeError
+from automask_ui.models.checkpoints import cache_folder
+from automask_ui.project.saving import ProjectFolder
+from automask_ui.project.store import KINDS, Kind, Projects, Restored
 
-__all__ = ["Autosave", "Keeper", "autosave_for", "remove"]
+__all__ = ["Autosave", "autosave_for"]
 
 _log = logging.getLogger(__name__)
 
@@ -38,35 +31,15 @@ MAX_AGE_SECONDS = 7 * 86_400
 EVERY_SECONDS = 2.0
 
 _TOKEN = re.compile(r"[0-9a-f]{32}")
-# What tells two states of a session apart: run, edits, what is shown, and the very result.
-_Mark = tuple[str, int, ShowOnly, "weakref.ref[MaskResult] | None"]
+_SUFFIXES: dict[Kind, str] = {"photo": ".photo", "pictures": ".pictures"}
+_SUFFIX_OF_VERSION_1 = ".zip"  # of a photo
 
 
-class Keeper(Protocol):
-    """One kind of work that is kept."""
-
-    suffix: str  # of the file or folder that it is kept in
-
-    def mark(self, owner: str) -> object | None:
-        """What tells two states of the owner's work apart; None: there is nothing to keep.
-
-        Raises:
-            AutoMaskError, OSError: it cannot be told; then nothing is kept.
-        """
-
-    def write(self, owner: str, path: Path, most: int) -> None:
-        """Make ``path`` hold the work, in at most ``most`` bytes.
-
-        Raises:
-            AutoMaskError, OSError: it cannot.
-        """
-
-
-def autosave_for(store: SessionStore, models: Mapping[str, AvailableModel]) -> Autosave | None:
+def autosave_for(projects: Projects) -> Autosave | None:
     """Autosave in the platform's cache folder; None on Hugging Face Spaces and with ``AUTOMASK_AUTOSAVE=0``."""
     if os.environ.get("SPACE_ID") or os.environ.get("AUTOMASK_AUTOSAVE") == "0":
         return None
-    return Autosave(cache_folder().parent / "work", store, models)
+    return Autosave(cache_folder().parent / "work", projects)
 
 
 class Autosave:
@@ -74,52 +47,58 @@ class Autosave:
 
     Args:
         folder: made where it is not there, for this user alone.
-        store: where the sessions are.
-        models: as the service has them.
-        max_bytes: of all kept work together; the oldest goes first. Three quarters of it for one piece of work.
+        projects: what the visitors have.
+        max_bytes: of all kept work together; the oldest goes first. Three quarters of it for one project.
         max_age_seconds: after which work goes.
-
-    Attributes:
-        sessions: keeps what is in the main view; others are added by :meth:`add`.
     """
 
     def __init__(
         self,
         folder: Path,
-        store: SessionStore,
-        models: Mapping[str, AvailableModel],
+        projects: Projects,
         *,
         max_bytes: int = MAX_BYTES,
         max_age_seconds: float = MAX_AGE_SECONDS,
     ) -> None:
-        self._folder = folder
+        self._folder, self._projects = folder, projects
         self._max_bytes, self._max_age_seconds = max_bytes, max_age_seconds
-        self.sessions: Keeper = _Sessions(store, models)
-        self._keepers: list[Keeper] = [self.sessions]
         self._tokens: dict[str, str] = {}  # owner -> token
-        self._marks: dict[tuple[str, Keeper], object] = {}  # owner and kind of work -> what was kept last
-        self._lock = threading.Lock()  # of the two above
+        self._marks: dict[tuple[str, Kind], object] = {}  # owner and kind -> what was kept last
+        self._folders: dict[tuple[str, Kind], ProjectFolder] = {}  # token and kind -> where it is kept
+        self._lock = threading.Lock()  # of the three above
         # Of what lies under a token, which takes longer: nobody waits for what another visitor's photos take.
         self._holds: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
         self._thread: threading.Thread | None = None
 
-    def add(self, keeper: Keeper) -> None:
-        """Keep another kind of work as well."""
-        self._keepers.append(keeper)
-
-    def kept(self, token: object, keeper: Keeper) -> Path | None:
-        """Where the work under ``token`` is kept, brought up to date; None where there is none."""
+    def kept(self, token: object, kind: Kind) -> Path | None:
+        """Where the project under ``token`` is kept, brought up to date; None where there is none."""
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             return None
         # A page that is reloaded comes back before its old self is known to be gone.
         for owner, own in list(self._tokens.items()):
             if own == token:
                 self.keep(owner)
-        path = self._path(token, keeper)
         self._prune()
-        return path if path.exists() else None
+        return next((path for path in self._paths(token, kind) if path.exists()), None)
 
-    def hold(self, token: str) -> threading.Lock:
+    def restore(self, token: str, owner: str, kind: Kind) -> Restored | None:
+        """Go on with the project under ``token``; None where there is none, or where it cannot be restored."""
+        path = self.kept(token, kind)
+        if path is None:
+            return None
+        # Another tab of this browser may be writing.
+        with self._hold(token):
+            try:
+                return self._projects.restore(owner, path)
+            except (ResumeError, ArchiveError) as error:
+                _log.warning("Kept work cannot be taken up: %s", error)
+                _remove(path)
+            except (AutoMaskError, OSError) as error:
+                # No room for it now: it stays for another time.
+                _log.warning("Kept work is not taken up: %s", error)
+        return None
+
+    def _hold(self, token: str) -> threading.Lock:
         """A lock: while it is held, nothing that is kept under ``token`` is written or removed."""
         with self._lock:
             return self._holds.setdefault(token, threading.Lock())
@@ -130,7 +109,8 @@ class Autosave:
             return
         with self._lock:
             self._tokens[owner] = token
-            self._marks[owner, self.sessions] = self.sessions.mark(owner)
+            # The sample that a page begins with is no work.
+            self._marks[owner, "photo"] = self._projects.mark(owner, "photo")
             if self._thread is None:
                 self._thread = threading.Thread(target=_watch, args=(weakref.ref(self),), name="autosave", daemon=True)
                 self._thread.start()
@@ -139,26 +119,29 @@ class Autosave:
         """Keep what the owner has for the last time."""
         self.keep(owner)
         with self._lock:
-            self._tokens.pop(owner, None)
-            for keeper in self._keepers:
-                self._marks.pop((owner, keeper), None)
+            token = self._tokens.pop(owner, None)
+            for kind in KINDS:
+                self._marks.pop((owner, kind), None)
+                if token is not None and token not in self._tokens.values():
+                    self._folders.pop((token, kind), None)
 
-    def drop(self, owner: str, keeper: Keeper) -> None:
-        """Remove what is kept of the owner's work: they have given it up."""
+    def drop(self, owner: str, kind: Kind) -> None:
+        """Remove what is kept of the owner's project: they have given it up."""
         token = self._tokens.get(owner)
         if token is not None:
-            with self.hold(token):
-                remove(self._path(token, keeper))
+            with self._hold(token):
+                for path in self._paths(token, kind):
+                    _remove(path)
 
     def keep(self, owner: str) -> None:
-        """Write the owner's work, if it has changed since it was written. What goes wrong is logged: work goes on."""
+        """Write the owner's projects that have changed. What goes wrong is logged: work goes on."""
         token, is_written = self._tokens.get(owner), False
-        for keeper in self._keepers:
+        for kind in KINDS:
             if token is None:
                 return
             try:
-                with self.hold(token):
-                    is_written |= self._keep(owner, self._path(token, keeper), keeper)
+                with self._hold(token):
+                    is_written |= self._keep(owner, token, kind)
             except (OSError, AutoMaskError) as error:
                 _log.warning("Work in progress could not be kept in %s: %s", self._folder, error)
             except Exception:
@@ -167,20 +150,27 @@ class Autosave:
         if is_written:
             self._prune()
 
-    def _keep(self, owner: str, path: Path, keeper: Keeper) -> bool:
-        mark = keeper.mark(owner)
-        if mark is None or mark == self._marks.get((owner, keeper)):
+    def _keep(self, owner: str, token: str, kind: Kind) -> bool:
+        mark = self._projects.mark(owner, kind)
+        if mark is None or mark == self._marks.get((owner, kind)):
             return False
+        path, *older = self._paths(token, kind)
         with self._lock:
-            self._marks[owner, keeper] = mark
+            self._marks[owner, kind] = mark
+            folder = self._folders.setdefault((token, kind), ProjectFolder(path))
         try:
+            project = self._projects.to_save(owner, kind)
+            if project is None:
+                return False  # gone since it was asked for its mark; what is kept stays
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            keeper.write(owner, path, self._max_bytes * 3 // 4)
+            folder.write(project, self._max_bytes * 3 // 4)
         except OSError:
             # A full disk may have room again: tried once more. What is too large stays so until it changes.
             with self._lock:
-                self._marks.pop((owner, keeper), None)
+                self._marks.pop((owner, kind), None)
             raise
+        for path in older:
+            _remove(path)
         return True
 
     def keep_all(self) -> None:
@@ -200,51 +190,18 @@ class Autosave:
         for place, (changed, size, path) in enumerate(sorted(entries)):
             is_old = time.time() - changed > self._max_age_seconds
             if is_old or total > self._max_bytes or len(entries) - place > MAX_PIECES:
-                remove(path)
+                _remove(path)
                 total -= size
 
-    def _path(self, token: str, keeper: Keeper) -> Path:
+    def _paths(self, token: str, kind: Kind) -> list[Path]:
+        """Where a project is kept, and where version 1 kept it."""
         # The token itself is nowhere on the disk.
-        return self._folder / f"{hashlib.sha256(token.encode()).hexdigest()[:40]}{keeper.suffix}"
+        stem = hashlib.sha256(token.encode()).hexdigest()[:40]
+        suffixes = [_SUFFIXES[kind], *([_SUFFIX_OF_VERSION_1] if kind == "photo" else [])]
+        return [self._folder / f"{stem}{suffix}" for suffix in suffixes]
 
 
-class _Sessions:
-    """What is in the main view, as an archive like one that was downloaded."""
-
-    suffix = ".zip"
-
-    def __init__(self, store: SessionStore, models: Mapping[str, AvailableModel]) -> None:
-        self._store, self._models = store, models
-
-    def mark(self, owner: str) -> _Mark | None:
-        """Run, edits, what is shown, and the result."""
-        session = self._store.peek(owner)
-        if session is None:
-            return None
-        result = session.result
-        return session.run, session.version, session.show, None if result is None else weakref.ref(result)
-
-    def write(self, owner: str, path: Path, most: int) -> None:
-        """Write the archive, beside ``path`` first."""
-        session = self._store.peek(owner)
-        if session is None:
-            return  # gone since it was asked for its mark; what is kept stays
-        files = extras(session, self._models)
-        if sum(map(len, files.values())) > most:
-            raise ResumeError(f"it is too large: more than {most / 1e6:,.0f} MB.")
-        part = path.with_suffix(f".{secrets.token_hex(4)}.part")
-        try:
-            file = os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-            with file, zipfile.ZipFile(file, "w") as archive:
-                for name, data in files.items():
-                    zip_add(archive, name, data, packed=not name.endswith(".json"))
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-
-
-def remove(path: Path) -> None:
-    """Remove a piece of kept work, a file or a folder, if it is there."""
+def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -252,9 +209,9 @@ def remove(path: Path) -> None:
 
 
 def _age_and_size(path: Path) -> tuple[float, int]:
-    """When a file or folder was changed last, in seconds since 1970, and its bytes."""
-    stats = [own.stat() for own in (path, *path.rglob("*"))]
-    return max(stat.st_mtime for stat in stats), sum(stat.st_size for stat in stats)
+    """When a file or folder was changed last, in seconds since 1970, and the bytes of its files."""
+    inside = (path, *path.rglob("*"))
+    return max(own.stat().st_mtime for own in inside), sum(own.stat().st_size for own in inside if own.is_file())
 
 
 def _watch(autosave: weakref.ref[Autosave]) -> None:

@@ -1,8 +1,8 @@
-"""All pictures of a queue as one dataset; an archive carries the work itself as well, to be taken up again."""
+"""Projects as datasets: a photo's masks, or those of all pictures; an archive carries the project itself as well."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import overload
@@ -12,33 +12,81 @@ import numpy as np
 from automask_ui.batch.documents import export_item
 from automask_ui.cache import ByteLRU
 from automask_ui.errors import AutoMaskError, BatchError, ExportError
-from automask_ui.export import EXPORTERS, ExportItem, ExportReport, export
-from automask_ui.project.files import carried
-from automask_ui.project.pictures import Queue
+from automask_ui.export import EXPORTERS, Exporter, ExportItem, ExportReport, export, new_folder
+from automask_ui.models.checkpoints import AvailableModel
+from automask_ui.project.pictures import PictureList
+from automask_ui.project.saving import archive_files, list_to_save, photo_to_save
+from automask_ui.session import Session
 
-__all__ = ["export_queue"]
+__all__ = ["export_list", "export_photo"]
 
 _DECODED_BYTES = 256 * 1024**2  # of pictures that an export keeps between its passes
 
 
-def export_queue(queue: Queue, name: str, folder: Path) -> ExportReport:
-    """All pictures with masks as one dataset: what was deleted or hidden is left out.
+def export_photo(
+    session: Session,
+    models: Mapping[str, AvailableModel],
+    name: object,
+    ids: Iterable[object],
+    by_class: bool = False,
+) -> ExportReport:
+    """Write masks of one photo as a file in the session's folder.
+
+    Args:
+        session: on the photo.
+        models: the models that can be chosen, by name.
+        name: of a format.
+        ids: of the masks, in any order.
+        by_class: pictures show each class in one colour.
 
     Raises:
-        ExportError: there are no masks, or the file failed its check.
+        ExportError: no such format, no mask, or the file failed its check.
+        RunGoneError: an id is not there.
     """
-    done = [index for index, item in enumerate(queue.items) if item.state == "done" and item.masks]
+    exporter = _exporter(name)
+    wanted = list(dict.fromkeys(id_ for id_ in ids if type(id_) is int))
+    if not wanted:
+        raise ExportError("There is no mask to download: select or show at least one.")
+    (own_ids, masks, labels), result = session.masks_of(wanted), session.result
+    item = ExportItem(
+        name=session.image.name,
+        image=session.image.rgb,
+        masks=masks,
+        ids=own_ids,
+        labels=labels,
+        metadata={} if result is None else {"model": session.model, "options": result.options.flat()},
+        classes=session.edits.classes,
+        by_class=by_class,
+    )
+    extras = archive_files(photo_to_save(session, models)) if exporter.is_archive() else ()
+    return export(exporter.name, [item], new_folder(session.folder), extras)
+
+
+def export_list(pictures: PictureList, name: object, folder: Path) -> ExportReport:
+    """Write all pictures with masks as one dataset in ``folder``: what was deleted or hidden is left out.
+
+    Raises:
+        ExportError: no such format, no masks, or the file failed its check.
+    """
+    exporter = _exporter(name)
+    done = [index for index, item in enumerate(pictures.items) if item.state == "done" and item.masks]
     if not done:
         raise ExportError("There are no masks yet: start the queue first.")
-    is_archive = EXPORTERS[name].extension_for(len(done)) == "zip"
-    return export(name, _Items(queue, done), folder, carried(queue) if is_archive else ())
+    extras = archive_files(list_to_save(pictures)) if exporter.is_archive(len(done)) else ()
+    return export(exporter.name, _Items(pictures, done), folder, extras)
+
+
+def _exporter(name: object) -> Exporter:
+    if not isinstance(name, str) or name not in EXPORTERS:
+        raise ExportError(f"There is no format {str(name)[:40]!r}. The formats are: {', '.join(EXPORTERS)}.")
+    return EXPORTERS[name]
 
 
 class _Items(Sequence[ExportItem]):
     """The pictures of an export, each made when it is asked for: exporters go through them several times."""
 
-    def __init__(self, queue: Queue, indices: Sequence[int]) -> None:
-        self._queue, self._indices = queue, indices
+    def __init__(self, pictures: PictureList, indices: Sequence[int]) -> None:
+        self._pictures, self._indices = pictures, indices
         self._decoded: ByteLRU[np.ndarray] = ByteLRU(_DECODED_BYTES, lambda image: image.nbytes)
 
     def __len__(self) -> int:
@@ -53,32 +101,29 @@ class _Items(Sequence[ExportItem]):
     def __getitem__(self, index: slice) -> _Items: ...
     def __getitem__(self, index: int | slice) -> ExportItem | _Items:
         if isinstance(index, slice):
-            return _Items(self._queue, self._indices[index])
+            return _Items(self._pictures, self._indices[index])
         place = self._indices[index]
         image = self._decoded.get(place)
         if image is None:
             try:
-                image = self._queue.image(place).rgb
+                image = self._pictures.image(place).rgb
             except AutoMaskError as error:
-                raise BatchError(f"{self._queue.items[place].name} could not be read again: {error}") from error
+                raise BatchError(f"{self._pictures.items[place].name} could not be read again: {error}") from error
             self._decoded.put(place, image)
-        return _item(self._queue, place, image)
+        return _item(self._pictures, place, image)
 
 
-def _item(queue: Queue, index: int, image: np.ndarray) -> ExportItem:
+def _item(pictures: PictureList, index: int, image: np.ndarray) -> ExportItem:
     """One picture (H×W×3 uint8) with its masks, for the exporters."""
-    picture, saved = queue.pictures[index], queue.edited(index)
-    masks = queue.masks(index) if saved is None else saved.masks
-    metadata = {} if queue.job is None else dict(queue.job.metadata)
-    if masks is None:
+    picture, saved = pictures.pictures[index], pictures.edited(index)
+    found = pictures.masks(index) if saved is None else saved.masks
+    metadata = {} if pictures.task is None else dict(pictures.task.metadata)
+    if found is None:
         raise ExportError(f"The masks of {picture.relative} are gone: start the queue again.")
-    if masks.size_hw != image.shape[:2]:
-        # What was taken up may say anything of a picture that nobody has opened yet.
+    if found.size_hw != image.shape[:2]:
+        # What was restored may say anything of a picture that nobody has opened yet.
         raise ExportError(f"The masks of {picture.relative} are for a picture of another size: start the queue again.")
     if saved is None:
-        return replace(export_item(picture, masks, image, metadata), classes=queue.classes)
-    away = saved.edits.deleted | saved.edits.hidden
-    rows = [row for row, number in enumerate(saved.numbers) if number not in away]
-    numbers = tuple(saved.numbers[row] for row in rows)
-    labels = tuple(saved.edits.labels.get(number, "") for number in numbers)
-    return ExportItem(picture.relative, image, masks[rows], numbers, labels, metadata, queue.classes)
+        return replace(export_item(picture, found, image, metadata), classes=pictures.classes)
+    ids, masks, labels = saved.edited(with_hidden=False)
+    return ExportItem(picture.relative, image, masks, ids, labels, metadata, pictures.classes)

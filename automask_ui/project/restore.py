@@ -1,184 +1,203 @@
-"""Work taken up again: the files that carry it, and whether the picture at hand is the one it belongs to."""
+"""A list of pictures restored from an archive that was downloaded, with or without its photos, or from a kept folder.
+
+Everything in it may be anybody's: it is read within bounds, checked, and every photo must be the one that it says.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-import numpy as np
+from automask_ui.batch.pictures import Picture
+from automask_ui.errors import AutoMaskError, BatchError, ImageError, ResumeError
+from automask_ui.files.hashes import sha256_of
+from automask_ui.files.images import load_image
+from automask_ui.files.names import safe_stem
+from automask_ui.project.document import Saved, SavedPicture, SavedProject
+from automask_ui.project.pictures import THUMBNAIL_PX, Item, PictureList, batch_task
+from automask_ui.project.saved_session import found_of
+from automask_ui.project.sources import Source, open_source, read_work
+from automask_ui.project.uploads import MAX_BYTES, MAX_PICTURES, collect, inside, unused
 
-from automask_ui.cache import array_key
-from automask_ui.errors import ResumeError
-from automask_ui.files.images import LoadedImage
-from automask_ui.files.safe_zip import is_archive, open_archive
-from automask_ui.masks import Candidates, MaskResult, MaskSet
-from automask_ui.models.checkpoints import AvailableModel, checksum
-from automask_ui.options import GeneratorOptions
-from automask_ui.project.document import MAX_JSON_BYTES, NAME, PHOTO, Saved, SavedImage, SavedModel, parse, to_bytes
-from automask_ui.session import Session, ShowOnly, Snapshot
-from automask_ui.session.edits import Edits
-from automask_ui.session.mask_ids import Numbers
-from automask_ui.session.store import SessionStore
+__all__ = ["RestoredList", "restore_list", "saved_photo"]
 
-__all__ = [
-    "check_model",
-    "check_photo",
-    "extras",
-    "found_of",
-    "has_model",
-    "is_saved",
-    "read_saved",
-    "restore",
-    "saved_of",
-    "work_of",
-]
-
-MAX_PHOTO_BYTES = 32 * 1024**2  # of a photo's file that goes along; a larger one is asked for
+MAX_WORK_BYTES = 256 * 1024**2  # of all pictures' documents together
+MAX_THUMBNAIL_BYTES = 64 * 1024
 
 
-def saved_of(work: Snapshot, image: LoadedImage, models: Mapping[str, AvailableModel]) -> Saved:
-    """The work on ``image`` as it is kept.
+@dataclass(frozen=True)
+class RestoredList:
+    """A list of pictures as it was, and what is otherwise."""
 
-    Raises:
-        CheckpointNotFoundError: the file of the model that found the masks cannot be read.
-    """
-    size_hw = (image.rgb.shape[0], image.rgb.shape[1])
-    result = work.result
-    return Saved(
-        image=SavedImage(image.name, size_hw, image.sha256, image.pixels_sha256),
-        model=None if result is None else _saved_model(work.model, result, models.get(work.model)),
-        options=None if result is None else result.options,
-        partial=result is not None and result.partial,
-        masks=MaskSet.empty(size_hw) if result is None else result.masks,
-        numbers=work.numbers,
-        contents=work.contents,
-        show=work.show,
-        edits=work.edits,
-    )
+    pictures: PictureList | None  # None: not one of its photos is there
+    back: int  # pictures that were in it
+    missing: tuple[str, ...]  # names of those that are left out, since their photos were not there
+    added: int  # photos that were there besides
+    open: int | None = None  # the picture that was in the main view
 
 
-def found_of(image: SavedImage, model: SavedModel, options: GeneratorOptions, masks: MaskSet) -> Saved:
-    """Masks as a run has found them, which nobody has touched since: numbered as a session would."""
-    numbers = Numbers()
-    nobody = MaskResult(np.zeros((0, 0, 3), np.uint8), "", "", options, Candidates.unknown(masks.size_hw), masks)
-    given = tuple(numbers.of(nobody).tolist())
-    return Saved(image, model, options, False, masks, given, numbers.contents, ShowOnly(), Edits())
+@dataclass(frozen=True)
+class _Photo:
+    path: Path
+    sha256: str
 
 
-def work_of(saved: Saved, image: LoadedImage) -> Snapshot:
-    """Kept work on ``image`` as a session takes it up."""
-    if saved.model is None or saved.options is None:
-        return Snapshot("", None, (), saved.contents, saved.show, saved.edits)
-    result = MaskResult(
-        image=image.rgb,
-        image_key=array_key(image.rgb),
-        # Never the key of a loaded model: no candidates come with these masks.
-        model_key=saved.model.sha256 or "",
-        options=saved.options,
-        candidates=Candidates.unknown(saved.image.size_hw),
-        masks=saved.masks,
-        partial=saved.partial,
-    )
-    return Snapshot(saved.model.name, result, saved.numbers, saved.contents, saved.show, saved.edits)
-
-
-def restore(store: SessionStore, owner: str, saved: Saved, image: LoadedImage) -> Session:
-    """Go on with kept work on ``image``; the owner's earlier work is given up.
+def saved_photo(path: Path, project: SavedProject) -> bytes | None:
+    """The photo's own file of a project of one, where it is in the archive or folder at ``path``.
 
     Raises:
-        ResumeError: it is another picture.
+        ArchiveError: it cannot be read.
     """
-    check_photo(saved, image)
-    session = store.begin(replace(image, name=saved.image.name), owner)
-    session.take_up(work_of(saved, image))
-    store.keep(session)
-    return session
+    place = project.pictures[0].photo
+    with open_source(path) as source:
+        return source.read(place, source.largest_photo) if place is not None and source.has(place) else None
 
 
-def has_model(session: Session, models: Mapping[str, AvailableModel]) -> bool:
-    """Whether other thresholds can be applied: the candidates are here, or the very model that finds them again."""
-    result, model = session.result, models.get(session.model)
-    if result is None or result.has_candidates:
-        return True
-    return model is not None and (checksum(model) or "") == result.model_key
+def restore_list(path: Path, project: SavedProject, photos: Sequence[Path], folder: Path) -> RestoredList:
+    """Restore a list of pictures in ``folder``, which is empty.
 
-
-def check_model(session: Session, models: Mapping[str, AvailableModel]) -> None:
-    """Refuse to look for candidates with another model than the one that found the masks.
+    Args:
+        path: an archive, or a folder of :class:`automask_ui.project.saving.ProjectFolder`.
+        project: the document in it.
+        photos: files that came along, photos and archives of photos; those that are none of the list's are added.
+        folder: of the new list.
 
     Raises:
-        ResumeError: that model is not on this machine.
+        ArchiveError: the archive cannot be read, or holds more than it may.
+        ResumeError: the work on a picture is not as it must be, or belongs to another one.
+        BatchError: there are too many pictures, or the disk cannot take them.
     """
-    if not has_model(session, models):
-        key = session.result.model_key if session.result else ""
-        raise ResumeError(
-            f"These masks were found by {session.model} (SHA-256 {key[:16] or 'not known'}…), which is not on this "
-            "machine: they can be edited and downloaded, but not filtered anew. Press Find masks to find others with "
-            "the model that is chosen."
+    with open_source(path) as source:
+        works = _read_works(source, project)
+        own = _photos_inside(source, project, folder)
+        beside = collect(photos, folder).pictures if photos else []
+        brought, others = _photos_beside(project, works, own, beside)
+        own |= brought
+        missing = tuple(row.name for index, row in enumerate(project.pictures) if index not in own)
+        if not own:
+            return RestoredList(None, 0, missing, len(others))
+        if len(own) + len(others) > MAX_PICTURES:
+            raise BatchError(f"There are more than {MAX_PICTURES} pictures: drop new ones by themselves.")
+        pictures = PictureList(_pictures(project, own, others), folder)
+        order = sorted(own)
+        _fill(pictures, project, own, works)
+        for place, index in enumerate(order):
+            _restore_thumbnail(pictures, place, source, project.pictures[index])
+    opened = order.index(project.open) if project.open in own else None
+    return RestoredList(pictures, len(order), missing, len(others), opened)
+
+
+def _read_works(source: Source, project: SavedProject) -> dict[int, Saved]:
+    """Every picture's masks and edits, checked, each for the picture that the list says."""
+    works, left = {}, MAX_WORK_BYTES
+    for index, row in enumerate(project.pictures):
+        saved, size = read_work(source, row, left)
+        left -= size
+        if saved is not None:
+            works[index] = saved
+    return works
+
+
+def _photos_inside(source: Source, project: SavedProject, folder: Path) -> dict[int, _Photo]:
+    """The photos that are kept along, as files in ``folder``."""
+    found, left = {}, MAX_BYTES
+    for index, row in enumerate(project.pictures):
+        if row.photo is None:
+            continue
+        data = source.read(row.photo, min(left, source.largest_photo))
+        left -= len(data)
+        if hashlib.sha256(data).hexdigest() != row.sha256:
+            raise ResumeError(f"{row.photo} in {source.name} is not {row.name}, to which the masks belong.")
+        path = folder / f"kept-{index:05d}{PurePosixPath(row.photo).suffix}"
+        path.write_bytes(data)
+        found[index] = _Photo(path, row.sha256)
+    return found
+
+
+def _photos_beside(
+    project: SavedProject, works: Mapping[int, Saved], known: Mapping[int, _Photo], beside: Sequence[Picture]
+) -> tuple[dict[int, _Photo], list[Picture]]:
+    """Which photos beside are pictures of the list that have none yet, and which are none of its pictures.
+
+    A photo is known by its file, or else by its pixels: it may have been saved again without loss.
+    """
+    found: dict[int, _Photo] = {}
+    others: list[tuple[Picture, str]] = []
+    hashes = {row.sha256 for row in project.pictures}
+    wanted = [index for index in range(len(project.pictures)) if index not in known]
+    for picture in beside:
+        sha256 = sha256_of(picture.path)
+        index = next((i for i in wanted if i not in found and project.pictures[i].sha256 == sha256), None)
+        if index is not None:
+            found[index] = _Photo(picture.path, sha256)
+        elif sha256 not in hashes:
+            others.append((picture, sha256))
+    left = []
+    for picture, sha256 in others:
+        pixels = _pixels_sha256(picture.path) if len(found) < len(wanted) else ""
+        index = next(
+            (i for i in wanted if i not in found and i in works and works[i].image.pixels_sha256 == pixels), None
         )
+        if index is not None:
+            found[index] = _Photo(picture.path, sha256)
+        else:
+            left.append(picture)
+    return found, left
 
 
-def _saved_model(name: str, result: MaskResult, model: AvailableModel | None) -> SavedModel:
-    sha256 = None if model is None else checksum(model)
-    return SavedModel(
-        name, model.title if model else name, sha256 if result.has_candidates else result.model_key or None
-    )
+def _pixels_sha256(path: Path) -> str:
+    try:
+        return load_image(path).pixels_sha256
+    except ImageError:
+        return ""
 
 
-def check_photo(saved: Saved, image: LoadedImage) -> None:
-    """Refuse a picture that is not the one the masks belong to.
-
-    Raises:
-        ResumeError: neither the file nor the pixels are the same.
-    """
-    own, (height, width) = saved.image, image.rgb.shape[:2]
-    is_file = bool(own.sha256) and own.sha256 == image.sha256
-    if own.size_hw != (height, width) or not (is_file or own.pixels_sha256 == image.pixels_sha256):
-        raise ResumeError(
-            f"{image.name} ({width:,} × {height:,} px) is not the picture that these masks belong to: that is "
-            f"{own.name} ({own.size_hw[1]:,} × {own.size_hw[0]:,} px, SHA-256 {own.sha256 or own.pixels_sha256})."
-        )
+def _pictures(project: SavedProject, own: Mapping[int, _Photo], others: Sequence[Picture]) -> list[Picture]:
+    """Pictures of the new queue: those of the list in their order, then those that came besides."""
+    used: set[str] = set()
+    pictures = []
+    for name, path in [
+        *((project.pictures[index].name, own[index].path) for index in sorted(own)),
+        *((picture.relative, picture.path) for picture in others),
+    ]:
+        relative = unused(inside(name), used)
+        pictures.append(Picture(path, relative, safe_stem(relative)))
+    return pictures
 
 
-def extras(session: Session, models: Mapping[str, AvailableModel]) -> dict[str, bytes]:
-    """The files by which an archive can be taken up again: the document, and the photo's own file where it is small."""
-    image = session.image
-    saved = saved_of(session.snapshot(), image, models)
-    if not 0 < len(image.data) <= MAX_PHOTO_BYTES:
-        return {NAME: to_bytes(saved)}
-    place = f"automask/photo{PurePosixPath(image.name).suffix.lower()}"
-    place = place if PHOTO.fullmatch(place) else "automask/photo"
-    return {NAME: to_bytes(saved, place), place: image.data}
+def _fill(pictures: PictureList, project: SavedProject, own: Mapping[int, _Photo], works: Mapping[int, Saved]) -> None:
+    task = batch_task(project.model, project.options) if project.model and project.options else None
+    rows: list[tuple[int, Item, Saved | None]] = []
+    for place, index in enumerate(sorted(own)):
+        row, saved, name = project.pictures[index], works.get(index), pictures.items[place].name
+        if saved is None:
+            item = Item(name, row.state, None, row.seconds, row.error)
+        else:
+            saved = replace(saved, image=replace(saved.image, name=name, sha256=own[index].sha256))
+            is_edited = row.edited or not _is_as_found(saved, project)
+            item = Item(name, "done", len(saved.edited().ids), row.seconds, row.error, is_edited)
+        rows.append((place, item, saved))
+    pictures.restore(task, project.model, rows)
 
 
-def is_saved(path: Path) -> bool:
-    """Whether the file is meant as kept work: JSON, or an archive with the document in it.
+def _is_as_found(saved: Saved, project: SavedProject) -> bool:
+    """Whether the masks are what the list's own run has found, with nothing done to them."""
+    if project.model is None or project.options is None:
+        return False
+    if (saved.model, saved.options) != (project.model, project.options):
+        return False
+    found = found_of(saved.image, project.model, project.options, saved.masks)
+    parts = [(one.partial, one.ids, one.contents, one.show, one.edits) for one in (saved, found)]
+    return parts[0] == parts[1]
 
-    Raises:
-        ArchiveError: it is an archive that cannot be read.
-    """
-    if not is_archive(path):
-        return path.suffix.lower() == ".json"
-    with open_archive(path) as archive:
-        return any(entry.filename == NAME for entry in archive.files)
 
-
-def read_saved(path: Path) -> tuple[Saved, bytes | None]:
-    """Kept work from an archive or a JSON file, and the photo's file where it is in the archive.
-
-    Raises:
-        ArchiveError: the archive cannot be read.
-        ResumeError: the document is not there, too large, of another version, or not as it must be.
-    """
-    if not is_archive(path):
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise ResumeError(f"{path.name} has more than {MAX_JSON_BYTES / 1e6:.0f} MB, which is the limit here.")
-        return parse(path.read_bytes(), path.name), None
-    with open_archive(path) as archive:
-        entries = {entry.filename: entry for entry in archive.files}
-        if NAME not in entries:
-            raise ResumeError(f"{path.name} has no {NAME} in it: drop a ZIP that was downloaded here.")
-        saved = parse(archive.read(entries[NAME], MAX_JSON_BYTES), f"{NAME} in {path.name}")
-        photo = entries.get(saved.image.file or "")
-        return saved, None if photo is None else archive.read(photo, MAX_PHOTO_BYTES)
+def _restore_thumbnail(pictures: PictureList, index: int, source: Source, row: SavedPicture) -> None:
+    """Make the thumbnail again of the one that is kept; a picture whose thumbnail cannot be used has none."""
+    if row.thumbnail is None:
+        return
+    with suppress(AutoMaskError):
+        data = source.read(row.thumbnail, MAX_THUMBNAIL_BYTES)
+        pictures.make_thumbnail(index, load_image(data, name=row.name, max_pixels=THUMBNAIL_PX**2).rgb)

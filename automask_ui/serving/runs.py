@@ -9,12 +9,12 @@ from automask_ui.errors import NoImageError, OptionError
 from automask_ui.files.images import LoadedImage
 from automask_ui.masks import MaskResult
 from automask_ui.options import CleanupOptions, FilterOptions, GeneratorOptions
-from automask_ui.project import restore
+from automask_ui.project.saved_session import check_model
 from automask_ui.protocol import Steps
 from automask_ui.serving.models import Models
 from automask_ui.session import Job, Session
 from automask_ui.session.estimate import Speeds, Workload, check_workload
-from automask_ui.session.run import Fetch, Progress, Run, fetch_into, job_of, run_into
+from automask_ui.session.run import Fetch, Progress, Run, end_job, fetch_into, job_of, run_into
 from automask_ui.session.run_log import RunNote, Runs
 from automask_ui.session.store import SessionStore
 
@@ -64,7 +64,7 @@ class ModelRuns(Runs):
         with job_of(session) as job:
             path = yield from fetch_into(self._fetch, name, job)
             if path is None:
-                session.end(job)
+                end_job(session, job)
                 yield Progress("stopped")
             else:
                 self._models[name] = replace(model, path=path)
@@ -85,7 +85,7 @@ class ModelRuns(Runs):
                 yield Progress("load", model=self._models[name].title)
             self._models.load(name)
             if job.cancel.is_set():
-                session.end(job)
+                end_job(session, job)
                 yield Progress("stopped")
 
     def find(self, session: Session, model: str, options: GeneratorOptions) -> Run:
@@ -110,7 +110,7 @@ class ModelRuns(Runs):
         """
         if session.result is None:
             raise NoImageError("There is no run to continue: press Find masks.")
-        restore.check_model(session, self._models)
+        check_model(session, self._models)
         return self.find(session, session.model, session.result.options)
 
     def refilter(self, session: Session, options: GeneratorOptions) -> Run:
@@ -179,7 +179,7 @@ class ModelRuns(Runs):
 
     def _find_again(self, session: Session, options: GeneratorOptions) -> Run:
         """Find the candidates of restored masks again, under ``options``; the masks stay until they are there."""
-        restore.check_model(session, self._models)
+        check_model(session, self._models)
         with job_of(session, options) as job:
             job.is_whole = True
             engine = self._models.load(session.model)

@@ -6,15 +6,13 @@ alone, so that everything here runs and is tested without PyTorch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from automask_ui.errors import ExportError
-from automask_ui.export import EXPORTERS, ExportItem, ExportReport, export, new_folder
 from automask_ui.files.images import load_image
 from automask_ui.models import checkpoints
 from automask_ui.models.checkpoints import AvailableModel
-from automask_ui.project import restore
+from automask_ui.project.store import Projects
 from automask_ui.protocol import Engine
 from automask_ui.serving.models import Models
 from automask_ui.serving.runs import ModelRuns
@@ -44,6 +42,7 @@ class Service:
 
     Attributes:
         store: the visitors' sessions.
+        projects: their photos and lists of pictures, as they are saved and restored.
         models: the models by name, and their engines.
         runs: find masks, refilter, resume and stop.
         samples: the sample photographs by name.
@@ -63,6 +62,7 @@ class Service:
     ) -> None:
         self.store = SessionStore(store_bytes)
         self.models = Models(engines, models, default_model)
+        self.projects = Projects(self.store, self.models)
         self.runs = ModelRuns(self.models, self.store, max_points, fetch)
         self.samples = Samples(samples, self.store, self.models, self.runs, background_engines)
 
@@ -73,32 +73,3 @@ class Service:
             ImageError: it cannot be read, or is too large.
         """
         return self.store.begin(load_image(path), owner)
-
-    def export(self, session: Session, name: object, ids: Iterable[object], by_class: bool = False) -> ExportReport:
-        """Write the masks with these ids in format ``name`` into the session's folder.
-
-        ``by_class`` gives each class one colour in pictures.
-
-        Raises:
-            ExportError: no such format, no mask, or the file failed its check.
-            RunGoneError: an id is not there.
-        """
-        if not isinstance(name, str) or name not in EXPORTERS:
-            raise ExportError(f"There is no format {str(name)[:40]!r}. The formats are: {', '.join(EXPORTERS)}.")
-        numbers = list(dict.fromkeys(number for number in ids if type(number) is int))
-        result = session.result
-        if not numbers or result is None:
-            raise ExportError("There is no mask to download: select or show at least one.")
-        edits = session.edits
-        item = ExportItem(
-            name=session.image.name,
-            image=session.image.rgb,
-            masks=session.masks_of(numbers),
-            ids=tuple(numbers),
-            labels=tuple(edits.labels.get(number, "") for number in numbers),
-            metadata={"model": session.model, "options": result.options.flat()},
-            classes=edits.classes,
-            by_class=by_class,
-        )
-        extras = restore.extras(session, self.models).items() if EXPORTERS[name].is_archive() else ()
-        return export(name, [item], new_folder(session.folder), extras)

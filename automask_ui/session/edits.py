@@ -1,50 +1,78 @@
-"""What a person did to the masks of one picture, by number, and the way back and forth through it.
+"""What a person did to the masks of one picture, by their ids, and the way back and forth through it.
 
-Masks keep their numbers over new thresholds and new runs (:mod:`automask_ui.session`), so edits do too.
+Masks keep their ids over new thresholds and new runs (:mod:`automask_ui.session.mask_ids`), so edits do too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
 
 from automask_ui.errors import LabelError
+from automask_ui.files.json_fields import WrongError
+from automask_ui.masks import MaskSet, codec
+from automask_ui.masks.rle import Rle
 from automask_ui.session.class_names import class_name, class_names_of
 
-__all__ = ["Action", "Edits", "History"]
+__all__ = ["Action", "EditedMasks", "Edits", "History", "Origin", "OwnMask", "apply_edits"]
 
 MAX_STEPS = 100  # that can be taken back
-MAX_NUMBER = 2**31 - 1  # of a mask; label maps hold no larger ones
+MAX_ID = 2**31 - 1  # of a mask; label maps hold no larger ones
+
+Origin = Literal["found", "clicked", "merged", "split", "painted"]
+Kind = Literal["label", "unlabel", "hide", "show", "delete", "classes", "add", "change", "merge", "split"]
+
+
+@dataclass(frozen=True)
+class OwnMask:
+    """A mask that a person has made or changed: it stays as it is, whatever is found."""
+
+    rle: Rle
+    origin: Origin
+    predicted_iou: float | None = None  # None: no model has scored it
+    stability_score: float | None = None
+
+    def __post_init__(self) -> None:
+        # As float32, which they are in a MaskSet, so that they come back from a file as they were.
+        for name in ("predicted_iou", "stability_score"):
+            score = getattr(self, name)
+            object.__setattr__(self, name, None if score is None else float(np.float32(score)))
 
 
 @dataclass(frozen=True)
 class Edits:
-    """Labels, and what is hidden and deleted. A new object for every change; numbers may belong to no mask now.
+    """Labels, masks made by hand, and what is hidden and deleted. A new object for every change.
 
-    ``classes`` is the list in its order, which is that of numbers in COCO, YOLO and VOC; every label is in it.
+    ``classes`` is the list in its order, which is that of class numbers in COCO, YOLO and VOC; every label is in it.
+    Ids may belong to no mask now.
     """
 
     classes: tuple[str, ...] = ()
-    labels: Mapping[int, str] = field(default_factory=dict)  # number -> class; no entry = no label
+    labels: Mapping[int, str] = field(default_factory=dict)  # id -> class; no entry = no label
     hidden: frozenset[int] = frozenset()
     deleted: frozenset[int] = frozenset()
+    own: Mapping[int, OwnMask] = field(default_factory=dict)  # in place of the found mask with this id, or one more
 
-    def with_label(self, numbers: Iterable[int], label: str) -> Edits:
-        """Masks labelled ``label``, a class that is added if it is new; "" takes their labels away.
+    def with_label(self, ids: Iterable[int], label: str) -> Edits:
+        """Label masks ``label``, a class that is added if it is new; "" takes their labels away.
 
         Raises:
             LabelError: the name cannot be used.
         """
         if not label:
-            gone = set(numbers)
-            return replace(self, labels={n: name for n, name in self.labels.items() if n not in gone})
+            gone = set(ids)
+            return replace(self, labels={id_: name for id_, name in self.labels.items() if id_ not in gone})
         name = class_name(label)
-        labels = {**self.labels, **dict.fromkeys(numbers, name)}
+        labels = {**self.labels, **dict.fromkeys(ids, name)}
         return replace(self, labels=labels, classes=class_names_of((*self.classes, name)))
 
     def with_classes(self, names: Iterable[object]) -> Edits:
-        """Another class list; labels that are not in it go.
+        """Take another class list; labels that are not in it go.
 
         Where one name has taken the place of another and all others stay, the class was renamed, and labels follow.
 
@@ -56,43 +84,70 @@ class Edits:
         if len(classes) == len(self.classes):
             other = [(old, new) for old, new in zip(self.classes, classes, strict=True) if old != new]
             names_now |= dict(other) if len(other) == 1 else {}
-        labels = {number: names_now[name] for number, name in self.labels.items() if name in names_now}
+        labels = {id_: names_now[name] for id_, name in self.labels.items() if name in names_now}
         return replace(self, classes=classes, labels=labels)
 
-    def with_hidden(self, numbers: Iterable[int], hidden: bool) -> Edits:
-        """Masks hidden, or shown again."""
-        numbers = frozenset(numbers)
-        return replace(self, hidden=self.hidden | numbers if hidden else self.hidden - numbers)
+    def with_hidden(self, ids: Iterable[int], hidden: bool) -> Edits:
+        """Hide masks, or show them again."""
+        ids = frozenset(ids)
+        return replace(self, hidden=self.hidden | ids if hidden else self.hidden - ids)
 
-    def with_deleted(self, numbers: Iterable[int]) -> Edits:
-        """Masks taken away; only taking the step back brings them again."""
-        return replace(self, deleted=self.deleted | frozenset(numbers))
+    def with_deleted(self, ids: Iterable[int]) -> Edits:
+        """Take masks away; only taking the step back brings them again."""
+        return replace(self, deleted=self.deleted | frozenset(ids))
+
+    def with_own(self, masks: Mapping[int, OwnMask]) -> Edits:
+        """Put masks made by hand in the place of those with the same ids, or beside the others."""
+        return replace(self, own={**self.own, **masks})
 
     @property
-    def numbers(self) -> frozenset[int]:
+    def ids(self) -> frozenset[int]:
         """Of all masks that anything was done to."""
-        return self.hidden | self.deleted | frozenset(self.labels)
+        return self.hidden | self.deleted | frozenset(self.labels) | frozenset(self.own)
+
+    @cached_property
+    def own_masks(self) -> MaskSet | None:
+        """The masks made by hand, by rising ids; None where there are none."""
+        if not self.own:
+            return None
+        masks = [self.own[id_] for id_ in sorted(self.own)]
+        scores = [[_or_nan(mask.predicted_iou) for mask in masks], [_or_nan(mask.stability_score) for mask in masks]]
+        height, width = masks[0].rle["size"]
+        return MaskSet.from_rles([mask.rle for mask in masks], (height, width), *scores)
 
     def inherited(self, heirs: Mapping[int, int]) -> Edits:
-        """What was done to the masks that are keys done to those that are values as well."""
-        labels = {heirs[number]: name for number, name in self.labels.items() if number in heirs}
-        hidden, deleted = ({heirs[number] for number in own if number in heirs} for own in (self.hidden, self.deleted))
+        """Do what was done to the masks that are keys to those that are values as well.
+
+        Of a mask made by hand, which stays, nobody needs a second one: its heir is deleted.
+        """
+        labels = {heirs[id_]: name for id_, name in self.labels.items() if id_ in heirs and id_ not in self.own}
+        hidden = {heirs[id_] for id_ in self.hidden if id_ in heirs and id_ not in self.own}
+        deleted = {heirs[id_] for id_ in (*self.deleted, *self.own) if id_ in heirs}
         return replace(
             self, labels={**labels, **self.labels}, hidden=self.hidden | hidden, deleted=self.deleted | deleted
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, in a fixed order."""
-        return {
+        """Give plain values for JSON, in a fixed order."""
+        values: dict[str, Any] = {
             "classes": list(self.classes),
-            "labels": {str(number): self.labels[number] for number in sorted(self.labels)},
+            "labels": {str(id_): self.labels[id_] for id_ in sorted(self.labels)},
             "hidden": sorted(self.hidden),
             "deleted": sorted(self.deleted),
         }
+        if self.own_masks is not None:
+            ids = sorted(self.own)
+            origins = [self.own[id_].origin for id_ in ids]
+            values["own"] = {"ids": ids, "origins": origins, "masks": codec.to_columns(self.own_masks)}
+        return values
 
     @classmethod
-    def from_dict(cls, data: object) -> Edits:
-        """What :meth:`to_dict` gave; nothing in ``data`` is trusted.
+    def from_dict(cls, data: object, size_hw: tuple[int, int] | None = None) -> Edits:
+        """Read what :meth:`to_dict` gave; nothing in ``data`` is trusted.
+
+        Args:
+            data: of any type.
+            size_hw: of the picture, px; None refuses masks made by hand.
 
         Raises:
             LabelError: it is not of that form.
@@ -105,36 +160,98 @@ class Edits:
         # The JSON keys are text; clean_text may change no name on the way, or labels would lose their class.
         edits = cls(
             classes=class_names_of(classes),
-            labels={_number(key): class_name(name) for key, name in labels.items()},
-            hidden=_numbers(data, "hidden"),
-            deleted=_numbers(data, "deleted"),
+            labels={_id(key): class_name(name) for key, name in labels.items()},
+            hidden=frozenset(_ids(data, "hidden")),
+            deleted=frozenset(_ids(data, "deleted")),
+            own=_own(data["own"], size_hw) if "own" in data else {},
         )
         if strange := sorted(set(edits.labels.values()) - set(edits.classes)):
             raise LabelError(f"The label “{strange[0]}” is not in the class list.")
         return edits
 
 
-def _number(value: object) -> int:
-    """A mask's number, of JSON's text as well."""
+class EditedMasks(NamedTuple):
+    """Masks as a person has made them, for the page, the table and every file."""
+
+    ids: tuple[int, ...]  # one a mask
+    masks: MaskSet
+    labels: tuple[str, ...]  # one a mask; "" = none
+
+
+def apply_edits(
+    masks: MaskSet, ids: Sequence[int], edits: Edits, *, with_hidden: bool = True, with_deleted: bool = False
+) -> EditedMasks:
+    """Do ``edits`` to found masks.
+
+    A mask made by hand takes the place of the found one with its id; the others follow at the end, by their ids.
+
+    Args:
+        masks: as they were found.
+        ids: one a mask.
+        edits: what was done to them.
+        with_hidden: masks that are hidden are among the result.
+        with_deleted: masks that are deleted are among the result.
+    """
+    rows = {id_: row for row, id_ in enumerate(ids)}
+    all_masks = masks
+    if edits.own_masks is not None:
+        all_masks = masks.followed_by(edits.own_masks)
+        rows |= {id_: row for row, id_ in enumerate(sorted(edits.own), start=len(masks))}
+    away = (frozenset() if with_hidden else edits.hidden) | (frozenset() if with_deleted else edits.deleted)
+    kept = tuple(id_ for id_ in rows if id_ not in away)
+    if edits.own_masks is not None or len(kept) < len(masks):
+        all_masks = all_masks[[rows[id_] for id_ in kept]]
+    return EditedMasks(kept, all_masks, tuple(edits.labels.get(id_, "") for id_ in kept))
+
+
+def _or_nan(score: float | None) -> float:
+    return math.nan if score is None else score
+
+
+def _or_none(score: float) -> float | None:
+    return None if math.isnan(score) else score
+
+
+def _id(value: object) -> int:
+    """A mask's id, of JSON's text as well."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 10:
         value = int(value)
-    if type(value) is not int or not 1 <= value <= MAX_NUMBER:
-        raise LabelError(f"A mask's number must be 1 or more, but is {str(value)[:20]!r}.")
+    if type(value) is not int or not 1 <= value <= MAX_ID:
+        raise LabelError(f"A mask's id must be 1 or more, but is {str(value)[:20]!r}.")
     return value
 
 
-def _numbers(data: Mapping[str, Any], name: str) -> frozenset[int]:
+def _ids(data: Mapping[str, Any], name: str) -> list[int]:
     values = data.get(name, [])
     if not isinstance(values, list):
-        raise LabelError(f"Of edits, “{name}” must be a list of numbers.")
-    return frozenset(_number(value) for value in values)
+        raise LabelError(f"Of edits, “{name}” must be a list of ids.")
+    return [_id(value) for value in values]
+
+
+def _own(data: object, size_hw: tuple[int, int] | None) -> dict[int, OwnMask]:
+    """Masks made by hand, in a picture of ``size_hw`` px."""
+    if size_hw is None or not isinstance(data, Mapping):
+        raise LabelError("Of edits, “own” must be an object, and goes with a picture.")
+    ids, origins = _ids(data, "ids"), data.get("origins")
+    try:
+        masks = codec.from_columns(data.get("masks"), size_hw)
+    except WrongError as error:
+        raise LabelError(f"Of the masks made by hand, {error}") from error
+    if not isinstance(origins, list) or not len(set(ids)) == len(ids) == len(origins) == len(masks):
+        raise LabelError("Of edits, “own” must have one id, all different, and one origin for every mask.")
+    if strange := [origin for origin in origins if origin not in get_args(Origin)]:
+        raise LabelError(f"A mask made by hand has the unknown origin {str(strange[0])[:20]!r}.")
+    return {
+        id_: OwnMask(mask.rle, origin, _or_none(mask.predicted_iou), _or_none(mask.stability_score))
+        for id_, origin, mask in zip(ids, origins, masks, strict=True)
+    }
 
 
 @dataclass(frozen=True)
 class Action:
     """What a step did, for people."""
 
-    kind: Literal["label", "unlabel", "hide", "show", "delete", "classes"]
+    kind: Kind
     count: int = 0  # masks it was done to
     label: str = ""
 

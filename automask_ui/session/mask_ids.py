@@ -1,4 +1,4 @@
-"""The numbers of one picture's masks: given once, and found again by content over new thresholds and new runs."""
+"""The ids of one picture's masks: given once, and found again by content over new thresholds and new runs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.masks import rle as rle_codec
 from automask_ui.masks.rle import Rle
 
-__all__ = ["Content", "Numbers", "same_masks"]
+__all__ = ["Content", "MaskIds", "same_masks"]
 
-# Hash of a mask's runs, and how many equal ones came before it: these need numbers of their own.
+# Hash of a found mask's runs, and how many equal ones came before it: these need ids of their own. Of a mask that was
+# made by hand, no hash and its own id: no run finds it.
 Content = tuple[bytes, int]
 
 # Another machine, or another number of threads, computes a few pixels otherwise. (Two masks of one result overlap by
@@ -21,42 +22,51 @@ Content = tuple[bytes, int]
 SAME_IOU = 0.9
 
 
-class Numbers:
-    """Counts from 1; ``contents`` are what the numbers 1, 2, ... hang on."""
+class MaskIds:
+    """Gives ids, which count from 1 and are never given twice; ``contents`` are what the ids 1, 2, ... hang on."""
 
     def __init__(self, contents: Iterable[Content] = ()) -> None:
-        self._known: dict[Content, int] = {content: number for number, content in enumerate(contents, start=1)}
+        self._known: dict[Content, int] = {content: id_ for id_, content in enumerate(contents, start=1)}
 
     @property
     def contents(self) -> tuple[Content, ...]:
-        """What the numbers hang on, in their order."""
+        """What the ids hang on, in their order."""
         return tuple(self._known)
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def of(self, result: MaskResult) -> np.ndarray:
-        """(n,) int64: the number of each mask of ``result``, new ones counted on."""
-        numbers = [self._known.setdefault(content, len(self._known) + 1) for content in _contents(result)]
-        return np.array(numbers, dtype=np.int64)
+    def __contains__(self, id_: object) -> bool:
+        return type(id_) is int and 1 <= id_ <= len(self)
 
-    def adopt(self, result: MaskResult, masks: MaskSet, numbers: Sequence[int]) -> None:
-        """Let masks of ``result`` that were never met have the numbers of nearly the same ones of ``masks``.
+    def of(self, result: MaskResult) -> np.ndarray:
+        """(n,) int64: the id of each mask of ``result``; masks that were never met get the next ones."""
+        ids = [self._known.setdefault(content, len(self._known) + 1) for content in _contents(result)]
+        return np.array(ids, dtype=np.int64)
+
+    def new(self, count: int) -> tuple[int, ...]:
+        """Ids for ``count`` masks that are made by hand."""
+        ids = tuple(range(len(self) + 1, len(self) + count + 1))
+        self._known |= {(b"", id_): id_ for id_ in ids}
+        return ids
+
+    def adopt(self, result: MaskResult, masks: MaskSet, ids: Sequence[int]) -> None:
+        """Give masks of ``result`` that were never met the ids of nearly the same ones of ``masks``.
 
         Args:
             result: what the model has found on this machine.
             masks: what was found elsewhere, and kept.
-            numbers: those of ``masks``.
+            ids: those of ``masks``.
         """
         found = _contents(result)
         new = [row for row, content in enumerate(found) if content not in self._known]
         taken = {self._known[content] for content in found if content in self._known}
-        free = [row for row, number in enumerate(numbers) if number not in taken]
+        free = [row for row, id_ in enumerate(ids) if id_ not in taken]
         contents = list(self._known)
         free_rles, new_rles = [masks.rle[row] for row in free], [result.masks.rle[row] for row in new]
         for old, other in same_masks(free_rles, new_rles, SAME_IOU):
-            contents[numbers[free[old]] - 1] = found[new[other]]
-        self._known = {content: number for number, content in enumerate(contents, start=1)}
+            contents[ids[free[old]] - 1] = found[new[other]]
+        self._known = {content: id_ for id_, content in enumerate(contents, start=1)}
 
 
 def same_masks(old: Sequence[Rle], new: Sequence[Rle], least_iou: float) -> list[tuple[int, int]]:

@@ -22,6 +22,7 @@ __all__ = [
     "Fetch",
     "Progress",
     "Run",
+    "end_job",
     "fetch_into",
     "job_of",
     "run_into",
@@ -63,7 +64,15 @@ def job_of(session: Session, settings: GeneratorOptions | None = None) -> Iterat
     try:
         yield job
     finally:
-        session.end(job)
+        end_job(session, job)
+
+
+def end_job(session: Session, job: Job) -> None:
+    """Take note that ``job`` of ``session`` has ended; more than once does no harm."""
+    with session.lock:
+        if session.job is job:
+            session.job = None
+    job.ended.set()
 
 
 def fetch_into(fetch: Fetch, model: str, job: Job) -> Generator[Progress, None, Path | None]:
@@ -112,7 +121,7 @@ def run_into(session: Session, model: str, steps: Steps, job: Job, speeds: Speed
             if job.cancel.is_set():
                 change = session.update(step.snapshot(), model) if step.done and not job.is_whole else None
                 # Ended before it is told: whoever was told to stop may never come back for the rest.
-                session.end(job)
+                end_job(session, job)
                 stage = "superseded" if job.is_superseded else "stopped"
                 yield Progress(stage, step.done, step.total, change=change)
                 return

@@ -1,7 +1,7 @@
 """One visitor's work on one picture: a plain object that knows neither the page nor the model.
 
-A mask keeps its number as long as its content stays, over new thresholds and new runs; numbers are never given twice,
-so they may have gaps. Labels and what is hidden or deleted are remembered by number and therefore stay as well.
+A mask keeps its id as long as its content stays, over new thresholds and new runs; ids are never given twice, so they
+may have gaps. Edits are remembered by id and therefore stay as well; a mask made by hand stays whatever is found.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,9 +25,9 @@ from automask_ui.files.images import LoadedImage
 from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.masks.rle import Rle
 from automask_ui.options import GeneratorOptions
-from automask_ui.session.class_names import class_name
-from automask_ui.session.edits import Action, Edits, History
-from automask_ui.session.mask_ids import Content, Numbers, same_masks
+from automask_ui.session.editing import Editing
+from automask_ui.session.edits import EditedMasks, Edits, apply_edits
+from automask_ui.session.mask_ids import Content, same_masks
 
 __all__ = ["Difference", "Job", "Session", "ShowOnly", "Snapshot"]
 
@@ -103,10 +103,10 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """A result with the numbers of its masks; replaced as a whole, so that readers never see a half."""
+    """A result with the ids of its masks; replaced as a whole, so that readers never see a half."""
 
     result: MaskResult | None = None
-    numbers: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # one a mask
+    ids: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # one a mask
     show: ShowOnly = field(default_factory=ShowOnly)
 
     @cached_property
@@ -121,8 +121,8 @@ class Snapshot:
 
     model: str
     result: MaskResult | None
-    numbers: tuple[int, ...]  # one a mask of the result
-    contents: tuple[Content, ...]  # what the numbers 1, 2, ... hang on
+    ids: tuple[int, ...]  # one a mask of the result
+    contents: tuple[Content, ...]  # what the ids 1, 2, ... hang on
     show: ShowOnly
     edits: Edits
 
@@ -134,8 +134,8 @@ class Session:
         run: names this work; a new picture is a new run.
         owner: the visitor it belongs to.
         model: registry name of the model that made the result, "" before there is one.
-        history: what the visitor did to the masks, step by step; replaced as a whole.
-        version: how often that has changed.
+        editing: what the visitor does to the masks, step by step.
+        files: folder of files made from this work, or None where none was asked for.
         job: the run in progress, or None.
         lock: held while any of this changes.
     """
@@ -145,15 +145,14 @@ class Session:
         self.owner = owner
         self.image = image
         self.model = ""
-        self.history = History()
-        self.version = 0
+        self.files: Path | None = None
         self.job: Job | None = None
+        self.lock = threading.RLock()
+        self.editing = Editing(self.lock)
         self._state = _State()
         self._scratch = scratch
-        self._numbers = Numbers()
-        self._missing: dict[int, Rle] = {}  # masks that were edited and are in no result now
+        self._missing: dict[int, Rle] = {}  # found masks that were edited and are in no result now
         self._gesture: tuple[float, frozenset[int]] = (-math.inf, frozenset())
-        self.lock = threading.Lock()
 
     @property
     def result(self) -> MaskResult | None:
@@ -168,25 +167,28 @@ class Session:
     @property
     def edits(self) -> Edits:
         """What the visitor did to the masks, as it is now."""
-        return self.history.now
+        return self.editing.now
 
-    @cached_property
+    @property
     def folder(self) -> Path:
         """A folder for files made from this work, under a name that cannot be guessed; it goes when the work does."""
-        return Path(tempfile.mkdtemp(prefix=f"run-{self.run}-", dir=self._scratch))
+        with self.lock:
+            if self.files is None:
+                self.files = Path(tempfile.mkdtemp(prefix=f"run-{self.run}-", dir=self._scratch))
+            return self.files
 
     @property
     def nbytes(self) -> int:
         """About the memory that this work holds."""
-        result, picture = self.result, self.image.rgb.nbytes + len(self.image.data)
-        if result is None:
-            return picture
-        coded = sum(len(rle["counts"]) for rle in (*result.candidates.rle, *result.masks.rle) if rle is not None)
-        edited = sum(
-            len(edits.labels) + len(edits.hidden) + len(edits.deleted)
-            for _, edits in (*self.history.past, *self.history.future)
-        )
-        return picture + coded + 200 * (len(result.candidates) + len(result.masks)) + 100 * edited
+        history, size = self.editing.history, self.image.rgb.nbytes + len(self.image.data)
+        for _, edits in (*history.past, *history.future):
+            size += 100 * (len(edits.labels) + len(edits.hidden) + len(edits.deleted))
+        size += sum(len(own.rle["counts"]) for own in self.edits.own.values())
+        if self.result is not None:
+            candidates, masks = self.result.candidates, self.result.masks
+            size += sum(len(rle["counts"]) for rle in (*candidates.rle, *masks.rle) if rle is not None)
+            size += 200 * (len(candidates) + len(masks))
+        return size
 
     def update(self, result: MaskResult, model: str | None = None) -> Difference:
         """Take over a new result of this picture; ``model`` names what made it, if that may have changed."""
@@ -195,171 +197,107 @@ class Session:
                 self.model = model
             before = self._state
             if before.result is not None and result.has_candidates and not before.result.has_candidates:
-                self._numbers.adopt(result, before.result.masks, before.numbers.tolist())
-            numbers = self._numbers.of(result)
-            self._pass_on(before, result, numbers.tolist())
-            return self._replace(replace(before, result=result, numbers=numbers))
+                self.editing.ids.adopt(result, before.result.masks, before.ids.tolist())
+            ids = self.editing.ids.of(result)
+            self._pass_on(before, result, ids.tolist())
+            return self._replace(replace(before, result=result, ids=ids))
 
     def show_only(self, show: ShowOnly) -> Difference:
         """Show other masks of the same result."""
         with self.lock:
             return self._replace(replace(self._state, show=show))
 
-    def set_hidden(self, ids: Iterable[int], hidden: bool) -> None:
-        """Hide the masks with these numbers, or show them again; numbers that do not exist are passed over."""
-        numbers = self._there(ids)
-        self._do(Action("hide" if hidden else "show", len(numbers)), lambda edits: edits.with_hidden(numbers, hidden))
-
-    def set_label(self, ids: Iterable[int], label: str) -> None:
-        """Label the masks with these numbers, with a new class if need be; "" takes their labels away.
-
-        Raises:
-            LabelError: the name cannot be used, or there are too many classes.
-        """
-        numbers, label = self._there(ids), label and class_name(label)
-        action = Action("label" if label else "unlabel", len(numbers), label)
-        self._do(action, lambda edits: edits.with_label(numbers, label) if numbers else edits)
-
-    def delete(self, ids: Iterable[int]) -> None:
-        """Take the masks with these numbers away."""
-        numbers = self._there(ids)
-        self._do(Action("delete", len(numbers)), lambda edits: edits.with_deleted(numbers))
-
-    def set_classes(self, names: Iterable[object]) -> None:
-        """Another class list; labels that are not in it go.
-
-        Raises:
-            LabelError: a name cannot be used, or there are too many.
-        """
-        names = list(names)
-        self._do(Action("classes", len(names)), lambda edits: edits.with_classes(names))
-
-    def undo(self) -> Action | None:
-        """Take the last step back; None where there is none."""
-        with self.lock:
-            action = self.history.undo
-            self._take(self.history.undone())
-            return action
-
-    def redo(self) -> Action | None:
-        """Do the step again that was taken back last; None where there is none."""
-        with self.lock:
-            action = self.history.redo
-            self._take(self.history.redone())
-            return action
-
     def snapshot(self) -> Snapshot:
         """All of it as it is now."""
         with self.lock:
-            state, numbers = self._state, tuple(self._state.numbers.tolist())
-            return Snapshot(self.model, state.result, numbers, self._numbers.contents, state.show, self.history.now)
+            state, ids = self._state, tuple(self._state.ids.tolist())
+            return Snapshot(self.model, state.result, ids, self.editing.ids.contents, state.show, self.edits)
 
-    def take_up(self, work: Snapshot) -> None:
+    def restore(self, work: Snapshot) -> None:
         """Go on from what another session had come to; nothing of that can be taken back."""
         with self.lock:
             self.model = work.model
-            self._state = _State(work.result, np.array(work.numbers, np.int64), work.show)
-            self._numbers = Numbers(work.contents)
-            self._take(History(work.edits))
+            self._state = _State(work.result, np.array(work.ids, np.int64), work.show)
+            self.editing.restart(work.edits, work.contents)
 
-    def passing(self) -> tuple[tuple[int, ...], MaskSet]:
-        """Numbers and masks that pass what is set, in upstream's order; hidden and deleted ones are among them."""
-        state = self._state
-        if state.result is None:
-            return (), MaskSet.empty(self.image.rgb.shape[:2])
-        return tuple(state.numbers[state.shown].tolist()), state.result.masks[state.shown]
+    def passing(self) -> EditedMasks:
+        """Masks that pass what is set, in upstream's order, then those made by hand; also hidden and deleted ones."""
+        return self._edited(self._state.shown, with_deleted=True)
 
-    def shown(self) -> tuple[tuple[int, ...], MaskSet]:
-        """Numbers and masks that the visitor has, in upstream's order; hidden ones are among them."""
-        numbers, masks = self.passing()
-        deleted = self.edits.deleted
-        rows = [row for row, number in enumerate(numbers) if number not in deleted]
-        return (numbers, masks) if len(rows) == len(numbers) else (tuple(numbers[row] for row in rows), masks[rows])
+    def shown(self) -> EditedMasks:
+        """Masks that the visitor has, in upstream's order, then those made by hand; hidden ones are among them."""
+        return self._edited(self._state.shown)
 
-    def masks_of(self, ids: Sequence[int]) -> MaskSet:
-        """The masks with these numbers, in this order.
+    def masks_of(self, ids: Sequence[int]) -> EditedMasks:
+        """The masks with these ids, in this order, whether or not they pass what is set.
 
         Raises:
-            RunGoneError: a number is not (or no longer) there.
+            RunGoneError: one is not (or no longer) there.
         """
-        state = self._state
-        deleted = self.edits.deleted
-        rows = {int(number): row for row, number in enumerate(state.numbers) if int(number) not in deleted}
-        if missing := [number for number in ids if number not in rows]:
+        every = self._edited(slice(None))
+        rows = {id_: row for row, id_ in enumerate(every.ids)}
+        if missing := [id_ for id_ in ids if id_ not in rows]:
             raise RunGoneError(f"Mask {missing[0]} is no longer there: select again, then repeat the download.")
-        if state.result is None:
-            return MaskSet.empty(self.image.rgb.shape[:2])
-        return state.result.masks[[rows[number] for number in ids]]
+        wanted = [rows[id_] for id_ in ids]
+        return EditedMasks(tuple(ids), every.masks[wanted], tuple(every.labels[row] for row in wanted))
 
     def difference(self, before: frozenset[int]) -> Difference:
         """What has changed in the masks that are shown since they were ``before``."""
-        after = frozenset(self.shown()[0])
+        after = frozenset(self.shown().ids)
         return Difference(len(after), len(after - before), len(before - after))
 
     def before_gesture(self) -> frozenset[int]:
-        """Numbers shown before the slider that is being dragged began to move: calls in quick succession are one."""
+        """Ids shown before the slider that is being dragged began to move: calls in quick succession are one."""
         now = time.monotonic()
         with self.lock:
             began, before = self._gesture
             if now - began > GESTURE_SECONDS:
-                before = frozenset(self.shown()[0])
+                before = frozenset(self.shown().ids)
             self._gesture = (now, before)
             return before
 
-    def end(self, job: Job) -> None:
-        """Take note that ``job`` has ended; more than once does no harm."""
-        with self.lock:
-            if self.job is job:
-                self.job = None
-        job.ended.set()
-
-    def stop(self) -> None:
-        """Stop the run in progress, if there is one."""
+    def close(self, *, with_files: bool = True) -> None:
+        """Stop the run in progress, if there is one, and remove the files."""
         if self.job is not None:
             self.job.cancel.set()
+        if with_files and self.files is not None:
+            shutil.rmtree(self.files, ignore_errors=True)
 
-    def close(self) -> None:
-        """Stop the run in progress and remove the files."""
-        self.stop()
-        if self.has_files:
-            shutil.rmtree(self.folder, ignore_errors=True)
+    def _edited(self, rows: np.ndarray | slice, *, with_deleted: bool = False) -> EditedMasks:
+        state = self._state
+        masks = MaskSet.empty(self.image.rgb.shape[:2]) if state.result is None else state.result.masks[rows]
+        return apply_edits(masks, state.ids[rows].tolist(), self.edits, with_deleted=with_deleted)
 
-    @property
-    def has_files(self) -> bool:
-        """Whether its folder was ever asked for."""
-        return "folder" in self.__dict__
+    def _pass_on(self, before: _State, result: MaskResult, ids: list[int]) -> None:
+        """Let masks that come in the place of others, as other outlines of the same thing, have what was done to those.
 
-    def _pass_on(self, before: _State, result: MaskResult, numbers: list[int]) -> None:
-        """Masks that come in the place of others, as better outlines of the same thing, have what was done to those."""
-        edited, known = self.edits.numbers, before.numbers.tolist()
+        Args:
+            before: the state before ``result``.
+            result: what was found now.
+            ids: of its masks.
+        """
+        edited, known = self.edits.ids, before.ids.tolist()
         if before.result is not None:
             self._missing |= dict(zip(known, before.result.masks.rle, strict=True))
-        gone, old_ones = edited.difference(numbers), edited.union(known)
-        self._missing = {number: rle for number, rle in self._missing.items() if number in gone}
-        now = zip(numbers, result.masks.rle, strict=True)
-        new = {number: rle for number, rle in now if number not in old_ones}
-        old_numbers, new_numbers = list(self._missing), list(new)
-        pairs = same_masks(list(self._missing.values()), list(new.values()), HEIR_IOU)
-        if pairs:
-            heirs = {old_numbers[one]: new_numbers[other] for one, other in pairs}
-            for number in heirs:
-                del self._missing[number]
-            self._take(self.history.inherited(heirs))
-
-    def _there(self, ids: Iterable[int]) -> frozenset[int]:
-        with self.lock:
-            return frozenset(range(1, len(self._numbers) + 1)).intersection(ids)
-
-    def _do(self, action: Action, change: Callable[[Edits], Edits]) -> None:
-        with self.lock:
-            self._take(self.history.done(action, change(self.edits)))
-
-    def _take(self, history: History) -> None:
-        if history is not self.history:
-            self.history = history
-            self.version += 1
+        gone, old = edited.difference(ids), edited.union(known)
+        self._missing = {id_: rle for id_, rle in self._missing.items() if id_ in gone}
+        new = {id_: rle for id_, rle in zip(ids, result.masks.rle, strict=True) if id_ not in old}
+        heirs = _heirs(self._missing, new)
+        for id_ in heirs:
+            del self._missing[id_]
+        self.editing.inherit(heirs)
+        # A mask made by hand stays: what is found anew in its place is one too many.
+        others = {id_: rle for id_, rle in new.items() if id_ not in heirs.values()}
+        self.editing.inherit(_heirs({id_: own.rle for id_, own in self.edits.own.items()}, others))
 
     def _replace(self, state: _State) -> Difference:
-        before = frozenset(self.shown()[0])
+        before = frozenset(self.shown().ids)
         self._state = state
         return self.difference(before)
+
+
+def _heirs(old: Mapping[int, Rle], new: Mapping[int, Rle]) -> dict[int, int]:
+    """Ids of old masks with the ids of new ones that are nearly the same, each once."""
+    old_ids, new_ids = list(old), list(new)
+    pairs = same_masks(list(old.values()), list(new.values()), HEIR_IOU)
+    return {old_ids[one]: new_ids[other] for one, other in pairs}

@@ -34,15 +34,15 @@ class SessionStore:
         """A new session on ``image``; the owner's earlier one is given up, but for its class list."""
         session = Session(image, owner, self.scratch)
         with suppress(SessionError):
-            session.history = History(Edits(self.current(owner).edits.classes))
+            session.editing.history = History(Edits(self.current(owner).edits.classes))
         left = self._take(owner)
         with self._lock:
             self._runs[owner] = session.run
             files = self._left.pop(owner, None)
-            if left is not None and left.has_files:
-                self._left[owner] = left.folder
+            if left is not None and left.files is not None:
+                self._left[owner] = left.files
         if left is not None:
-            left.stop()
+            left.close(with_files=False)
         if files is not None:
             shutil.rmtree(files, ignore_errors=True)
         self.keep(session)

@@ -32,19 +32,19 @@ def take_steps(session: Session, steps: object) -> tuple[Way, Action] | None:
         kind, ids = step.get("do"), step.get("ids")
         numbers = [number for number in ids if type(number) is int] if isinstance(ids, list) else []
         if kind == "hide":
-            session.set_hidden(numbers, step.get("hidden") is True)
+            session.editing.set_hidden(numbers, step.get("hidden") is True)
         elif kind == "label":
-            session.set_label(numbers, _text(step, "label"))
+            session.editing.set_label(numbers, _text(step, "label"))
         elif kind == "delete":
-            session.delete(numbers)
+            session.editing.delete(numbers)
         elif kind == "classes":
             text = _text(step, "text")
-            session.set_classes(parse_classes(text) if text.strip() else ())
+            session.editing.set_classes(parse_classes(text) if text.strip() else ())
         elif kind == "undo":
-            action = session.undo()
+            action = session.editing.undo()
             told = ("undone", action) if action else told
         elif kind == "redo":
-            action = session.redo()
+            action = session.editing.redo()
             told = ("redone", action) if action else told
         else:
             raise LabelError(f"There is no edit {str(kind)[:20]!r}.")
@@ -60,8 +60,7 @@ def _text(step: Mapping[str, Any], name: str) -> str:
 
 def viewer_edits(session: Session) -> ViewerEdits:
     """The session's edits as the viewer takes them."""
-    with session.lock:
-        history, version = session.history, session.version
+    history, version = session.editing.seen()
     edits = history.now
     places = {name: place for place, name in enumerate(edits.classes)}
     return {

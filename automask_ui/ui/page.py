@@ -40,7 +40,7 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
     """
     gr.set_static_paths([service.store.scratch])
     thresholds = service.models.thresholds(service.models.default)
-    autosave = autosave_for(service.store, service.models) if keeps_work else None
+    autosave = autosave_for(service.projects) if keeps_work else None
     with gr.Blocks(title="AutoMask", fill_width=True, delete_cache=_CACHE_SECONDS, analytics_enabled=False) as page:
         with gr.Row(elem_id="header"):
             gr.HTML("<h1>AutoMask</h1>", elem_id="name")

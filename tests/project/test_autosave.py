@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import threading
 import time
@@ -17,7 +18,11 @@ from automask_ui.errors import ResumeError
 from automask_ui.options import GeneratorOptions
 from automask_ui.project import autosave as autosave_module
 from automask_ui.project.autosave import Autosave, autosave_for
-from automask_ui.project.restore import read_saved
+from automask_ui.project.document import NAME, Saved
+from automask_ui.project.restore import saved_photo
+from automask_ui.project.saving import ProjectFolder, ProjectToSave
+from automask_ui.project.sources import read_project
+from automask_ui.project.store import Kind, Projects
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 
@@ -39,7 +44,14 @@ def folder(tmp_path: Path) -> Path:
 def autosave(service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Autosave:
     """Without its thread: tests say themselves when it looks."""
     monkeypatch.setattr(autosave_module, "_watch", lambda autosave: None)
-    return Autosave(folder, service.store, service.models)
+    return Autosave(folder, service.projects)
+
+
+def read_saved(path: Path) -> tuple[Saved, bytes | None]:
+    project = read_project(path)
+    saved = project.pictures[0].work
+    assert isinstance(saved, Saved)
+    return saved, saved_photo(path, project)
 
 
 def opened(service: Service, tmp_path: Path, owner: str = "ann", grey: int = 90) -> Session:
@@ -49,17 +61,17 @@ def opened(service: Service, tmp_path: Path, owner: str = "ann", grey: int = 90)
 
 
 def test_work_is_kept_as_it_is(autosave: Autosave, service: Service, tmp_path: Path) -> None:
-    assert autosave.kept(ANN, autosave.sessions) is None
+    assert autosave.kept(ANN, "photo") is None
     autosave.follow(ANN, "ann")
     session = opened(service, tmp_path)
     list(service.runs.find(session, "fake", OPTIONS))
-    session.set_label(session.shown()[0][:2], "cat")
+    session.editing.set_label(session.shown()[0][:2], "cat")
     autosave.keep("ann")
-    path = autosave.kept(ANN, autosave.sessions)
+    path = autosave.kept(ANN, "photo")
     assert path is not None
     saved, photo = read_saved(path)
     assert photo == session.image.data
-    assert (saved.numbers, saved.edits) == (session.snapshot().numbers, session.edits)
+    assert (saved.ids, saved.edits) == (session.snapshot().ids, session.edits)
 
 
 @pytest.mark.parametrize("change", ["edit", "refilter", "photo"])
@@ -69,12 +81,12 @@ def test_every_change_is_noticed_and_nothing_else(
     session = opened(service, tmp_path)
     list(service.runs.find(session, "fake", OPTIONS))
     autosave.follow(ANN, "ann")
-    written: list[Path] = []
-    monkeypatch.setattr(autosave.sessions, "write", lambda owner, path, most: written.append(path))
+    written: list[ProjectFolder] = []
+    monkeypatch.setattr(ProjectFolder, "write", lambda folder, project, most: written.append(folder))
     autosave.keep("ann")
     assert not written  # nothing was done yet: the sample that a page begins with is no work
     if change == "edit":
-        session.set_hidden(session.shown()[0][:1], True)
+        session.editing.set_hidden(session.shown()[0][:1], True)
     elif change == "refilter":
         list(service.runs.refilter(session, OPTIONS.replace(pred_iou_thresh=0.8)))
     else:
@@ -90,7 +102,7 @@ def test_reloaded_page_finds_what_its_old_self_had_not_kept(
     autosave.follow(ANN, "old")
     session = opened(service, tmp_path, "old")
     list(service.runs.find(session, "fake", OPTIONS))
-    path = autosave.kept(ANN, autosave.sessions)
+    path = autosave.kept(ANN, "photo")
     assert path is not None
     autosave.follow(ANN, "new")
     newer = opened(service, tmp_path, "new", 91)
@@ -103,12 +115,12 @@ def test_reloaded_page_finds_what_its_old_self_had_not_kept(
 def test_leaving_keeps_the_last_change(autosave: Autosave, service: Service, tmp_path: Path) -> None:
     autosave.follow(ANN, "ann")
     session = opened(service, tmp_path)
-    session.set_classes(["cat"])
+    session.editing.set_classes(["cat"])
     autosave.leave("ann")
-    path = autosave.kept(ANN, autosave.sessions)
+    path = autosave.kept(ANN, "photo")
     assert path is not None
     assert read_saved(path)[0].edits.classes == ("cat",)
-    session.set_classes(["dog"])
+    session.editing.set_classes(["dog"])
     autosave.keep("ann")
     assert read_saved(path)[0].edits.classes == ("cat",)
 
@@ -117,10 +129,11 @@ def test_nobody_else_reaches_it(autosave: Autosave, service: Service, tmp_path: 
     autosave.follow(ANN, "ann")
     opened(service, tmp_path)
     autosave.leave("ann")
-    assert autosave.kept(BOB, autosave.sessions) is None
+    assert autosave.kept(BOB, "photo") is None
     (path,) = folder.iterdir()
     assert ANN not in path.name
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert {stat.S_IMODE(own.stat().st_mode) for own in path.rglob("*") if own.is_file()} == {0o600}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
@@ -131,7 +144,7 @@ def test_what_is_no_token_keeps_nothing(
     autosave.follow(token, "ann")
     opened(service, tmp_path)
     autosave.leave("ann")
-    assert autosave.kept(token, autosave.sessions) is None
+    assert autosave.kept(token, "photo") is None
     assert not folder.exists()
 
 
@@ -139,118 +152,120 @@ def test_old_work_goes(autosave: Autosave, service: Service, tmp_path: Path) -> 
     autosave.follow(ANN, "ann")
     opened(service, tmp_path)
     autosave.leave("ann")
-    path = autosave.kept(ANN, autosave.sessions)
+    path = autosave.kept(ANN, "photo")
     assert path is not None
     old = time.time() - autosave_module.MAX_AGE_SECONDS - 60
-    os.utime(path, (old, old))
-    assert autosave.kept(ANN, autosave.sessions) is None
+    for own in (path, *path.rglob("*")):
+        os.utime(own, (old, old))
+    assert autosave.kept(ANN, "photo") is None
     assert not path.exists()
 
 
 def test_bytes_are_bounded(service: Service, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autosave_module, "_watch", lambda autosave: None)
-    autosave = Autosave(folder, service.store, service.models, max_bytes=3500)
+    autosave = Autosave(folder, service.projects, max_bytes=3500)
     for number, token in enumerate((ANN, BOB, "c" * 32, "d" * 32, "e" * 32, "f" * 32)):
         autosave.follow(token, token)
         opened(service, tmp_path, token, number)
         autosave.leave(token)
-        for path in folder.iterdir():
+        for path in folder.rglob("*"):
             os.utime(path, (path.stat().st_mtime - 10,) * 2)
-    kept = [path.stat().st_size for path in folder.iterdir()]
+    kept = [sum(own.stat().st_size for own in path.rglob("*") if own.is_file()) for path in folder.iterdir()]
     assert 1 < len(kept) < 6
     assert sum(kept) <= 3500
-    assert autosave.kept(ANN, autosave.sessions) is None
-    assert autosave.kept("f" * 32, autosave.sessions) is not None
+    assert autosave.kept(ANN, "photo") is None
+    assert autosave.kept("f" * 32, "photo") is not None
 
 
 def test_large_work_is_not_kept(
     service: Service, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    autosave = Autosave(folder, service.store, service.models, max_bytes=100)
+    autosave = Autosave(folder, service.projects, max_bytes=100)
     autosave.follow(ANN, "ann")
     opened(service, tmp_path)
     autosave.leave("ann")
     assert "too large" in caplog.text
-    assert autosave.kept(ANN, autosave.sessions) is None
+    assert autosave.kept(ANN, "photo") is None
 
 
 def test_disk_that_cannot_be_written_does_not_stop_the_work(
     service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("")
-    autosave = Autosave(tmp_path / "file" / "work", service.store, service.models)
+    autosave = Autosave(tmp_path / "file" / "work", service.projects)
     autosave.follow(ANN, "ann")
     opened(service, tmp_path)
     autosave.leave("ann")
     assert "could not be kept" in caplog.text
 
 
-def test_work_that_breaks_a_keeper_spoils_nobody_elses(
-    autosave: Autosave, service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_work_that_cannot_be_told_spoils_nobody_elses(
+    autosave: Autosave,
+    service: Service,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class Broken:
-        suffix = ".broken"
+    mark = Projects.mark
 
-        def mark(self, owner: str) -> object | None:
+    def break_lists(projects: Projects, owner: str, kind: Kind) -> object | None:
+        if kind == "pictures":
             raise RuntimeError("dictionary changed size")
+        return mark(projects, owner, kind)
 
-        def write(self, owner: str, path: Path, most: int) -> None: ...
-
-    autosave.add(Broken())
+    monkeypatch.setattr(Projects, "mark", break_lists)
     for token, owner in ((ANN, "ann"), (BOB, "bob")):
         autosave.follow(token, owner)
         opened(service, tmp_path, owner)
     autosave.keep_all()
     assert caplog.text.count("could not be kept") == 2
-    assert autosave.kept(BOB, autosave.sessions) is not None
+    assert autosave.kept(BOB, "photo") is not None
 
 
 def test_nobody_waits_for_what_another_keeps(
-    autosave: Autosave, service: Service, tmp_path: Path, folder: Path
+    autosave: Autosave, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
+    write, done = ProjectFolder.write, []
 
-    class Slow:
-        suffix = ".slow"
-
-        def mark(self, owner: str) -> object | None:
-            return 1 if owner == "ann" else None
-
-        def write(self, owner: str, path: Path, most: int) -> None:
+    def write_slowly(folder: ProjectFolder, project: ProjectToSave, most: int) -> None:
+        if project.pictures[0].row.name == "ann.png":
             begun.set()
             assert go_on.wait(30)
-            path.write_text("done")
+            done.append("ann")
+        write(folder, project, most)
 
-    slow = Slow()
-    autosave.add(slow)
+    monkeypatch.setattr(ProjectFolder, "write", write_slowly)
     autosave.follow(ANN, "ann")
+    opened(service, tmp_path, "ann")
     writing = threading.Thread(target=autosave.keep, args=("ann",))
     writing.start()
     assert begun.wait(30)
     try:
         autosave.follow(BOB, "bob")
         opened(service, tmp_path, "bob")
-        assert autosave.kept(BOB, autosave.sessions) is not None
+        assert autosave.kept(BOB, "photo") is not None
         # Who reads what is being written waits until it is whole.
-        assert not autosave.hold(ANN).acquire(blocking=False)
+        assert not autosave._hold(ANN).acquire(blocking=False)
     finally:
         go_on.set()
         writing.join(30)
-    with autosave.hold(ANN):
-        assert [path.read_text() for path in folder.glob("*.slow")] == ["done"]
+    with autosave._hold(ANN):
+        assert done == ["ann"]
+    assert autosave.kept(ANN, "photo") is not None
 
 
 def test_thread_keeps_by_itself(
     service: Service, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(autosave_module, "EVERY_SECONDS", 0.01)
-    autosave = Autosave(folder, service.store, service.models)
+    autosave = Autosave(folder, service.projects)
     autosave.follow(ANN, "ann")
     opened(service, tmp_path)
     deadline = time.monotonic() + 30
-    while not list(folder.glob("*.zip")) and time.monotonic() < deadline:
+    while not list(folder.glob("*.photo/automask.json")) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert list(folder.glob("*.zip"))
+    assert list(folder.glob("*.photo/automask.json"))
     autosave.leave("ann")
 
 
@@ -264,7 +279,7 @@ def test_off_on_spaces_and_where_unwanted(
     monkeypatch.delenv("SPACE_ID", raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert (autosave_for(service.store, service.models) is not None) is is_on
+    assert (autosave_for(service.projects) is not None) is is_on
 
 
 def test_what_could_not_be_written_is_tried_again(
@@ -272,27 +287,53 @@ def test_what_could_not_be_written_is_tried_again(
 ) -> None:
     autosave.follow(ANN, "ann")
     opened(service, tmp_path)
-    write, fails = autosave.sessions.write, [OSError("No space left on device")]
+    write, fails = ProjectFolder.write, [OSError("No space left on device")]
 
-    def write_once_in_vain(owner: str, path: Path, most: int) -> None:
+    def write_once_in_vain(folder: ProjectFolder, project: ProjectToSave, most: int) -> None:
         if fails:
             raise fails.pop()
-        write(owner, path, most)
+        write(folder, project, most)
 
-    monkeypatch.setattr(autosave.sessions, "write", write_once_in_vain)
+    monkeypatch.setattr(ProjectFolder, "write", write_once_in_vain)
     autosave.keep("ann")
-    assert autosave.kept(ANN, autosave.sessions) is not None
+    assert autosave.kept(ANN, "photo") is not None
 
 
-def test_session_that_has_gone_leaves_what_was_kept(autosave: Autosave, service: Service, tmp_path: Path) -> None:
+def test_session_that_has_gone_leaves_what_was_kept(
+    autosave: Autosave, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     autosave.follow(ANN, "ann")
     opened(service, tmp_path)
     autosave.keep("ann")
-    path = autosave.kept(ANN, autosave.sessions)
+    path = autosave.kept(ANN, "photo")
     assert path is not None
-    before = path.read_bytes()
-    autosave.sessions.write("nobody", path, 10**9)
-    assert path.read_bytes() == before
+    before = (path / NAME).read_bytes()
+    # Gone between the question whether it has changed and the writing.
+    monkeypatch.setattr(Projects, "mark", lambda projects, owner, kind: "another")
+    monkeypatch.setattr(Projects, "to_save", lambda projects, owner, kind: None)
+    autosave.keep("ann")
+    assert (path / NAME).read_bytes() == before
+
+
+def test_photo_that_version_1_has_kept_comes_back_and_goes_then(
+    autosave: Autosave, service: Service, folder: Path
+) -> None:
+    folder.mkdir()
+    old = autosave._paths(ANN, "photo")[1]
+    shutil.copyfile(Path(__file__).parents[1] / "data" / "version1" / "kept.zip", old)
+    restored = autosave.restore(ANN, "ann", "photo")
+    assert restored is not None
+    assert restored.session is not None
+    autosave.follow(ANN, "ann")
+    assert old.exists()
+    restored.session.editing.set_hidden(restored.session.shown().ids[:1], True)
+    autosave.keep("ann")
+    assert [path.suffix for path in folder.iterdir()] == [".photo"]
+    again = autosave.restore(ANN, "bob", "photo")
+    assert again is not None
+    assert again.session is not None
+    assert again.session.edits == restored.session.edits
+    assert again.session.shown().ids == restored.session.shown().ids
 
 
 def test_what_is_too_large_is_not_tried_again_until_it_changes(
@@ -300,11 +341,11 @@ def test_what_is_too_large_is_not_tried_again_until_it_changes(
 ) -> None:
     tried = []
 
-    def refuse(owner: str, path: Path, most: int) -> None:
-        tried.append(owner)
+    def refuse(folder: ProjectFolder, project: ProjectToSave, most: int) -> None:
+        tried.append(project)
         raise ResumeError("it is too large.")
 
-    monkeypatch.setattr(autosave.sessions, "write", refuse)
+    monkeypatch.setattr(ProjectFolder, "write", refuse)
     autosave.follow(ANN, "ann")
     session = opened(service, tmp_path)
     autosave.keep("ann")

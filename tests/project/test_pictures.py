@@ -8,6 +8,7 @@ import threading
 import zipfile
 from collections.abc import Generator
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
@@ -21,9 +22,10 @@ from automask_ui.masks import Candidates, MaskResult, Step
 from automask_ui.options import GeneratorOptions
 from automask_ui.project import uploads
 from automask_ui.project.document import SavedModel
-from automask_ui.project.export import export_queue
-from automask_ui.project.pictures import Queue
-from automask_ui.project.restore import saved_of
+from automask_ui.project.export import export_list
+from automask_ui.project.list_run import ListRun
+from automask_ui.project.pictures import PictureList
+from automask_ui.project.saved_session import saved_of
 from automask_ui.project.uploads import collect
 from automask_ui.session import Session
 
@@ -59,17 +61,26 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def queue(folder: Path, tmp_path: Path) -> Queue:
+def queue(folder: Path, tmp_path: Path) -> PictureList:
     """Three pictures and one that is none."""
     files = [file(tmp_path / f"{grey}.png", picture(grey, (37 + grey, 53))) for grey in (1, 2, 3)]
     files.insert(1, file(tmp_path / "broken.jpg", b"no picture"))
-    return Queue(collect(files, folder).pictures, folder)
+    return PictureList(collect(files, folder).pictures, folder)
 
 
-def wait(queue: Queue) -> None:
-    assert queue._thread is not None
-    queue._thread.join(PATIENCE)
-    assert not queue.is_running
+RUNS: WeakKeyDictionary[PictureList, ListRun] = WeakKeyDictionary()
+
+
+def run_of(queue: PictureList) -> ListRun:
+    """The one run over a list."""
+    return RUNS.setdefault(queue, ListRun(queue))
+
+
+def wait(queue: PictureList) -> None:
+    run = run_of(queue)
+    assert run._thread is not None
+    run._thread.join(PATIENCE)
+    assert not run.is_running
 
 
 # What is taken
@@ -149,8 +160,8 @@ def test_nothing_to_do(folder: Path, tmp_path: Path) -> None:
 # Working through
 
 
-def test_every_picture_gets_its_masks_or_its_error(queue: Queue) -> None:
-    queue.start(FakeEngine().steps, JOB, MODEL)
+def test_every_picture_gets_its_masks_or_its_error(queue: PictureList) -> None:
+    run_of(queue).start(FakeEngine().steps, JOB, MODEL)
     wait(queue)
     assert [(item.name, item.state) for item in queue.items] == [
         ("1.png", "done"),
@@ -189,30 +200,30 @@ class Halting:
         return (yield from run)
 
 
-def test_stop_in_the_middle_and_go_on(queue: Queue) -> None:
+def test_stop_in_the_middle_and_go_on(queue: PictureList) -> None:
     halting = Halting(2)
-    queue.start(halting.steps, JOB, MODEL)
+    run_of(queue).start(halting.steps, JOB, MODEL)
     assert halting.is_there.wait(PATIENCE)
     assert [item.state for item in queue.items] == ["done", "failed", "running", "waiting"]
-    queue.start(halting.steps, JOB, MODEL)  # twice: one run
-    queue.stop()
+    run_of(queue).start(halting.steps, JOB, MODEL)  # twice: one run
+    run_of(queue).stop()
     halting.goes_on.set()
     wait(queue)
     assert [item.state for item in queue.items] == ["done", "failed", "waiting", "waiting"]
-    queue.start(halting.steps, JOB, MODEL)
+    run_of(queue).start(halting.steps, JOB, MODEL)
     wait(queue)
     assert [item.state for item in queue.items] == ["done", "failed", "done", "done"]
     assert halting.seen == 4  # the first picture was not looked at again
 
 
-def test_picture_that_is_edited_while_it_is_looked_at_stays_edited(queue: Queue) -> None:
-    queue.start(FakeEngine().steps, JOB, MODEL)
+def test_picture_that_is_edited_while_it_is_looked_at_stays_edited(queue: PictureList) -> None:
+    run_of(queue).start(FakeEngine().steps, JOB, MODEL)
     wait(queue)
     session = edit(queue, 0)
     mine = queue.edited(0)
     assert mine is not None
     halting = Halting(1)
-    queue.start(halting.steps, BatchTask(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), MODEL)
+    run_of(queue).start(halting.steps, BatchTask(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), MODEL)
     assert halting.is_there.wait(PATIENCE)
     index = next(index for index, item in enumerate(queue.items) if item.state == "running")
     queue.keep(index, mine)
@@ -224,36 +235,36 @@ def test_picture_that_is_edited_while_it_is_looked_at_stays_edited(queue: Queue)
     assert session.edits == mine.edits
 
 
-def test_other_settings_do_everything_again_but_edited_pictures(queue: Queue) -> None:
-    queue.start(FakeEngine().steps, JOB, MODEL)
+def test_other_settings_do_everything_again_but_edited_pictures(queue: PictureList) -> None:
+    run_of(queue).start(FakeEngine().steps, JOB, MODEL)
     wait(queue)
     before = [item.masks for item in queue.items]
     edit(queue, 0)
-    queue.start(FakeEngine().steps, BatchTask(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), MODEL)
+    run_of(queue).start(FakeEngine().steps, BatchTask(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), MODEL)
     wait(queue)
     after = [item.masks for item in queue.items]
     assert (queue.items[0].edited, after[0]) == (True, before[0] - 2)  # type: ignore[operator]
     assert all(new < old for new, old in zip(after[2:], before[2:], strict=True))  # type: ignore[operator]
 
 
-def test_engine_that_fails_is_told_picture_by_picture_or_at_the_end(queue: Queue) -> None:
-    queue.start(FakeEngine(error=BatchError("The disk is full.")).steps, JOB, MODEL)
+def test_engine_that_fails_is_told_picture_by_picture_or_at_the_end(queue: PictureList) -> None:
+    run_of(queue).start(FakeEngine(error=BatchError("The disk is full.")).steps, JOB, MODEL)
     wait(queue)
-    assert queue.error == "The disk is full."
+    assert run_of(queue).error == "The disk is full."
     assert [item.state for item in queue.items] == ["waiting", "waiting", "waiting", "waiting"]
-    queue.start(FakeEngine(error=RuntimeError("/secret")).steps, JOB, MODEL)
+    run_of(queue).start(FakeEngine(error=RuntimeError("/secret")).steps, JOB, MODEL)
     wait(queue)
-    assert "on our side" in queue.error
-    assert "/secret" not in queue.error
-    queue.start(FakeEngine().steps, JOB, MODEL)
+    assert "on our side" in run_of(queue).error
+    assert "/secret" not in run_of(queue).error
+    run_of(queue).start(FakeEngine().steps, JOB, MODEL)
     wait(queue)
-    assert (queue.error, queue.done) == ("", 4)
+    assert (run_of(queue).error, queue.done) == ("", 4)
 
 
 # One dataset out
 
 
-def edit(queue: Queue, index: int) -> Session:
+def edit(queue: PictureList, index: int) -> Session:
     """A visitor deletes one mask, hides one, labels one and deletes a further one."""
     image, masks = queue.image(index), queue.masks(index)
     assert masks is not None
@@ -261,31 +272,31 @@ def edit(queue: Queue, index: int) -> Session:
     candidates = Candidates.unknown(masks.size_hw)
     session.update(MaskResult(image.rgb, "", "", OPTIONS, candidates, masks), "fake")
     numbers = session.shown()[0]
-    session.delete(numbers[:2])
-    session.set_hidden(numbers[2:3], True)
-    session.set_label(numbers[3:4], "cat")
+    session.editing.delete(numbers[:2])
+    session.editing.set_hidden(numbers[2:3], True)
+    session.editing.set_label(numbers[3:4], "cat")
     models = {model.name: model for model in fake_models("fake")}
     queue.keep(index, saved_of(session.snapshot(), image, models))
     return session
 
 
 @pytest.mark.parametrize("name", list(EXPORTERS))
-def test_dataset_in_any_format(queue: Queue, tmp_path: Path, name: str) -> None:
-    queue.start(FakeEngine().steps, JOB, MODEL)
+def test_dataset_in_any_format(queue: PictureList, tmp_path: Path, name: str) -> None:
+    run_of(queue).start(FakeEngine().steps, JOB, MODEL)
     wait(queue)
     # A few masks each: what is at stake is that every picture comes with its own.
     for index in (0, 2, 3):
         edit(queue, index)
-    report = export_queue(queue, name, tmp_path)
+    report = export_list(queue, name, tmp_path)
     assert {check.photo for check in report.checks} == {"1.png", "2.png", "3.png"}
     assert report.path.name.startswith("1-and-2-more-")
 
 
-def test_edits_are_in_the_dataset(queue: Queue, tmp_path: Path) -> None:
-    queue.start(FakeEngine().steps, JOB, MODEL)
+def test_edits_are_in_the_dataset(queue: PictureList, tmp_path: Path) -> None:
+    run_of(queue).start(FakeEngine().steps, JOB, MODEL)
     wait(queue)
     edit(queue, 2)
-    document = json.loads(export_queue(queue, "coco", tmp_path).path.read_text())
+    document = json.loads(export_list(queue, "coco", tmp_path).path.read_text())
     names = {image["id"]: image["file_name"] for image in document["images"]}
     counts = [sum(names[row["image_id"]] == name for row in document["annotations"]) for name in ("1.png", "2.png")]
     masks = queue.masks(2)
@@ -295,6 +306,6 @@ def test_edits_are_in_the_dataset(queue: Queue, tmp_path: Path) -> None:
     assert queue.classes == ("cat",)
 
 
-def test_export_before_there_are_masks(queue: Queue, tmp_path: Path) -> None:
+def test_export_before_there_are_masks(queue: PictureList, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="no masks yet"):
-        export_queue(queue, "coco", tmp_path)
+        export_list(queue, "coco", tmp_path)

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,12 +23,19 @@ from automask_ui.export.hard_masks import hard_items
 from automask_ui.files.images import LoadedImage, load_image
 from automask_ui.files.safe_zip import open_archive
 from automask_ui.masks import MaskSet, rle
+from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.options import GeneratorOptions
-from automask_ui.project.document import NAME, Saved, parse, to_bytes
-from automask_ui.project.restore import check_photo, extras, has_model, is_saved, read_saved, restore, saved_of, work_of
+from automask_ui.project import document
+from automask_ui.project.document import NAME, Saved, SavedPicture, SavedProject, parse
+from automask_ui.project.export import export_photo
+from automask_ui.project.restore import saved_photo
+from automask_ui.project.saved_session import check_photo, has_model, restore_session, saved_of, snapshot_of
+from automask_ui.project.saving import archive_files, photo_to_save
+from automask_ui.project.sources import is_saved, read_project
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
 from automask_ui.session import run as run_module
+from automask_ui.session.edits import Edits, OwnMask
 
 LOOSE = GeneratorOptions(
     points_per_side=5, pred_iou_thresh=0.7, stability_score_thresh=0.0, crop_overlap_ratio=512 / 1500
@@ -51,16 +58,48 @@ def session(photo: LoadedImage, tmp_path: Path) -> Session:
     session.update(fake_result(photo.rgb, LOOSE), "fake")
     session.update(fake_result(photo.rgb, LOOSE.replace(pred_iou_thresh=0.85)))
     numbers = session.shown()[0]
-    session.set_label(numbers[:2], "고양이")
-    session.set_label(numbers[2:3], "<b>dog</b>")
-    session.set_hidden(numbers[1:3], True)
-    session.delete(numbers[3:4])
+    session.editing.set_label(numbers[:2], "고양이")
+    session.editing.set_label(numbers[2:3], "<b>dog</b>")
+    session.editing.set_hidden(numbers[1:3], True)
+    session.editing.delete(numbers[3:4])
     session.show_only(ShowOnly(smallest=2, largest=90, unit="%", covering=80))
     return session
 
 
 def kept(session: Session) -> Saved:
     return saved_of(session.snapshot(), session.image, MODELS)
+
+
+def to_bytes(saved: Saved) -> bytes:
+    """The document of a project of this one photo."""
+    return document.to_bytes(project_of(saved))
+
+
+def project_of(saved: Saved) -> SavedProject:
+    row = SavedPicture(
+        saved.image.name, saved.image.sha256, "done" if saved.model else "waiting", edited=True, work=saved
+    )
+    return SavedProject((row,), saved.model, saved.options, 0)
+
+
+def read(data: bytes) -> Saved:
+    """The work on the one photo in a document."""
+    saved = parse(data).pictures[0].work
+    assert isinstance(saved, Saved)
+    return saved
+
+
+def extras(session: Session, models: Mapping[str, AvailableModel]) -> dict[str, bytes]:
+    """The files that carry the work in an archive."""
+    return dict(archive_files(photo_to_save(session, models)))
+
+
+def read_saved(path: Path) -> tuple[Saved, bytes | None]:
+    """The work on the one photo that is saved at ``path``, and the photo's file where it is there."""
+    project = read_project(path)
+    saved = project.pictures[0].work
+    assert isinstance(saved, Saved)
+    return saved, saved_photo(path, project)
 
 
 def same(one: MaskSet, other: MaskSet) -> bool:
@@ -78,17 +117,17 @@ def same(one: MaskSet, other: MaskSet) -> bool:
 
 def test_document_comes_back_as_it_was(session: Session) -> None:
     before = kept(session)
-    after = parse(to_bytes(before))
+    after = read(to_bytes(before))
     assert same(before.masks, after.masks)
     assert len(after.masks) > 5
-    for name in ("image", "model", "options", "partial", "numbers", "contents", "show", "edits"):
+    for name in ("image", "model", "options", "partial", "ids", "contents", "show", "edits"):
         assert getattr(after, name) == getattr(before, name), name
     assert to_bytes(after) == to_bytes(before)
 
 
 def test_session_goes_on_where_it_was(session: Session, tmp_path: Path) -> None:
     other = Session(session.image, "bob", tmp_path)
-    other.take_up(work_of(parse(to_bytes(kept(session))), session.image))
+    other.restore(snapshot_of(read(to_bytes(kept(session))), session.image))
     assert other.shown()[0] == session.shown()[0]
     assert same(other.shown()[1], session.shown()[1])
     assert (other.edits, other.show, other.model) == (session.edits, session.show, session.model)
@@ -104,11 +143,11 @@ def test_session_goes_on_where_it_was(session: Session, tmp_path: Path) -> None:
 
 def test_work_without_a_run_comes_back(photo: LoadedImage, tmp_path: Path) -> None:
     session = Session(photo, "ann", tmp_path)
-    session.set_classes(["cat"])
-    after = parse(to_bytes(kept(session)))
+    session.editing.set_classes(["cat"])
+    after = read(to_bytes(kept(session)))
     assert (after.model, after.options, len(after.masks)) == (None, None, 0)
     other = Session(photo, "bob", tmp_path)
-    other.take_up(work_of(after, photo))
+    other.restore(snapshot_of(after, photo))
     assert other.result is None
     assert other.edits.classes == ("cat",)
 
@@ -119,12 +158,12 @@ def test_hard_masks_and_scores_that_were_not_measured_come_back(tmp_path: Path) 
         image = LoadedImage(np.ascontiguousarray(item.image), item.name, ())
         session = Session(image, "ann", tmp_path)
         session.update(replace(fake_result(image.rgb, LOOSE), masks=masks), "fake")
-        assert same(parse(to_bytes(kept(session))).masks, masks)
+        assert same(read(to_bytes(kept(session))).masks, masks)
 
 
 @pytest.mark.parametrize("name", [name for name, row in EXPORTERS.items() if row.extension == "zip"])
 def test_every_archive_carries_the_work_and_the_photo(name: str, session: Session, tmp_path: Path) -> None:
-    ids, masks = session.shown()
+    ids, masks, _ = session.shown()
     item = ExportItem(session.image.name, session.image.rgb, masks, ids, ("",) * len(ids))
     report = export(name, [item], tmp_path, extras(session, MODELS).items())
     assert is_saved(report.path)
@@ -135,10 +174,10 @@ def test_every_archive_carries_the_work_and_the_photo(name: str, session: Sessio
 
 
 def test_large_photo_stays_outside(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("automask_ui.project.restore.MAX_PHOTO_BYTES", 100)
+    monkeypatch.setattr("automask_ui.project.saving.MAX_PHOTO_BYTES", 100)
     files = extras(session, MODELS)
     assert list(files) == [NAME]
-    assert json.loads(files[NAME])["image"]["file"] is None
+    assert json.loads(files[NAME])["pictures"][0]["photo"] is None
 
 
 # The photo
@@ -167,76 +206,85 @@ def test_other_photo_is_refused(session: Session, change: Callable[[np.ndarray],
 
 
 def broken(session: Session, change: Callable[[dict[str, Any]], object]) -> bytes:
-    document = json.loads(to_bytes(kept(session)))
-    change(document)
-    return json.dumps(document).encode()
+    values = json.loads(to_bytes(kept(session)))
+    change(values)
+    return json.dumps(values).encode()
 
 
-def first(document: dict[str, Any]) -> dict[str, Any]:
-    return document["masks"][0]
+def work(document: dict[str, Any]) -> dict[str, Any]:
+    return document["pictures"][0]["work"]
+
+
+def put(document: dict[str, Any], column: str, value: object) -> None:
+    """Change the first number of a column of masks."""
+    work(document)["masks"][column][0] = value
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda d: d.pop("format"), "does not say"),  # another program's JSON
-        (lambda d: d.update(version=2), "version '2'.*reads version 1"),  # from the future
+        (lambda d: d.update(version=3), "version '3'.*reads versions 1 and 2"),  # from the future
         (lambda d: d.update(version=None), "version 'None'"),  # no version
-        (lambda d: d.update(image=[]), "“image” must be an object"),  # wrong type
-        (lambda d: d["image"].update(size_hw=[53, 37]), "is for a picture of"),  # sides swapped
-        (lambda d: d["image"].update(size_hw=[10**6, 10**6]), "limit is 120,000,000"),  # too large
-        (lambda d: d["image"].update(size_hw=[0, 5]), "cannot be"),  # nothing
-        (lambda d: d["image"].update(size_hw=[37.0, 53]), "2 whole numbers"),  # not whole
-        (lambda d: d["image"].update(name="x" * 300), "“name” must be text"),  # long name
-        (lambda d: d["image"].update(pixels_sha256="../x"), "SHA-256 is none"),  # no hash
-        (lambda d: d["image"].update(file="../../etc/passwd"), "not one that AutoMask gives"),  # path
-        (lambda d: d["image"].update(file="automask/photo/../x"), "not one that AutoMask gives"),  # nested path
-        (lambda d: d["model"].update(sha256=7), "model's SHA-256"),  # wrong type
-        (lambda d: d["options"].update(points_per_side=10**9), "points_per_side must be"),  # out of range
-        (lambda d: d["options"].update(evil=1), "no option evil"),  # unknown option
-        (lambda d: d["options"].update(output_mode=[]), "output_mode"),  # wrong type
-        (lambda d: d["options"].update(point_grids="boom"), "point_grids"),  # wrong type
-        (lambda d: d["show"].update(unit="inch"), "px or %"),  # unknown unit
-        (lambda d: d["show"].update(other=1), "unknown setting"),  # unknown setting
-        (lambda d: d["show"].update(smallest=[]), "smallest area"),  # wrong type
-        (lambda d: d.update(masks={}), "“masks” must be a list"),  # wrong type
-        (lambda d: d.update(masks=[0] * 20_001), "20,001 entries; at most 20,000"),  # too many
-        (lambda d: d.update(masks=[[]]), "must be an object"),  # wrong type
-        (lambda d: d.update(model=None), "at most 0"),  # masks out of nowhere
-        (lambda d: first(d).update(id=d["masks"][1]["id"]), "same number"),  # twice
-        (lambda d: first(d).update(id=10**6), "not among the"),  # never given
-        (lambda d: first(d).update(id=True), "whole number"),  # a bool
-        (lambda d: first(d).update(area=1), "pixels, not 1"),  # a lie
-        (lambda d: first(d).update(bbox=[0, 0, 0, 0]), "does not hold its pixels"),  # a lie
-        (lambda d: first(d).update(bbox=[-1, 0, 5, 5]), "not inside the picture"),  # outside
-        (lambda d: first(d).update(crop_box=[0, 0, 99, 9]), "not inside the picture"),  # outside
-        (lambda d: first(d).update(crop_box=[0, 0, 2**80, 9]), "too large"),  # would not fit an array
-        (lambda d: first(d).update(point=[1]), "must be two numbers"),  # half a point
-        (lambda d: first(d).update(point=[1e300, 0]), "not in the picture"),  # far away
-        (lambda d: first(d).update(predicted_iou="1"), "is no score"),  # text
-        (lambda d: first(d).update(stability_score=1e39), "is no score"),  # infinite in float32
-        (lambda d: first(d)["segmentation"].update(counts="zzz"), "no RLE"),  # not closed
-        (lambda d: first(d)["segmentation"].update(counts=""), "no RLE"),  # nothing
-        (lambda d: first(d)["segmentation"].update(counts="\u0000" * 9), "characters"),  # not of an RLE
-        (lambda d: first(d)["segmentation"].update(counts="고"), "no RLE"),  # no ASCII
-        (lambda d: first(d)["segmentation"].update(counts="1" * 999), "its runs are not"),  # too many pixels
-        (lambda d: first(d)["segmentation"].update(counts="o" * 50 + "0"), "no end"),  # endless number
-        (lambda d: first(d)["segmentation"].update(counts=[1, 2]), "must be text"),  # uncompressed
-        (lambda d: d.update(contents=[["zz", 0]]), "pairs of a hash"),  # no hash
-        (lambda d: d["contents"].append(d["contents"][0]), "same content"),  # twice
-        (lambda d: d.update(contents=[["0" * 24, -1]]), "no number of masks"),  # negative
-        (lambda d: d.update(contents=[]), "not among the 0"),  # masks without a number
-        (lambda d: d.update(edits=None), "Edits must be an object"),  # missing
-        (lambda d: d["edits"].update(hidden=[-1]), "mask's number"),  # negative
-        (lambda d: d["edits"].update(labels={"1": "cow"}), "not in the class list"),  # unknown class
-        (lambda d: d["edits"].update(classes=["x" * 101]), "at most 100"),  # long name
+        (lambda d: d.update(version=True), "version 'True'"),  # a bool
+        (lambda d: d.update(pictures=[]), "lists no pictures"),  # nothing
+        (lambda d: d.update(version=1), "“image” must be an object"),  # says that it is older
+        (lambda d: d["pictures"][0].update(work=[]), "the place.*not one that AutoMask gives"),  # wrong type
+        (lambda d: d["pictures"][0].update(sha256="0" * 64), "not the work on"),  # of another picture
+        (lambda d: d["pictures"][0].update(state="waiting"), "waiting, which does not go with masks"),  # has masks
+        (lambda d: d["pictures"][0].update(state="failed"), "failed, which does not go with masks"),  # has masks
+        (lambda d: d["pictures"][0].update(photo="../../etc/passwd"), "not one that AutoMask gives"),  # path
+        (lambda d: d["pictures"][0].update(photo="automask/photo/../x"), "not one that AutoMask gives"),  # nested path
+        (lambda d: work(d).update(image=[]), "“image” must be an object"),  # wrong type
+        (lambda d: work(d)["image"].update(size_hw=[53, 37]), "is not inside the picture"),  # sides swapped
+        (lambda d: work(d)["image"].update(size_hw=[10**6, 10**6]), "limit is 120,000,000"),  # too large
+        (lambda d: work(d)["image"].update(size_hw=[0, 5]), "cannot be"),  # nothing
+        (lambda d: work(d)["image"].update(size_hw=[37.0, 53]), "2 whole numbers"),  # not whole
+        (lambda d: work(d)["image"].update(name="x" * 300), "“name” must be text"),  # long name
+        (lambda d: work(d)["image"].update(pixels_sha256="../x"), "SHA-256 is none"),  # no hash
+        (lambda d: work(d)["model"].update(sha256=7), "model's SHA-256"),  # wrong type
+        (lambda d: work(d)["options"].update(points_per_side=10**9), "points_per_side must be"),  # out of range
+        (lambda d: work(d)["options"].update(evil=1), "no option evil"),  # unknown option
+        (lambda d: work(d)["options"].update(output_mode=[]), "output_mode"),  # wrong type
+        (lambda d: work(d)["options"].update(point_grids="boom"), "point_grids"),  # wrong type
+        (lambda d: d["options"].update(evil=1), "no option evil"),  # of the list itself
+        (lambda d: work(d)["show"].update(unit="inch"), "px or %"),  # unknown unit
+        (lambda d: work(d)["show"].update(other=1), "unknown setting"),  # unknown setting
+        (lambda d: work(d)["show"].update(smallest=[]), "smallest area"),  # wrong type
+        (lambda d: work(d).update(masks=[]), "“masks” must be an object"),  # wrong type
+        (lambda d: work(d)["masks"].update(counts=["0"] * 20_001), "20,001 entries; at most 20,000"),  # too many
+        (lambda d: work(d).update(model=None), "no model has found"),  # masks out of nowhere
+        (lambda d: work(d)["ids"].pop(), "masks have"),  # one without
+        (lambda d: work(d)["ids"].insert(0, work(d)["ids"].pop(1)), None),  # another order is no fault
+        (lambda d: work(d)["ids"].__setitem__(0, work(d)["ids"][1]), "same id"),  # twice
+        (lambda d: work(d)["ids"].__setitem__(0, 10**6), "not among the"),  # never given
+        (lambda d: work(d)["ids"].__setitem__(0, True), "whole number"),  # a bool
+        (lambda d: put(d, "area", 1), "pixels, not 1"),  # a lie
+        (lambda d: put(d, "bbox_xywh", 52), "is not inside the picture"),  # outside
+        (lambda d: put(d, "point_xy", 1e300), "too large"),  # far away
+        (lambda d: put(d, "predicted_iou", "1"), "no number of its kind"),  # text
+        (lambda d: put(d, "counts", "zzz"), "no RLE"),  # not of an RLE
+        (lambda d: work(d).update(contents=[["zz", 0]]), "pairs of a hash"),  # no hash
+        (lambda d: work(d)["contents"].append(work(d)["contents"][0]), "same content"),  # twice
+        (lambda d: work(d).update(contents=[["0" * 24, -1]]), "no number of masks"),  # negative
+        (lambda d: work(d).update(contents=[["", 2]]), "no number of masks"),  # made by hand, with another's id
+        (lambda d: work(d).update(contents=[]), "not among the 0"),  # masks without an id
+        (lambda d: work(d).update(edits=None), "Edits must be an object"),  # missing
+        (lambda d: work(d)["edits"].update(hidden=[-1]), "mask's id"),  # negative
+        (lambda d: work(d)["edits"].update(labels={"1": "cow"}), "not in the class list"),  # unknown class
+        (lambda d: work(d)["edits"].update(classes=["x" * 101]), "at most 100"),  # long name
+        (lambda d: work(d)["edits"].update(own=[]), "“own” must be an object"),  # wrong type
     ],
 )
 def test_hostile_document_is_refused(
-    session: Session, change: Callable[[dict[str, Any]], object], message: str
+    session: Session, change: Callable[[dict[str, Any]], object], message: str | None
 ) -> None:
+    data = broken(session, change)
+    if message is None:
+        assert parse(data)
+        return
     with pytest.raises(ResumeError, match=message):
-        parse(broken(session, change))
+        parse(data)
 
 
 @pytest.mark.parametrize(
@@ -256,19 +304,28 @@ def test_garbage_is_refused(data: bytes, message: str) -> None:
         parse(data)
 
 
-PARTS = ["format", "version", "image", "model", "options", "show", "masks", "contents", "edits"]
-MASK_PARTS = ["id", "segmentation", "area", "bbox", "point", "crop_box"]
+PARTS = ["format", "version", "pictures", "model", "options"]
+ROW_PARTS = ["name", "sha256", "state", "error", "work"]
+WORK_PARTS = ["image", "model", "options", "show", "ids", "masks", "contents", "edits"]
+COLUMNS = ["counts", "area", "bbox_xywh", "predicted_iou", "stability_score", "point_xy", "crop_box_xywh"]
+ROW = ("pictures", 0)
+PATHS: list[tuple[Any, ...]] = [
+    *((key,) for key in PARTS if key != "model"),
+    *((*ROW, key) for key in ROW_PARTS),
+    *((*ROW, "work", key) for key in WORK_PARTS),
+    *((*ROW, "work", "masks", key) for key in COLUMNS),
+]
 
 
-@pytest.mark.parametrize("path", [*((key,) for key in PARTS), *(("masks", 0, key) for key in MASK_PARTS)], ids=str)
+@pytest.mark.parametrize("path", PATHS, ids=str)
 def test_missing_part_is_refused(session: Session, path: tuple[Any, ...]) -> None:
-    document = json.loads(to_bytes(kept(session)))
-    parent: Any = document
+    values = json.loads(to_bytes(kept(session)))
+    parent: Any = values
     for key in path[:-1]:
         parent = parent[key]
     del parent[path[-1]]
     with pytest.raises(ResumeError):
-        parse(json.dumps(document).encode())
+        parse(json.dumps(values).encode())
 
 
 # Archives
@@ -285,10 +342,10 @@ def test_other_photo_in_the_archive_is_refused(service: Service, session: Sessio
     files = extras(session, MODELS)
     buffer = io.BytesIO()
     Image.fromarray(session.image.rgb[::-1]).save(buffer, "PNG")
-    saved, photo = read_saved(archive(tmp_path / "x.zip", {**files, "automask/photo.png": buffer.getvalue()}))
+    saved, photo = read_saved(archive(tmp_path / "x.zip", {**files, "automask/00001.png": buffer.getvalue()}))
     assert photo is not None
     with pytest.raises(ResumeError, match="not the picture"):
-        restore(service.store, "bob", saved, load_image(photo, name=saved.image.name))
+        restore_session(service.store, "bob", saved, load_image(photo, name=saved.image.name))
 
 
 def test_archive_without_its_photo_has_none(session: Session, tmp_path: Path) -> None:
@@ -314,22 +371,22 @@ def test_spoilt_bytes_never_do_more_than_refuse(session: Session, tmp_path: Path
 def test_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = archive(tmp_path / "bomb.zip", {NAME: b" " * 3_000_000})
     assert path.stat().st_size < 10_000
-    monkeypatch.setattr("automask_ui.project.restore.MAX_JSON_BYTES", 2_000_000)
+    monkeypatch.setattr("automask_ui.project.sources.MAX_JSON_BYTES", 2_000_000)
     with pytest.raises(ArchiveError, match=r"automask\.json in bomb\.zip unpacks to more than 2 MB"):
         read_saved(path)
 
 
 def test_photo_bomb_is_refused(tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     path = archive(tmp_path / "bomb.zip", extras(session, MODELS))
-    monkeypatch.setattr("automask_ui.project.restore.MAX_PHOTO_BYTES", 1000)
-    with pytest.raises(ArchiveError, match=r"photo\.png .* more than"):
+    monkeypatch.setattr("automask_ui.project.sources._Zip.largest_photo", 1000)
+    with pytest.raises(ArchiveError, match=r"00001\.png .* more than"):
         read_saved(path)
 
 
 def test_size_in_the_header_is_not_believed(tmp_path: Path, session: Session) -> None:
     path = archive(tmp_path / "x.zip", extras(session, MODELS), zipfile.ZIP_STORED)
     data = bytearray(path.read_bytes())
-    entry = data.rindex(b"PK\x01\x02", 0, data.rindex(b"automask/photo"))
+    entry = data.rindex(b"PK\x01\x02", 0, data.rindex(b"automask/00001.png"))
     data[entry + 24 : entry + 28] = (5).to_bytes(4, "little")  # uncompressed size
     path.write_bytes(data)
     with pytest.raises(ArchiveError, match="damaged"):
@@ -367,7 +424,7 @@ def test_other_archives_and_methods(tmp_path: Path, session: Session) -> None:
 def test_large_json_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "large.json"
     path.write_bytes(b" " * 2000)
-    monkeypatch.setattr("automask_ui.project.restore.MAX_JSON_BYTES", 1000)
+    monkeypatch.setattr("automask_ui.project.sources.MAX_JSON_BYTES", 1000)
     with pytest.raises(ResumeError, match=r"large\.json has more than"):
         read_saved(path)
 
@@ -396,7 +453,7 @@ def service(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Service:
 
 @pytest.fixture
 def taken_up(service: Service, session: Session) -> Session:
-    return restore(service.store, "bob", parse(to_bytes(kept(session))), session.image)
+    return restore_session(service.store, "bob", read(to_bytes(kept(session))), session.image)
 
 
 def test_slider_of_work_that_was_taken_up_finds_the_candidates_again(
@@ -455,13 +512,13 @@ def test_checksum_of_the_model_is_kept_and_known_again(service: Service, session
     path = tmp_path / "weights.pth"
     path.write_bytes(b"weights")
     service.models["fake"] = replace(service.models["fake"], path=path)
-    document = saved_of(session.snapshot(), session.image, service.models)
-    assert document.model is not None
-    assert document.model.sha256 == hashlib.sha256(b"weights").hexdigest()
-    other = restore(service.store, "bob", document, session.image)
+    saved = saved_of(session.snapshot(), session.image, service.models)
+    assert saved.model is not None
+    assert saved.model.sha256 == hashlib.sha256(b"weights").hexdigest()
+    other = restore_session(service.store, "bob", saved, session.image)
     assert has_model(other, service.models)
     # Kept once more without the model, it still says which one it was.
-    assert saved_of(other.snapshot(), session.image, {}).model == replace(document.model, title="fake")
+    assert saved_of(other.snapshot(), session.image, {}).model == replace(saved.model, title="fake")
 
 
 def test_new_run_takes_the_place_of_work_that_was_taken_up(service: Service, taken_up: Session) -> None:
@@ -475,17 +532,17 @@ def test_wrong_photo_leaves_the_earlier_work(service: Service, session: Session)
     mine = service.store.begin(session.image, "bob")
     other = LoadedImage(np.zeros((37, 53, 3), np.uint8), "other.png", ())
     with pytest.raises(ResumeError):
-        restore(service.store, "bob", kept(session), other)
+        restore_session(service.store, "bob", kept(session), other)
     assert service.store.current("bob") is mine
 
 
 def test_page_download_is_the_way_back(service: Service, session: Session) -> None:
     mine = service.store.begin(session.image, "ann")
-    mine.take_up(session.snapshot())
-    report = service.export(mine, "masks", mine.shown()[0][:2])
+    mine.restore(session.snapshot())
+    report = export_photo(mine, service.models, "masks", mine.shown()[0][:2])
     after, photo = read_saved(report.path)
     assert photo == session.image.data
-    assert after.numbers == session.snapshot().numbers
+    assert after.ids == session.snapshot().ids
     assert after.edits == session.edits
 
 
@@ -497,7 +554,7 @@ def test_fault_of_the_reader_is_not_blamed_on_the_archive(tmp_path: Path) -> Non
 
 def test_masks_that_another_machine_finds_nearly_the_same_keep_their_numbers(session: Session, tmp_path: Path) -> None:
     other = Session(session.image, "bob", tmp_path)
-    other.take_up(work_of(parse(to_bytes(kept(session))), session.image))
+    other.restore(snapshot_of(read(to_bytes(kept(session))), session.image))
     result = fake_result(session.image.rgb, LOOSE.replace(pred_iou_thresh=0.85))
     found = result.candidates.rle.copy()
     # Each mask a pixel larger or smaller than it was where it comes from.
@@ -516,3 +573,36 @@ def test_masks_that_another_machine_finds_nearly_the_same_keep_their_numbers(ses
     after = dict(zip(other.passing()[0], other.passing()[1].bbox_xywh.tolist(), strict=True))
     assert after == before
     assert other.edits == session.edits
+
+
+# Masks made by hand
+
+
+def test_masks_made_by_hand_come_back(session: Session, tmp_path: Path) -> None:
+    ids = session.shown().ids
+    own = OwnMask(rle.encode(np.eye(37, 53) > 0), "painted")
+    session.editing.put_masks("change", [own], ids=ids[:1])
+    (new,) = session.editing.put_masks("merge", [replace(own, origin="merged", predicted_iou=0.5)], instead_of=ids[1:3])
+    after = read(to_bytes(kept(session)))
+    assert after.edits == session.edits
+    assert after.contents[new - 1] == (b"", new)
+    other = Session(session.image, "bob", tmp_path)
+    other.restore(snapshot_of(after, session.image))
+    assert other.shown().ids == session.shown().ids
+    assert list(other.shown().masks.rle) == list(session.shown().masks.rle)
+    assert other.editing.put_masks("add", [own]) == (new + 1,)
+    assert to_bytes(after) == to_bytes(kept(session))
+
+
+def test_masks_made_by_hand_of_a_picture_without_a_run_come_back(photo: LoadedImage, tmp_path: Path) -> None:
+    session = Session(photo, "ann", tmp_path)
+    session.editing.put_masks("add", [OwnMask(rle.encode(np.eye(37, 53) > 0), "clicked")])
+    after = read(to_bytes(kept(session)))
+    assert after.model is None
+    assert after.edited().ids == (1,)
+
+
+def test_own_mask_whose_id_was_never_given_is_refused(session: Session) -> None:
+    own = Edits(own={10**6: OwnMask(rle.encode(np.eye(37, 53) > 0), "clicked")}).to_dict()["own"]
+    with pytest.raises(ResumeError, match="mask 1000000 is not among"):
+        parse(broken(session, lambda d: work(d)["edits"].update(own=own)))

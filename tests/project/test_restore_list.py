@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import tracemalloc
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,22 +15,25 @@ import numpy as np
 import pytest
 from fakes import FakeEngine
 from PIL import Image
-from test_pictures import JOB, MODEL, OPTIONS, archive, edit, file, picture, wait
+from test_pictures import JOB, MODEL, OPTIONS, archive, edit, file, picture, run_of, wait
 from test_restore import same
 
 from automask_ui.errors import ArchiveError, AutoMaskError, BatchError, ExportError, ResumeError
 from automask_ui.export import EXPORTERS
 from automask_ui.files.safe_zip import is_archive
-from automask_ui.project import files as keeping
-from automask_ui.project import restore_list as taking_up
-from automask_ui.project.document import NAME
-from automask_ui.project.export import export_queue
-from automask_ui.project.files import QueueFolder
-from automask_ui.project.manifest import KeptList, KeptPicture, parse, to_bytes
-from automask_ui.project.pictures import Queue, batch_task
-from automask_ui.project.restore import is_saved
-from automask_ui.project.restore_list import TakenUp, holds_queue, take_up
+from automask_ui.masks import MaskSet
+from automask_ui.masks.codec import to_columns
+from automask_ui.project import restore as restoring
+from automask_ui.project import saving
+from automask_ui.project.document import NAME, SavedPicture, SavedProject, parse, to_bytes
+from automask_ui.project.export import export_list
+from automask_ui.project.pictures import PictureList, batch_task
+from automask_ui.project.restore import RestoredList
+from automask_ui.project.saving import ProjectFolder, list_to_save
+from automask_ui.project.sources import is_saved, read_project
+from automask_ui.project.store import Projects, WorkingList
 from automask_ui.project.uploads import collect
+from automask_ui.session.store import SessionStore
 
 NAMES = ("1.png", "broken.jpg", "deep/er/사진 2.png", "3.png")
 
@@ -43,26 +47,26 @@ def photos(tmp_path: Path) -> list[Path]:
 
 
 @pytest.fixture
-def queue(photos: list[Path], tmp_path: Path) -> Queue:
+def queue(photos: list[Path], tmp_path: Path) -> PictureList:
     """Worked through; the third picture was edited."""
     folder = tmp_path / "queue"
     folder.mkdir()
-    queue = Queue(collect(photos, folder).pictures, folder)
-    queue.start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
+    queue = PictureList(collect(photos, folder).pictures, folder)
+    run_of(queue).start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
     wait(queue)
     edit(queue, 2)
     return queue
 
 
 @pytest.fixture
-def dataset(queue: Queue, tmp_path: Path) -> Path:
+def dataset(queue: PictureList, tmp_path: Path) -> Path:
     """As it lies on the visitor's disk."""
-    return export_queue(queue, "labelme", tmp_path).path.rename(tmp_path / "download.zip")
+    return export_list(queue, "labelme", tmp_path).path.rename(tmp_path / "download.zip")
 
 
 @pytest.fixture
 def no_photos(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeping, "MAX_PHOTOS_BYTES", 100)
+    monkeypatch.setattr(saving, "MAX_PHOTOS_BYTES", 100)
 
 
 @pytest.fixture
@@ -75,21 +79,35 @@ def new_folder(tmp_path: Path) -> Callable[[], Path]:
     return make
 
 
-def taken(back: TakenUp) -> Queue:
-    assert back.queue is not None
-    return back.queue
+def take_up(path: Path, photos: Sequence[Path], folder: Path) -> RestoredList:
+    """The list that is saved at ``path``, in ``folder``."""
+    return restoring.restore_list(path, read_project(path), photos, folder)
 
 
-def is_same(one: Queue, other: Queue) -> bool:
+def holds_list(path: Path) -> bool:
+    return not read_project(path).is_one_photo
+
+
+def write(queue: PictureList, folder: Path, most: int = 10**9, opened: int | None = None) -> None:
+    """Keep a list in a folder that nobody has written to yet."""
+    ProjectFolder(folder).write(list_to_save(queue, opened), most)
+
+
+def taken(back: RestoredList) -> PictureList:
+    assert back.pictures is not None
+    return back.pictures
+
+
+def is_same(one: PictureList, other: PictureList) -> bool:
     """Whether both have come to the same, to the last bit of every mask."""
     assert one.items == other.items
-    assert (one.job, one.model, one.classes) == (other.job, other.model, other.classes)
+    assert (one.task, one.model, one.classes) == (other.task, other.model, other.classes)
     for index in range(len(one.items)):
         first, second = one.saved(index), other.saved(index)
         assert (first is None) == (second is None)
         if first is not None and second is not None:
             assert same(first.masks, second.masks)
-            for name in ("image", "model", "options", "partial", "numbers", "contents", "show", "edits"):
+            for name in ("image", "model", "options", "partial", "ids", "contents", "show", "edits"):
                 assert getattr(first, name) == getattr(second, name), name
         assert one.sha256(index) == other.sha256(index)
         assert (one.thumbnail(index) is None) == (other.thumbnail(index) is None)
@@ -99,55 +117,57 @@ def is_same(one: Queue, other: Queue) -> bool:
 # Round trip
 
 
-def test_archive_brings_everything_back(queue: Queue, dataset: Path, new_folder: Callable[[], Path]) -> None:
+def test_archive_brings_everything_back(queue: PictureList, dataset: Path, new_folder: Callable[[], Path]) -> None:
     assert [item.name for item in queue.items] == list(NAMES)
     assert is_saved(dataset)
-    assert holds_queue(dataset)
+    assert holds_list(dataset)
     back = take_up(dataset, [], new_folder())
     assert (back.back, back.missing, back.added, back.open) == (4, (), 0, None)
     assert is_same(queue, taken(back))
     assert queue.items[2].edited
     # Nothing is found anew but what had failed.
     engine = FakeEngine()
-    taken(back).start(engine.steps, batch_task(MODEL, OPTIONS), MODEL)
+    run_of(taken(back)).start(engine.steps, batch_task(MODEL, OPTIONS), MODEL)
     wait(taken(back))
     assert engine.decoded == 0
     assert [item.state for item in taken(back).items] == ["done", "failed", "done", "done"]
 
 
 def test_dataset_made_of_it_is_the_same(
-    queue: Queue, dataset: Path, new_folder: Callable[[], Path], tmp_path: Path
+    queue: PictureList, dataset: Path, new_folder: Callable[[], Path], tmp_path: Path
 ) -> None:
     back = taken(take_up(dataset, [], new_folder()))
     for name in ("coco", "yolo", "labelme"):
-        one = export_queue(queue, name, tmp_path).path.read_bytes()
-        assert export_queue(back, name, tmp_path).path.read_bytes() == one
+        one = export_list(queue, name, tmp_path).path.read_bytes()
+        assert export_list(back, name, tmp_path).path.read_bytes() == one
 
 
 @pytest.mark.parametrize("name", [name for name, row in EXPORTERS.items() if row.extension_for(3) == "zip"])
-def test_every_archive_carries_it(queue: Queue, tmp_path: Path, name: str, new_folder: Callable[[], Path]) -> None:
+def test_every_archive_carries_it(
+    queue: PictureList, tmp_path: Path, name: str, new_folder: Callable[[], Path]
+) -> None:
     for index in (0, 3):
         edit(queue, index)
-    path = export_queue(queue, name, tmp_path).path
+    path = export_list(queue, name, tmp_path).path
     assert is_same(queue, taken(take_up(path, [], new_folder())))
 
 
 def test_other_settings_find_masks_anew_but_for_edited_pictures(dataset: Path, new_folder: Callable[[], Path]) -> None:
     back = taken(take_up(dataset, [], new_folder()))
     before = list(back.items)
-    back.start(FakeEngine().steps, batch_task(MODEL, OPTIONS.replace(pred_iou_thresh=0.9)), MODEL)
+    run_of(back).start(FakeEngine().steps, batch_task(MODEL, OPTIONS.replace(pred_iou_thresh=0.9)), MODEL)
     wait(back)
     assert [now.masks != then.masks for now, then in zip(back.items, before, strict=True)] == [True, False, False, True]
 
 
 def test_picture_that_waits_comes_back_waiting(photos: list[Path], new_folder: Callable[[], Path]) -> None:
     folder = new_folder()
-    queue = Queue(collect(photos, folder).pictures, folder)
-    QueueFolder(queue).write(kept := new_folder(), 10**9, 1)
+    queue = PictureList(collect(photos, folder).pictures, folder)
+    write(queue, kept := new_folder(), opened=1)
     back = take_up(kept, [], new_folder())
     assert [item.state for item in taken(back).items] == ["waiting"] * 4
     assert back.open == 1
-    taken(back).start(FakeEngine().steps, JOB, MODEL)
+    run_of(taken(back)).start(FakeEngine().steps, JOB, MODEL)
     wait(taken(back))
     assert taken(back).done == 4
 
@@ -156,10 +176,10 @@ def test_picture_that_is_called_as_our_own_files(tmp_path: Path, new_folder: Cal
     names = ("automask.png", "AutoMask.png", "photo.png")
     path = archive(tmp_path / "x.zip", {name: picture(grey) for grey, name in enumerate(names)})
     folder = new_folder()
-    queue = Queue(collect([path], folder).pictures, folder)
-    queue.start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
+    queue = PictureList(collect([path], folder).pictures, folder)
+    run_of(queue).start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
     wait(queue)
-    assert is_same(queue, taken(take_up(export_queue(queue, "labelme", tmp_path).path, [], new_folder())))
+    assert is_same(queue, taken(take_up(export_list(queue, "labelme", tmp_path).path, [], new_folder())))
 
 
 def test_masks_that_are_not_as_found_count_as_edited(dataset: Path, new_folder: Callable[[], Path]) -> None:
@@ -179,21 +199,21 @@ def test_masks_that_are_not_as_found_count_as_edited(dataset: Path, new_folder: 
 
 @pytest.mark.usefixtures("no_photos")
 def test_photos_that_stay_outside_are_asked_for(
-    queue: Queue, photos: list[Path], tmp_path: Path, new_folder: Callable[[], Path]
+    queue: PictureList, photos: list[Path], tmp_path: Path, new_folder: Callable[[], Path]
 ) -> None:
-    path = export_queue(queue, "masks", tmp_path).path
+    path = export_list(queue, "masks", tmp_path).path
     assert not [name for name in zipfile.ZipFile(path).namelist() if name.startswith("automask/") and ".png" in name]
-    assert take_up(path, [], new_folder()) == TakenUp(None, 0, NAMES, 0)
+    assert take_up(path, [], new_folder()) == RestoredList(None, 0, NAMES, 0)
     other = file(tmp_path / "other.png", picture(77))
-    assert take_up(path, [other], new_folder()) == TakenUp(None, 0, NAMES, 1)
+    assert take_up(path, [other], new_folder()) == RestoredList(None, 0, NAMES, 1)
     assert is_same(queue, taken(take_up(path, photos, new_folder())))
 
 
 @pytest.mark.usefixtures("no_photos")
 def test_some_photos_and_others(
-    queue: Queue, photos: list[Path], tmp_path: Path, new_folder: Callable[[], Path]
+    queue: PictureList, photos: list[Path], tmp_path: Path, new_folder: Callable[[], Path]
 ) -> None:
-    path = export_queue(queue, "masks", tmp_path).path
+    path = export_list(queue, "masks", tmp_path).path
     other = file(tmp_path / "other.png", picture(77))
     back = take_up(path, [other, photos[0], photos[0]], new_folder())
     assert (back.back, back.missing, back.added) == (1, NAMES[1:], 1)
@@ -204,19 +224,19 @@ def test_some_photos_and_others(
 
 @pytest.mark.usefixtures("no_photos")
 def test_photo_saved_again_without_loss_is_the_same(
-    queue: Queue, photos: list[Path], tmp_path: Path, new_folder: Callable[[], Path]
+    queue: PictureList, photos: list[Path], tmp_path: Path, new_folder: Callable[[], Path]
 ) -> None:
-    path = export_queue(queue, "masks", tmp_path).path
+    path = export_list(queue, "masks", tmp_path).path
     Image.open(photos[0]).save(tmp_path / "again.bmp")
     back = taken(take_up(path, [tmp_path / "again.bmp"], new_folder()))
     assert (back.items, len(back.pictures)) == (queue.items[:1], 1)
     # The file has changed: from now on it is known by this one.
-    again = export_queue(back, "masks", tmp_path).path
+    again = export_list(back, "masks", tmp_path).path
     assert is_same(back, taken(take_up(again, [tmp_path / "again.bmp"], new_folder())))
 
 
 def test_photos_beside_those_inside_are_no_new_ones(
-    queue: Queue, dataset: Path, photos: list[Path], new_folder: Callable[[], Path]
+    queue: PictureList, dataset: Path, photos: list[Path], new_folder: Callable[[], Path]
 ) -> None:
     back = take_up(dataset, photos, new_folder())
     assert (back.back, back.added) == (4, 0)
@@ -224,13 +244,13 @@ def test_photos_beside_those_inside_are_no_new_ones(
 
 
 def test_the_same_photo_twice(tmp_path: Path, new_folder: Callable[[], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeping, "MAX_PHOTOS_BYTES", 100)
+    monkeypatch.setattr(saving, "MAX_PHOTOS_BYTES", 100)
     path = archive(tmp_path / "x.zip", {"a.png": picture(1), "b.png": picture(1)})
     folder = new_folder()
-    queue = Queue(collect([path], folder).pictures, folder)
-    queue.start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
+    queue = PictureList(collect([path], folder).pictures, folder)
+    run_of(queue).start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
     wait(queue)
-    kept = export_queue(queue, "masks", tmp_path).path
+    kept = export_list(queue, "masks", tmp_path).path
     assert is_same(queue, taken(take_up(kept, [path], new_folder())))
 
 
@@ -257,7 +277,7 @@ def row(document: dict[str, Any], index: int = 0) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(version=2), "version '2'.*reads version 1"),  # from the future
+        (lambda d: d.update(version=3), "version '3'.*reads versions 1 and 2"),  # from the future
         (lambda d: d.update(pictures=[]), "lists no pictures"),  # nothing
         (lambda d: d.update(pictures={}), "must be a list"),  # wrong type
         (lambda d: d.update(pictures=d["pictures"] * 51), "204 entries; at most 200"),  # too many
@@ -297,11 +317,14 @@ def test_hostile_list_is_refused(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(version=2), "00001.json in download.zip has the version '2'"),  # from the future
-        (lambda d: d.update(model=None, masks=[]), "not the work on 1.png"),  # nothing was found
+        (lambda d: d.update(version=3), "00001.json in download.zip has the version '3'"),  # from the future
+        (
+            lambda d: d.update(model=None, ids=[], masks=to_columns(MaskSet.empty((38, 53)))),
+            "not the work on 1.png",
+        ),  # nothing was found
         (lambda d: d["image"].update(sha256="0" * 64), "not the work on 1.png"),  # another picture
-        (lambda d: d["image"].update(size_hw=[53, 38]), "is for a picture of"),  # sides swapped
-        (lambda d: d["masks"][0].update(area=1), "pixels, not 1"),  # a lie
+        (lambda d: d["image"].update(size_hw=[53, 38]), "is not inside the picture"),  # sides swapped
+        (lambda d: d["masks"]["area"].__setitem__(0, 1), "pixels, not 1"),  # a lie
         (lambda d: d["edits"].update(labels={"1": "cow"}), "not in the class list"),  # unknown class
     ],
 )
@@ -340,38 +363,40 @@ def test_two_of_one_name_are_two(dataset: Path, new_folder: Callable[[], Path]) 
 
 
 def test_size_that_is_a_lie_is_told_when_it_is_used(
-    queue: Queue, dataset: Path, new_folder: Callable[[], Path], tmp_path: Path
+    queue: PictureList, dataset: Path, new_folder: Callable[[], Path], tmp_path: Path
 ) -> None:
     """The right hash and masks of another size: only the picture's pixels show it."""
 
     def shrink(document: dict[str, Any]) -> None:
         document["image"]["size_hw"] = [37, 53]
-        document["masks"], document["contents"] = [], []
+        document["ids"], document["masks"], document["contents"] = [], to_columns(MaskSet.empty((37, 53))), []
 
     spoil(dataset, "automask/00001.json", shrink)
     back = taken(take_up(dataset, [], new_folder()))
     assert back.items[0].masks == 0
     back.items[0] = replace(back.items[0], masks=1)
     with pytest.raises(ExportError, match=r"1\.png are for a picture of another size"):
-        export_queue(back, "masks", tmp_path)
+        export_list(back, "masks", tmp_path)
 
 
 @pytest.mark.parametrize(
     ("limit", "most", "message"),
     [
-        ("MAX_LIST_BYTES", 100, r"automask\.json in download\.zip unpacks to more than"),  # the list
-        ("MAX_JSON_BYTES", 100_000, r"00001\.json in download\.zip unpacks to more than"),  # one document
-        ("MAX_WORK_BYTES", 100_000, r"00001\.json in download\.zip unpacks to more than"),  # all documents
-        ("MAX_BYTES", 100_000, r"00001\.png in download\.zip unpacks to more than"),  # all photos
+        ("sources.MAX_JSON_BYTES", 100, r"automask\.json in download\.zip unpacks to more than"),  # the list
+        ("sources.MAX_JSON_BYTES", 100_000, r"00001\.json in download\.zip unpacks to more than"),  # one document
+        ("restore.MAX_WORK_BYTES", 100_000, r"00001\.json in download\.zip unpacks to more than"),  # all documents
+        ("restore.MAX_BYTES", 100_000, r"00001\.png in download\.zip unpacks to more than"),  # all photos
     ],
 )
 def test_bombs_are_refused(
     dataset: Path, limit: str, most: int, message: str, new_folder: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with zipfile.ZipFile(dataset, "a", zipfile.ZIP_DEFLATED) as whole, pytest.warns(UserWarning, match="Duplicate"):
-        whole.writestr("automask/00001.png" if limit == "MAX_BYTES" else "automask/00001.json", b" " * 1_000_000)
+        whole.writestr(
+            "automask/00001.png" if limit == "restore.MAX_BYTES" else "automask/00001.json", b" " * 1_000_000
+        )
     assert dataset.stat().st_size < 500_000
-    monkeypatch.setattr(taking_up, limit, most)
+    monkeypatch.setattr(f"automask_ui.project.{limit}", most)
     with pytest.raises(ArchiveError, match=message):
         take_up(dataset, [], new_folder())
 
@@ -381,10 +406,10 @@ def test_many_small_documents_are_too_much_as_well(
 ) -> None:
     with zipfile.ZipFile(dataset) as whole:
         sizes = [whole.getinfo(f"automask/0000{number}.json").file_size for number in (1, 3, 4)]
-    monkeypatch.setattr(taking_up, "MAX_WORK_BYTES", sum(sizes) - 1)
+    monkeypatch.setattr(restoring, "MAX_WORK_BYTES", sum(sizes) - 1)
     with pytest.raises(ArchiveError, match=r"00004\.json .* unpacks to more than"):
         take_up(dataset, [], new_folder())
-    monkeypatch.setattr(taking_up, "MAX_WORK_BYTES", sum(sizes))
+    monkeypatch.setattr(restoring, "MAX_WORK_BYTES", sum(sizes))
     assert take_up(dataset, [], new_folder()).back == 4
 
 
@@ -414,7 +439,7 @@ def test_spoilt_bytes_never_do_more_than_refuse(dataset: Path, seed: int, new_fo
 def test_too_many_together(
     dataset: Path, tmp_path: Path, new_folder: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(taking_up, "MAX_PICTURES", 4)
+    monkeypatch.setattr(restoring, "MAX_PICTURES", 4)
     assert take_up(dataset, [], new_folder()).back == 4
     with pytest.raises(BatchError, match="more than 4 pictures"):
         take_up(dataset, [file(tmp_path / "other.png", picture(77))], new_folder())
@@ -424,15 +449,17 @@ def test_too_many_together(
 def test_work_on_one_picture_is_no_queue(tmp_path: Path, name: str) -> None:
     path = archive(tmp_path / "x.zip", {NAME: json.dumps({"format": "automask", "edits": [name]}).encode()})
     assert is_archive(path)
-    assert not holds_queue(path)
-    assert not holds_queue(tmp_path / "missing.zip")
+    with pytest.raises(ResumeError):
+        read_project(path)
+    with pytest.raises(ResumeError, match=r"has no automask\.json in it"):
+        read_project(tmp_path / "missing.zip")
 
 
 def test_list_comes_back_as_it_was() -> None:
-    row = KeptPicture(
+    row = SavedPicture(
         "a.png", "0" * 64, "done", 1.5, "", True, "automask/00001.json", None, "automask/00001.thumb.webp"
     )
-    kept = KeptList((row, KeptPicture("b.png", "1" * 64, "failed", None, "그림이 아님")), MODEL, OPTIONS, 1)
+    kept = SavedProject((row, SavedPicture("b.png", "1" * 64, "failed", None, "그림이 아님")), MODEL, OPTIONS, 1)
     assert parse(to_bytes(kept)) == kept
     assert parse(to_bytes(replace(kept, model=None, options=None, open=None))).options is None
 
@@ -445,20 +472,14 @@ def files(folder: Path) -> dict[str, int]:
     return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
-def test_folder_is_brought_up_to_date(queue: Queue, new_folder: Callable[[], Path]) -> None:
-    keeper, folder = QueueFolder(queue), new_folder()
-    keeper.write(folder, 10**9, None)
+def test_folder_is_brought_up_to_date(queue: PictureList, new_folder: Callable[[], Path]) -> None:
+    folder = new_folder()
+    keeper = ProjectFolder(folder)
+    keeper.write(list_to_save(queue), 10**9)
     first = files(folder)
     assert is_same(queue, taken(take_up(folder, [], new_folder())))
-    mark = keeper.mark(None)
-    assert keeper.mark(None) == mark
-    assert keeper.mark(2) != mark
     edit(queue, 0)
-    assert keeper.mark(None) != mark
-    mark = keeper.mark(None)
-    edit(queue, 0)  # the table says the same as before
-    assert keeper.mark(None) != mark
-    keeper.write(folder, 10**9, None)
+    keeper.write(list_to_save(queue), 10**9)
     second = files(folder)
     changed = {name for name in second if second[name] != first.get(name)}
     assert len(changed) == 2  # the list, and one document
@@ -466,69 +487,87 @@ def test_folder_is_brought_up_to_date(queue: Queue, new_folder: Callable[[], Pat
     assert is_same(queue, taken(take_up(folder, [], new_folder())))
 
 
-def test_nobody_else_may_read_the_folder(queue: Queue, new_folder: Callable[[], Path]) -> None:
+def test_every_change_of_a_list_can_be_told(queue: PictureList) -> None:
+    projects = Projects(SessionStore(2**24), {})
+    projects._lists["ann"] = WorkingList(queue)
+    marks = [projects.mark("ann", "pictures")]
+    assert projects.mark("ann", "pictures") == marks[-1]
+    edit(queue, 0)
+    marks.append(projects.mark("ann", "pictures"))
+    edit(queue, 0)  # the table says the same as before
+    marks.append(projects.mark("ann", "pictures"))
+    projects.open_item("ann", 2)
+    marks.append(projects.mark("ann", "pictures"))
+    assert all(one != other for one, other in itertools.combinations(marks, 2))
+
+
+def test_nobody_else_may_read_the_folder(queue: PictureList, new_folder: Callable[[], Path]) -> None:
     folder = new_folder()
-    QueueFolder(queue).write(folder, 10**9, None)
+    write(queue, folder)
     assert {path.stat().st_mode & 0o077 for path in folder.rglob("*")} == {0}
 
 
 def test_two_queues_in_one_folder_do_not_spoil_each_other(
-    queue: Queue, dataset: Path, new_folder: Callable[[], Path]
+    queue: PictureList, dataset: Path, new_folder: Callable[[], Path]
 ) -> None:
     other = taken(take_up(dataset, [], new_folder()))
     edit(other, 0)
-    keepers, folder = {id(one): QueueFolder(one) for one in (queue, other)}, new_folder()
+    folder = new_folder()
+    keepers = {id(one): ProjectFolder(folder) for one in (queue, other)}
     for one in (queue, other, queue):
-        keepers[id(one)].write(folder, 10**9, None)
+        keepers[id(one)].write(list_to_save(one), 10**9)
         assert is_same(one, taken(take_up(folder, [], new_folder())))
 
 
-def test_too_large_is_not_kept(queue: Queue, new_folder: Callable[[], Path]) -> None:
+def test_too_large_is_not_kept(queue: PictureList, new_folder: Callable[[], Path]) -> None:
     folder = new_folder()
-    QueueFolder(queue).write(folder, 10**9, None)
+    write(queue, folder)
     with pytest.raises(BatchError, match="too large"):
-        QueueFolder(queue).write(folder, 1000, None)
+        write(queue, folder, 1000)
     assert not folder.exists()
 
 
 def test_interrupted_writing_leaves_what_was_kept(
-    queue: Queue, new_folder: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+    queue: PictureList, new_folder: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeper, folder = QueueFolder(queue), new_folder()
-    keeper.write(folder, 10**9, None)
-    land = keeping._land
+    folder = new_folder()
+    keeper = ProjectFolder(folder)
+    keeper.write(list_to_save(queue), 10**9)
+    write = saving.write_atomic
 
-    def fail(content: bytes | Path, target: Path) -> None:
+    def fail(target: Path, content: bytes | Path, **options: Any) -> None:
         if target.name == NAME:
             raise OSError(28, "No space left on device")
-        land(content, target)
+        write(target, content, **options)
 
-    monkeypatch.setattr(keeping, "_land", fail)
+    monkeypatch.setattr(saving, "write_atomic", fail)
     before, there = taken(take_up(folder, [], new_folder())), files(folder)
     edit(queue, 0)
     with pytest.raises(OSError, match="No space"):
-        keeper.write(folder, 10**9, None)
+        keeper.write(list_to_save(queue), 10**9)
     assert files(folder) == there
     assert is_same(before, taken(take_up(folder, [], new_folder())))
     monkeypatch.undo()
-    keeper.write(folder, 10**9, None)
+    keeper.write(list_to_save(queue), 10**9)
     assert is_same(queue, taken(take_up(folder, [], new_folder())))
 
 
-def test_what_a_crash_left_half_written_goes(queue: Queue, new_folder: Callable[[], Path]) -> None:
+def test_what_a_crash_left_half_written_goes(queue: PictureList, new_folder: Callable[[], Path]) -> None:
     folder = new_folder()
-    keeper = QueueFolder(queue)
-    keeper.write(folder, 10**9, None)
+    keeper = ProjectFolder(folder)
+    keeper.write(list_to_save(queue), 10**9)
     before = files(folder)
     for left in (folder / "0123.part", folder / "automask" / "4567.part"):
         left.write_bytes(b"half")
-    keeper.write(folder, 10**9, None)
+    keeper.write(list_to_save(queue), 10**9)
     assert files(folder).keys() == before.keys()
 
 
-def test_reading_a_folder_takes_no_more_memory_than_its_files(queue: Queue, new_folder: Callable[[], Path]) -> None:
+def test_reading_a_folder_takes_no_more_memory_than_its_files(
+    queue: PictureList, new_folder: Callable[[], Path]
+) -> None:
     folder = new_folder()
-    QueueFolder(queue).write(folder, 10**9, None)
+    write(queue, folder)
     tracemalloc.start()
     try:
         taken(take_up(folder, [], new_folder()))
@@ -541,17 +580,17 @@ def test_long_names_of_which_there_are_two_come_back(tmp_path: Path, new_folder:
     name = f"{'x' * 251}.png"
     folder = new_folder()
     more = [archive(tmp_path / f"{number}.zip", {name: picture(number, (38, 53))}) for number in (1, 2)]
-    queue = Queue(collect(more, folder).pictures, folder)
-    queue.start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
+    queue = PictureList(collect(more, folder).pictures, folder)
+    run_of(queue).start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
     wait(queue)
     kept = new_folder()
-    QueueFolder(queue).write(kept, 10**9, None)
+    write(queue, kept)
     assert is_same(queue, taken(take_up(kept, [], new_folder())))
 
 
-def test_folder_that_lost_a_file_is_refused(queue: Queue, new_folder: Callable[[], Path]) -> None:
+def test_folder_that_lost_a_file_is_refused(queue: PictureList, new_folder: Callable[[], Path]) -> None:
     folder = new_folder()
-    QueueFolder(queue).write(folder, 10**9, None)
+    write(queue, folder)
     next((folder / "automask").glob("*.json")).unlink()
     with pytest.raises(ArchiveError, match="could not be read"):
         take_up(folder, [], new_folder())

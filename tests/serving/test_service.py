@@ -28,6 +28,7 @@ from automask_ui.errors import (
 )
 from automask_ui.files.images import load_image
 from automask_ui.options import GeneratorOptions, GridOptions
+from automask_ui.project.export import export_photo
 from automask_ui.protocol import run_to_end
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
@@ -425,7 +426,7 @@ def test_export_of_chosen_masks(service: Service, photo: Path) -> None:
     session = service.open("ann", photo)
     run(service, session)
     ids = list(session.shown()[0][:3])
-    report = service.export(session, "coco", ids)
+    report = export_photo(session, service.models, "coco", ids)
     assert session.folder in report.path.parents
     assert report.path.name.startswith("my photo")
     assert len(json.loads(report.path.read_text())["annotations"]) == 3
@@ -448,7 +449,7 @@ def test_export_refuses(
     session = service.open("ann", photo)
     run(service, session)
     with pytest.raises(error):
-        service.export(session, name, ids)
+        export_photo(session, service.models, name, ids)
 
 
 def test_show_only_is_no_filter_of_the_result(service: Service, photo: Path) -> None:
@@ -483,7 +484,7 @@ def test_two_exports_of_one_name_do_not_meet(service: Service, photo: Path) -> N
     session = service.open("ann", photo)
     run(service, session)
     ids = list(session.shown()[0])
-    reports = [service.export(session, "coco", ids[:count]) for count in (3, 1, 2, 3, 2)]
+    reports = [export_photo(session, service.models, "coco", ids[:count]) for count in (3, 1, 2, 3, 2)]
     assert len({report.path for report in reports}) == 5
     assert [report.path.exists() for report in reports] == [False, True, True, True, True]
     for report, count in zip(reports[1:], (1, 2, 3, 2), strict=True):

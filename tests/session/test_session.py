@@ -30,7 +30,7 @@ def session(tmp_path: Path) -> Session:
 
 
 def test_new_session_has_nothing(session: Session) -> None:
-    ids, masks = session.shown()
+    ids, masks, _ = session.shown()
     assert ids == ()
     assert len(masks) == 0
     assert masks.size_hw == (37, 53)
@@ -120,8 +120,8 @@ def test_show_only_counts_what_changed(session: Session) -> None:
 
 def test_hidden_masks_stay_hidden_and_unknown_numbers_are_passed_over(session: Session) -> None:
     session.update(result_of(LOOSE))
-    session.set_hidden([1, 2, 999], True)
-    session.set_hidden([2], False)
+    session.editing.set_hidden([1, 2, 999], True)
+    session.editing.set_hidden([2], False)
     assert session.edits.hidden == {1}
     session.update(result_of(LOOSE.replace(pred_iou_thresh=0.95)))
     session.update(result_of(LOOSE))
@@ -131,57 +131,57 @@ def test_hidden_masks_stay_hidden_and_unknown_numbers_are_passed_over(session: S
 def test_edits_are_replaced_not_changed(session: Session) -> None:
     session.update(result_of(LOOSE))
     before = session.edits
-    session.set_hidden([1], True)
+    session.editing.set_hidden([1], True)
     assert before.hidden == frozenset()
 
 
 def test_labels_stay_over_other_thresholds_and_go_with_undo(session: Session) -> None:
     session.update(result_of(LOOSE))
-    session.set_label([1, 2, 999], "car")
+    session.editing.set_label([1, 2, 999], "car")
     session.update(result_of(LOOSE.replace(pred_iou_thresh=0.95)))
-    session.set_label([2], "person")
+    session.editing.set_label([2], "person")
     session.update(result_of(LOOSE))
     assert session.edits.labels == {1: "car", 2: "person"}
     assert session.edits.classes == ("car", "person")
-    assert session.undo() == Action("label", 1, "person")
+    assert session.editing.undo() == Action("label", 1, "person")
     assert session.edits.labels == {1: "car", 2: "car"}
-    assert session.redo() == Action("label", 1, "person")
+    assert session.editing.redo() == Action("label", 1, "person")
     assert session.edits.labels == {1: "car", 2: "person"}
 
 
 def test_deleted_masks_are_not_there_until_it_is_taken_back(session: Session) -> None:
     session.update(result_of(LOOSE))
     ids = session.shown()[0]
-    session.delete(ids[:2])
+    session.editing.delete(ids[:2])
     assert session.shown()[0] == ids[2:]
     assert len(session.shown()[1]) == len(ids) - 2
     assert session.passing()[0] == ids
     with pytest.raises(RunGoneError, match="no longer there"):
         session.masks_of(ids[:1])
-    session.undo()
+    session.editing.undo()
     assert session.shown()[0] == ids
 
 
 def test_version_counts_changes_only(session: Session) -> None:
     session.update(result_of(LOOSE))
     for change in (
-        lambda: session.set_hidden([1], False),  # is not hidden
-        lambda: session.set_label([999], "car"),  # no such mask: no class either
-        lambda: session.delete([]),  # nothing
-        session.undo,  # nothing was done
+        lambda: session.editing.set_hidden([1], False),  # is not hidden
+        lambda: session.editing.set_label([999], "car"),  # no such mask: no class either
+        lambda: session.editing.delete([]),  # nothing
+        session.editing.undo,  # nothing was done
     ):
         change()
-        assert (session.version, session.history.undo) == (0, None)
-    session.set_label([1], "car")
-    session.set_classes(["person", "dog"])
-    assert session.version == 2
+        assert (session.editing.version, session.editing.history.undo) == (0, None)
+    session.editing.set_label([1], "car")
+    session.editing.set_classes(["person", "dog"])
+    assert session.editing.version == 2
     assert session.edits == Edits(("person", "dog"))
 
 
 def test_masks_come_in_the_order_asked_for(session: Session) -> None:
     session.update(result_of(LOOSE))
-    ids, masks = session.shown()
-    wanted = session.masks_of([ids[2], ids[0]])
+    ids, masks, _ = session.shown()
+    wanted = session.masks_of([ids[2], ids[0]]).masks
     assert [rle["counts"] for rle in wanted.rle] == [masks.rle[2]["counts"], masks.rle[0]["counts"]]
 
 
@@ -211,7 +211,7 @@ def test_files_of_a_picture_that_was_left_stay_until_the_next_is_left(session: S
 
 
 def _ids_and_counts(session: Session) -> tuple[list[int], list[bytes]]:
-    ids, masks = session.shown()
+    ids, masks, _ = session.shown()
     return list(ids), [rle["counts"] for rle in masks.rle]
 
 
@@ -227,9 +227,9 @@ def blocks(*rows_and_widths: tuple[int, int]) -> MaskResult:
 
 def test_edits_pass_on_to_nearly_the_same_masks(session: Session) -> None:
     session.update(blocks((0, 40), (12, 40), (24, 40)), "fake")
-    session.set_label([1], "cat")
-    session.set_label([2], "dog")
-    session.delete([3])
+    session.editing.set_label([1], "cat")
+    session.editing.set_label([2], "dog")
+    session.editing.delete([3])
     # A run with other points: bit by bit, some outlines a little otherwise, one mask gone for good.
     session.update(blocks((24, 41)))
     session.update(blocks((24, 41), (0, 41)))
@@ -238,12 +238,12 @@ def test_edits_pass_on_to_nearly_the_same_masks(session: Session) -> None:
     assert session.edits.deleted == {3, 4}
     assert session.shown()[0] == (5, 6)
     # What is taken back is taken back for the heirs, too.
-    session.undo()
+    session.editing.undo()
     assert session.edits.deleted == frozenset()
-    session.undo()
+    session.editing.undo()
     assert session.edits.labels == {1: "cat", 5: "cat"}
-    session.redo()
-    session.redo()
+    session.editing.redo()
+    session.editing.redo()
     assert session.edits.deleted == {3, 4}
     # Back again: what was edited first is as it was.
     session.update(blocks((0, 40), (12, 40), (24, 40)))
@@ -253,9 +253,9 @@ def test_edits_pass_on_to_nearly_the_same_masks(session: Session) -> None:
 
 def test_a_label_taken_from_an_heir_does_not_come_back(session: Session) -> None:
     session.update(blocks((0, 40)), "fake")
-    session.set_label([1], "cat")
+    session.editing.set_label([1], "cat")
     session.update(blocks((0, 41)))
-    session.set_label([2], "")
+    session.editing.set_label([2], "")
     session.update(blocks((24, 40)))
     session.update(blocks((0, 41)))
     assert session.edits.labels == {1: "cat"}
@@ -263,7 +263,7 @@ def test_a_label_taken_from_an_heir_does_not_come_back(session: Session) -> None
 
 def test_masks_that_stay_pass_nothing_on(session: Session) -> None:
     session.update(blocks((0, 40)), "fake")
-    session.set_label([1], "cat")
-    version = session.version
+    session.editing.set_label([1], "cat")
+    version = session.editing.version
     session.update(blocks((0, 40), (0, 41)))
-    assert (session.edits.labels, session.version) == ({1: "cat"}, version)
+    assert (session.edits.labels, session.editing.version) == ({1: "cat"}, version)

@@ -16,6 +16,7 @@ from automask_ui.errors import ArchiveError, ImageTooLargeError, ResumeError, Un
 from automask_ui.options import GeneratorOptions
 from automask_ui.project.autosave import Autosave
 from automask_ui.project.document import NAME
+from automask_ui.project.export import export_photo
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
 from automask_ui.ui.controls import CUSTOM, controls_of, preset_values
@@ -53,9 +54,9 @@ def work(service: Service, photo: str) -> Session:
     session = service.open("ann", photo)
     list(service.runs.find(session, "fake", OPTIONS))
     numbers = session.shown()[0]
-    session.set_hidden(numbers[:2], True)
-    session.set_label(numbers[2:4], "cat")
-    session.delete(numbers[4:5])
+    session.editing.set_hidden(numbers[:2], True)
+    session.editing.set_label(numbers[2:4], "cat")
+    session.editing.delete(numbers[4:5])
     session.show_only(ShowOnly(smallest=3, largest=900))
     return session
 
@@ -63,7 +64,7 @@ def work(service: Service, photo: str) -> Session:
 @pytest.fixture
 def download(service: Service, work: Session, tmp_path: Path) -> str:
     """What the page hands out, as it lies on the visitor's disk."""
-    report = service.export(work, "masks", work.shown()[0])
+    report = export_photo(work, service.models, "masks", work.shown()[0])
     return str(report.path.rename(tmp_path / "download.zip"))
 
 
@@ -192,7 +193,7 @@ def test_refusals_leave_the_work(
         (GeneratorOptions(pred_iou_thresh=0.8, stability_score_thresh=0.9), "balanced"),  # the model's own thresholds
         (GeneratorOptions(pred_iou_thresh=0.8, stability_score_thresh=0.9, points_per_batch=7), "balanced"),  # batch
         (GeneratorOptions(pred_iou_thresh=0.81, stability_score_thresh=0.9), CUSTOM),  # one slider moved
-        (GeneratorOptions(points_per_side=48, pred_iou_thresh=0.6, stability_score_thresh=0.75, box_nms_thresh=0.8),
+        (GeneratorOptions(points_per_side=48, pred_iou_thresh=0.55, stability_score_thresh=0.71, box_nms_thresh=0.8),
          "everything"),  # another preset
         (GeneratorOptions(point_grids=[[(0.1, 1 / 3)], [(0.5, 0.5), (1, 0)]], crop_n_layers=1), CUSTOM),  # own points
     ],
@@ -214,14 +215,14 @@ TOKEN = "0123456789abcdef" * 2
 @pytest.fixture
 def keeping(service: Service, tmp_path: Path) -> Handlers:
     """Arrivals that keep work."""
-    return Handlers(service, Autosave(tmp_path / "work", service.store, service.models))
+    return Handlers(service, Autosave(tmp_path / "work", service.projects))
 
 
 def test_reload_brings_the_work_back(keeping: Handlers, service: Service, work: Session, photo: str) -> None:
     visits = list(keeping.opening.first_visit(ANN, TOKEN))
     assert text(visits[-1]) == "Drop a photo to begin, or try a sample."
     mine = service.open("ann", photo)
-    mine.take_up(work.snapshot())
+    mine.restore(work.snapshot())
     back = list(keeping.opening.first_visit(BOB, TOKEN))
     assert len(back) == 1
     assert text(back[0]).startswith("photo.png is back as you left it")
@@ -229,7 +230,7 @@ def test_reload_brings_the_work_back(keeping: Handlers, service: Service, work: 
     assert is_back(service, work)
     # The old page goes only now, and the new one's work is kept.
     keeping.opening.leave(ANN)
-    service.store.current("bob").set_hidden([1], False)
+    service.store.current("bob").editing.set_hidden([1], False)
     again = Visitor("again", Words("en"))
     list(keeping.opening.first_visit(again, TOKEN))
     assert service.store.current("again").edits == service.store.current("bob").edits
@@ -242,7 +243,7 @@ def test_spoilt_kept_work_is_thrown_away(
     service.open("ann", photo)
     keeping.opening.leave(ANN)
     (path,) = (tmp_path / "work").iterdir()
-    path.write_bytes(b"PK\x03\x04 spoilt")
+    (path / NAME).write_bytes(b"{ spoilt")
     visits = list(keeping.opening.first_visit(BOB, TOKEN))
     assert text(visits[-1]) == "Drop a photo to begin, or try a sample."
     assert "cannot be taken up" in caplog.text

@@ -63,7 +63,7 @@ def test_steps_are_taken_in_their_order(session: Session) -> None:
     assert (said["classes"], said["hidden"], said["deleted"]) == (["car", "person"], [2], [])
     assert said["undo"] == {"kind": "hide", "count": 1, "label": ""}
     assert said["redo"] == {"kind": "delete", "count": 1, "label": ""}
-    assert take_steps(session, [{"do": "redo"}, {"do": "redo"}]) == ("redone", session.history.undo)
+    assert take_steps(session, [{"do": "redo"}, {"do": "redo"}]) == ("redone", session.editing.history.undo)
     assert session.edits.deleted == {3}
 
 
@@ -85,7 +85,7 @@ def test_steps_are_taken_in_their_order(session: Session) -> None:
 def test_hostile_steps_are_refused(session: Session, step: Any, message: str) -> None:
     with pytest.raises(LabelError, match=message):
         take_steps(session, [step])
-    assert session.history.undo is None
+    assert session.editing.history.undo is None
 
 
 @pytest.mark.parametrize("ids", [None, "12", {"1": 1}, [True, "1", 1.0, None, [1], -1, 0, 10**9]])
@@ -93,7 +93,7 @@ def test_numbers_that_are_none_are_passed_over(session: Session, ids: Any) -> No
     take_steps(
         session, [{"do": kind, "ids": ids, "label": "a", "hidden": True} for kind in ("label", "hide", "delete")]
     )
-    assert session.version == 0
+    assert session.editing.version == 0
 
 
 def test_answer_names_the_parcel_and_the_fault(handlers: Handlers, session: Session) -> None:
@@ -110,7 +110,7 @@ def test_answer_names_the_parcel_and_the_fault(handlers: Handlers, session: Sess
 
 
 def test_viewer_gets_deleted_masks_for_their_coming_back(handlers: Handlers, session: Session) -> None:
-    session.delete([1])
+    session.editing.delete([1])
     view = handlers.screens.views.data(session)
     assert view.masks[0]["id"] == 1
     assert view.edits is not None
@@ -118,7 +118,7 @@ def test_viewer_gets_deleted_masks_for_their_coming_back(handlers: Handlers, ses
 
 
 def test_labels_reach_the_file_and_what_has_none_is_said(handlers: Handlers, session: Session) -> None:
-    session.set_label([2], "car")
+    session.editing.set_label([2], "car")
     ask = {"run": session.run, "ticket": "file-1", "format": "coco", "ids": [1, 2, 3]}
     path, proof = prepare(handlers, ANN, ask)
     assert path is not None
@@ -144,7 +144,7 @@ def test_class_list_goes_on_to_the_next_picture(handlers: Handlers, session: Ses
     take_steps(session, [{"do": "classes", "text": "car\nperson"}, {"do": "label", "ids": [1], "label": "car"}])
     following = handlers.service.open("ann", tmp_path / "photo.png")
     assert following.edits.classes == ("car", "person")
-    assert (following.edits.labels, following.history.undo) == ({}, None)
+    assert (following.edits.labels, following.editing.history.undo) == ({}, None)
     assert handlers.service.open("bob", tmp_path / "photo.png").edits.classes == ()
 
 

@@ -15,8 +15,9 @@ from PIL import Image
 
 from automask_ui.errors import BatchError, DownloadError, ExportError, NoImageError, OptionError
 from automask_ui.files.images import LoadedImage
+from automask_ui.project import store as project_store
 from automask_ui.project import uploads
-from automask_ui.project.pictures import Queue
+from automask_ui.project.pictures import PictureList
 from automask_ui.serving.service import Service
 from automask_ui.ui.components.queue_table import QueueTableData
 from automask_ui.ui.controls import CUSTOM, Controls, preset_values
@@ -58,7 +59,7 @@ def files(tmp_path: Path) -> list[str]:
 
 
 def test_nothing_is_seen_without_a_queue(queues: PictureListHandlers) -> None:
-    assert queues.board(ANN) == QueueTableData()
+    assert queues.table(ANN) == QueueTableData()
 
 
 def test_dropped_pictures_are_a_queue(handlers: Handlers, service: Service, files: list[str]) -> None:
@@ -97,11 +98,11 @@ def test_list_that_would_be_too_long_stays_as_it_is(
     handlers: Handlers, queues: PictureListHandlers, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handlers.opening.open_files(ANN, files)
-    before = queues.board(ANN)
+    before = queues.table(ANN)
     monkeypatch.setattr(uploads, "MAX_PICTURES", 5)
     with pytest.raises(BatchError, match="more than 5 pictures"):
         handlers.opening.open_files(ANN, files[:2])
-    assert queues.board(ANN) == before
+    assert queues.table(ANN) == before
 
 
 def test_page_that_is_closed_while_its_pictures_are_read_leaves_nothing(
@@ -111,10 +112,10 @@ def test_page_that_is_closed_while_its_pictures_are_read_leaves_nothing(
         handlers.opening.leave(ANN)
         return uploads.collect(*arguments)
 
-    monkeypatch.setattr(picture_list, "collect", collect_and_go)
+    monkeypatch.setattr(project_store, "collect", collect_and_go)
     with pytest.raises(BatchError, match="page was closed"):
         handlers.opening.open_files(ANN, files)
-    assert queues.board(ANN) == QueueTableData()
+    assert queues.table(ANN) == QueueTableData()
     assert not list(service.store.scratch.glob("queue-*"))
 
 
@@ -128,7 +129,7 @@ def test_model_that_cannot_be_had_is_said_in_the_lists_line(
     monkeypatch.setattr(service.models, "load", refuse)
     with pytest.raises(DownloadError):
         list(queues.start_queue(ANN, CONTROLS))
-    assert queues.board(ANN).line == "The network is down."
+    assert queues.table(ANN).line == "The network is down."
 
 
 def test_run_tells_how_far_it_is(handlers: Handlers, queues: PictureListHandlers, files: list[str]) -> None:
@@ -161,7 +162,7 @@ def test_settings_that_do_not_fit_are_refused(
     handlers.opening.open_files(ANN, files)
     with pytest.raises(OptionError):
         list(queues.start_queue(ANN, CONTROLS.with_values({**VALUES, "points_per_side": -1})))
-    assert not queues.board(ANN).running
+    assert not queues.table(ANN).running
 
 
 def test_opened_picture_has_its_masks_and_settings(
@@ -198,8 +199,8 @@ def test_edits_stay_with_their_picture_and_are_in_the_dataset(
     handlers.opening.open_item(ANN, {"index": 0})
     session = service.store.current("ann")
     numbers = session.shown()[0]
-    session.delete(numbers[:2])
-    session.set_label(numbers[2:3], "cat")
+    session.editing.delete(numbers[:2])
+    session.editing.set_label(numbers[2:3], "cat")
     edits = session.edits
     # Looking alone is no edit.
     handlers.opening.open_item(ANN, {"index": 1})
@@ -209,7 +210,7 @@ def test_edits_stay_with_their_picture_and_are_in_the_dataset(
     assert after.items[0].masks == (board.items[0].masks or 0) - 2
     handlers.opening.open_item(ANN, {"index": 0})
     assert service.store.current("ann").edits == edits
-    service.store.current("ann").set_label(numbers[3:4], "dog")
+    service.store.current("ann").editing.set_label(numbers[3:4], "dog")
     path, saved = save(queues, ANN, {"format": "coco"})
     document = json.loads(path.read_text())
     assert len(document["annotations"]) == sum(item.masks or 0 for item in saved.items)
@@ -239,22 +240,22 @@ def test_edit_that_comes_in_while_the_next_picture_is_read(
     handlers.opening.open_files(ANN, files)
     last_table(queues.start_queue(ANN, CONTROLS))
     handlers.opening.open_item(ANN, {"index": 0})
-    session, read = service.store.current("ann"), Queue.image
+    session, read = service.store.current("ann"), PictureList.image
 
-    def edit_and_read(queue: Queue, index: int) -> LoadedImage:
-        session.set_label(session.shown()[0][:1], "cat")
+    def edit_and_read(queue: PictureList, index: int) -> LoadedImage:
+        session.editing.set_label(session.shown()[0][:1], "cat")
         return read(queue, index)
 
-    monkeypatch.setattr(Queue, "image", edit_and_read)
+    monkeypatch.setattr(PictureList, "image", edit_and_read)
     handlers.opening.open_item(ANN, {"index": 1})
-    assert [item.edited for item in queues.board(ANN).items][:2] == [True, False]
+    assert [item.edited for item in queues.table(ANN).items][:2] == [True, False]
 
 
 def test_nobody_reaches_the_queue_of_another(handlers: Handlers, queues: PictureListHandlers, files: list[str]) -> None:
     handlers.opening.open_files(ANN, files)
-    assert queues.board(BOB) == QueueTableData()
+    assert queues.table(BOB) == QueueTableData()
     for ask in (
-        lambda: queues.open(BOB, {"index": 0}),
+        lambda: handlers.opening.open_item(BOB, {"index": 0}),
         lambda: queues.stop_queue(BOB),
         lambda: save(queues, BOB, {"format": "coco"}),
         lambda: list(queues.start_queue(BOB, CONTROLS)),
@@ -270,7 +271,7 @@ def test_files_go_with_the_queue(
     handlers.opening.open_files(ANN, files)
     boards = queues.start_queue(ANN, CONTROLS)
     next(boards)
-    queues.forget(ANN)
+    service.projects.close_list("ann")
     assert last_table(boards) == QueueTableData()
     deadline = time.monotonic() + 60
     while list(service.store.scratch.glob("queue-*")) and time.monotonic() < deadline:
@@ -282,20 +283,20 @@ def test_refused_files_leave_the_earlier_queue(
     handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str]
 ) -> None:
     handlers.opening.open_files(ANN, files)
-    before = queues.board(ANN)
+    before = queues.table(ANN)
     with pytest.raises(BatchError):
         handlers.opening.open_files(ANN, 2 * files[-1:])
-    assert queues.board(ANN) == before
+    assert queues.table(ANN) == before
     assert len(list(service.store.scratch.glob("queue-*"))) == 1
 
 
 def test_lists_are_bounded(
     handlers: Handlers, queues: PictureListHandlers, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(picture_list, "MOST_QUEUES", 1)
+    monkeypatch.setattr(project_store, "MOST_LISTS", 1)
     handlers.opening.open_files(ANN, files)
     handlers.opening.open_files(ANN, files)  # one's own only grows
     with pytest.raises(BatchError, match="try again in a while"):
         handlers.opening.open_files(BOB, files)
-    queues.forget(ANN)
+    handlers.service.projects.close_list("ann")
     handlers.opening.open_files(BOB, files)

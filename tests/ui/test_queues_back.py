@@ -17,7 +17,8 @@ from PIL import Image
 from automask_ui.errors import ArchiveError, NoImageError, ResumeError
 from automask_ui.masks import MaskSet
 from automask_ui.project import autosave as autosave_module
-from automask_ui.project import files as keeping
+from automask_ui.project import saving
+from automask_ui.project import store as project_store
 from automask_ui.project.autosave import Autosave
 from automask_ui.project.document import NAME
 from automask_ui.serving.service import Service
@@ -41,7 +42,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def autosave(service: Service, tmp_path: Path) -> Autosave:
-    return Autosave(tmp_path / "work", service.store, service.models)
+    return Autosave(tmp_path / "work", service.projects)
 
 
 @pytest.fixture
@@ -68,11 +69,11 @@ def work(handlers: Handlers, service: Service, files: list[str]) -> QueueTableDa
     handlers.opening.open_item(ANN, {"index": 1})
     session = service.store.current("ann")
     numbers = session.shown()[0]
-    session.set_label(numbers[:2], "cat")
-    session.set_hidden(numbers[2:3], True)
-    session.delete(numbers[3:5])
-    handlers.pictures.keep("ann")
-    return handlers.pictures.board(ANN)
+    session.editing.set_label(numbers[:2], "cat")
+    session.editing.set_hidden(numbers[2:3], True)
+    session.editing.delete(numbers[3:5])
+    service.projects.keep("ann")
+    return handlers.pictures.table(ANN)
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def opened(handlers: Handlers, service: Service, visitor: Visitor, index: int) -
     """A picture's work, as its visitor opens it."""
     handlers.opening.open_item(visitor, {"index": index})
     session = service.store.current(visitor.owner)
-    numbers, masks = session.shown()
+    numbers, masks, _ = session.shown()
     assert isinstance(masks, MaskSet)
     return session.image.name, numbers, [rle["counts"] for rle in masks.rle], session.edits, session.show
 
@@ -139,10 +140,10 @@ def test_edits_go_on(handlers: Handlers, service: Service, work: QueueTableData,
     handlers.opening.open_item(BOB, {"index": 0})
     session = service.store.current("bob")
     assert session.edits.classes == ("cat",)
-    session.set_label(session.shown()[0][:1], "dog")
+    session.editing.set_label(session.shown()[0][:1], "dog")
     handlers.opening.open_item(BOB, {"index": 1})
     assert service.store.current("bob").edits.classes == ("cat", "dog")
-    assert [item.edited for item in handlers.pictures.board(BOB).items] == [True, True, False]
+    assert [item.edited for item in handlers.pictures.table(BOB).items] == [True, True, False]
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -154,7 +155,7 @@ def test_dataset_without_its_photos(
     monkeypatch: pytest.MonkeyPatch,
     together: bool,
 ) -> None:
-    monkeypatch.setattr(keeping, "MAX_PHOTOS_BYTES", 10)
+    monkeypatch.setattr(saving, "MAX_PHOTOS_BYTES", 10)
     path, _ = save(handlers.pictures, ANN, {"format": "masks"})
     download = str(path.rename(tmp_path / "download.zip"))
     if together:
@@ -163,7 +164,7 @@ def test_dataset_without_its_photos(
         asked = handlers.opening.open_files(BOB, [download]).status
         assert asked is not None
         assert asked["text"] == "Now drop its 3 photos: 1.png, 2.png, 3.png."
-        assert handlers.pictures.board(BOB) == QueueTableData()
+        assert handlers.pictures.table(BOB) == QueueTableData()
         arrival = handlers.opening.open_files(BOB, files)
     assert rows(table_of(arrival)) == rows(work)
 
@@ -176,7 +177,7 @@ def test_one_photo_of_a_dataset_that_waits(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(keeping, "MAX_PHOTOS_BYTES", 10)
+    monkeypatch.setattr(saving, "MAX_PHOTOS_BYTES", 10)
     path, _ = save(handlers.pictures, ANN, {"format": "masks"})
     download = str(path.rename(tmp_path / "download.zip"))
     other = tmp_path / "other.png"
@@ -240,7 +241,7 @@ def test_refusals_leave_the_earlier_queue(
     handlers: Handlers, service: Service, work: QueueTableData, download: str, files: list[str]
 ) -> None:
     handlers.opening.open_files(BOB, files[:2])
-    before = handlers.pictures.board(BOB)
+    before = handlers.pictures.table(BOB)
     with zipfile.ZipFile(download, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr("automask/00002.png", b"another picture")
     spoilt = Path(download).with_name("half.zip")
@@ -248,7 +249,7 @@ def test_refusals_leave_the_earlier_queue(
     for path, error in ((download, ResumeError), (str(spoilt), ArchiveError)):
         with pytest.raises(error):
             handlers.opening.open_files(BOB, [path])
-    assert handlers.pictures.board(BOB) == before
+    assert handlers.pictures.table(BOB) == before
     assert len(list(service.store.scratch.glob("queue-*"))) == 2
 
 
@@ -268,7 +269,7 @@ def test_reload_brings_the_queue_back(
     assert (session.edits, session.shown()[0]) == (before.edits, before.shown()[0])
     assert arrival.controls is not None
     assert arrival.controls.options({}) == CONTROLS.options({})
-    session.set_label(session.shown()[0][-1:], "dog")
+    session.editing.set_label(session.shown()[0][-1:], "dog")
     handlers.opening.leave(ANN)
     for index in (0, 2):
         assert opened(handlers, service, BOB, index)[0] == f"{index + 1}.png"
@@ -294,7 +295,7 @@ def test_unfinished_pictures_wait_and_can_be_started(
     arrival = list(handlers.opening.first_visit(BOB, TOKEN))[-1]
     handlers.opening.leave(ANN)
     engine.chunk_seconds = 0.0
-    board = handlers.pictures.board(BOB)
+    board = handlers.pictures.table(BOB)
     assert [item.state for item in board.items] == ["done", "waiting", "waiting"]
     assert board.items[0].masks == before.items[0].masks
     assert not board.running
@@ -326,7 +327,7 @@ def test_nobody_else_gets_it(handlers: Handlers, autosave: Autosave, work: Queue
     for token in (OTHER, "", "..", TOKEN.upper(), f"{TOKEN}\n", None, 7, ["x"]):
         for arrival in handlers.opening.first_visit(BOB, token):  # type: ignore[arg-type]
             assert arrival.picture_list in (None, QueueTableData())
-        assert handlers.pictures.board(BOB) == QueueTableData()
+        assert handlers.pictures.table(BOB) == QueueTableData()
         with pytest.raises(NoImageError):
             handlers.opening.open_item(BOB, {"index": 0})
     assert {path.stat().st_mode & 0o077 for path in (tmp_path / "work").rglob("*")} == {0}
@@ -335,25 +336,25 @@ def test_nobody_else_gets_it(handlers: Handlers, autosave: Autosave, work: Queue
 
 def test_queue_that_was_closed_does_not_come_back(handlers: Handlers, autosave: Autosave, work: QueueTableData) -> None:
     autosave.keep("ann")
-    assert autosave.kept(TOKEN, handlers.pictures) is not None
+    assert autosave.kept(TOKEN, "pictures") is not None
     assert handlers.opening.close_queue(ANN).picture_list == QueueTableData()
-    assert autosave.kept(TOKEN, handlers.pictures) is None
+    assert autosave.kept(TOKEN, "pictures") is None
     list(handlers.opening.first_visit(BOB, TOKEN))
-    assert handlers.pictures.board(BOB) == QueueTableData()
+    assert handlers.pictures.table(BOB) == QueueTableData()
 
 
 def test_another_queue_takes_its_place(handlers: Handlers, work: QueueTableData, files: list[str]) -> None:
     handlers.opening.close_queue(ANN)
     handlers.opening.open_files(ANN, files[2:] + files[:1])
     list(handlers.opening.first_visit(BOB, TOKEN))
-    board = handlers.pictures.board(BOB)
+    board = handlers.pictures.table(BOB)
     assert [(item.name, item.state) for item in board.items] == [("3.png", "waiting"), ("1.png", "waiting")]
 
 
 def test_queue_that_has_grown_comes_back_whole(handlers: Handlers, work: QueueTableData, files: list[str]) -> None:
     handlers.opening.open_files(ANN, files[2:] + files[:1])
     list(handlers.opening.first_visit(BOB, TOKEN))
-    board = handlers.pictures.board(BOB)
+    board = handlers.pictures.table(BOB)
     assert [item.state for item in board.items] == [*(item.state for item in work.items), "waiting", "waiting"]
     assert [item.masks for item in board.items[: len(work.items)]] == [item.masks for item in work.items]
 
@@ -361,12 +362,12 @@ def test_queue_that_has_grown_comes_back_whole(handlers: Handlers, work: QueueTa
 def test_spoilt_queue_is_thrown_away(
     handlers: Handlers, autosave: Autosave, work: QueueTableData, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = autosave.kept(TOKEN, handlers.pictures)
+    path = autosave.kept(TOKEN, "pictures")
     assert path is not None
     handlers.opening.leave(ANN)
     (path / NAME).write_text("{")
     list(handlers.opening.first_visit(BOB, TOKEN))
-    assert handlers.pictures.board(BOB) == QueueTableData()
+    assert handlers.pictures.table(BOB) == QueueTableData()
     assert "cannot be taken up" in caplog.text
     assert not path.exists()
 
@@ -374,27 +375,27 @@ def test_spoilt_queue_is_thrown_away(
 def test_full_house_keeps_it_for_later(
     handlers: Handlers, work: QueueTableData, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(picture_list, "MOST_QUEUES", 1)
+    monkeypatch.setattr(project_store, "MOST_LISTS", 1)
     list(handlers.opening.first_visit(BOB, TOKEN))
-    assert handlers.pictures.board(BOB) == QueueTableData()
+    assert handlers.pictures.table(BOB) == QueueTableData()
     assert "not taken up" in caplog.text
     handlers.opening.leave(BOB)
     handlers.opening.leave(ANN)
     list(handlers.opening.first_visit(BOB, TOKEN))
-    assert rows(handlers.pictures.board(BOB)) == rows(work)
+    assert rows(handlers.pictures.table(BOB)) == rows(work)
 
 
 def test_bound_holds_for_queues_too(
     service: Service, tmp_path: Path, files: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    autosave = Autosave(tmp_path / "work", service.store, service.models, max_bytes=100)
+    autosave = Autosave(tmp_path / "work", service.projects, max_bytes=100)
     handlers = Handlers(service, autosave)
     list(handlers.opening.first_visit(ANN, TOKEN))
     handlers.opening.open_files(ANN, files)
     handlers.opening.leave(ANN)
     assert "too large" in caplog.text
     list(handlers.opening.first_visit(BOB, TOKEN))
-    assert handlers.pictures.board(BOB) == QueueTableData()
+    assert handlers.pictures.table(BOB) == QueueTableData()
 
 
 def test_old_and_many_go(
@@ -408,7 +409,7 @@ def test_old_and_many_go(
         handlers.opening.open_files(visitor, files)
         handlers.opening.leave(visitor)
         time.sleep(0.01)
-    kept = [autosave.kept(token, handlers.pictures) is not None for token in tokens]
+    kept = [autosave.kept(token, "pictures") is not None for token in tokens]
     assert kept == [False, True, True, True, True]
 
 
@@ -430,7 +431,7 @@ def test_work_while_it_is_kept_is_not_mixed_up(
     for index in (0, 1, 2, 0, 1):
         handlers.opening.open_item(ANN, {"index": index})
         session = service.store.current("ann")
-        session.set_label(session.shown()[0][:1], f"class {index}")
+        session.editing.set_label(session.shown()[0][:1], f"class {index}")
         autosave.keep("ann")
     list(handlers.opening.first_visit(BOB, TOKEN))
     for index in range(3):

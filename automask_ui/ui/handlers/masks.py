@@ -10,6 +10,7 @@ from typing import Any
 from automask_ui.errors import AutoMaskError, LabelError
 from automask_ui.export import ExportReport
 from automask_ui.masks.explain import explain
+from automask_ui.project.export import export_photo
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.session.class_names import read_classes
@@ -79,18 +80,15 @@ class MaskHandlers:
         """
         session = self._session_of(visitor, payload)
         ids, by_class = payload.get("ids"), payload.get("colour_by") == "class"
-        return self._service.export(session, payload.get("format"), ids if isinstance(ids, list) else [], by_class)
+        wanted = ids if isinstance(ids, list) else []
+        return export_photo(session, self._service.models, payload.get("format"), wanted, by_class)
 
     def prepare(self, visitor: Visitor, payload: Any) -> Iterator[Changes]:
         """Write a download, and tell what is in it, to be read before it is saved."""
         yield Changes(status=status(visitor.words.say("status.exporting"), "busy", -1))
         ticket = payload.get("ticket") if isinstance(payload, dict) else None
         try:
-            session = self._session_of(visitor, payload)
-            ids, by_class = payload.get("ids"), payload.get("colour_by") == "class"
-            report = self._service.export(
-                session, payload.get("format"), ids if isinstance(ids, list) else [], by_class
-            )
+            report = self.export(visitor, payload)
         except AutoMaskError as error:
             sentence = visitor.words.error(error)
             refused = {"ticket": ticket, "error": True, "sentence": sentence}

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from automask_ui.errors import ArchiveError, AutoMaskError, ImageError, NoImageError, ResumeError, RunGoneError
-from automask_ui.files.images import LoadedImage, load_image
+from automask_ui.errors import NoImageError, ResumeError
 from automask_ui.files.safe_zip import is_archive
-from automask_ui.project.autosave import Autosave, remove
-from automask_ui.project.document import Saved
-from automask_ui.project.restore import check_photo, has_model, is_saved, read_saved, restore
-from automask_ui.project.restore_list import holds_queue
+from automask_ui.project.autosave import Autosave
+from automask_ui.project.saved_session import has_model
+from automask_ui.project.sources import is_saved
+from automask_ui.project.store import Restored
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
 from automask_ui.ui.components.photo_upload import photo_at
@@ -29,8 +27,6 @@ from automask_ui.ui.text import sentences
 from automask_ui.ui.text.queue_lines import photos_line
 
 __all__ = ["OpeningHandlers"]
-
-_log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.5
 
@@ -47,29 +43,28 @@ class OpeningHandlers:
         autosave: Autosave | None = None,
     ) -> None:
         self._service, self._screens, self._run_queue = service, screens, run_queue
-        self._pictures, self._autosave = pictures, autosave
-        # Owner -> kept work that waits for its photo, or an archive of such work for its photos.
-        self._waiting: dict[str, Saved | Path] = {}
-        if autosave is not None:
-            autosave.add(pictures)
+        self._pictures, self._autosave, self._projects = pictures, autosave, service.projects
 
     # Events
 
     def first_visit(self, visitor: Visitor, token: str) -> Iterator[Changes]:
         """Show what the browser with this token was at; else the first sample."""
-        back = self._kept(visitor, token)
-        beside = self._kept_list(visitor, token)
+        autosave, owner = self._autosave, visitor.owner
+        photo = None if autosave is None else autosave.restore(token, owner, "photo")
+        back = None if photo is None else self._show_restored(visitor, photo)
+        pictures = None if autosave is None else autosave.restore(token, owner, "pictures")
+        beside = Changes() if pictures is None else self._show_restored(visitor, pictures)
         if back is not None:
             # Settings of a picture of the list are its own; any other one's are not for the list.
-            is_own = back.picture_list is None or beside.picture_list is None or beside.picture_list.open is not None
+            is_own = beside.picture_list is None or beside.picture_list.open is not None
             controls = (not is_own and beside.controls) or back.controls
             yield replace(back, picture_list=beside.picture_list, controls=controls)
         else:
             # Gradio would clear every output of a generator that yields nothing.
             yield beside
             yield from self.show_first_sample(visitor)
-        if self._autosave is not None:
-            self._autosave.follow(token, visitor.owner)
+        if autosave is not None:
+            autosave.follow(token, owner)
 
     def open_photo(self, visitor: Visitor, path: str | None) -> Changes:
         """Open one photo: a new picture, or the one that kept work waits for.
@@ -79,23 +74,22 @@ class OpeningHandlers:
             ImageError: it cannot be read, or is too large.
             ResumeError: kept work waits for another picture. Opened once more, it is a new one.
         """
-        self._pictures.keep(visitor.owner)
-        waiting = self._waiting.pop(visitor.owner, None)
+        self._projects.keep(visitor.owner)
+        waiting = self._projects.waiting(visitor.owner)
         if not path:
             raise NoImageError("There is no picture yet: open a photo or pick a sample first.")
         if waiting is None:
             session = self._service.open(visitor.owner, photo_at(path))
             return self._arrived(visitor, self._screens.show_opened(visitor, session))
-        if isinstance(waiting, Path):
-            return self._restore_list(visitor, waiting, [Path(path)])
         try:
-            return self._restore(visitor, waiting, load_image(photo_at(path)))
+            return self._show_restored(visitor, self._projects.restore(visitor.owner, waiting, [Path(path)]))
         except ResumeError as error:
-            raise ResumeError(f"{error} To work on it by itself, drop it once more.") from error
+            hint = " To work on it by itself, drop it once more."
+            raise ResumeError(str(error) if "once more" in str(error) else f"{error}{hint}") from error
 
     def open_sample(self, visitor: Visitor, payload: Any) -> Changes:
         """Open a sample photo, by the name in ``payload``; the first one without a name."""
-        self._pictures.keep(visitor.owner)
+        self._projects.keep(visitor.owner)
         name = payload.get("name") if isinstance(payload, dict) else None
         session = self._service.samples.open(visitor.owner, str(name or next(iter(self._service.samples), "")))
         if session.result is None:
@@ -105,10 +99,11 @@ class OpeningHandlers:
 
     def open_item(self, visitor: Visitor, payload: Any) -> Changes:
         """Open a picture of the visitor's list."""
-        session = self._pictures.open(visitor, payload)
+        index = payload.get("index") if isinstance(payload, dict) else None
+        session = self._projects.open_item(visitor.owner, index)
         if session.result is None:
             return self._arrived(visitor, self._screens.show_opened(visitor, session))
-        return self._arrived(visitor, self._restored(visitor, session, "queue.opened"))
+        return self._arrived(visitor, self._show_work(visitor, session, "queue.opened"))
 
     def open_files(self, visitor: Visitor, paths: list[str] | None) -> Changes:
         """Open several files, or one that the browser takes for no photo: kept work, pictures for a list, or a photo.
@@ -124,27 +119,15 @@ class OpeningHandlers:
         if not kept:
             if len(files) == 1 and not is_archive(files[0]):
                 return self.open_photo(visitor, str(files[0]))
-            waiting = self._waiting.pop(visitor.owner, None)
-            if isinstance(waiting, Path):
-                return self._restore_list(visitor, waiting, files)
-            return Changes(picture_list=self._pictures.take(visitor, files), frees_drop_zones=True)
+            waiting = self._projects.waiting(visitor.owner)
+            if waiting is not None:
+                return self._show_restored(visitor, self._projects.restore(visitor.owner, waiting, files))
+            return replace(self._pictures.add(visitor, files), frees_drop_zones=True)
         if len(kept) > 1:
             raise ResumeError(f"{len(kept)} of these {len(files)} files hold kept work: drop one, and its photo.")
-        self._pictures.keep(visitor.owner)
+        self._projects.keep(visitor.owner)
         others = [file for file in files if file not in kept]
-        if holds_queue(kept[0]):
-            return self._restore_list(visitor, kept[0], others)
-        saved, photo = read_saved(kept[0])
-        if photo is not None:
-            return self._restore(visitor, saved, load_image(photo, name=saved.image.name))
-        if others:
-            return self._restore(visitor, saved, load_image(photo_at(others[0])))
-        if (here := self._open_image(visitor, saved)) is not None:
-            return self._restore(visitor, saved, here)
-        self._waiting[visitor.owner] = saved
-        height, width = saved.image.size_hw
-        line = visitor.words.say("restore.photo", name=saved.image.name, width=width, height=height)
-        return Changes(status=status(line), frees_drop_zones=True)
+        return self._show_restored(visitor, self._projects.restore(visitor.owner, kept[0], others))
 
     def free_drop_zones(self) -> Changes:
         """Empty the drop zones: a file that could not be opened does not stay there."""
@@ -152,19 +135,18 @@ class OpeningHandlers:
 
     def close_queue(self, visitor: Visitor) -> Changes:
         """Give the visitor's list up, for good."""
-        self._pictures.forget(visitor)
+        self._projects.close_list(visitor.owner)
         if self._autosave is not None:
-            self._autosave.drop(visitor.owner, self._pictures)
+            self._autosave.drop(visitor.owner, "pictures")
         return self._pictures.show(visitor)
 
     def leave(self, visitor: Visitor) -> None:
         """Free what belongs to a visitor whose tab was closed."""
-        self._waiting.pop(visitor.owner, None)
         if self._autosave is not None:
             self._autosave.leave(visitor.owner)
-        self._pictures.leave(visitor)
+        self._projects.leave(visitor.owner)
+        self._pictures.forget(visitor.owner)
         self._run_queue.forget(visitor.owner)
-        self._service.store.forget(visitor.owner)
 
     # Inside
 
@@ -190,68 +172,25 @@ class OpeningHandlers:
             self._service.samples.give_masks(session)
         yield screens.show(visitor, session, status(visitor.words.say("status.sample")))
 
-    def _kept(self, visitor: Visitor, token: str) -> Changes | None:
-        """The picture that was kept for this browser, if there is one that can be restored."""
-        if self._autosave is None or (path := self._autosave.kept(token, self._autosave.sessions)) is None:
-            return None
-        # Another tab of this browser may be writing.
-        with self._autosave.hold(token):
-            try:
-                return self.open_files(visitor, [str(path)])
-            except AutoMaskError as error:
-                _log.warning("Kept work cannot be taken up: %s", error)
-                path.unlink(missing_ok=True)
-        return None
-
-    def _kept_list(self, visitor: Visitor, token: str) -> Changes:
-        """The kept list of pictures, with its settings; nothing where there is none."""
-        if self._autosave is None or (path := self._autosave.kept(token, self._pictures)) is None:
-            return Changes()
-        # Another tab of this browser may be writing.
-        with self._autosave.hold(token):
-            try:
-                return self._restore_list(visitor, path, [])
-            except (ResumeError, ArchiveError) as error:
-                _log.warning("A kept list cannot be taken up: %s", error)
-                remove(path)
-            except (AutoMaskError, OSError) as error:
-                # No room for it now: it stays for another time.
-                _log.warning("A kept list is not taken up: %s", error)
-        return Changes()
-
-    def _restore_list(self, visitor: Visitor, path: Path, photos: list[Path]) -> Changes:
-        """Restore a list of pictures from ``path``, or ask for its photos."""
-        needed = self._pictures.restore(visitor, path, photos)
-        if needed and photos:
-            raise ResumeError(
-                f"Among these files there is no photo of this work, which is on {needed[0]}"
-                f"{f' and {len(needed) - 1:,} more' if len(needed) > 1 else ''}. To work on them by themselves, drop "
-                "them once more."
-            )
-        if needed:
-            self._waiting[visitor.owner] = path
-            return Changes(status=status(photos_line(visitor.words, needed)), frees_drop_zones=True)
-        arrival = self._arrived(visitor, Changes())
+    def _show_restored(self, visitor: Visitor, restored: Restored) -> Changes:
+        """Show what has come of saved work, or ask for its photos."""
+        if restored.session is not None:
+            return self._arrived(visitor, self._show_work(visitor, restored.session, "restore.done"))
+        if restored.needed_photo is not None:
+            height, width = restored.needed_photo.size_hw
+            name = restored.needed_photo.name
+            line = visitor.words.say("restore.photo", name=name, width=width, height=height)
+            return Changes(status=status(line), frees_drop_zones=True)
+        if restored.pictures is None:
+            line = photos_line(visitor.words, restored.needed_photos)
+            return Changes(status=status(line), frees_drop_zones=True)
+        shown = self._arrived(visitor, self._pictures.show_restored(visitor, restored.pictures))
         settings = self._pictures.settings(visitor)
         if settings is None or settings[0] not in self._service.models:
-            return arrival
-        thresholds = self._service.models.thresholds(settings[0])
-        return replace(arrival, controls=controls_of(*settings, ShowOnly(), thresholds))
+            return shown
+        return replace(shown, controls=controls_of(*settings, ShowOnly(), self._service.models.thresholds(settings[0])))
 
-    def _open_image(self, visitor: Visitor, saved: Saved) -> LoadedImage | None:
-        """The picture that is open, if it is the one that the work belongs to."""
-        try:
-            image = self._service.store.current(visitor.owner).image
-            check_photo(saved, image)
-        except (NoImageError, RunGoneError, ResumeError, ImageError):
-            return None
-        return image
-
-    def _restore(self, visitor: Visitor, saved: Saved, image: LoadedImage) -> Changes:
-        session = restore(self._service.store, visitor.owner, saved, image)
-        return self._arrived(visitor, self._restored(visitor, session, "restore.done"))
-
-    def _restored(self, visitor: Visitor, session: Session, key: str) -> Changes:
+    def _show_work(self, visitor: Visitor, session: Session, key: str) -> Changes:
         """Show restored work with its settings, said with the text ``key``."""
         is_complete = has_model(session, self._service.models)
         line = sentences.restored_line(visitor.words, session, is_complete, key)
@@ -264,5 +203,4 @@ class OpeningHandlers:
 
     def _arrived(self, visitor: Visitor, changes: Changes) -> Changes:
         """``changes`` with the list of pictures as it stands, and room for the next file."""
-        table = self._pictures.show(visitor).picture_list
-        return replace(changes, picture_list=table, frees_drop_zones=True)
+        return replace(changes, picture_list=self._pictures.table(visitor), frees_drop_zones=True)

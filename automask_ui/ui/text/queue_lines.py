@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from gradio.data_classes import FileData
 
 from automask_ui.batch.pictures import Listing
-from automask_ui.project.pictures import Queue
-from automask_ui.project.restore_list import TakenUp
+from automask_ui.project.pictures import PictureList
+from automask_ui.project.restore import RestoredList
 from automask_ui.ui.components.queue_table import QueueRow
 from automask_ui.ui.text import Words
 
@@ -17,9 +17,9 @@ __all__ = ["added_line", "back_line", "end_line", "photos_line", "row_of", "runn
 _NAMED = 3  # pictures that a sentence names one by one
 
 
-def row_of(queue: Queue, index: int) -> QueueRow:
+def row_of(pictures: PictureList, index: int) -> QueueRow:
     """The row of a picture."""
-    item, path = queue.items[index], queue.thumbnail(index)
+    item, path = pictures.items[index], pictures.thumbnail(index)
     thumb = None if path is None else FileData(path=str(path), orig_name=path.name, mime_type="image/webp")
     return QueueRow(
         name=item.name,
@@ -49,9 +49,9 @@ def _listing_line(words: Words, key: str, listing: Listing) -> str:
     return " ".join(parts)
 
 
-def back_line(words: Words, back: TakenUp) -> str:
-    """A queue that was taken up again."""
-    masks = sum(item.masks or 0 for item in back.queue.items) if back.queue else 0
+def back_line(words: Words, back: RestoredList) -> str:
+    """A list that was restored."""
+    masks = sum(item.masks or 0 for item in back.pictures.items) if back.pictures else 0
     parts = [
         words.count("queue.back", back.back, pictures=back.back, masks=words.count("status.masks", masks, masks=masks))
     ]
@@ -73,26 +73,26 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + ", …" * (len(names) > _NAMED)
 
 
-def running_line(words: Words, queue: Queue, seconds: float, before: int) -> str:
-    """How far it is after ``seconds``, ``before`` pictures having been done before them."""
-    name = next((item.name for item in queue.items if item.state == "running"), "")
-    done, total = queue.points
-    parts = [words.say("queue.progress", done=queue.done, total=len(queue.items))]
+def running_line(words: Words, pictures: PictureList, points: tuple[int, int], seconds: float, before: int) -> str:
+    """How far it is after ``seconds``: of the picture in hand ``points``, and ``before`` pictures were done before."""
+    name = next((item.name for item in pictures.items if item.state == "running"), "")
+    done, total = points
+    parts = [words.say("queue.progress", done=pictures.done, total=len(pictures.items))]
     if name:
         parts.append(words.say("queue.points", name=name, done=done, total=total) if total else name)
-    made = queue.done - before
+    made = pictures.done - before
     if made:
-        left = seconds / made * (len(queue.items) - queue.done)
+        left = seconds / made * (len(pictures.items) - pictures.done)
         parts.append(words.say("status.left", time=words.time(left)))
     return " · ".join(parts)
 
 
-def end_line(words: Words, queue: Queue) -> str:
+def end_line(words: Words, pictures: PictureList) -> str:
     """What has come of it."""
-    masks = sum(item.masks or 0 for item in queue.items)
-    failed = sum(item.state == "failed" for item in queue.items)
+    masks = sum(item.masks or 0 for item in pictures.items)
+    failed = sum(item.state == "failed" for item in pictures.items)
     parts = [
-        words.say("queue.progress", done=queue.done, total=len(queue.items)),
+        words.say("queue.progress", done=pictures.done, total=len(pictures.items)),
         words.count("status.masks", masks, masks=masks),
     ]
     if failed:

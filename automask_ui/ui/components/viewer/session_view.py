@@ -45,7 +45,7 @@ class SessionViews:
             if display is None:
                 display = self._displays[session] = _Display(session)
         # Deleted ones too: when that is taken back, they are there at once.
-        ids, masks = session.passing()
+        ids, masks, _ = session.passing()
         height, width = session.image.rgb.shape[:2]
         return ViewerData(
             run=session.run,

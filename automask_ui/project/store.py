@@ -1,0 +1,316 @@
+"""What each visitor has: the photo in the main view, and a list of pictures; both can be saved and restored."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+from automask_ui.batch.pictures import Listing
+from automask_ui.errors import BatchError, NoImageError, ResumeError, SessionError
+from automask_ui.files.images import LoadedImage, check_photo_bytes, load_image
+from automask_ui.masks import MaskResult
+from automask_ui.models.checkpoints import AvailableModel
+from automask_ui.project.document import Saved, SavedImage
+from automask_ui.project.list_run import ListRun
+from automask_ui.project.pictures import PictureList
+from automask_ui.project.restore import RestoredList, restore_list, saved_photo
+from automask_ui.project.saved_session import check_photo, restore_session, saved_of
+from automask_ui.project.saving import ProjectToSave, list_to_save, photo_to_save
+from automask_ui.project.sources import read_project
+from automask_ui.project.uploads import collect
+from automask_ui.session import Session
+from automask_ui.session.store import SessionStore
+
+__all__ = ["KINDS", "Kind", "Projects", "Restored", "WorkingList"]
+
+MOST_LISTS = 8  # at a time: each may hold a gigabyte of pictures
+
+Kind = Literal["photo", "pictures"]  # what a visitor can have: a project of one photo, and a list
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What has come of saved work: the photo's session, the list, or what is needed before."""
+
+    session: Session | None = None
+    pictures: RestoredList | None = None
+    needed_photo: SavedImage | None = None  # without which nothing was restored; drop it next
+    needed_photos: tuple[str, ...] = ()  # names of those of a list of which none is there
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """The picture of a list that is in the main view."""
+
+    index: int
+    session: Session
+    before: tuple[int, MaskResult | None]  # the session's version and result when it was last kept
+
+
+class WorkingList:
+    """A visitor's list of pictures, the run over it, and which of its pictures is in the main view."""
+
+    def __init__(self, pictures: PictureList) -> None:
+        self.pictures = pictures
+        self.run = ListRun(pictures)
+        self._opened: _Opened | None = None
+        self._lock = threading.Lock()  # held while ``_opened`` is used or changed
+
+    def note_opened(self, index: int, session: Session) -> None:
+        """Take note that ``session`` is on the picture with this index."""
+        with self._lock:
+            self._opened = _Opened(index, session, (session.editing.version, session.result))
+
+    def open_index(self, current: Session | None) -> int | None:
+        """Which picture is in the main view, if the ``current`` session is on one of them."""
+        opened = self._opened
+        return opened.index if opened is not None and current is opened.session else None
+
+    def mark(self, current: Session | None) -> object:
+        """What tells two states of the list apart; ``current`` is the session in the main view."""
+        pictures = self.pictures
+        items = tuple(replace(item, state="waiting") if item.state == "running" else item for item in pictures.items)
+        edited = tuple(pictures.edited(index) for index in range(len(items)))
+        return pictures, pictures.task, self.open_index(current), items, edited
+
+    def keep(self, models: Mapping[str, AvailableModel]) -> None:
+        """Take what was done to the open picture into the list."""
+        with self._lock:
+            opened = self._opened
+            if opened is None or opened.session.result is None:
+                return
+            session, now = opened.session, (opened.session.editing.version, opened.session.result)
+            if now[0] != opened.before[0] or now[1] is not opened.before[1]:
+                self.pictures.keep(opened.index, saved_of(session.snapshot(), session.image, models))
+                self._opened = replace(opened, before=now)
+
+
+def _mark_of(session: Session) -> object:
+    """What tells two states of a session apart."""
+    result = session.result
+    return session.run, session.editing.version, session.show, None if result is None else weakref.ref(result)
+
+
+def _photo_of(saved: Saved, photos: Sequence[Path], store: SessionStore, owner: str) -> LoadedImage | None:
+    """The photo of saved work that does not bring it: the first that came along, or the one that is open."""
+    if photos:
+        check_photo_bytes(photos[0])
+        return load_image(photos[0])
+    with suppress(SessionError, ResumeError):
+        image = store.current(owner).image
+        check_photo(saved, image)
+        return image
+    return None
+
+
+class Projects:
+    """The projects of all visitors.
+
+    Args:
+        store: where the sessions are: of a photo, or of a list's picture that is open.
+        models: the models that can be chosen, by name.
+    """
+
+    def __init__(self, store: SessionStore, models: Mapping[str, AvailableModel]) -> None:
+        self._store, self._models = store, models
+        self._lists: dict[str, WorkingList] = {}
+        self._waiting: dict[str, Path] = {}  # owner -> saved work that waits for its photos
+        self._bringing: set[str] = set()  # owners whose files are being unpacked
+        self._lock = threading.Lock()  # held while a list comes or its owner leaves
+
+    def peek(self, owner: str) -> WorkingList | None:
+        """The owner's list, if there is one."""
+        return self._lists.get(owner)
+
+    def get(self, owner: str) -> WorkingList:
+        """The owner's list.
+
+        Raises:
+            NoImageError: there is none.
+        """
+        own = self._lists.get(owner)
+        if own is None:
+            raise NoImageError("There is no queue: drop several pictures, or a ZIP of pictures, first.")
+        return own
+
+    def add(self, owner: str, files: Sequence[Path]) -> tuple[Listing, bool]:
+        """Begin a list of dropped files, or add them to the one that is there: nobody's work goes by a drop.
+
+        Returns:
+            What was taken of the files, and whether the list is new.
+
+        Raises:
+            ArchiveError, BatchError: nothing can be done with them.
+        """
+        with self._new_folder(owner) as folder:
+            listing = collect(files, folder)
+            own = self._lists.get(owner)
+            if own is None:
+                self._begin(owner, PictureList(listing.pictures, folder))
+            else:
+                own.pictures.add(listing.pictures)
+        return listing, own is None
+
+    def waiting(self, owner: str) -> Path | None:
+        """Saved work that waits for its photos, which come now or never."""
+        return self._waiting.pop(owner, None)
+
+    def restore(self, owner: str, path: Path, photos: Sequence[Path] = ()) -> Restored:
+        """Go on with saved work; the owner's earlier photo, or list, is given up.
+
+        Args:
+            owner: the visitor.
+            path: a document, an archive with it, or a kept folder.
+            photos: files that came along.
+
+        Raises:
+            ArchiveError, ResumeError, BatchError, ImageError: it cannot be restored, or no photo is the right one.
+        """
+        project = read_project(path)
+        saved = project.pictures[0].work
+        if project.is_one_photo and isinstance(saved, Saved):
+            data = saved_photo(path, project)
+            image = (
+                _photo_of(saved, photos, self._store, owner)
+                if data is None
+                else load_image(data, name=saved.image.name)
+            )
+            if image is None:
+                self._waiting[owner] = path
+                return Restored(needed_photo=saved.image)
+            return Restored(session=restore_session(self._store, owner, saved, image))
+        with self._new_folder(owner) as folder:
+            back = restore_list(path, project, photos, folder)
+            if back.pictures is not None:
+                own = self._begin(owner, back.pictures)
+                self._reopen(owner, own, back.open)
+                return Restored(pictures=back)
+        if photos:
+            first, more = back.missing[0], len(back.missing) - 1
+            raise ResumeError(
+                f"Among these files there is no photo of this work, which is on {first}"
+                f"{f' and {more:,} more' if more else ''}. To work on them by themselves, drop them once more."
+            )
+        self._waiting[owner] = path
+        return Restored(needed_photos=back.missing)
+
+    def open_item(self, owner: str, index: object) -> Session:
+        """Open a picture of the owner's list, with its masks where there are any.
+
+        Raises:
+            NoImageError: there is no such picture.
+            ImageError: it cannot be read.
+        """
+        own, store = self.get(owner), self._store
+        pictures = own.pictures
+        if type(index) is not int or not 0 <= index < len(pictures.items):
+            raise NoImageError("There is no such picture in the queue.")
+        image = pictures.image(index)
+        # Once it is read, which takes a moment: an edit of the picture before may have come in meanwhile.
+        own.keep(self._models)
+        saved = pictures.saved(index)
+        if saved is None:
+            session = store.begin(image, owner)
+        else:
+            # Classes that were added meanwhile are there for this picture as well.
+            lists = [saved.edits.classes, pictures.classes, self._classes(owner)]
+            classes = tuple(dict.fromkeys(name for names in lists for name in names))
+            session = restore_session(store, owner, replace(saved, edits=replace(saved.edits, classes=classes)), image)
+        store.keep(session)
+        own.note_opened(index, session)
+        return session
+
+    def keep(self, owner: str) -> None:
+        """Take what was done to the open picture into the list; before another one is opened, and before saving."""
+        own = self._lists.get(owner)
+        if own is not None:
+            own.keep(self._models)
+
+    def open_index(self, owner: str) -> int | None:
+        """Which picture of the owner's list is in the main view."""
+        own = self._lists.get(owner)
+        return None if own is None else own.open_index(self._store.peek(owner))
+
+    def mark(self, owner: str, kind: Kind) -> object | None:
+        """What tells two states of a project apart; None: there is none."""
+        session = self._store.peek(owner)
+        if kind == "photo":
+            return None if session is None else _mark_of(session)
+        self.keep(owner)
+        own = self._lists.get(owner)
+        return None if own is None else own.mark(session)
+
+    def to_save(self, owner: str, kind: Kind) -> ProjectToSave | None:
+        """A project with what its files hold; None: there is none.
+
+        Raises:
+            AutoMaskError, OSError: a model's or a picture's file cannot be read.
+        """
+        if kind == "photo":
+            session = self._store.peek(owner)
+            return None if session is None else photo_to_save(session, self._models)
+        own = self._lists.get(owner)
+        return None if own is None else list_to_save(own.pictures, self.open_index(owner))
+
+    def close_list(self, owner: str) -> None:
+        """Give the owner's list up."""
+        own = self._lists.pop(owner, None)
+        if own is not None:
+            own.run.close()
+
+    def leave(self, owner: str) -> None:
+        """The visitor has gone: give up what they have, and what they were bringing."""
+        with self._lock:
+            self._bringing.discard(owner)
+        self._waiting.pop(owner, None)
+        self.close_list(owner)
+        self._store.forget(owner)
+
+    @contextmanager
+    def _new_folder(self, owner: str) -> Iterator[Path]:
+        """A folder for a new list of the owner; it goes where none has come of it."""
+        if len(self._lists.keys() - {owner}) >= MOST_LISTS:
+            raise BatchError(f"{MOST_LISTS} others have lists of pictures here already: try again in a while.")
+        # Files in it can be fetched by their path, so the name must be one that cannot be guessed.
+        folder = self._store.scratch / f"queue-{secrets.token_hex(16)}"
+        folder.mkdir(mode=0o700)
+        self._bringing.add(owner)
+        try:
+            yield folder
+        finally:
+            self._bringing.discard(owner)
+            own = self._lists.get(owner)
+            if own is None or own.pictures.folder != folder:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _begin(self, owner: str, pictures: PictureList) -> WorkingList:
+        self.close_list(owner)
+        with self._lock:
+            if owner not in self._bringing:
+                # Nobody would ever give it up.
+                shutil.rmtree(pictures.folder, ignore_errors=True)
+                raise BatchError("The page was closed while its pictures were read.")
+            own = self._lists[owner] = WorkingList(pictures)
+        return own
+
+    def _reopen(self, owner: str, own: WorkingList, index: int | None) -> None:
+        """Take the picture in the main view for the list's own, if it is the one."""
+        session = self._store.peek(owner)
+        if index is None or session is None:
+            return
+        saved = own.pictures.saved(index)
+        if saved is not None and session.image.sha256 == saved.image.sha256:
+            own.note_opened(index, session)
+
+    def _classes(self, owner: str) -> tuple[str, ...]:
+        with suppress(SessionError):
+            return self._store.current(owner).edits.classes
+        return ()

@@ -1,0 +1,136 @@
+"""What a visitor does to the masks of one picture while it is open: every step can be taken back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal
+
+from automask_ui.errors import RunGoneError
+from automask_ui.session.class_names import class_name
+from automask_ui.session.edits import Action, Edits, History, OwnMask
+from automask_ui.session.mask_ids import Content, MaskIds
+
+__all__ = ["Editing"]
+
+
+class Editing:
+    """The edits of one session. Ids that were never given are passed over.
+
+    Attributes:
+        ids: of the session's masks.
+        history: the steps; replaced as a whole.
+        version: how often that has changed.
+    """
+
+    def __init__(self, lock: threading.RLock) -> None:
+        self.ids = MaskIds()
+        self.history = History()
+        self.version = 0
+        self._lock = lock
+
+    @property
+    def now(self) -> Edits:
+        """The edits as they are."""
+        return self.history.now
+
+    def seen(self) -> tuple[History, int]:
+        """The history with its version."""
+        with self._lock:
+            return self.history, self.version
+
+    def set_hidden(self, ids: Iterable[int], hidden: bool) -> None:
+        """Hide masks, or show them again."""
+        known = self._known(ids)
+        self._do(Action("hide" if hidden else "show", len(known)), lambda edits: edits.with_hidden(known, hidden))
+
+    def set_label(self, ids: Iterable[int], label: str) -> None:
+        """Label masks, with a new class if need be; "" takes their labels away.
+
+        Raises:
+            LabelError: the name cannot be used, or there are too many classes.
+        """
+        known, label = self._known(ids), label and class_name(label)
+        action = Action("label" if label else "unlabel", len(known), label)
+        self._do(action, lambda edits: edits.with_label(known, label) if known else edits)
+
+    def set_classes(self, names: Iterable[object]) -> None:
+        """Take another class list; labels that are not in it go.
+
+        Raises:
+            LabelError: a name cannot be used, or there are too many.
+        """
+        names = list(names)
+        self._do(Action("classes", len(names)), lambda edits: edits.with_classes(names))
+
+    def delete(self, ids: Iterable[int]) -> None:
+        """Take masks away."""
+        known = self._known(ids)
+        self._do(Action("delete", len(known)), lambda edits: edits.with_deleted(known))
+
+    def put_masks(
+        self,
+        kind: Literal["add", "change", "merge", "split"],
+        masks: Sequence[OwnMask],
+        ids: Sequence[int] | None = None,
+        instead_of: Iterable[int] = (),
+    ) -> tuple[int, ...]:
+        """Put masks made by hand among the others, and take those away that they are made of, in one step.
+
+        Args:
+            kind: what the step is called.
+            masks: of this picture.
+            ids: of the masks whose pixels these become, one each; by default, each is a new mask with an id of its own.
+            instead_of: ids of masks that go.
+
+        Returns:
+            The ids of ``masks``.
+
+        Raises:
+            RunGoneError: one of ``ids`` was never given.
+        """
+        with self._lock:
+            if missing := [id_ for id_ in ids or () if id_ not in self.ids]:
+                raise RunGoneError(f"Mask {missing[0]} is no longer there: select again.")
+            given = self.ids.new(len(masks)) if ids is None else tuple(ids)
+            own, gone = dict(zip(given, masks, strict=True)), self._known(instead_of)
+            self._do(Action(kind, len(masks)), lambda edits: edits.with_own(own).with_deleted(gone - own.keys()))
+            return given
+
+    def undo(self) -> Action | None:
+        """Take the last step back; None where there is none."""
+        with self._lock:
+            action = self.history.undo
+            self._take(self.history.undone())
+            return action
+
+    def redo(self) -> Action | None:
+        """Do the step again that was taken back last; None where there is none."""
+        with self._lock:
+            action = self.history.redo
+            self._take(self.history.redone())
+            return action
+
+    def inherit(self, heirs: Mapping[int, int]) -> None:
+        """Let masks that are values have what was done to those that are keys, at every step."""
+        if heirs:
+            with self._lock:
+                self._take(self.history.inherited(heirs))
+
+    def restart(self, edits: Edits, contents: Iterable[Content]) -> None:
+        """Go on from ``edits`` of masks whose ids hang on ``contents``; nothing of that can be taken back."""
+        with self._lock:
+            self.ids = MaskIds(contents)
+            self._take(History(edits))
+
+    def _known(self, ids: Iterable[int]) -> frozenset[int]:
+        return frozenset(id_ for id_ in ids if id_ in self.ids)
+
+    def _do(self, action: Action, change: Callable[[Edits], Edits]) -> None:
+        with self._lock:
+            self._take(self.history.done(action, change(self.now)))
+
+    def _take(self, history: History) -> None:
+        if history is not self.history:
+            self.history = history
+            self.version += 1
