@@ -1,18 +1,18 @@
 """Batches for tests: folders of small pictures, an engine without a model, and a process that can be killed.
 
-python tests/batch_runs.py FOLDER OUT FORMAT...            one run, to its end
 python tests/batch_runs.py --kills 50 --pictures 40        runs killed at random moments, compared with one that was not
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import multiprocessing
 import random
-import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -63,8 +63,13 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-# The package need not be installed: the subprocesses find it beside this folder.
-HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+# Processes are forked from one that has imported everything once: only the run itself is to be paid for.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["batch_runs"])
+
+
+def _run_telling(folder: Path, out: Path, told: Connection) -> None:
+    run_batch(folder, out, Engine(), task(), lambda progress: told.send(progress.done))
 
 
 def run_killed(folder: Path, out: Path, kills: int, seed: int = 0) -> int:
@@ -72,39 +77,27 @@ def run_killed(folder: Path, out: Path, kills: int, seed: int = 0) -> int:
     moments = random.Random(seed)
     hits = 0
     for _ in range(kills):
-        process = subprocess.Popen(
-            [sys.executable, __file__, str(folder), str(out), *FORMATS], stdout=subprocess.PIPE, text=True, env=HERE
-        )
-        assert process.stdout is not None
+        reader, told = PROCESSES.Pipe(duplex=False)
+        process = PROCESSES.Process(target=_run_telling, args=(folder, out, told))
+        process.start()
+        told.close()
         # After so many pictures and a moment more: wherever the next one stands by then.
-        for _ in range(moments.randint(1, 2)):
-            process.stdout.readline()
-        time.sleep(moments.uniform(0, 0.03))
-        hits += process.poll() is None
+        with reader, suppress(EOFError):
+            for _ in range(moments.randint(1, 2)):
+                reader.recv()
+            time.sleep(moments.uniform(0, 0.03))
+        hits += process.is_alive()
         process.kill()
-        process.communicate()
-    last = [sys.executable, __file__, str(folder), str(out), *FORMATS]
-    subprocess.run(last, check=True, stdout=subprocess.DEVNULL, env=HERE)
+        process.join()
+    run(folder, out)
     return hits
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder", nargs="?", type=Path)
-    parser.add_argument("out", nargs="?", type=Path)
-    parser.add_argument("formats", nargs="*")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--pictures", type=int, default=40)
     settings = parser.parse_args()
-    if settings.folder is not None:
-        run_batch(
-            settings.folder,
-            settings.out,
-            Engine(),
-            task(*settings.formats),
-            lambda progress: print(progress.done, flush=True),
-        )
-        return
     with tempfile.TemporaryDirectory() as place:
         folder, killed, whole = (Path(place, name) for name in ("photos", "killed", "whole"))
         make_pictures(folder, settings.pictures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,7 @@ from gradio.data_classes import FileData
 from automask_ui.errors import NoImageError, OptionError
 from automask_ui.files.images import load_image
 from automask_ui.masks import MaskResult, Verdict
-from automask_ui.options import checked_options
+from automask_ui.options import PARAMETERS, GeneratorOptions, checked_options
 from automask_ui.serving.service import Service
 from automask_ui.ui.components.photo_upload import photo_at
 from automask_ui.ui.errors import errors_in_words
@@ -33,31 +34,33 @@ DESCRIPTION = (
 
 def find_masks_endpoint(service: Service, **queue: Any) -> None:
     """Add the endpoint to the Blocks that are being built; ``queue`` is where it waits for the model."""
-    own = service.models.thresholds(service.models.default)
+    parameters = _parameters(service)
 
-    def find_masks(
-        image: FileData,
-        points_per_side: int = 32,
-        points_per_batch: int = 64,
-        pred_iou_thresh: float = own.get("pred_iou_thresh", 0.88),
-        stability_score_thresh: float = own.get("stability_score_thresh", 0.95),
-        stability_score_offset: float = 1.0,
-        box_nms_thresh: float = 0.7,
-        crop_n_layers: int = 0,
-        crop_nms_thresh: float = 0.7,
-        crop_overlap_ratio: float = 512 / 1500,
-        crop_n_points_downscale_factor: int = 1,
-        point_grids: list | None = None,
-        min_mask_region_area: int = 0,
-        output_mode: str = "coco_rle",
-        model: str = service.models.default,
-    ) -> Iterator[dict]:
-        """Only the names and defaults are meant here: every value may be anything."""
-        values = {name: value for name, value in locals().items() if name not in ("image", "model", "service")}
+    def find_masks(*arguments: Any) -> Iterator[dict]:
+        values = dict(zip((parameter.name for parameter in parameters), arguments, strict=True))
+        image, model = values.pop("image"), values.pop("model")
         with errors_in_words(Words("en")):
             yield from _answers(service, image, model, values)
 
+    # Gradio makes the endpoint's documentation of these.
+    find_masks.__signature__ = inspect.Signature(parameters, return_annotation=Iterator[dict])  # type: ignore[attr-defined]
+    find_masks.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     gr.api(find_masks, api_name="find_masks", api_description=DESCRIPTION, **queue)
+
+
+def _parameters(service: Service) -> list[inspect.Parameter]:
+    """The endpoint's parameters: those of the generator in upstream's order, with the default model's own defaults.
+
+    Types are for the documentation only: every value may be anything.
+    """
+    defaults = GeneratorOptions().replace(**service.models.thresholds(service.models.default)).flat()
+    rows: list[tuple[str, Any, Any]] = [("image", FileData, inspect.Parameter.empty)]
+    for name, default in {**defaults, "output_mode": _JSON_MODES[0]}.items():
+        numbers: Any = (int if PARAMETERS[name].is_integer else float) if name in PARAMETERS else str
+        rows.append((name, list | None if name == "point_grids" else numbers, default))
+    rows.append(("model", str, service.models.default))
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return [inspect.Parameter(name, kind, default=default, annotation=type_) for name, type_, default in rows]
 
 
 def _answers(service: Service, image: object, model: object, values: dict[str, Any]) -> Iterator[dict[str, Any]]:

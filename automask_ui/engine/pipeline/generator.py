@@ -161,9 +161,7 @@ class MaskEngine:
 
     def _key(self, image_key: str, options: GeneratorOptions) -> tuple[Any, ...]:
         """Make the cache key of candidates. The batch size is left out, since it does not change them."""
-        grid = options.grid
-        grids = (grid.points_per_side, grid.crop_n_points_downscale_factor, grid.point_grids)
-        return (image_key, self.model.key, self.model.precision, grid.crop_n_layers, grid.crop_overlap_ratio, *grids)
+        return (image_key, self.model.key, self.model.precision, replace(options.grid, points_per_batch=1))
 
     def _complete(
         self, table: CandidateTable, rows: np.ndarray, run: MaskResult, stats: RunStats, force: bool = False
