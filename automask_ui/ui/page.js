@@ -39,7 +39,9 @@
   const tell = () => {
     rememberFold();
     // One name makes them one group: one stop of the Tab key, and arrows move in it.
-    for (const radio of document.querySelectorAll("#preset input, #area-unit input")) radio.name = radio.closest(".block").id;
+    for (const radio of document.querySelectorAll("#preset input, #area-unit input")) {
+      radio.name = radio.closest(".block").id;
+    }
     for (const [id, [keys, title]] of Object.entries(KEYS)) {
       find(id)?.setAttribute("aria-keyshortcuts", keys);
       find(id)?.setAttribute("title", title);

@@ -80,7 +80,7 @@ export function createViewer({ element, props, trigger, watch }) {
   const marks = markLayers({ look, picture, selection, viewport });
   paintLayers({
     canvas: dom.one(".marks", HTMLCanvasElement),
-    layers: [marks.selected, marks.hovered],
+    layers: [marks.veil, marks.selected, marks.hovered],
     topics: ["masks", "order", "shown", "view", "style", "hover", "selection"],
     signals, picture, viewport,
   });

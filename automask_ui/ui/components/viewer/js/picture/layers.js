@@ -94,10 +94,10 @@ function outlinesLayer(painted, { look, viewport }) {
   return {
     draw(context) {
       if (look.mode === "fill") return;
-      // px on screen at every zoom; finer on a phone, where the same masks share a third of the width
-      const width = viewport.width < 480 ? 1 : 1.5;
+      // One px on screen at every zoom, and calm beside fills: what is marked has a ring of its own.
       context.lineJoin = "round";
-      context.lineWidth = width / viewport.scale;
+      context.lineWidth = 1 / viewport.scale;
+      context.globalAlpha = look.mode === "both" ? 0.75 : 1;
       for (const { path, colour } of painted()) {
         context.strokeStyle = colour;
         context.stroke(path);

@@ -5,7 +5,10 @@ import { simplify, traceContours } from "../model/contours.js";
 // Contours as paths, so that lines stay crisp at every zoom.
 
 // px of the display copy: joins the stairs of a slanted edge into a line, and is below what can be seen
-const TOLERANCE = 0.7;
+const TOLERANCE = 0.9;
+
+// device px: islands and holes smaller than this would be dots
+const LEAST_RING = 3;
 
 /** @typedef {Pick<Shape, "box" | "runs" | "width">} Outlined */
 
@@ -26,8 +29,35 @@ export function pathOf(shape, scale) {
   let entry = drawn.get(shape);
   if (!entry) drawn.set(shape, (entry = { rings: traceContours(shape), paths: [] }));
   const level = Math.max(0, Math.floor(Math.log2(1 / scale)));
-  entry.paths[level] ??= buildPath(entry.rings, TOLERANCE * 2 ** level, level === 0);
+  if (!entry.paths[level]) {
+    const rings = ringsToSee(entry.rings, LEAST_RING * 2 ** level);
+    entry.paths[level] = buildPath(rings, TOLERANCE * 2 ** level, level === 0);
+  }
   return entry.paths[level];
+}
+
+/**
+ * The rings that are large enough to be seen as more than dots; the largest one in any case.
+ *
+ * @param {number[][]} rings
+ * @param {number} least display px of the longer side
+ */
+function ringsToSee(rings, least) {
+  const sizes = rings.map(longerSide);
+  const largest = Math.max(...sizes);
+  return rings.filter((_, i) => sizes[i] >= least || sizes[i] === largest);
+}
+
+/** @param {number[]} ring @returns {number} display px */
+function longerSide(ring) {
+  let [left, top] = ring, [right, bottom] = ring;
+  for (let i = 0; i < ring.length; i += 2) {
+    left = Math.min(left, ring[i]);
+    right = Math.max(right, ring[i]);
+    top = Math.min(top, ring[i + 1]);
+    bottom = Math.max(bottom, ring[i + 1]);
+  }
+  return Math.max(right - left, bottom - top);
 }
 
 /**
