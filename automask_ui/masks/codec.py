@@ -95,7 +95,8 @@ def _numbers(columns: Any, name: str, count: int) -> np.ndarray:
 def _check_pixels(masks: MaskSet) -> None:
     """Refuse areas and boxes that are not those of the masks' pixels."""
     rles = list(masks.rle)
-    areas = np.asarray(coco.area(rles)).astype(np.int64)
+    # One by one: with NumPy 2, pycocotools fails at the areas of more than 255 masks.
+    areas = np.array([rle_codec.area(rle) for rle in rles], np.int64)
     if (row := _first(areas != masks.area)) is not None:
         raise WrongError(f"the mask in row {row + 1} has {areas[row]:,} pixels, not {masks.area[row]:,}.")
     boxes = np.asarray(coco.toBbox(rles)).astype(np.int64).reshape(-1, 4)

@@ -111,6 +111,13 @@ def _photo_of(saved: Saved, photos: Sequence[Path], store: SessionStore, owner: 
     return None
 
 
+def _classes_of(store: SessionStore, owner: str) -> tuple[str, ...]:
+    """The class list of the picture that the owner has open."""
+    with suppress(SessionError):
+        return store.current(owner).edits.classes
+    return ()
+
+
 class Projects:
     """The projects of all visitors.
 
@@ -178,11 +185,10 @@ class Projects:
         saved = project.pictures[0].work
         if project.is_one_photo and isinstance(saved, Saved):
             data = saved_photo(path, project)
-            image = (
-                _photo_of(saved, photos, self._store, owner)
-                if data is None
-                else load_image(data, name=saved.image.name)
-            )
+            if data is None:
+                image = _photo_of(saved, photos, self._store, owner)
+            else:
+                image = load_image(data, name=saved.image.name)
             if image is None:
                 self._waiting[owner] = path
                 return Restored(needed_photo=saved.image)
@@ -221,7 +227,7 @@ class Projects:
             session = store.begin(image, owner)
         else:
             # Classes that were added meanwhile are there for this picture as well.
-            lists = [saved.edits.classes, pictures.classes, self._classes(owner)]
+            lists = [saved.edits.classes, pictures.classes, _classes_of(store, owner)]
             classes = tuple(dict.fromkeys(name for names in lists for name in names))
             session = restore_session(store, owner, replace(saved, edits=replace(saved.edits, classes=classes)), image)
         store.keep(session)
@@ -309,8 +315,3 @@ class Projects:
         saved = own.pictures.saved(index)
         if saved is not None and session.image.sha256 == saved.image.sha256:
             own.note_opened(index, session)
-
-    def _classes(self, owner: str) -> tuple[str, ...]:
-        with suppress(SessionError):
-            return self._store.current(owner).edits.classes
-        return ()

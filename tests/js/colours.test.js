@@ -47,3 +47,9 @@ test("masks that are all alike have one colour, and no masks no scale", () => {
   assert.equal(coloursBy("quality", [maskOf(1), maskOf(2)]).of(maskOf(1)), ramp(1));
   assert.equal(coloursBy("quality", []).range, null);
 });
+
+test("a mask without a score has no place on the scale of scores, and moves no end of it", () => {
+  const masks = [maskOf(1, { iou: 0.5 }), maskOf(2, { iou: null }), maskOf(3, { iou: 1 })];
+  const colours = coloursBy("quality", masks);
+  assert.deepEqual(masks.map(colours.of), [ramp(0), "grey", ramp(1)]);
+});

@@ -71,3 +71,10 @@ test("facts are asked for when a mask is tested, not when the filter is read", (
   pixels = 200;
   assert.equal(holds?.(maskOf(1, { area: 60 })), false);
 });
+
+test("a mask made by hand has no score and no point to be found by", () => {
+  const made = maskOf(4, { iou: null, stability: null, point: null });
+  for (const typed of ["iou>0", "iou<=1", "stability>0", "x>=0", "y<9"]) {
+    assert.equal(parseFilter(typed, FACTS).test?.(made), false, typed);
+  }
+});

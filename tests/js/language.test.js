@@ -47,5 +47,5 @@ test("texts from Python come alone or by language", () => {
 
 test("scores and coordinates", () => {
   assert.deepEqual([score(0.9567), score(0.9567, 3), score(null), score(NaN)], ["0.96", "0.957", "–", "–"]);
-  assert.equal(coordinates([1234.56, 2]), "1234.6, 2");
+  assert.deepEqual([coordinates([1234.56, 2]), coordinates(null)], ["1234.6, 2", "–"]);
 });

@@ -35,3 +35,10 @@ for (const [key, step, ids] of CASES) {
     assert.deepEqual(sortedIds(MASKS, { key, step }, FACTS), ids);
   });
 }
+
+test("masks made by hand, without scores and points, come before the others", () => {
+  const made = maskOf(4, { iou: null, stability: null, point: null });
+  for (const key of /** @type {Sort["key"][]} */ (["iou", "stability", "point"])) {
+    assert.equal(sortedIds([maskOf(5), made], { key, step: 1 }, FACTS)[0], 4, key);
+  }
+});

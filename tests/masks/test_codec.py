@@ -42,6 +42,13 @@ def test_masks_come_back_as_they_were(size_hw: tuple[int, int]) -> None:
     assert (back.candidate == -1).all()
 
 
+def test_many_masks_come_back_as_they_were() -> None:
+    masks = hard_mask_set(SIZE_HW)
+    many = masks[np.tile(np.arange(len(masks)), 30)]
+    assert len(many) > 700
+    assert same(read(to_columns(many)), many)
+
+
 def test_missing_scores_and_points_come_back_missing() -> None:
     masks = hard_mask_set(SIZE_HW)
     own = MaskSet.from_rles(list(masks.rle), SIZE_HW)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,11 @@ from PIL import Image
 from automask_ui.errors import LabelError, RunGoneError
 from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.export.hard_masks import hard_items, mask_set
+from automask_ui.masks import rle
 from automask_ui.options import GeneratorOptions
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
+from automask_ui.session.edits import OwnMask
 from automask_ui.ui.edit_messages import take_steps, viewer_edits
 from automask_ui.ui.handlers import Handlers, Visitor
 from automask_ui.ui.text import Words
@@ -115,6 +119,18 @@ def test_viewer_gets_deleted_masks_for_their_coming_back(handlers: Handlers, ses
     assert view.masks[0]["id"] == 1
     assert view.edits is not None
     assert view.edits["deleted"] == [1]
+
+
+def test_viewer_gets_masks_made_by_hand_without_scores(handlers: Handlers, session: Session) -> None:
+    own = OwnMask(rle.encode(np.eye(*session.image.rgb.shape[:2]) > 0), "painted")
+    (id_,) = session.editor.put_masks("add", [own])
+    session.editor.put_masks("change", [replace(own, predicted_iou=0.5)], ids=[1])
+    view = handlers.screens.views.data(session)
+    rows = {row["id"]: row for row in view.masks}
+    assert (rows[id_]["iou"], rows[id_]["stability"], rows[id_]["point"]) == (None, None, None)
+    assert (rows[1]["iou"], rows[1]["point"], rows[1]["area"]) == (0.5, None, rows[id_]["area"])
+    assert rows[2]["point"] is not None
+    json.dumps(view.model_dump(), allow_nan=False)
 
 
 def test_labels_reach_the_file_and_what_has_none_is_said(handlers: Handlers, session: Session) -> None:

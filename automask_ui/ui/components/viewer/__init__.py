@@ -47,9 +47,9 @@ class ViewerMask(TypedDict):
     colour: str  # "#rrggbb", from the mask's content
     area: int  # px of the original
     bbox: list[int]  # left, top, width, height; px of the original
-    iou: float  # predicted IoU
+    iou: float | None  # predicted IoU; None: no model has scored it
     stability: float | None  # None: not measured
-    point: list[float]  # x, y; px of the original
+    point: list[float] | None  # x, y; px of the original; None: the mask comes from no point of a grid
     crop: list[int]  # left, top, width, height; px of the original
 
 

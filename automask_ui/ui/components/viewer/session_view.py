@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from threading import Lock
 from weakref import WeakKeyDictionary
@@ -10,7 +11,7 @@ import numpy as np
 from gradio.data_classes import FileData
 
 from automask_ui.errors import RunGoneError
-from automask_ui.masks import MaskSet
+from automask_ui.masks import Mask, MaskSet
 from automask_ui.masks.overlay import mask_colour
 from automask_ui.masks.rle import Rle
 from automask_ui.session import Session
@@ -56,7 +57,7 @@ class SessionViews:
             height=height,
             display_width=display.size_hw[1],
             display_height=display.size_hw[0],
-            masks=[_row(display, number, masks, index) for index, number in enumerate(ids)],
+            masks=[_row(display, id_, mask) for id_, mask in zip(ids, masks, strict=True)],
             edits=viewer_edits(session),
             partial=session.result is not None and session.result.partial and session.job is None,
             empty=empty,
@@ -89,12 +90,12 @@ class _Display:
 
     def layers(self, ids: tuple[int, ...], masks: MaskSet) -> FileData:
         """The file of all masks' runs; the same file for the same masks."""
-        content = tuple((number, rle["counts"]) for number, rle in zip(ids, masks.rle, strict=True))
+        content = tuple((id_, rle["counts"]) for id_, rle in zip(ids, masks.rle, strict=True))
         with self._lock:
             if content != self._last or not self._files:
                 self._made += 1
                 path = self._folder / f"masks-{self._made}.bin"
-                _write(path, pack_layers([(n, self._runs_of(rle)) for n, rle in zip(ids, masks.rle, strict=True)]))
+                _write(path, pack_layers([(id_, self._runs_of(rle)) for id_, rle in zip(ids, masks.rle, strict=True)]))
                 self._files.append(path)
                 self._last = content
             while len(self._files) > _KEPT_LAYERS:
@@ -131,16 +132,19 @@ def _write(path: Path, data: bytes) -> None:
         raise
 
 
-def _row(display: _Display, number: int, masks: MaskSet, index: int) -> ViewerMask:
+def _row(display: _Display, id_: int, mask: Mask) -> ViewerMask:
     """One mask in plain numbers: NumPy's own would reach the browser as text."""
-    stability = float(masks.stability_score[index])
     return {
-        "id": number,
-        "colour": display.colour(masks.rle[index]),
-        "area": int(masks.area[index]),
-        "bbox": masks.bbox_xywh[index].tolist(),
-        "iou": round(float(masks.predicted_iou[index]), 4),
-        "stability": None if np.isnan(stability) else round(stability, 4),
-        "point": masks.point_xy[index].tolist(),
-        "crop": masks.crop_box_xywh[index].tolist(),
+        "id": id_,
+        "colour": display.colour(mask.rle),
+        "area": mask.area,
+        "bbox": list(mask.bbox_xywh),
+        "iou": _or_none(mask.predicted_iou),
+        "stability": _or_none(mask.stability_score),
+        "point": mask.point_coords[0] if mask.point_coords else None,
+        "crop": list(mask.crop_box_xywh),
     }
+
+
+def _or_none(score: float) -> float | None:
+    return None if math.isnan(score) else round(score, 4)

@@ -44,9 +44,9 @@ export interface ViewerMask {
   colour: string;
   area: number;
   bbox: number[];
-  iou: number;
+  iou: number | null;
   stability: number | null;
-  point: number[];
+  point: number[] | null;
   crop: number[];
 }
 

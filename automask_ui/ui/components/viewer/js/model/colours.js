@@ -19,11 +19,15 @@ export function rampGradient() {
   return `linear-gradient(90deg, ${stops.join(", ")})`;
 }
 
-/** Place of a mask on a scale. @type {Partial<Record<ColourBy, (mask: ViewerMask) => number>>} */
+/**
+ * Place of a mask on a scale; NaN: it has none, as a mask made by hand has no score.
+ *
+ * @type {Partial<Record<ColourBy, (mask: ViewerMask) => number>>}
+ */
 const MEASURES = {
   // Sizes differ by orders of magnitude: a linear scale would paint nearly all masks in one colour.
   size: (mask) => Math.log(Math.max(1, mask.area)),
-  quality: (mask) => mask.iou,
+  quality: (mask) => mask.iou ?? NaN,
 };
 
 /**
@@ -58,6 +62,7 @@ export function createColours({ signals, picture, edits, look, palette, noClassC
       const measure = MEASURES[look.colourBy];
       if (!measure) return mask.colour;
       const [low, high] = colours.range ?? [0, 1];
+      if (Number.isNaN(measure(mask))) return noClassColour;
       return ramp(high > low ? (measure(mask) - low) / (high - low) : 1);
     },
   };
@@ -67,6 +72,7 @@ export function createColours({ signals, picture, edits, look, palette, noClassC
     let low = Infinity, high = -Infinity;
     for (const mask of measure ? picture.masks : []) {
       const x = /** @type {NonNullable<typeof measure>} */ (measure)(mask);
+      if (Number.isNaN(x)) continue;
       low = Math.min(low, x);
       high = Math.max(high, x);
     }

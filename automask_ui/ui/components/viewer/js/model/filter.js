@@ -18,10 +18,10 @@
 const FIELDS = {
   id: (mask) => mask.id,
   area: (mask) => mask.area,
-  iou: (mask) => mask.iou,
+  iou: (mask) => mask.iou ?? NaN,
   stability: (mask) => mask.stability ?? NaN,
-  x: (mask) => mask.point[0],
-  y: (mask) => mask.point[1],
+  x: (mask) => mask.point?.[0] ?? NaN,
+  y: (mask) => mask.point?.[1] ?? NaN,
   width: (mask) => mask.bbox[2],
   height: (mask) => mask.bbox[3],
   hidden: (mask, { isHidden }) => Number(isHidden(mask.id)),

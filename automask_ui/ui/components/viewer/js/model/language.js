@@ -57,7 +57,7 @@ export function score(value, digits = 2) {
   return value !== null && Number.isFinite(value) ? value.toFixed(digits) : "–";
 }
 
-/** Without separators, which would read as more commas. @param {number[]} list */
+/** Without separators, which would read as more commas. @param {number[] | null} list */
 export function coordinates(list) {
-  return list.map((value) => String(Math.round(value * 10) / 10)).join(", ");
+  return (list ?? []).map((value) => String(Math.round(value * 10) / 10)).join(", ") || "–";
 }

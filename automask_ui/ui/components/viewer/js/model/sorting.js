@@ -22,10 +22,10 @@ const KEYS = {
   // By name; masks without a label come after all others.
   label: (mask, { labelOf, ranks }) => [ranks.get(labelOf(mask.id)) ?? ranks.size],
   area: (mask) => [mask.area],
-  iou: (mask) => [mask.iou],
+  iou: (mask) => [mask.iou ?? -1],
   stability: (mask) => [mask.stability ?? -1],
   bbox: (mask) => mask.bbox,
-  point: (mask) => mask.point,
+  point: (mask) => mask.point ?? [-1, -1],
   crop: (mask) => mask.crop,
 };
 
