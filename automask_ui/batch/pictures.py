@@ -55,6 +55,7 @@ class Listing:
     pictures: list[Picture] = field(default_factory=list)  # in the order of their names, folder by folder
     unreadable: list[Failure] = field(default_factory=list)  # folders
     others: int = 0  # number of files whose names are none of pictures
+    notes: list[str] = field(default_factory=list)  # sentences on how the files were read, such as guessed names
 
 
 def find_pictures(folder: Path, out: Path, kept_stem: Callable[[Picture], str] | None = None) -> Listing:

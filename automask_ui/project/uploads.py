@@ -74,6 +74,7 @@ def _sources(files: Sequence[Path], listing: Listing) -> Iterator[tuple[str, Pat
                 listing.others += 1
             continue
         with open_archive(file) as archive:
+            listing.notes.extend(archive.notes)
             check_bytes(sum(entry.file_size for entry in archive.files if _is_picture(entry.filename)))
             for entry in archive.files:
                 if _is_picture(entry.filename):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +132,25 @@ def test_model_that_cannot_be_had_is_said_in_the_lists_line(
     with pytest.raises(DownloadError):
         list(queues.start_queue(ANN, CONTROLS))
     assert queues.table(ANN).line == "The network is down."
+
+
+def test_names_that_had_to_be_guessed_are_said(
+    handlers: Handlers, queues: PictureListHandlers, files: list[str], tmp_path: Path
+) -> None:
+    archive = tmp_path / "from Japan.zip"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        for letter, path in zip("ab", files, strict=False):
+            file.writestr(f"{letter * 8}.png", Path(path).read_bytes())
+    # As Windows writes them there: Shift-JIS, and nothing that says so.
+    names = [(letter * 8).encode() for letter in "ab"]
+    data = packed.getvalue().replace(names[0], "旅行写真".encode("cp932")).replace(names[1], "日本表示".encode("cp932"))
+    archive.write_bytes(data)
+    handlers.opening.open_files(ANN, [str(archive)])
+    board = queues.table(ANN)
+    assert [item.name for item in board.items] == ["旅行写真.png", "日本表示.png"]
+    assert "from Japan.zip" in board.line
+    assert "Japanese" in board.line
 
 
 def test_run_tells_how_far_it_is(handlers: Handlers, queues: PictureListHandlers, files: list[str]) -> None:

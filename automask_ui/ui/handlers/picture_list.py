@@ -25,7 +25,7 @@ from automask_ui.ui.controls import Controls
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences
-from automask_ui.ui.text.queue_lines import added_line, back_line, end_line, row_of, running_line, taken_line
+from automask_ui.ui.text.queue_lines import back_line, end_line, listing_line, row_of, running_line
 from automask_ui.ui.text.report import proof_sentence
 
 __all__ = ["PictureListHandlers"]
@@ -107,7 +107,7 @@ class PictureListHandlers:
             ArchiveError, BatchError: nothing can be done with them.
         """
         listing, is_new = self._projects.add(visitor.owner, files)
-        return self._say(visitor, (taken_line if is_new else added_line)(visitor.words, listing))
+        return self._say(visitor, listing_line(visitor.words, listing, is_new))
 
     def show_restored(self, visitor: Visitor, back: RestoredList) -> Changes:
         """Show a list that has just been restored."""

@@ -12,7 +12,7 @@ from automask_ui.project.restore_list import RestoredList
 from automask_ui.ui.components.queue_table import QueueRow
 from automask_ui.ui.text import Words
 
-__all__ = ["added_line", "back_line", "end_line", "photos_line", "row_of", "running_line", "taken_line"]
+__all__ = ["back_line", "end_line", "listing_line", "photos_line", "row_of", "running_line"]
 
 _NAMED = 3  # pictures that a sentence names one by one
 
@@ -32,21 +32,13 @@ def row_of(pictures: PictureList, index: int) -> QueueRow:
     )
 
 
-def taken_line(words: Words, listing: Listing) -> str:
-    """Pictures that were dropped."""
-    return _listing_line(words, "queue.taken", listing)
-
-
-def added_line(words: Words, listing: Listing) -> str:
-    """Pictures that were dropped beside a list."""
-    return _listing_line(words, "queue.added", listing)
-
-
-def _listing_line(words: Words, key: str, listing: Listing) -> str:
-    parts = [words.count(key, len(listing.pictures), pictures=len(listing.pictures))]
+def listing_line(words: Words, listing: Listing, is_new: bool) -> str:
+    """Pictures that were dropped: a new list, or more for the one that is there."""
+    count = len(listing.pictures)
+    parts = [words.count("queue.taken" if is_new else "queue.added", count, pictures=count)]
     if listing.others:
         parts.append(words.count("queue.others", listing.others, files=listing.others))
-    return " ".join(parts)
+    return " ".join([*parts, *listing.notes])
 
 
 def back_line(words: Words, back: RestoredList) -> str:
