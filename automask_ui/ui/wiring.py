@@ -122,6 +122,9 @@ def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
     filtered = gr.on([*slid, *typed, show.unit.input], refilter, parts.controls, parts.screen, **_REFILTER)
     on(filtered.failure, runs.buttons, None, parts.screen, **_QUICK)
 
+    adjusted = on(parts.viewer.adjust, settings.adjust, parts.controls, parts.settings, **_QUEUED)
+    on(adjusted.success, runs.refilter, parts.controls, parts.screen, **_REFILTER)
+
     points = sliders.points
     preview = listener(settings.preview_points, parts, parts.screen)
     pasted = gr.on([points.text.blur, points.text.submit], preview, points.text, parts.screen, **_QUEUED)

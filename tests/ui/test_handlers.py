@@ -561,6 +561,55 @@ def test_every_reason_has_a_sentence(
     assert sentences.why_sentence(Words(language), result, Reason(kind, verdict, 0.5))
 
 
+# Suggestions: what a sentence asks is a button
+
+
+def test_an_empty_result_suggests_a_threshold_at_which_there_are_masks(handlers: Handlers, photo: str) -> None:
+    handlers.opening.open_photo(ANN, photo)
+    view = last(find(handlers, controls(pred_iou_thresh=1.0))).view
+    assert view is not None
+    assert view.masks == []
+    suggestion = view.suggestion
+    assert suggestion is not None
+    assert suggestion["label"] == f"Lower Mask quality to {suggestion['value']:g}"
+    now = controls(pred_iou_thresh=1.0)
+    settings = handlers.settings.adjust(ANN, now, suggestion)
+    assert settings.sliders == {"pred_iou_thresh": suggestion["value"]}
+    assert settings.preset == "custom"
+    view = last(handlers.runs.refilter(ANN, now.with_values({**now.values, **settings.sliders}))).view
+    assert view is not None
+    assert view.masks
+    assert view.suggestion is None
+
+
+def test_a_place_without_a_mask_suggests_how_to_get_it(handlers: Handlers, photo: str) -> None:
+    run = handlers.opening.open_photo(ANN, photo).view
+    assert run is not None
+    last(find(handlers, controls(stability_score_thresh=1.0)))
+    session = handlers.service.store.current("ann")
+    assert session.result is not None
+    x, y = (int(part) for part in session.result.candidates.point_xy[session.result.candidates.has_mask][0])
+    said = handlers.masks.why(ANN, {"run": run.run, "x": x, "y": y})
+    assert said is not None
+    assert said.note is not None
+    suggestion = said.note["suggestion"]
+    assert suggestion["option"] == "stability_score_thresh"
+    list(handlers.runs.refilter(ANN, controls(stability_score_thresh=suggestion["value"])))
+    masks = session.result.masks if session.result else None
+    assert masks is not None
+    assert any(mask.segmentation()[y, x] for mask in masks)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [None, {}, {"option": "model", "value": 1}, {"option": ["a"], "value": 1}, {"option": "pred_iou_thresh"},
+     {"option": "pred_iou_thresh", "value": 7}, {"option": "pred_iou_thresh", "value": "0.5"}],
+)  # fmt: skip
+def test_suggestions_that_are_none_are_refused(handlers: Handlers, payload: Any) -> None:
+    with pytest.raises(OptionError):
+        handlers.settings.adjust(ANN, controls(), payload)
+
+
 # Crowds
 
 

@@ -69,7 +69,8 @@ class MaskHandlers:
         if not session.result.has_candidates:
             return Changes(note=viewer_note(visitor.words.say("why.unknown"), x, y))
         reason = explain(session.result, x, y)
-        return Changes(note=viewer_note(sentences.why_sentence(visitor.words, session.result, reason), x, y))
+        sentence = sentences.why_sentence(visitor.words, session.result, reason)
+        return Changes(note=viewer_note(sentence, x, y, sentences.why_suggestion(visitor.words, reason)))
 
     def export(self, visitor: Visitor, payload: Any) -> ExportReport:
         """Write masks in the format that the viewer asks for, and check the file.

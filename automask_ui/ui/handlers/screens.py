@@ -22,8 +22,10 @@ class Screens:
 
     def show(self, visitor: Visitor, session: Session, line: Status) -> Changes:
         """Show a session with ``line`` as its status."""
-        view = self.views.data(session, sentences.empty_sentence(visitor.words, session))
-        return Changes(view, line, sentences.candidates_line(visitor.words, session.result))
+        words = visitor.words
+        empty, suggestion = sentences.empty_sentence(words, session), sentences.empty_suggestion(words, session)
+        view = self.views.data(session, empty, suggestion=suggestion)
+        return Changes(view, line, sentences.candidates_line(words, session.result))
 
     def show_opened(self, visitor: Visitor, session: Session) -> Changes:
         """Show a session that was opened just now."""

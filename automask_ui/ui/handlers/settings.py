@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from automask_ui.errors import OptionError
 from automask_ui.files.point_grids import parse_point_grids, read_point_grids
+from automask_ui.options import PARAMETERS, check_value
 from automask_ui.serving.service import Service
 from automask_ui.ui.components.status_line import status
 from automask_ui.ui.controls import CUSTOM, Controls, preset_values
@@ -36,6 +38,19 @@ class SettingsHandlers:
         """Name the preset anew after a slider was moved: it is no longer what it says."""
         self._runs.supersede(visitor, controls)
         return self._changes(visitor, controls, CUSTOM)
+
+    def adjust(self, visitor: Visitor, controls: Controls, payload: Any) -> Changes:
+        """Set one slider as the page itself has suggested.
+
+        Raises:
+            OptionError: there is no such slider, or the value is out of its range.
+        """
+        option = payload.get("option") if isinstance(payload, dict) else None
+        if not isinstance(option, str) or option not in PARAMETERS:
+            raise OptionError(f"There is no setting {str(option)[:40]!r}.")
+        values = {**controls.values, option: check_value(option, payload.get("value"))}
+        changes = self._changes(visitor, controls.with_values(values), CUSTOM)
+        return replace(changes, sliders={option: values[option]})
 
     def _changes(self, visitor: Visitor, controls: Controls, preset: str) -> Changes:
         """Set the sliders to ``preset``; CUSTOM leaves them, and names the preset after where they stand."""

@@ -151,6 +151,7 @@ EN: dict[str, str] = {
     "empty.edge": "{n:,} are cut off by the edge of a crop: raise {title}?",
     "empty.other": "Try another preset.",
     "empty.show": "All {all:,} masks are hidden by Show only: widen it?",
+    "suggest.lower": "Lower {title} to {value:g}",
     # A place without a mask
     "why.unknown": "Why there is no mask here is known once a slider has been moved.",
     "why.none": "No candidate covers this place. A denser grid may find one.",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from automask_ui.masks import MaskResult, Verdict
 from automask_ui.masks.explain import Reason
 from automask_ui.models.checkpoints import AvailableModel
@@ -11,6 +15,7 @@ from automask_ui.session import Difference, Session
 from automask_ui.session.estimate import Workload
 from automask_ui.session.run import Progress
 from automask_ui.ui.components.status_line import Status, status
+from automask_ui.ui.components.viewer import ViewerSuggestion
 from automask_ui.ui.text import Words
 
 __all__ = [
@@ -18,6 +23,7 @@ __all__ = [
     "changed_line",
     "device_name",
     "empty_sentence",
+    "empty_suggestion",
     "forecast_line",
     "model_line",
     "opened_line",
@@ -25,6 +31,7 @@ __all__ = [
     "restored_line",
     "stopped_line",
     "why_sentence",
+    "why_suggestion",
 ]
 
 # Which option a verdict hangs on, and whether it would have to be lowered.
@@ -36,6 +43,7 @@ _OPTION_OF = {
     Verdict.CROP_DUPLICATE: "crop_nms_thresh",
     Verdict.CLEANED_AWAY: "box_nms_thresh",
 }
+_BEST = 20  # candidates that a suggestion lets pass, before duplicates go
 _THRESHOLDS = (Verdict.LOW_PREDICTED_IOU, Verdict.LOW_STABILITY)
 
 
@@ -144,6 +152,38 @@ def empty_sentence(words: Words, session: Session) -> str:
     key = "empty.threshold" if worst in _THRESHOLDS else "empty.edge"
     title, value = words.say(f"parameter.{name}"), result.options.flat()[name]
     return f"{first} {words.say(key, n=lost[worst], title=title, value=value)}"
+
+
+def empty_suggestion(words: Words, session: Session) -> ViewerSuggestion | None:
+    """The threshold at which the best candidates of an empty result pass, where a threshold keeps them out."""
+    result = session.result
+    if result is None or result.partial or len(result.masks) or not result.has_candidates:
+        return None
+    counts = {verdict: result.candidates.counts().get(verdict, 0) for verdict in _THRESHOLDS}
+    worst = max(counts, key=lambda verdict: counts[verdict])
+    scores = result.candidates.predicted_iou
+    if worst is Verdict.LOW_STABILITY:
+        scores = result.candidates.stability_score
+    scores = np.sort(scores[(result.candidates.verdict == worst) & np.isfinite(scores)])
+    if not len(scores):
+        return None
+    return _lower(words, _OPTION_OF[worst], float(scores[-min(_BEST, len(scores))]))
+
+
+def why_suggestion(words: Words, reason: Reason) -> ViewerSuggestion | None:
+    """The threshold at which the mask of a place would pass, where a threshold keeps it out."""
+    if reason.kind == "kept" or reason.verdict not in _THRESHOLDS:
+        return None
+    return _lower(words, _OPTION_OF[reason.verdict], reason.score)
+
+
+def _lower(words: Words, option: str, score: float) -> ViewerSuggestion | None:
+    """Lower ``option`` until ``score`` passes, on the slider's steps."""
+    value = math.floor(score * 100) / 100
+    if not 0 <= value <= 1:
+        return None
+    label = words.say("suggest.lower", title=words.say(f"parameter.{option}"), value=value)
+    return {"label": label, "option": option, "value": value}
 
 
 def why_sentence(words: Words, result: MaskResult, reason: Reason) -> str:

@@ -1,8 +1,9 @@
 """The picture with its mask table: one component, drawn in the browser from plain data.
 
 Everything a person does to look (hover, select, zoom, sort, filter) stays in the browser; Python hears of a run only
-through the events ``edit``, ``pick_classes``, ``prepare``, ``save``, ``resume``, ``why`` and ``open_sample``. The
-templates are constant and rows are built from text nodes, so no file name or label can become markup.
+through the events ``adjust``, ``edit``, ``pick_classes``, ``prepare``, ``save``, ``resume``, ``why`` and
+``open_sample``. The templates are constant and rows are built from text nodes, so no file name or label can become
+markup.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ __all__ = [
     "ViewerData",
     "ViewerEdits",
     "ViewerMask",
+    "ViewerSuggestion",
     "viewer_note",
 ]
 
@@ -51,6 +53,14 @@ class ViewerMask(TypedDict):
     stability: float | None  # None: not measured
     point: list[float] | None  # x, y; px of the original; None: the mask comes from no point of a grid
     crop: list[int]  # left, top, width, height; px of the original
+
+
+class ViewerSuggestion(TypedDict):
+    """A setting that would help, as a button (event ``adjust``)."""
+
+    label: str
+    option: str  # a slider's, in PARAMETERS
+    value: float
 
 
 class ViewerAction(TypedDict):
@@ -89,6 +99,7 @@ class ViewerData(GradioModel):
     edits: ViewerEdits | None = None
     partial: bool = False  # the run was stopped: says so and offers to continue
     empty: str = ""  # shown over the picture when a finished run has no mask
+    suggestion: ViewerSuggestion | None = None  # what would help then
     points: list[list[float]] = Field(default_factory=list)  # preview of a point grid, x and y in 0 to 1
 
 
@@ -100,10 +111,10 @@ class DownloadFormat(TypedDict):
     hint: str | dict[str, str]
 
 
-def viewer_note(text: str, x: float, y: float) -> dict[str, Any]:
+def viewer_note(text: str, x: float, y: float, suggestion: ViewerSuggestion | None = None) -> dict[str, Any]:
     """A sentence to show at a place (original px): the ``note`` prop, as in ``gr.update(note=viewer_note(...))``."""
     # The key makes the same sentence at the same place count as news.
-    return {"text": text, "x": float(x), "y": float(y), "key": uuid.uuid4().hex}
+    return {"text": text, "x": float(x), "y": float(y), "suggestion": suggestion, "key": uuid.uuid4().hex}
 
 
 class MaskViewer(OutputComponent):

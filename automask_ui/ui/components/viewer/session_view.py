@@ -15,7 +15,7 @@ from automask_ui.masks import Mask, MaskSet
 from automask_ui.masks.overlay import mask_colour
 from automask_ui.masks.rle import Rle
 from automask_ui.session import Session
-from automask_ui.ui.components.viewer import ViewerData, ViewerMask
+from automask_ui.ui.components.viewer import ViewerData, ViewerMask, ViewerSuggestion
 from automask_ui.ui.components.viewer.display import display_image, display_runs, display_size, pack_layers
 from automask_ui.ui.edit_messages import viewer_edits
 
@@ -34,12 +34,19 @@ class SessionViews:
         self._displays: WeakKeyDictionary[Session, _Display] = WeakKeyDictionary()
         self._lock = Lock()
 
-    def data(self, session: Session, empty: str = "", points: list[list[float]] | None = None) -> ViewerData:
+    def data(
+        self,
+        session: Session,
+        empty: str = "",
+        points: list[list[float]] | None = None,
+        suggestion: ViewerSuggestion | None = None,
+    ) -> ViewerData:
         """All that the viewer shows of ``session``.
 
         Args:
             empty: the sentence for a finished run without a mask.
             points: preview of a point list, x and y in 0 to 1.
+            suggestion: the setting that would help then.
         """
         with self._lock:
             display = self._displays.get(session)
@@ -61,6 +68,7 @@ class SessionViews:
             edits=viewer_edits(session),
             partial=session.result is not None and session.result.partial and session.job is None,
             empty=empty,
+            suggestion=suggestion,
             points=(points or [])[:_SHOWN_POINTS],
         )
 

@@ -65,7 +65,7 @@ export function createViewer({ element, props, trigger, watch }) {
   const viewport = createViewport({ signals, picture, pixelRatio });
 
   // The picture
-  const notes = createNotes({ dom, picture, signals, viewport });
+  const notes = createNotes({ dom, picture, signals, trigger, viewport });
   const notices = createNotices({ dom, language, picture, props, trigger });
   const popups = createPopups({ dom, picture });
   connectStage({ dom, language, picture, signals, viewport });
@@ -117,8 +117,8 @@ export function createViewer({ element, props, trigger, watch }) {
   watch("edits", () => edits.take(props.edits));
   watch("note", () => {
     if (!props.note?.text) return notes.hideNote();
-    const { text, x, y } = props.note, k = picture.enlargement();
-    notes.showNote(text, { x: x / k, y: y / k });
+    const { text, x, y, suggestion } = props.note, k = picture.enlargement();
+    notes.showNote(text, { x: x / k, y: y / k }, suggestion);
   });
   void load();
 }

@@ -87,6 +87,7 @@ export interface ViewerData {
   edits: ViewerEdits | null;
   partial: boolean;
   empty: string;
+  suggestion: Suggestion | null;
   points: [x: number, y: number][];
 }
 
@@ -111,6 +112,13 @@ export interface Proof {
   file: string;
 }
 
+/** A setting that would help, as a button. */
+export interface Suggestion {
+  label: string;
+  option: string;
+  value: number;
+}
+
 export interface Props {
   value: Partial<ViewerData> | null;
   texts: Record<string, Record<string, string>>;
@@ -118,7 +126,7 @@ export interface Props {
   offer_sample: boolean;
   palette: string[];
   no_class_colour: string;
-  note: { text: string; x: number; y: number } | null;
+  note: { text: string; x: number; y: number; suggestion?: Suggestion | null } | null;
   edits: EditsAnswer | null;
   class_list: { names: string[] } | null;
   proof: Proof | null;

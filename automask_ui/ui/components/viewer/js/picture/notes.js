@@ -1,13 +1,15 @@
 // @ts-check
-/** @import { Dom, Picture, Point, Signals, Viewport } from "../types.d.ts" */
+/** @import { Dom, Picture, Point, Signals, Suggestion, Trigger, Viewport } from "../types.d.ts" */
+import { suggestionButton } from "./suggestion.js";
 
 /**
  * Owns the two small boxes over the picture: the tip follows the mouse, the note stays at its spot of the photo.
  *
- * @param {{ dom: Dom, picture: Picture, signals: Signals, viewport: Viewport }} deps
+ * @param {{ dom: Dom, picture: Picture, signals: Signals, trigger: Trigger, viewport: Viewport }} deps
  */
-export function createNotes({ dom: { one }, picture, signals, viewport }) {
-  const tip = one(".tip"), note = one(".note");
+export function createNotes({ dom: { one }, picture, signals, trigger, viewport }) {
+  const tip = one(".tip"), note = one(".note"), sentenceOfNote = one(".note p");
+  const suggest = suggestionButton(one(".note .suggestion"), trigger);
   /** Of the note, display px. @type {Point} */
   let spot = { x: 0, y: 0 };
 
@@ -41,9 +43,14 @@ export function createNotes({ dom: { one }, picture, signals, viewport }) {
     tip.hidden = true;
   }
 
-  /** @param {string} sentence @param {Point} at display px */
-  function showNote(sentence, at) {
-    note.textContent = sentence;
+  /**
+   * @param {string} sentence
+   * @param {Point} at display px
+   * @param {Suggestion | null} [suggestion] a setting that would help
+   */
+  function showNote(sentence, at, suggestion = null) {
+    sentenceOfNote.textContent = sentence;
+    suggest(suggestion);
     note.hidden = !sentence;
     spot = at;
     placeNote();

@@ -1,5 +1,6 @@
 // @ts-check
-/** @import { Dom, Language, Picture, Props, Trigger } from "../types.d.ts" */
+/** @import { Dom, Language, Picture, Props, Suggestion, Trigger } from "../types.d.ts" */
+import { suggestionButton } from "./suggestion.js";
 
 const FLASH = 4000; // ms
 
@@ -16,12 +17,13 @@ const FLASH = 4000; // ms
 export function createNotices({ dom: { one }, language: { text }, picture, props, trigger }) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
+  const suggest = suggestionButton(one(".notice .suggestion"), trigger);
 
   function draw() {
     const { data } = picture;
     one(".viewer").dataset.state = !data.image ? "empty" : picture.photo ? "photo" : "loading";
     one(".sample").hidden = !props.offer_sample;
-    show(data.masks.length ? "" : data.empty);
+    show(data.masks.length ? "" : data.empty, data.masks.length ? null : data.suggestion);
     one(".stopped").hidden = !data.partial;
     one(".file-name").textContent = one(".file-name").title = data.name;
     one(".file-size").textContent = data.width ? text("pixels", { width: data.width, height: data.height }) : "";
@@ -37,8 +39,14 @@ export function createNotices({ dom: { one }, language: { text }, picture, props
     stage.setAttribute("aria-label", name);
   }
 
-  /** A sentence in the middle of the picture, until something else is shown. @param {string} sentence */
-  function show(sentence) {
+  /**
+   * A sentence in the middle of the picture, until something else is shown.
+   *
+   * @param {string} sentence
+   * @param {Suggestion | null} [suggestion] a setting that would help
+   */
+  function show(sentence, suggestion = null) {
+    suggest(suggestion);
     one(".notice").hidden = !sentence;
     one(".notice p").textContent = sentence;
   }
