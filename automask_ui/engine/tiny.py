@@ -27,7 +27,7 @@ class BlockShape(NamedTuple):
 
     Attributes:
         late: Whether a stride of 2 starts at the first pixel instead of the one before it. Every second one does, so
-            that the maps of all strides stay centred on their cells, though the trunk was trained with all of them late.
+            that the maps of all strides stay centred on their cells; ImageNet's trunk has all of them late.
     """
 
     channels_in: int
@@ -134,7 +134,7 @@ class TinyEncoder(nn.Module):
 
 
 def _padded_late(features: Tensor, convolution: nn.Conv2d) -> Tensor:
-    """Pad so that the first output is centred on the second input, and no padding of the convolution's own is needed."""
+    """Pad so that a convolution without padding of its own has its first output centred on the second input."""
     reach = convolution.kernel_size[0] // 2
     return functional.pad(features, (reach - 1, reach, reach - 1, reach))
 

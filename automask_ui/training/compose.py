@@ -101,7 +101,10 @@ def _paste(
     """Paste one cut-out in place; hardly visible ones are left out."""
     height, width = cutout.alpha.shape
     top, left = int(centre[0] - height / 2), int(centre[1] - width / 2)
-    rows, columns = slice(max(0, top), min(ids.shape[0], top + height)), slice(max(0, left), min(ids.shape[1], left + width))
+    rows, columns = (
+        slice(max(0, top), min(ids.shape[0], top + height)),
+        slice(max(0, left), min(ids.shape[1], left + width)),
+    )
     own = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
     if rows.start >= rows.stop or columns.start >= columns.stop:
         return

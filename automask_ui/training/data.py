@@ -1,4 +1,4 @@
-"""Training batches: photographs, drawn scenes and pasted things, with prompts and the masks that each of them may mean."""
+"""Training batches: photographs, drawn scenes and pasted things, with prompts and the masks that these may mean."""
 
 from dataclasses import dataclass
 
@@ -204,7 +204,7 @@ def _random_clicks(
 def _other_prompts(
     rng: np.random.Generator, targets: np.ndarray, there: np.ndarray, count: int
 ) -> tuple[np.ndarray, list[Prompt]]:
-    """Boxes, and clicks that correct a mask, each for one of the clicks' targets. Returns (Q,) int64 and the prompts."""
+    """Boxes, and clicks that correct a mask, each for one of the clicks' targets. (Q,) int64 and the prompts."""
     flat = targets.reshape(-1, *targets.shape[2:])
     meant = rng.choice(np.flatnonzero(there.ravel()), size=count)
     prompts = []

@@ -1,8 +1,8 @@
 """The official mask decoder, computed for many prompts of many images at once and only where a loss looks.
 
 The mathematics is that of `segment_anything.modeling.MaskDecoder` (a test compares them); the order of the products is
-not: each prompt has 7 to 11 tokens and the image has a thousand or more, so projections of the image side are folded into the
-tokens wherever they would be done anew for every click, and only chosen cells are upscaled.
+not: each prompt has 7 to 11 tokens and the image has a thousand or more, so projections of the image side are folded
+into the tokens wherever they would be done anew for every prompt, and only chosen cells are upscaled.
 """
 
 import math
@@ -51,6 +51,14 @@ class Glimpse:
 
     cells: Tensor
     stands_for: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class MaskPrompts:
+    """`logits` (M, 4C, 4C) float32 of low-resolution masks, and the `rows` (M,) int64 of the prompts with them."""
+
+    logits: Tensor
+    rows: Tensor
 
 
 def glimpse_at(points_xy: Tensor, outlines: Tensor, is_void: Tensor, count: int, generator: torch.Generator) -> Glimpse:
@@ -112,7 +120,7 @@ def decode_prompts(
     points_xy: Tensor,
     labels: Tensor,
     glimpse: Glimpse | None = None,
-    masks: Tensor | None = None,
+    masks: MaskPrompts | None = None,
 ) -> Decoded:
     """Run the transformer of the mask decoder.
 
@@ -122,18 +130,16 @@ def decode_prompts(
         points_xy: (B, P, T, 2) float32, pixels: clicks, padding points and corners of boxes.
         labels: (B, P, T) int64, what each of them is; see `prompts`.
         glimpse: The cells to look at, which then are all the cells there are; None for all.
-        masks: (B * P, D, C, C) float dense prompts, from `dense_prompts`; None where no prompt has a mask.
+        masks: The masks that some of the prompts bring along; None where none does.
     """
     prompts = points_xy.shape[1]
     decoder, transformer = sam.mask_decoder, sam.mask_decoder.transformer
     position = sam.prompt_encoder.get_dense_pe().flatten(2).transpose(1, 2).to(embeddings.dtype)
-    shared = embeddings.flatten(2).transpose(1, 2)
-    dense = sam.prompt_encoder.no_mask_embed.weight if masks is None else masks.flatten(2).transpose(1, 2)
-    dense, bias = dense.to(embeddings.dtype), torch.zeros(len(shared), shared.shape[1])
+    shared = embeddings.flatten(2).transpose(1, 2) + sam.prompt_encoder.no_mask_embed.weight.to(embeddings.dtype)
+    bias = torch.zeros(len(shared), shared.shape[1])
     if glimpse is not None:
         shared, bias = _rows(shared, glimpse.cells), glimpse.stands_for.log()
         position = position[0][glimpse.cells]
-        dense = dense if masks is None else _rows(dense, glimpse.cells.repeat_interleave(prompts, 0))
     bias = bias.to(embeddings.dtype)
     code = _token_code(sam, points_xy.flatten(0, 1), labels.flatten(0, 1))
     absent = _absence(labels.flatten(0, 1), code.shape[1])
@@ -141,13 +147,12 @@ def decode_prompts(
     first, second = transformer.layers
     tokens = first.norm1(_attend_tokens(first.self_attn, code, code, absent))
     if masks is None:
-        shared = shared + dense
         pooled = _pool_shared(first.cross_attn_token_to_image, tokens + code, shared, position, bias)
         tokens = _finish_tokens(first, tokens, pooled)
         update = _spread_shared(first.cross_attn_image_to_token, tokens, code, absent, shared, position)
         cells = first.norm4((shared[:, None] + update.unflatten(0, (-1, prompts))).flatten(0, 1))
     else:
-        cells = shared.repeat_interleave(prompts, 0) + dense
+        cells = _with_masks(sam, shared.repeat_interleave(prompts, 0), masks, glimpse)
         pooled = _pool(first.cross_attn_token_to_image, tokens + code, cells, position, bias)
         tokens = _finish_tokens(first, tokens, pooled)
         update = _spread(first.cross_attn_image_to_token, tokens, code, absent, cells, position)
@@ -167,11 +172,14 @@ def decode_prompts(
     return Decoded(cells, torch.stack(hypers, dim=1), decoder.iou_prediction_head(tokens[:, 0]))
 
 
-def dense_prompts(sam: Sam, masks: Tensor, has_mask: Tensor) -> Tensor:
-    """What the prompt encoder makes of low-resolution masks. (G, 4C, 4C) logits and (G,) bool to (G, D, C, C)."""
+def _with_masks(sam: Sam, cells: Tensor, masks: MaskPrompts, glimpse: Glimpse | None) -> Tensor:
+    """Cells (G, N, D) of all prompts, with what some prompts' masks say about them instead of "no mask"."""
     prompts = sam.prompt_encoder
-    embedded = prompts.mask_downscaling(masks[:, None])
-    return torch.where(has_mask[:, None, None, None], embedded, prompts.no_mask_embed.weight[..., None, None])
+    change = prompts.mask_downscaling(masks.logits[:, None]).flatten(2).transpose(1, 2) - prompts.no_mask_embed.weight
+    change = change.to(cells.dtype)
+    if glimpse is not None:
+        change = _rows(change, glimpse.cells[masks.rows // (len(cells) // len(glimpse.cells))])
+    return cells.index_add(0, masks.rows, change)
 
 
 def masks_at_cells(decoder: MaskDecoder, decoded: Decoded, chosen: Tensor) -> Tensor:

@@ -128,7 +128,7 @@ def _with_parts(things: np.ndarray, parts: np.ndarray, parents: list[int]) -> np
             continue
         owner = int(np.bincount(things[inside]).argmax())
         mask = inside & (things == owner)
-        # Nobody knows what a part beside all things belongs to: a thing of its own. One that is all of its thing is no part.
+        # A part beside all things is a thing of its own, and one that is all of its thing is no part.
         if mask.sum() < MIN_PART_PIXELS or (owner and mask.sum() > 0.95 * (things == owner).sum()):
             continue
         ids[mask] = len(parents)

@@ -1,4 +1,4 @@
-"""Prompts other than a single click: boxes, further clicks where a mask is wrong, and the mask that they are to correct."""
+"""Prompts other than a single click: boxes, further clicks where a mask is wrong, and the mask to be corrected."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,9 @@
 """Reference masks of the sample photographs: named things drawn by hand, and coins by a classical segmentation.
 
-`assets/references/things.json` has for each picture and each thing in it the outline, a polygon of [x, y] in pixels, and
-the names of what lies in front of it. `python -m automask_ui.training.reference` writes `coins-labels.png` beside it; its
-outlines were checked by eye on an enlarged picture: all 24 coins, one region each, nothing else. That needs scikit-image.
+`assets/references/things.json` has for each picture and each thing in it the outline, a polygon of [x, y] in pixels,
+and the names of what lies in front of it. `python -m automask_ui.training.reference` writes `coins-labels.png` beside
+it; its outlines were checked by eye on an enlarged picture: all 24 coins, one region each, nothing else. That needs
+scikit-image.
 """
 
 import json

@@ -1,9 +1,9 @@
 """Train the built-in checkpoint further, on photographs with masks and on drawn scenes.
 
-`python -m automask_ui.training.train --photographs FOLDER --minutes 120` goes on with an interrupted run or, where there
-is none, starts one from the committed weights. The state, the log and the pool of drawn scenes live in the state folder,
-outside the checkout. `python -m automask_ui.training.evaluate --from-state --export VERSION` measures the result and
-writes the weights.
+`python -m automask_ui.training.train --photographs FOLDER --minutes 120` goes on with an interrupted run or, where
+there is none, starts one from the committed weights. The state, the log and the pool of drawn scenes live in the state
+folder, outside the checkout. `python -m automask_ui.training.evaluate --from-state` measures the result, and
+`python -m automask_ui.training.export` writes the weights.
 """
 
 import argparse
@@ -32,8 +32,8 @@ from automask_ui.training.decoder import (
     SUBPIXELS,
     Decoded,
     Glimpse,
+    MaskPrompts,
     decode_prompts,
-    dense_prompts,
     glimpse_at,
     masks_at_cells,
 )
@@ -167,7 +167,7 @@ def load_run(folder: Path, team: Team | None = None) -> Run:
 
 
 def start_or_resume(folder: Path, minutes: float, team: Team) -> Run:
-    """The run to go on with: the interrupted one, or a further one from the last one's result or the committed weights."""
+    """The run to go on with: the interrupted one, or one from the last one's result or from the committed weights."""
     if not (folder / "state.pt").exists():
         torch.manual_seed(0)
         sam = build_tiny_sam()
@@ -257,11 +257,10 @@ def _others_loss(
     labels = torch.cat([batch.labels, correcting.labels], dim=1)
     near = torch.where((labels >= 0)[..., None], points_xy, points_xy[:, :, :1]).flatten(1, 2)
     glimpse = glimpse_at(near, outlines_of(targets), batch.is_void, settings.seen, generator)
-    masks = functional.pad(batch.masks, (0, 0, 0, 0, 0, settings.further)).flatten(0, 1).float()
     has_mask = functional.pad(batch.has_mask, (0, settings.further)).flatten()
+    masks = MaskPrompts(batch.masks[batch.has_mask].float(), has_mask.nonzero()[:, 0])
     with torch.autocast("cpu", torch.bfloat16):
-        dense = dense_prompts(sam, masks, has_mask)
-        decoded = decode_prompts(sam, embeddings.bfloat16(), points_xy, labels, glimpse, dense)
+        decoded = decode_prompts(sam, embeddings.bfloat16(), points_xy, labels, glimpse, masks)
     seen = _look(sam, settings, decoded, glimpse, targets, generator)
     losses, iou = mask_losses(seen.logits, seen.wanted, seen.weights, settings.balance, settings.dice_weight)
     scores = decoded.scores.float()
@@ -319,6 +318,9 @@ def _update(run: Run) -> None:
     """Apply the team's gradients, and move the averaged weights a little towards the new ones."""
     groups = run.optimizer.param_groups
     parameters = [parameter for group in groups for parameter in group["params"]]
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
     # Time is agreed upon with the gradients, so that all end at the same step.
     now = time.monotonic()
     run.seconds += run.team.average(parameters, min(LONGEST_STEP_S, now - run.last_tick))

