@@ -66,12 +66,12 @@ def another_camera(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     if rng.random() < 0.12:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6))
     if rng.random() < 0.25:
-        grain = np.empty(image.shape, np.int16)
-        cv2.randn(grain, 0, rng.uniform(2, 14))
+        grain = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(rng.uniform(2, 14))
         image = np.clip(image + grain, 0, 255).astype(np.uint8)
     if rng.random() < 0.3:
         quality = int(rng.integers(25, 90))
-        image = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+        compressed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        image = np.asarray(cv2.imdecode(compressed, cv2.IMREAD_COLOR))
     return image
 
 

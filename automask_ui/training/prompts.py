@@ -83,7 +83,7 @@ def _spoilt(rng: np.random.Generator, target: np.ndarray) -> np.ndarray:
     if rng.random() < 0.5:
         reach = 2 * max(1, int(size * log_uniform(rng, 0.01, 0.12))) + 1
         change = cv2.dilate if rng.random() < 0.5 else cv2.erode
-        mask = change(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+        mask = change(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))).astype(np.uint8)
     for value in (0, 1):
         for _ in range(int(rng.integers(0, 3))):
             row, column = np.array(_pixel_of(rng, target))[::-1] / 2

@@ -7,7 +7,7 @@ import torch
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
-from automask_ui.engine.tiny import TinyEncoder
+from automask_ui.engine.tiny import InvertedResidual, TinyEncoder
 
 NORM_EPS = 1e-3
 # The trunk was trained on (value - 127) / 128.
@@ -36,9 +36,11 @@ def fill_trunk(encoder: TinyEncoder, state: dict[str, Tensor], pixel_mean: Tenso
     # weight * (x * std + mean - centre) / scale, where x is what the encoder is given.
     weight = encoder.stem.weight
     shift = ((pixel_mean - TRUNK_CENTRE) / TRUNK_SCALE).expand_as(weight[0])
+    assert encoder.stem.bias is not None
     encoder.stem.bias += (weight * shift).sum(dim=(1, 2, 3))
     weight *= pixel_std / TRUNK_SCALE
     for number, block in enumerate(encoder.blocks):
+        assert isinstance(block, InvertedResidual)
         name = f"_blocks.{number}."
         if block.expand is not None:
             _fold(block.expand, state, name + "_expand_conv", name + "_bn0")
