@@ -374,7 +374,7 @@ def test_calibrated_scores_mean_measured_iou(stirred_sam: Sam) -> None:
     inputs = torch.randn(4, layer.in_features)
     with torch.no_grad():
         before = layer(inputs)
-        assert calibrate_scores(stirred_sam, Answers(iou, scores)) == pytest.approx((2, -0.1), abs=1e-6)
+        assert calibrate_scores(stirred_sam, Answers(iou, scores, iou)) == pytest.approx((2, -0.1), abs=1e-6)
         torch.testing.assert_close(layer(inputs), 2 * before - 0.1, atol=1e-5, rtol=1e-5)
 
 

@@ -51,24 +51,36 @@ def measure_prompts(sam: Sam, photographs: Sequence[Photograph]) -> Measured:
         if masks:
             measure_picture(sam, scene.image, masks, measured)
             measured.is_part += is_part
-    click = Measured.joined(measured.click)
-    part = np.array(measured.is_part)
-    logger.info("validation photographs (%d, %d masks of which %d parts):", len(photographs), len(part), part.sum())
+    is_large = np.array(measured.share) >= MIN_INSTANCE_SHARE
+    is_part = np.array(measured.is_part)
+    for title, chosen in (
+        ("of at least 1 %", is_large),
+        ("of these, things", is_large & ~is_part),
+        ("of these, parts", is_large & is_part),
+        ("smaller", ~is_large),
+    ):
+        logger.info("validation photographs (%d), %d masks %s:", len(photographs), chosen.sum(), title)
+        log_prompts(measured, chosen)
+    return measured
+
+
+def log_prompts(measured: Measured, chosen: np.ndarray) -> None:
+    """Log the figures of some of the wanted masks, (N,) bool."""
+    if not chosen.any():
+        return
+    click = Measured.joined(measured.click).rows(chosen)
     logger.info(
-        "  one click: best of three %.3f (things %.3f, parts %.3f), preferred %.3f (things %.3f, parts %.3f)",
-        click.best, click.iou[~part].max(axis=1).mean(), click.iou[part].max(axis=1).mean(),
-        click.preferred, click.of_preferred[~part].mean(), click.of_preferred[part].mean(),
+        "  one click: best of three %.3f, preferred %.3f (as any labelled mask %.3f), boundary F-score %.3f",
+        click.best, click.preferred, click.any_of_preferred.mean(), np.array(measured.boundary)[chosen].mean(),
     )  # fmt: skip
-    logger.info("  its boundary F-score %.3f", np.mean(measured.boundary))
-    logger.info("  scores: correlation %.3f, expected calibration error %.3f", click.correlation, click.calibration)
+    logger.info("  its scores: correlation %.3f, expected calibration error %.3f", click.correlation, click.calibration)
     for name, answers in (
         ("three clicks", measured.three_clicks),
         ("three clicks and the mask before", measured.three_with_mask),
         ("a box", measured.box),
     ):
-        joined = Measured.joined(answers)
-        logger.info("  %s: preferred %.3f, best of three %.3f", name, joined.preferred, joined.best)
-    return measured
+        some = Measured.joined(answers).rows(chosen)
+        logger.info("  %s: preferred %.3f, best of three %.3f", name, some.preferred, some.best)
 
 
 def measure_segments(generator: AutomaticMaskGenerator, photographs: Sequence[Photograph]) -> None:

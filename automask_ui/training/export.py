@@ -46,7 +46,7 @@ def calibrate_scores(sam: Sam, answers: Answers) -> tuple[float, float]:
         The line's slope and offset. It is the same for all masks, so that their order stays, and it is fitted to the
         preferred masks, whose scores people see.
     """
-    slope, offset = np.polyfit(answers.scores.max(axis=1), answers.of_preferred, 1)
+    slope, offset = np.polyfit(answers.scores.max(axis=1), answers.any_of_preferred, 1)
     last = sam.mask_decoder.iou_prediction_head.layers[-1]
     last.weight.mul_(float(slope))
     last.bias.mul_(float(slope)).add_(float(offset))

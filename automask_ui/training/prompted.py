@@ -20,12 +20,15 @@ class Answers:
     """What a kind of prompt got; one row for each wanted mask.
 
     Attributes:
-        iou: (N, 3) measured IoU of the three masks.
+        iou: (N, 3) measured IoU of the three masks with the wanted one.
         scores: (N, 3) predicted IoU.
+        any_iou: (N, 3) IoU of each mask with the nearest of all labelled masks in which the click lies: a click on a
+            sleeve may mean the person. The same as `iou` for prompts that say exactly what they mean.
     """
 
     iou: np.ndarray
     scores: np.ndarray
+    any_iou: np.ndarray
 
     @property
     def best(self) -> float:
@@ -43,31 +46,52 @@ class Answers:
         return float(self.of_preferred.mean())
 
     @property
+    def any_of_preferred(self) -> np.ndarray:
+        """(N,) `any_iou` of the mask that the model scores highest."""
+        return np.take_along_axis(self.any_iou, self.scores.argmax(axis=1)[:, None], axis=1)[:, 0]
+
+    @property
     def correlation(self) -> float:
-        """Pearson's correlation of predicted with measured IoU, over all masks."""
-        return float(np.corrcoef(self.iou.ravel(), self.scores.ravel())[0, 1])
+        """Pearson's correlation of predicted IoU with that measured with any labelled mask, over all masks."""
+        return float(np.corrcoef(self.any_iou.ravel(), self.scores.ravel())[0, 1])
 
     @property
     def calibration(self) -> float:
-        """Expected calibration error of the preferred masks' scores."""
-        return calibration_error(self.scores.max(axis=1), self.of_preferred)
+        """Expected calibration error of the preferred masks' scores, for their IoU with any labelled mask."""
+        return calibration_error(self.scores.max(axis=1), self.any_of_preferred)
+
+    def rows(self, chosen: np.ndarray) -> "Answers":
+        """Some of the rows, by a (N,) bool or integer index."""
+        return Answers(self.iou[chosen], self.scores[chosen], self.any_iou[chosen])
 
 
 @dataclass(eq=False)
 class Measured:
-    """Answers to each kind of prompt, the outlines' F-score of the best mask for a click, and which masks are parts."""
+    """Answers to each kind of prompt, and what is known of each wanted mask.
+
+    Attributes:
+        click: Answers to one click at its centre.
+        three_clicks: Answers after two more clicks, each where the preferred mask is wrong most deeply.
+        three_with_mask: The same, with the preferred mask brought along.
+        box: Answers to its box.
+        boundary: F-score of the outline of the best mask for one click.
+        share: Its share of the picture.
+        is_part: Whether it is a part of something.
+    """
 
     click: list[Answers] = field(default_factory=list)
     three_clicks: list[Answers] = field(default_factory=list)
     three_with_mask: list[Answers] = field(default_factory=list)
     box: list[Answers] = field(default_factory=list)
     boundary: list[float] = field(default_factory=list)
+    share: list[float] = field(default_factory=list)
     is_part: list[bool] = field(default_factory=list)
 
     @staticmethod
     def joined(answers: list[Answers]) -> Answers:
         """The answers of all pictures together."""
-        return Answers(np.concatenate([one.iou for one in answers]), np.concatenate([one.scores for one in answers]))
+        columns = ([getattr(one, name) for one in answers] for name in ("iou", "scores", "any_iou"))
+        return Answers(*(np.concatenate(column) for column in columns))
 
 
 def masks_of(scene: Scene, least_share: float, with_ground: bool = True) -> tuple[list[np.ndarray], list[bool]]:
@@ -109,21 +133,34 @@ def measure_picture(
     small = torch.from_numpy(resize.apply_image(image)).permute(2, 0, 1)[None]
     embedding = sam.image_encoder(sam.preprocess(small.float()))
     asker = _Asker(sam, embedding, (small.shape[2], small.shape[3]), image.shape[:2])
+    measured.share += [float(mask.mean()) for mask in wanted]
+    everything = torch.from_numpy(np.stack(wanted))
     for start in range(0, len(wanted), PROMPTS_AT_ONCE):
         masks = wanted[start : start + PROMPTS_AT_ONCE]
-        there = torch.from_numpy(np.stack(masks))
+        there = everything[start : start + PROMPTS_AT_ONCE]
         centres = np.array([deepest_point(mask) for mask in masks], dtype=np.float64)[:, None]
         labels = np.ones(centres.shape[:2], np.int64)
         found, scores, lowres = asker.ask(centres, labels)
-        measured.click.append(_answers(found, scores, there))
+        iou = pairwise_iou(found, there)
+        any_iou = torch.stack(
+            [_nearest_under(one, everything, centre) for one, centre in zip(found, centres[:, 0], strict=True)]
+        )
+        measured.click.append(Answers(iou.numpy(), scores.numpy(), any_iou.numpy()))
         if only_clicks:
             continue
-        nearest = pairwise_iou(found, there).argmax(dim=1)
+        nearest = iou.argmax(dim=1)
         measured.boundary += [boundary_f(found[row, nearest[row]].numpy(), mask) for row, mask in enumerate(masks)]
         for with_mask, kept in ((False, measured.three_clicks), (True, measured.three_with_mask)):
             kept.append(_three_clicks(asker, masks, centres, labels, (found, scores, lowres), with_mask))
         found, scores, _ = asker.ask(boxes=np.array([_box(mask) for mask in masks]))
         measured.box.append(_answers(found, scores, there))
+
+
+def _nearest_under(found: Tensor, everything: Tensor, point: np.ndarray) -> Tensor:
+    """IoU of three masks with the nearest of all masks that contain a point. (3, H, W), (M, H, W), (2,) xy to (3,)."""
+    column, row = point.astype(int).tolist()
+    under = everything[everything[:, row, column]]
+    return pairwise_iou(found.expand(len(under), -1, -1, -1), under).amax(dim=0)
 
 
 def _three_clicks(
@@ -150,7 +187,8 @@ def _three_clicks(
 
 
 def _answers(found: Tensor, scores: Tensor, wanted: Tensor) -> Answers:
-    return Answers(pairwise_iou(found, wanted).numpy(), scores.numpy())
+    iou = pairwise_iou(found, wanted).numpy()
+    return Answers(iou, scores.numpy(), iou)
 
 
 def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
