@@ -61,11 +61,11 @@ def padded(scene: Scene, side: int) -> Scene:
 
 def another_camera(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """The same scene in other light, with another sensor, and compressed. (H, W, 3) uint8 to the same."""
-    if rng.random() < 0.8:
+    if rng.random() < 0.6:
         image = other_light(rng, image)
     if rng.random() < 0.12:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6))
-    if rng.random() < 0.25:
+    if rng.random() < 0.15:
         grain = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(rng.uniform(2, 14))
         image = np.clip(image + grain, 0, 255).astype(np.uint8)
     if rng.random() < 0.3:

@@ -14,13 +14,14 @@ from automask_ui.training.pool import ScenePool
 from automask_ui.training.prompts import LOWRES, Prompt, box_prompt, correcting_prompt
 from automask_ui.training.scenes import UNKNOWN, Scene
 
-DRAWN_SHARE, BACKGROUND_SHARE = 0.22, 0.1
+DRAWN_SHARE, BACKGROUND_SHARE = 0.2, 0.05
 # Of photographs, and of drawn scenes, so many have things pasted over them.
-PASTED_SHARE, PASTED_DRAWN_SHARE = 0.35, 0.25
+PASTED_SHARE, PASTED_DRAWN_SHARE = 0.2, 0.25
 RENDERED_SHARE = 0.45
 MIN_TARGET_PIXELS = 24
 LEVELS = 2
-GROUND_WEIGHT = 0.4
+# A mask is asked for the more often the larger it is, but far less so than its area says.
+AREA_POWER, GROUND_WEIGHT = 0.25, 0.4
 SIDE_CELLS = IMAGE_SIZE // STRIDE
 SUBPIXELS = 16
 
@@ -183,7 +184,7 @@ def _random_clicks(
         (P, 2) int64 xy, (P, 2, N, 16) uint8 targets and (P, 2) bool, which of these there are.
     """
     labels, areas = _promptable(scene)
-    weights = areas**0.4 * np.where(labels == 0, GROUND_WEIGHT, 1.0)
+    weights = areas**AREA_POWER * np.where(labels == 0, GROUND_WEIGHT, 1.0)
     chosen = labels[rng.choice(len(labels), size=count, p=weights / weights.sum())]
     wholes = scene.parents[scene.ids]
     points, targets = np.zeros((count, 2), np.int64), np.zeros((count, LEVELS, len(cells), SUBPIXELS), np.uint8)
