@@ -12,7 +12,7 @@ from pathlib import Path
 
 from automask_ui.cli.models import fetch_visibly
 from automask_ui.errors import AutoMaskError
-from automask_ui.start import SAMPLES, build_service
+from automask_ui.serving.start import SAMPLES, build_service
 
 
 def parse_flags() -> argparse.Namespace:
@@ -20,13 +20,24 @@ def parse_flags() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Find every object in a picture, in the browser.")
     host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
     parser.add_argument("--host", default=host, help="0.0.0.0 opens the page to the network (default: %(default)s)")
-    parser.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
+    parser.add_argument("--port", type=port_number, help="port (default: the first free one from 7860 on)")
     parser.add_argument("--model", help="model to begin with (default: the best that is here)")
     parser.add_argument("--checkpoint", type=Path, help="a .pth, .pt or .safetensors file of your own to begin with")
     parser.add_argument("--models-dir", type=Path, action="append", default=[], help="further folder with model files")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: the best that works)")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args()
+
+
+def port_number(text: str) -> int:
+    """``text`` as a TCP port.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 1 to 65535")
+    return int(text)
 
 
 def main() -> None:
@@ -39,10 +50,10 @@ def main() -> None:
 
     try:
         service = build_service(flags.model, flags.checkpoint, flags.models_dir, flags.device, SAMPLES)
-        model = service.models.get(service.default_model)
+        model = service.models.get(service.models.default)
         if model is not None and model.path is None:
             fetch_visibly(model.name)
-        service.load(service.default_model)
+        service.models.load(service.models.default)
     except AutoMaskError as error:
         raise SystemExit(f"error: {error}") from error
     # Ended like this by containers and service managers: with temporary files removed.
@@ -50,8 +61,24 @@ def main() -> None:
     # Uploads go with this process, instead of to a folder that outlives it.
     os.environ.setdefault("GRADIO_TEMP_DIR", str(service.store.scratch / "uploads"))
     page = build_app(service, keeps_work=True)
-    threading.Thread(target=service.prepare_sample, daemon=True).start()
-    page.launch(server_name=flags.host, server_port=flags.port, **launch_options(service))
+    trust_own_address(flags.host)
+    try:
+        page.launch(server_name=flags.host, server_port=flags.port, prevent_thread_lock=True, **launch_options(service))
+    except (OSError, ValueError) as error:
+        port = "a port from 7860 on" if flags.port is None else f"port {flags.port}"
+        raise SystemExit(
+            f"error: the page cannot listen on {flags.host}, {port}: {error} Choose another with --port or --host."
+        ) from error
+    # Only now: on a slow machine Gradio would not get an answer from its own page in time, and give up.
+    threading.Thread(target=service.samples.prepare, daemon=True).start()
+    page.block_thread()
+
+
+def trust_own_address(host: str) -> None:
+    """Ask this machine without a proxy: Gradio looks whether its page answers, and a proxy does not know the page."""
+    for name in ("no_proxy", "NO_PROXY"):
+        known = [part for part in os.environ.get(name, "").split(",") if part]
+        os.environ[name] = ",".join(dict.fromkeys([*known, "127.0.0.1", "localhost", host]))
 
 
 if __name__ == "__main__":

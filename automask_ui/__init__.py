@@ -12,13 +12,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from automask_ui.errors import AutoMaskError
-from automask_ui.images import open_image
+from automask_ui.files.images import open_image
 from automask_ui.masks import Candidates, MaskResult, MaskSet, Verdict
 from automask_ui.options import GeneratorOptions
 
 if TYPE_CHECKING:
-    from automask_ui.engine.generator import AutomaticMaskGenerator, MaskEngine
-    from automask_ui.engine.models import load_model
+    from automask_ui.engine.loading.load import load_model
+    from automask_ui.engine.pipeline.generator import AutomaticMaskGenerator, MaskEngine
 
 __all__ = [
     "AutoMaskError",
@@ -36,9 +36,9 @@ __all__ = [
 __version__ = "0.1.0"
 
 _NEEDS_TORCH = {
-    "AutomaticMaskGenerator": "automask_ui.engine.generator",
-    "MaskEngine": "automask_ui.engine.generator",
-    "load_model": "automask_ui.engine.models",
+    "AutomaticMaskGenerator": "automask_ui.engine.pipeline.generator",
+    "MaskEngine": "automask_ui.engine.pipeline.generator",
+    "load_model": "automask_ui.engine.loading.load",
 }
 
 

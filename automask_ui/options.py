@@ -167,6 +167,7 @@ class Parameter:
     raise_if: str  # completes "Raise it if ..."
     lower_if: str  # completes "Lower it if ..."
     unit: str = ""
+    is_basic: bool = False  # always on the page; the others are one click away
 
     @property
     def is_integer(self) -> bool:
@@ -191,9 +192,9 @@ _ROWS = (
     Parameter("crop_n_points_downscale_factor", "look", "Thin out the grid per level", 1, 8, 1, 1,
               "zoom levels take too long", "small things in the crops are missed"),
     Parameter("pred_iou_thresh", "keep", "Mask quality", 0, 1, 0.01, 0.88,
-              "there are poor masks", "good things are missing"),
+              "there are poor masks", "good things are missing", is_basic=True),
     Parameter("stability_score_thresh", "keep", "Edge stability", 0, 1, 0.01, 0.95,
-              "masks have vague edges", "things with soft edges are missing"),
+              "masks have vague edges", "things with soft edges are missing", is_basic=True),
     Parameter("stability_score_offset", "keep", "Stability test strength", 0, 5, 0.1, 1.0,
               "vague masks pass the stability test", "good masks fail it", "logits"),
     Parameter("box_nms_thresh", "keep", "Duplicate overlap", 0, 1, 0.01, 0.7,
@@ -201,7 +202,7 @@ _ROWS = (
     Parameter("crop_nms_thresh", "keep", "Duplicate overlap between crops", 0, 1, 0.01, 0.7,
               "zoom levels lose things that lie close together", "zoom levels find the same thing twice"),
     Parameter("min_mask_region_area", "clean", "Remove specks and holes", 0, 10_000, 10, 0,
-              "masks have specks or holes", "fine detail is lost", "px"),
+              "masks have specks or holes", "fine detail is lost", "px", is_basic=True),
 )  # fmt: skip
 
 PARAMETERS: dict[str, Parameter] = {row.field: row for row in _ROWS}
@@ -209,7 +210,11 @@ PARAMETERS: dict[str, Parameter] = {row.field: row for row in _ROWS}
 
 @dataclass(frozen=True)
 class Preset:
-    """A named choice of options. What it leaves out is upstream's default; thresholds, the model's own."""
+    """A named choice of options. What it leaves out is upstream's default; thresholds, the model's own.
+
+    Thresholds in ``values`` are those for Meta's weights, whose scores upstream's defaults were made for. Other models
+    score otherwise: theirs lie as far from their own defaults.
+    """
 
     name: str
     title: str
@@ -217,13 +222,17 @@ class Preset:
     values: Mapping[str, Any]
 
     def options(self, **model_thresholds: float) -> GeneratorOptions:
-        """The options of this preset for a model with these default thresholds."""
-        return GeneratorOptions(**{**model_thresholds, **self.values})
+        """The options of this preset for a model with these default thresholds; without them, upstream's."""
+        values = dict(self.values)
+        for name, own in model_thresholds.items():
+            # On the sliders' steps, so that Meta's weights have the very numbers above.
+            values[name] = round(own * values[name] / PARAMETERS[name].default, 2) if name in values else own
+        return GeneratorOptions(**values)
 
 
 _PRESETS = (
     Preset("quick", "Quick look", "A coarse grid: a first impression, four times faster.", {"points_per_side": 16}),
-    Preset("balanced", "Balanced", "SAM's defaults: most things at a fair price.", {}),
+    Preset("balanced", "Balanced", "The model's own defaults: most things at a fair price.", {}),
     Preset("small", "Small objects", "Looks at the picture in zoomed crops as well and cleans the masks.",
            {"points_per_side": 32, "pred_iou_thresh": 0.86, "stability_score_thresh": 0.92, "crop_n_layers": 1,
             "crop_n_points_downscale_factor": 2, "min_mask_region_area": 100}),

@@ -19,9 +19,10 @@ import numpy as np
 from fakes import FakeEngine
 from PIL import Image
 
-from automask_ui.batch import BatchReport, Job, run_batch
+from automask_ui.batch import BatchReport, BatchTask, run_batch
 from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
+from automask_ui.protocol import Steps
 
 OPTIONS = GeneratorOptions(points_per_side=4, pred_iou_thresh=0.7, stability_score_thresh=0.86)
 FORMATS = ("coco", "yolo", "masks", "overlay")
@@ -34,18 +35,13 @@ class Engine(FakeEngine):
         super().__init__(error=error)
         self.shown = 0
 
-    def generate(self, image: np.ndarray, options: GeneratorOptions) -> MaskResult:
+    def steps(self, image: np.ndarray | None, options: GeneratorOptions, earlier: MaskResult | None = None) -> Steps:
         self.shown += 1
-        steps = self.steps(image, options)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                return end.value
+        return super().steps(image, options, earlier)
 
 
-def job(*formats: str, model_key: str = "fake", **options: float) -> Job:
-    return Job(OPTIONS.replace(**options), formats or FORMATS, model_key, {"model": "Fake model"})
+def task(*formats: str, model_key: str = "fake", **options: float) -> BatchTask:
+    return BatchTask(OPTIONS.replace(**options), formats or FORMATS, model_key, {"model": "Fake model"})
 
 
 def make_pictures(folder: Path, count: int, size_hw: tuple[int, int] = (37, 53)) -> None:
@@ -59,7 +55,7 @@ def make_pictures(folder: Path, count: int, size_hw: tuple[int, int] = (37, 53))
 
 
 def run(folder: Path, out: Path, *formats: str, engine: Engine | None = None, **options: float) -> BatchReport:
-    return run_batch(folder, out, engine or Engine(), job(*formats, **options))
+    return run_batch(folder, out, engine or Engine(), task(*formats, **options))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -105,7 +101,7 @@ def main() -> None:
             settings.folder,
             settings.out,
             Engine(),
-            job(*settings.formats),
+            task(*settings.formats),
             lambda progress: print(progress.done, flush=True),
         )
         return

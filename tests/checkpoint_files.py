@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from segment_anything.modeling import Sam
 
-from automask_ui.engine.architecture import DecoderConfig, ViTConfig, build_vit_sam
-from automask_ui.engine.tiny_vit import TinyViTConfig
+from automask_ui.engine.encoders.tiny_vit import TinyViTConfig
+from automask_ui.engine.loading.architecture import DecoderConfig, ViTConfig, build_vit_sam
 
 DECODER = DecoderConfig(embed_dim=32, mask_in_chans=8, mlp_dim=48, iou_head_hidden_dim=24)
 SMALL = ViTConfig(embed_dim=48, depth=3, num_heads=3, global_attn_indexes=(1,), window_size=3, image_size=128)

@@ -1,20 +1,21 @@
-"""A model that needs no torch: ellipses around the grid's points, found in chunks like the real engine's masks."""
+"""Engines without a model: made-up masks around the grid's points, found in chunks, selected by the real rules."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from automask_ui import rle
 from automask_ui.cache import array_key
-from automask_ui.checkpoints import AvailableModel
-from automask_ui.masks import Candidates, MaskResult, MaskSet, Step, Verdict, object_column
-from automask_ui.options import GeneratorOptions
-from automask_ui.running import Steps
+from automask_ui.engine.pipeline.candidate_table import CandidateTable
+from automask_ui.engine.pipeline.resample import MeasuredMask
+from automask_ui.engine.pipeline.select import select
+from automask_ui.masks import Candidates, MaskResult, MaskSet, Step, rle
+from automask_ui.models.checkpoints import AvailableModel
+from automask_ui.options import GeneratorOptions, GridOptions
+from automask_ui.protocol import Steps, run_to_end
 
 LEVELS = 3  # masks a point, like SAM's multimask output
 
@@ -60,17 +61,16 @@ class FakeEngine:
             image = earlier.image
         key = array_key(image)
         if earlier is not None and earlier.image_key == key and earlier.options.grid == options.grid:
-            candidates = earlier.candidates
+            table = CandidateTable(earlier.candidates, LEVELS)
         else:
-            candidates = _undecoded(image.shape[:2], options)
+            table = CandidateTable.plan(image.shape[:2], options.grid, LEVELS)
         seconds = {"encode": 0.0, "decode": 0.0}
 
         def result(partial: bool) -> MaskResult:
-            judged, masks = _select(candidates, options)
-            return MaskResult(image, key, self.model.key, options, judged, masks, partial, dict(seconds))
+            candidates, masks = select(table.freeze(), options)
+            return MaskResult(image, key, self.model.key, options, candidates, masks, partial, dict(seconds))
 
-        wanted = candidates.predicted_iou > options.filter.pred_iou_thresh
-        points = np.unique(np.flatnonzero(~candidates.has_mask & (~candidates.decoded | wanted)) // LEVELS)
+        points = np.unique(np.flatnonzero(table.missing(options.filter)) // LEVELS)
         if len(points):
             yield Step("encode", 0, len(points), lambda: result(True))
             if key not in self._embeddings:
@@ -83,7 +83,7 @@ class FakeEngine:
             seconds["decode"] += self.chunk_seconds
             if self.error is not None:
                 raise self.error
-            candidates = _decode(candidates, chunk, options)
+            _decode(table, chunk, options)
             self.decoded += len(chunk)
             yield Step("decode", start + len(chunk), len(points), lambda: result(True))
         return result(False)
@@ -100,10 +100,8 @@ class BrightEngine:
         if image is None:
             assert earlier is not None
             image = earlier.image
-        candidates = _brightest(image)
-        result = MaskResult(
-            image, array_key(image), self.model.key, options, candidates, _mask_set(candidates, [0]), False
-        )
+        candidates, masks = _brightest(image)
+        result = MaskResult(image, array_key(image), self.model.key, options, candidates, masks, False)
         points = (options.grid.points_per_side or 1) ** 2
         yield Step("encode", 0, points, lambda: replace(result, partial=True))
         for start in range(0, points, options.grid.points_per_batch):
@@ -113,30 +111,17 @@ class BrightEngine:
         return result
 
 
-def _brightest(image: np.ndarray) -> Candidates:
-    """One candidate: the pixels above 200."""
-    bright = image[..., 0] > 200
-    ys, xs = np.nonzero(bright)
-    one = _undecoded(image.shape[:2], GeneratorOptions(points_per_side=1))[np.array([0])]
-    columns = {
-        "rle": object_column([rle.encode(bright)]),
-        "area": np.array([len(xs)]),
-        "box_xyxy": np.array([[xs.min(), ys.min(), xs.max(), ys.max()]]),
-        "predicted_iou": np.array([0.99], np.float32),
-        "stability_score": np.array([0.99], np.float32),
-        "verdict": np.array([Verdict.KEPT], np.int8),
-    }
-    return replace(one, **columns)
+def _brightest(image: np.ndarray) -> tuple[Candidates, MaskSet]:
+    """One candidate, kept: the pixels above 200."""
+    table = CandidateTable.plan(image.shape[:2], GridOptions(points_per_side=1), levels=1)
+    table.store_scores(np.array([0]), np.array([[0.99]], np.float32))
+    table.store_mask(0, 0, _measured(image[..., 0] > 200, (0, 0), image.shape[:2], 0.99))
+    return select(table.freeze(), GeneratorOptions())
 
 
 def fake_result(image: np.ndarray, options: GeneratorOptions) -> MaskResult:
     """What the fake engine finds in the end."""
-    steps = FakeEngine().steps(image, options)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return run_to_end(FakeEngine().steps(image, options))
 
 
 def fake_models(*names: str) -> list[AvailableModel]:
@@ -146,44 +131,25 @@ def fake_models(*names: str) -> list[AvailableModel]:
     ]
 
 
-def _undecoded(size_hw: tuple[int, int], options: GeneratorOptions) -> Candidates:
-    height, width = size_hw
-    if options.grid.point_grids is not None:
-        shares = np.array(options.grid.point_grids[0])
-    else:
-        side = options.grid.points_per_side or 1
-        ticks = (np.arange(side) + 0.5) / side
-        shares = np.stack([np.tile(ticks, side), np.repeat(ticks, side)], axis=1)
-    points = np.repeat(shares * (width, height), LEVELS, axis=0)
-    n = len(points)
-    return Candidates(
-        size_hw=(height, width),
-        crop_boxes_xyxy=np.array([[0, 0, width, height]]),
-        point_xy=points,
-        crop_index=np.zeros(n, np.int64),
-        level=np.arange(n) % LEVELS,
-        predicted_iou=np.full(n, np.nan, np.float32),
-        stability_score=np.full(n, np.nan, np.float32),
-        area=np.full(n, -1, np.int64),
-        box_xyxy=np.zeros((n, 4), np.int64),
-        rle=object_column([None] * n),
-        verdict=np.full(n, Verdict.PENDING, np.int8),
-        dropped_by=np.full(n, -1, np.int64),
-    )
+def _decode(table: CandidateTable, points: np.ndarray, options: GeneratorOptions) -> None:
+    """Score these points, and make masks for what passes the quality threshold."""
+    rows = points[:, None] * LEVELS + np.arange(LEVELS)
+    scores = (0.6 + 0.4 * _noise(rows, 1)).astype(np.float32)
+    table.store_scores(points, scores)
+    size_hw = (table.size_hw[0], table.size_hw[1])
+    for place, level in zip(*np.nonzero(scores > options.filter.pred_iou_thresh), strict=True):
+        row, point_xy = int(rows[place, level]), table.points_xy(points[place])
+        window, left, top = _ellipse(size_hw, point_xy, int(level), row)
+        mask = _measured(window, (left, top), size_hw, float(0.85 + 0.15 * _noise(row, 2)))
+        table.store_mask(int(points[place]), int(level), mask)
 
 
-def _decode(candidates: Candidates, points: np.ndarray, options: GeneratorOptions) -> Candidates:
-    """The same rows, with scores for these points and masks for what passes the quality threshold."""
-    columns = {name: getattr(candidates, name).copy() for name in Candidates.column_names()}
-    rows = (points[:, None] * LEVELS + np.arange(LEVELS)).ravel()
-    columns["predicted_iou"][rows] = 0.6 + 0.4 * _noise(rows, 1)
-    for row in rows[columns["predicted_iou"][rows] > options.filter.pred_iou_thresh]:
-        window, left, top = _ellipse(candidates.size_hw, candidates.point_xy[row], int(candidates.level[row]), int(row))
-        columns["rle"][row] = rle.encode_window(window, (left, top), candidates.size_hw)
-        columns["area"][row] = int(window.sum())
-        columns["box_xyxy"][row] = (left, top, left + window.shape[1] - 1, top + window.shape[0] - 1)
-        columns["stability_score"][row] = 0.85 + 0.15 * _noise(row, 2)
-    return replace(candidates, **columns)
+def _measured(
+    window: np.ndarray, offset_xy: tuple[int, int], size_hw: tuple[int, int], stability: float
+) -> MeasuredMask:
+    encoded = rle.encode_window(window, offset_xy, size_hw)
+    left, top, width, height = rle.bbox_xywh(encoded)
+    return MeasuredMask(encoded, rle.area(encoded), (left, top, left + width - 1, top + height - 1), stability)
 
 
 def _ellipse(size_hw: tuple[int, int], point: np.ndarray, level: int, row: int) -> tuple[np.ndarray, int, int]:
@@ -199,53 +165,3 @@ def _ellipse(size_hw: tuple[int, int], point: np.ndarray, level: int, row: int) 
 def _noise(rows: np.ndarray | int, salt: int) -> np.ndarray:
     """Numbers in 0 to 1 that look random and are always the same."""
     return np.modf(np.abs(np.sin((np.asarray(rows) + 1) * 12.9898 * salt)) * 43758.5453)[0]
-
-
-def _select(candidates: Candidates, options: GeneratorOptions) -> tuple[Candidates, MaskSet]:
-    """Verdicts and masks: thresholds, then box NMS by quality."""
-    verdict = np.full(len(candidates), Verdict.KEPT, np.int8)
-    dropped_by = np.full(len(candidates), -1, np.int64)
-    verdict[candidates.has_mask & (candidates.stability_score < options.filter.stability_score_thresh)] = (
-        Verdict.LOW_STABILITY
-    )
-    verdict[~(candidates.predicted_iou > options.filter.pred_iou_thresh)] = Verdict.LOW_PREDICTED_IOU
-    passes = candidates.predicted_iou > options.filter.pred_iou_thresh
-    verdict[~candidates.decoded | (passes & ~candidates.has_mask)] = Verdict.PENDING
-    rows = np.flatnonzero(verdict == Verdict.KEPT)
-    rows = rows[np.argsort(-candidates.predicted_iou[rows], kind="stable")]
-    kept: list[int] = []
-    for row in rows:
-        overlaps = _box_iou(candidates.box_xyxy[row], candidates.box_xyxy[kept])
-        if len(kept) and overlaps.max() > options.filter.box_nms_thresh:
-            verdict[row], dropped_by[row] = Verdict.DUPLICATE, kept[int(overlaps.argmax())]
-        else:
-            kept.append(int(row))
-    judged = replace(candidates, verdict=verdict, dropped_by=dropped_by)
-    return judged, _mask_set(judged, kept)
-
-
-def _box_iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=1)
-    return shared / (_box_area(box[None]) + _box_area(others) - shared)
-
-
-def _box_area(boxes: np.ndarray) -> np.ndarray:
-    return np.maximum(1, (boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
-
-
-def _mask_set(candidates: Candidates, rows: Iterable[int]) -> MaskSet:
-    chosen = candidates[np.array(list(rows), dtype=np.int64)]
-    height, width = candidates.size_hw
-    boxes = chosen.box_xyxy
-    return MaskSet(
-        size_hw=candidates.size_hw,
-        rle=chosen.rle,
-        area=chosen.area,
-        bbox_xywh=np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1),
-        predicted_iou=chosen.predicted_iou,
-        stability_score=chosen.stability_score,
-        point_xy=chosen.point_xy,
-        crop_box_xywh=np.tile([0, 0, width, height], (len(chosen), 1)),
-        candidate=np.array(list(rows), dtype=np.int64),
-    )

@@ -30,7 +30,7 @@ def main(port: int, chunk_seconds: float) -> None:
     from fakes import BrightEngine, FakeEngine, FakeModel, fake_models
 
     from automask_ui.errors import CheckpointNotFoundError
-    from automask_ui.service import Service
+    from automask_ui.serving.service import Service
     from automask_ui.ui import build_app, launch_options
 
     logging.basicConfig(level="INFO")
@@ -51,11 +51,11 @@ def main(port: int, chunk_seconds: float) -> None:
 
     samples = [ROOT / "assets" / "samples" / name for name in ("coffee.jpg", "coins.png")]
     service = Service(engine_of, fake_models("fake", "broken", "missing", "bright"), "fake", samples)
-    service.load("fake")
+    service.models.load("fake")
     os.environ.setdefault("GRADIO_TEMP_DIR", str(service.store.scratch / "uploads"))
     # Kept only where the test has a folder for it.
     page = build_app(service, keeps_work="AUTOMASK_CACHE" in os.environ)
-    threading.Thread(target=service.prepare_sample, daemon=True).start()
+    threading.Thread(target=service.samples.prepare, daemon=True).start()
     page.launch(**launch_options(service), server_name="127.0.0.1", server_port=port, quiet=True)
 
 

@@ -1,11 +1,12 @@
-"""Small SAMs with random weights, of the same classes as the published ones."""
+"""Small SAMs with random weights, of the same classes as the published ones, and a picture for them."""
 
 from functools import cache, partial
 
+import numpy as np
 import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
-from automask_ui.engine.random_weights import enliven
+from automask_ui.engine.bench.random_weights import make_lifelike
 
 
 @cache
@@ -40,4 +41,12 @@ def small_sam(seed: int = 0, depth: int = 2, heads: int = 4, width: int = 32, im
             iou_head_hidden_dim=width,
         ),
     )
-    return enliven(sam, seed)
+    return make_lifelike(sam, seed)
+
+
+def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Even patches of colour with a little noise, H×W×3 uint8."""
+    rng = np.random.default_rng(seed)
+    patches = rng.integers(0, 256, (5, 7, 3))
+    rows, columns = np.arange(height) * 5 // height, np.arange(width) * 7 // width
+    return (patches[rows][:, columns] + rng.integers(0, 9, (height, width, 3))).clip(0, 255).astype(np.uint8)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +12,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import app
-from automask_ui.start import SAMPLES
+from automask_ui.serving.start import SAMPLES
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def flags(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
@@ -50,3 +55,53 @@ def test_cannot_start(monkeypatch: pytest.MonkeyPatch, arguments: list[str], mes
     monkeypatch.setattr(sys, "argv", ["app.py", "--device", "cpu", *arguments])
     with pytest.raises(SystemExit, match=message):
         app.main()
+
+
+def starts(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """The page on its built-in model, as a program of its own."""
+    command = [sys.executable, str(ROOT / "app.py"), "--model", "tiny", "--device", "cpu", *arguments]
+    return subprocess.Popen(
+        command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http"])
+def test_port_that_is_none_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], port: str
+) -> None:
+    with pytest.raises(SystemExit):
+        flags(monkeypatch, f"--port={port}")
+    assert f"'{port}' is no port: give a number from 1 to 65535" in capsys.readouterr().err
+
+
+def test_port_that_is_taken_is_one_sentence() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        program = starts("--port", str(port))
+        said, _ = program.communicate(timeout=300)
+    assert program.returncode == 1
+    assert "Traceback" not in said
+    (line,) = [line for line in said.splitlines() if line.startswith("error:")]
+    assert line.startswith(f"error: the page cannot listen on 127.0.0.1, port {port}: ")
+    assert "--port" in line
+
+
+def test_starts_behind_a_proxy_that_does_not_know_it() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    nowhere = "http://127.0.0.1:9"
+    program = starts("--port", str(port), http_proxy=nowhere, https_proxy=nowhere, no_proxy="", NO_PROXY="")
+    try:
+        assert program.stdout is not None
+        for line in program.stdout:
+            if f"http://127.0.0.1:{port}" in line:
+                break
+        else:
+            pytest.fail("the page did not start")
+    finally:
+        program.terminate()
+        said, _ = program.communicate(timeout=60)
+    assert "Traceback" not in said

@@ -16,21 +16,23 @@ import pytest
 import torch
 from checkpoint_files import save, small_sam
 from fakes import FakeEngine, FakeModel, fake_models
+from page_handlers import prepare
 from PIL import Image
 
 from automask_ui import export as exports
-from automask_ui import running
-from automask_ui.checkpoints import available_models
-from automask_ui.engine.decoder import PointDecoder
-from automask_ui.engine.generator import MaskEngine
-from automask_ui.engine.pool import ModelPool
-from automask_ui.images import load_image
+from automask_ui.engine.decoder.point_decoder import PointDecoder
+from automask_ui.engine.loading.pool import ModelPool
+from automask_ui.engine.pipeline.generator import MaskEngine
+from automask_ui.files.images import load_image
+from automask_ui.models.checkpoints import available_models
 from automask_ui.options import GeneratorOptions
-from automask_ui.service import Service
+from automask_ui.protocol import run_to_end
+from automask_ui.serving.service import Service
+from automask_ui.session import run as running
 from automask_ui.ui.controls import Controls, preset_values
-from automask_ui.ui.errors import friendly
+from automask_ui.ui.errors import errors_in_words
 from automask_ui.ui.handlers import Handlers, Visitor
-from automask_ui.ui.texts import Words
+from automask_ui.ui.text import Words
 
 ANN = Visitor("ann", Words("en"))
 VALUES = {**preset_values("balanced", {}), "points_per_side": 6, "points_per_batch": 9, "pred_iou_thresh": 0.8}
@@ -70,14 +72,10 @@ def controls(model: str = "fake", **changes: Any) -> Controls:
 
 def find(handlers: Handlers, wanted: Controls) -> tuple[int, ...]:
     """A run to its end, as the page does it; the numbers of the masks that are then shown."""
-
-    @friendly
-    def run() -> Iterator[Any]:
-        handlers.begin(ANN)
-        yield from handlers.find(ANN, wanted)
-
-    for _ in run():
-        pass
+    with errors_in_words(ANN.words):
+        handlers.runs.begin(ANN)
+        for _ in handlers.runs.find(ANN, wanted):
+            pass
     return shown(handlers)
 
 
@@ -113,7 +111,7 @@ def exhausted() -> MemoryError:
 def test_engine_that_fails(
     handlers: Handlers, engine: FakeEngine, photo: Path, error: Exception, sentence: str
 ) -> None:
-    handlers.open(ANN, str(photo))
+    handlers.opening.open_photo(ANN, str(photo))
     before = find(handlers, controls())
     assert before
     engine.error = error
@@ -121,7 +119,7 @@ def test_engine_that_fails(
         find(handlers, controls(points_per_side=8))
     assert "secret" not in str(told.value)
     assert shown(handlers) == before
-    assert "The last result is still here" in handlers.after_error(ANN)["text"]
+    assert "The last result is still here" in handlers.runs.failed(ANN).status["text"]
     engine.error = None
     assert find(handlers, controls(points_per_side=8))
 
@@ -164,7 +162,7 @@ def real_handlers(folder: Path, photo: Path) -> Handlers:
         lambda name: pool.get(name, device="cpu", folders=[models]), available_models([models]), "mine", [photo]
     )
     handlers = Handlers(service)
-    handlers.open(ANN, str(photo))
+    handlers.opening.open_photo(ANN, str(photo))
     return handlers
 
 
@@ -182,8 +180,8 @@ def test_file_that_changes_during_a_run(
 ) -> None:
     handlers = real_handlers(tmp_path, photo)
     file = tmp_path / "models" / "mine.pth"
-    handlers.begin(ANN)
-    screens = handlers.find(ANN, controls("mine", **LOOSE))
+    handlers.runs.begin(ANN)
+    screens = handlers.runs.find(ANN, controls("mine", **LOOSE))
     for _ in range(3):
         next(screens)
     change(file)
@@ -206,9 +204,9 @@ def test_disk_that_is_full_when_a_photo_is_opened(
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_bytes", full_disk)
-        with pytest.raises(gr.Error, match="The server's disk is full"):
-            friendly(handlers.open)(ANN, str(photo))
-    screen = handlers.open(ANN, str(photo))
+        with pytest.raises(gr.Error, match="The server's disk is full"), errors_in_words(ANN.words):
+            handlers.opening.open_photo(ANN, str(photo))
+    screen = handlers.opening.open_photo(ANN, str(photo))
     assert screen.view is not None
     assert screen.view.image is not None
     assert Path(screen.view.image.path).stat().st_size
@@ -218,7 +216,7 @@ def test_disk_that_is_full_when_a_photo_is_opened(
 def test_disk_that_is_full_when_masks_are_found(
     handlers: Handlers, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handlers.open(ANN, str(photo))
+    handlers.opening.open_photo(ANN, str(photo))
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_bytes", full_disk)
         with pytest.raises(gr.Error, match="The server's disk is full"):
@@ -229,17 +227,17 @@ def test_disk_that_is_full_when_masks_are_found(
 def test_disk_that_is_full_when_a_download_is_written(
     handlers: Handlers, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handlers.open(ANN, str(photo))
+    handlers.opening.open_photo(ANN, str(photo))
     ids = find(handlers, controls())
     session = handlers.service.store.current(ANN.owner)
     with monkeypatch.context() as patched:
         patched.setattr(exports, "check_file", full_disk)
-        path, proof = handlers.prepare(ANN, {"run": session.run, "ids": list(ids), "format": "coco"})
+        path, proof = prepare(handlers, ANN, {"run": session.run, "ids": list(ids), "format": "coco"})
     assert path is None
     assert proof["sentence"].endswith("could not be written: No space left on device.")
     assert not list(session.folder.glob("*coco*"))
     assert not list(session.folder.glob(".*"))
-    path, _ = handlers.prepare(ANN, {"run": session.run, "ids": list(ids), "format": "coco"})
+    path, _ = prepare(handlers, ANN, {"run": session.run, "ids": list(ids), "format": "coco"})
     assert path is not None
 
 
@@ -262,18 +260,18 @@ def tiny_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 def test_real_full_disk(tiny_disk: Path, engine: FakeEngine, photo: Path, tmp_path: Path) -> None:
     handlers = Handlers(Service(lambda name: engine, fake_models("fake"), "fake", [photo]))
-    with pytest.raises(gr.Error, match="The server's disk is full"):
-        friendly(handlers.open)(ANN, str(noise(tmp_path / "large.png", (900, 1300))))
-    handlers.open(ANN, str(photo))
+    with pytest.raises(gr.Error, match="The server's disk is full"), errors_in_words(ANN.words):
+        handlers.opening.open_photo(ANN, str(noise(tmp_path / "large.png", (900, 1300))))
+    handlers.opening.open_photo(ANN, str(photo))
     ids = list(find(handlers, controls()))
     session = handlers.service.store.current(ANN.owner)
     (session.folder / "filler").write_bytes(bytes(200 << 10))
     answers = [
-        handlers.prepare(ANN, {"run": session.run, "ids": ids, "format": name}) for name in ("masks", "coco") * 8
+        prepare(handlers, ANN, {"run": session.run, "ids": ids, "format": name}) for name in ("masks", "coco") * 8
     ]
     (session.folder / "filler").unlink()
     assert all(path is not None or "could not be written: No space left" in said["sentence"] for path, said in answers)
-    assert handlers.prepare(ANN, {"run": session.run, "ids": ids, "format": "coco"})[0] is not None
+    assert prepare(handlers, ANN, {"run": session.run, "ids": ids, "format": "coco"})[0] is not None
     assert shown(handlers) == tuple(ids)
     assert os.stat(tiny_disk).st_dev != os.stat(tmp_path).st_dev
     handlers.service.store.forget(ANN.owner)
@@ -287,7 +285,7 @@ def test_endpoint_frees_the_model_after_a_fault(engine: FakeEngine, photo: Path)
     options = GeneratorOptions(points_per_side=4)
     engine.error = exhausted()
     with pytest.raises(MemoryError):
-        service.find_once(load_image(photo), "fake", options)
+        run_to_end(service.runs.find_alone(load_image(photo), "fake", options))
     assert service.runs.count == 0
     engine.error = None
-    assert len(service.find_once(load_image(photo), "fake", options).candidates)
+    assert len(run_to_end(service.runs.find_alone(load_image(photo), "fake", options)).candidates)

@@ -12,20 +12,29 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "automask_ui"
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 
-# Rooms from top to bottom: a room may import those below it.
-ROOMS = [
-    ("app", "__main__", "cli", "start"),
-    ("ui", "training"),
-    ("engine", "service", "zero_gpu", "batch"),
-    ("running", "run_log", "first_sample", "session", "saved", "resume", "autosave", "store", "forecast", "explain"),
-    ("export",),
-    ("overlay", "table", "display", "checkpoints", "point_grids", "geometry"),
-    ("download", "masks", "numbering"),
-    ("edits",),
-    ("verified", "registry", "rle", "options", "images", "limits", "cache", "labels", "archives", "json_values"),
-    ("errors",),
-]
-LEVEL = {name: level for level, names in enumerate(ROOMS) for name in names}
+# Which folder (or module of the top level) may import which. Nothing else is allowed, neither upwards nor sideways.
+ALLOWED = {
+    "errors": "",
+    "cache": "",
+    "limits": "errors",
+    "options": "errors",
+    "files": "errors limits",
+    "masks": "errors files options",
+    "models": "errors files",
+    "protocol": "masks options",
+    "session": "cache errors files limits masks options protocol",
+    "engine": "cache errors masks models options",
+    "export": "errors files masks session",
+    "batch": "errors export files masks options protocol",
+    "project": "batch cache errors export files limits masks models options session",
+    "serving": "engine errors export files masks models options project protocol session",
+    "ui": "batch errors export files masks models options project protocol serving session",
+    "training": "engine",
+    "cli": "batch engine errors export files models options protocol",
+    "__main__": "cli",
+    "__init__": "errors files masks options",
+}
+TORCH = {"torch", "torchvision", "segment_anything"}
 
 
 def imports(path: Path) -> list[tuple[str, bool]]:
@@ -59,30 +68,47 @@ def name_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_every_file_is_in_a_room(path):
-    assert path == PACKAGE / "__init__.py" or room(path) in LEVEL
-
-
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_arrows_only_go_down(path):
-    if path == PACKAGE / "__init__.py":
-        return
+def test_folders_import_only_what_the_table_allows(path):
     own = room(path)
-    for module, _ in imports(path):
-        parts = module.split(".")
-        if parts[0] == "automask_ui" and len(parts) > 1 and parts[1] in LEVEL and parts[1] != own:
-            assert LEVEL[parts[1]] >= LEVEL[own], f"{own} imports {parts[1]}"
+    assert own in ALLOWED, f"{own} is not in the table"
+    rooms = {module.split(".")[1] for module, _ in imports(path) if module.startswith("automask_ui.")}
+    found = {name for name in rooms if (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").exists()}
+    assert found - {own} <= set(ALLOWED[own].split())
+
+
+def test_the_table_allows_nothing_that_is_not_needed():
+    needed: dict[str, set[str]] = {}
+    for path in FILES:
+        needed.setdefault(room(path), set()).update(
+            module.split(".")[1] for module, _ in imports(path) if "." in module
+        )
+    assert [(own, name) for own in ALLOWED for name in ALLOWED[own].split() if name not in needed[own]] == []
+
+
+def test_the_table_has_no_cycle():
+    assert len(list(TopologicalSorter({own: names.split() for own, names in ALLOWED.items()}).static_order()))
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_torch_and_gradio_keep_to_their_rooms(path):
+def test_gradio_stays_in_the_page(path):
     roots = {module.split(".")[0] for module, _ in imports(path)}
-    if room(path) not in ("engine", "training"):
-        assert not roots & {"torch", "torchvision", "segment_anything"}
-    if room(path) != "ui":
-        assert "gradio" not in roots
-    if room(path) == "ui":
-        assert not any(module.startswith("automask_ui.engine") for module, _ in imports(path))
+    assert "gradio" not in roots or room(path) == "ui"
+
+
+def test_torch_stays_in_engine_and_training():
+    """Also by way of others: no module outside of them loads PyTorch when it is imported."""
+    graph = {name_of(path): {module for module, at_load in imports(path) if at_load} for path in FILES}
+    for path in FILES:
+        if room(path) in ("engine", "training"):
+            continue
+        reached, ahead = set(), [name_of(path)]
+        while ahead:
+            module = ahead.pop()
+            reached.add(module)
+            # Importing a module loads the packages around it first.
+            parents = {module.rpartition(".")[0]} if "." in module else set()
+            ahead.extend((graph.get(module, set()) | parents) - reached)
+        assert not {module.split(".")[0] for module in reached} & TORCH, name_of(path)
 
 
 def test_no_cycle():

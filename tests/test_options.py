@@ -122,13 +122,25 @@ def test_a_long_wrong_value_is_shown_shortened():
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
-def test_presets_fit_the_table_and_take_the_models_thresholds(preset):
-    options = preset.options(pred_iou_thresh=0.4, stability_score_thresh=0.7)
+@pytest.mark.parametrize("own", [(0.4, 0.7), (0.88, 0.95), (1.0, 1.0), (0.0, 0.0)])
+def test_presets_fit_the_table_for_every_model(preset, own):
+    options = preset.options(pred_iou_thresh=own[0], stability_score_thresh=own[1])
     checked_options({name: value for name, value in options.flat().items() if name != "point_grids"})
-    assert options.filter.pred_iou_thresh == preset.values.get("pred_iou_thresh", 0.4)
+
+
+def test_presets_are_relative_to_the_models_own_thresholds():
+    quick, balanced, small, everything = (
+        (options.filter.pred_iou_thresh, options.filter.stability_score_thresh)
+        for options in (PRESETS[name].options(pred_iou_thresh=0.4, stability_score_thresh=0.6) for name in PRESETS)
+    )
+    assert quick == balanced == (0.4, 0.6)
+    assert small == (0.39, 0.58)
+    assert everything == (0.27, 0.47)
 
 
 def test_small_objects_is_the_tutorials_second_run():
+    metas = {"pred_iou_thresh": 0.88, "stability_score_thresh": 0.95}
+    assert PRESETS["small"].options(**metas) == PRESETS["small"].options()
     assert PRESETS["small"].options().flat() == {
         **UPSTREAM,
         "points_per_side": 32,

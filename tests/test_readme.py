@@ -7,8 +7,8 @@ import pytest
 
 from automask_ui.cli import COMMANDS
 from automask_ui.export import EXPORTERS
+from automask_ui.models.registry import CHECKPOINTS
 from automask_ui.options import PARAMETERS, PRESETS
-from automask_ui.registry import CHECKPOINTS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

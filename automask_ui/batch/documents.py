@@ -1,4 +1,4 @@
-"""Files that hold the whole dataset, made picture by picture from what is kept, so that memory stays flat."""
+"""Write the files that hold a whole dataset (COCO, manifest) picture by picture, so that memory stays flat."""
 
 from __future__ import annotations
 
@@ -12,36 +12,33 @@ from typing import Any, TextIO, overload
 
 import numpy as np
 
-from automask_ui import rle as rle_codec
-from automask_ui import table
-from automask_ui.batch.formats import VOC_LIST
-from automask_ui.batch.pictures import Failure, Picture, shown
+from automask_ui.batch.pictures import Failure, Picture, printable
 from automask_ui.batch.store import Dataset, Written
 from automask_ui.errors import BatchError, ExportError
-from automask_ui.export import EXPORTERS, ExportItem
-from automask_ui.export.coco import polygons, to_coco
+from automask_ui.export import Exporter, ExportItem
+from automask_ui.export.base import DatasetDocument
 from automask_ui.export.files import write_json
 from automask_ui.export.proof import check_file
+from automask_ui.masks import table
 
-__all__ = ["DOCUMENTS", "MANIFEST", "item_of", "write_document", "write_manifest", "write_voc_list"]
+__all__ = ["MANIFEST", "export_item", "write_document", "write_manifest", "write_picture_list"]
 
-DOCUMENTS = {"coco": rle_codec.to_coco_json, "coco-polygons": polygons}  # format -> how a mask is written
 MANIFEST = "manifest.csv"
 
 _BETWEEN = re.compile(r"[\s,]*")  # elements of an array
 _CHUNK = 1 << 18  # characters
 
 
-def item_of(picture: Picture, masks: Any, rgb: np.ndarray | None, metadata: dict[str, Any]) -> ExportItem:
-    """A picture for the exporters: masks counted from 1, no labels. Without ``rgb``, for formats without pixels."""
+def export_item(picture: Picture, masks: Any, rgb: np.ndarray | None, metadata: dict[str, Any]) -> ExportItem:
+    """Make the item to export of a picture: ids from 1, no labels. ``rgb`` (H×W×3 uint8): None for JSON formats."""
     count = len(masks)
     # One zero that is looked at H×W×3 times takes no memory.
     image = np.broadcast_to(np.uint8(0), (*masks.size_hw, 3)) if rgb is None else rgb
-    return ExportItem(shown(picture.relative), image, masks, tuple(range(1, count + 1)), ("",) * count, metadata)
+    return ExportItem(printable(picture.relative), image, masks, tuple(range(1, count + 1)), ("",) * count, metadata)
 
 
 class _Stored(Sequence[ExportItem]):
-    """The dataset's pictures, each read when it is asked for and forgotten thereafter."""
+    """The dataset's pictures as items to export; masks are read from disk on every access, and not kept."""
 
     def __init__(self, dataset: Dataset, pictures: Sequence[Picture], metadata: dict[str, Any]) -> None:
         self._dataset, self._pictures, self._metadata = dataset, pictures, metadata
@@ -60,13 +57,21 @@ class _Stored(Sequence[ExportItem]):
         record = self._dataset.read_masks(picture)
         if record is None:
             raise BatchError(
-                f"The masks of {shown(picture.relative)} are gone from the dataset: run the command again."
+                f"The masks of {printable(picture.relative)} are gone from the dataset: run the command again."
             )
-        return item_of(picture, record.masks, None, self._metadata)
+        return export_item(picture, record.masks, None, self._metadata)
 
 
-def write_document(dataset: Dataset, name: str, pictures: Sequence[Picture], metadata: dict[str, Any]) -> Written:
-    """Write one file for all ``pictures``, read it back picture by picture, and let it land.
+def write_document(
+    dataset: Dataset, exporter: Exporter, pictures: Sequence[Picture], metadata: dict[str, Any]
+) -> Written:
+    """Write one file for all ``pictures``, read it back picture by picture, and move it into the dataset.
+
+    Args:
+        dataset: where the pictures' masks are.
+        exporter: a format with ``whole_dataset``.
+        pictures: those to write, in their order.
+        metadata: for formats with room.
 
     Raises:
         BatchError: the disk cannot take it.
@@ -74,15 +79,14 @@ def write_document(dataset: Dataset, name: str, pictures: Sequence[Picture], met
     """
     items = _Stored(dataset, pictures, metadata)
     part = dataset.new_part()
-    target = dataset.root / f"{name}.json"
+    target = dataset.root / f"{exporter.name}.{exporter.extension}"
+    form = exporter.whole_dataset
+    assert form is not None
     try:
         with part.open("xb") as file:
-            document = to_coco(items, DOCUMENTS[name])
-            # As an iterator, and under the pictures' very names.
-            document["images"] = _image_rows(items)
-            write_json(document, file)
-        with part.open(encoding="utf-8") as images, part.open(encoding="utf-8") as annotations:
-            written = _check(name, items, images, annotations)
+            write_json(form.build(items), file)
+        with part.open(encoding="utf-8") as pictures_file, part.open(encoding="utf-8") as masks_file:
+            written = _check(exporter, form, items, _rows(pictures_file, form.pictures), _rows(masks_file, form.masks))
         size = part.stat().st_size
     except OSError as error:
         raise BatchError(
@@ -92,36 +96,39 @@ def write_document(dataset: Dataset, name: str, pictures: Sequence[Picture], met
     return Written({target.name: size}, *written)
 
 
-def _image_rows(items: Sequence[ExportItem]) -> Iterator[dict[str, Any]]:
-    for number, item in enumerate(items, start=1):
-        yield {"id": number, "file_name": item.name, "width": item.size_hw[1], "height": item.size_hw[0]}
-
-
-def _check(name: str, items: Sequence[ExportItem], images: TextIO, annotations: TextIO) -> tuple[int, int, float]:
-    """Each picture's part of the document, as a document of its own, goes through the format's own check.
+def _check(
+    exporter: Exporter,
+    form: DatasetDocument,
+    items: Sequence[ExportItem],
+    picture_rows: Iterator[dict[str, Any]],
+    mask_rows: Iterator[dict[str, Any]],
+) -> tuple[int, int, float]:
+    """Check the document with the format's reader, each picture's part as a document of its own.
 
     Returns:
-        Masks, exact ones, and the worst IoU.
+        Number of masks, number of exact ones, and the worst IoU.
     """
-    groups = groupby(_rows(annotations, "annotations"), key=lambda row: row["image_id"])
+    groups = groupby(mask_rows, key=lambda row: row[form.picture_id])
     group = next(groups, None)
     masks, exact, worst = 0, 0, 1.0
-    for item, image in zip(items, _rows(images, "images"), strict=True):
+    for item, picture_row in zip(items, picture_rows, strict=True):
         own: list[dict[str, Any]] = []
-        if group is not None and group[0] == image["id"]:
+        if group is not None and group[0] == picture_row["id"]:
             own = list(group[1])
             group = next(groups, None)
-        document = io.BytesIO(json.dumps({"images": [image], "annotations": own}).encode())
-        checks = check_file(EXPORTERS[name], [item], document)
+        document = io.BytesIO(json.dumps({form.pictures: [picture_row], form.masks: own}).encode())
+        checks = check_file(exporter, [item], document)
         masks, exact = masks + len(checks), exact + sum(check.exact for check in checks)
         worst = min([worst, *(check.iou for check in checks)])
     if group is not None:
-        raise ExportError(f"{name}.json holds masks of a picture that is not in it, so it was not kept.")
+        raise ExportError(
+            f"{exporter.name}.{exporter.extension} holds masks of a picture that is not in it, so it was not kept."
+        )
     return masks, exact, worst
 
 
 def _rows(file: TextIO, array: str) -> Iterator[dict[str, Any]]:
-    """The elements (objects) of one array of a JSON document, read piece by piece."""
+    """Yield the elements (objects) of one array of a JSON document, reading it piece by piece."""
     decoder = json.JSONDecoder()
     opening = f'"{array}": ['
     buffer = ""
@@ -151,7 +158,7 @@ def _more(file: TextIO) -> str:
 
 
 def write_manifest(dataset: Dataset, pictures: Iterable[Picture], failures: Iterable[Failure]) -> None:
-    """Write the table of all pictures: what each holds, and what became of those that could not be used."""
+    """Write the table of all pictures: masks, size and hash of each, or why it failed."""
     part = dataset.new_part()
     target = dataset.root / MANIFEST
     try:
@@ -162,7 +169,7 @@ def write_manifest(dataset: Dataset, pictures: Iterable[Picture], failures: Iter
                 record = dataset.read_masks(picture)
                 if record is not None:
                     height, width = record.masks.size_hw
-                    name = table.safe_cell(shown(picture.relative))
+                    name = table.safe_cell(printable(picture.relative))
                     writer.writerow([name, len(record.masks), width, height, record.sha256, ""])
             for failure in failures:
                 writer.writerow([table.safe_cell(failure.name), "", "", "", "", table.safe_cell(failure.reason)])
@@ -171,12 +178,13 @@ def write_manifest(dataset: Dataset, pictures: Iterable[Picture], failures: Iter
     dataset.move(part, target)
 
 
-def write_voc_list(dataset: Dataset, pictures: Iterable[Picture]) -> None:
-    """Write the list by which Pascal VOC's readers find the pictures."""
+def write_picture_list(dataset: Dataset, exporter: Exporter, pictures: Iterable[Picture]) -> None:
+    """Write the list by which the readers of a format find the pictures: those with files, by their stems."""
+    name = exporter.name
     written = (
         picture
         for picture in pictures
-        if "voc" in (formats := dataset.read_files(picture).formats) and formats["voc"].files
+        if name in (formats := dataset.read_files(picture).formats) and formats[name].files
     )
-    lines = (shown(str(picture.folder / picture.stem)) for picture in written)
-    dataset.land("".join(f"{line}\n" for line in lines).encode(), dataset.root / "voc" / VOC_LIST)
+    lines = (printable(str(picture.folder / picture.stem)) for picture in written)
+    dataset.land("".join(f"{line}\n" for line in lines).encode(), dataset.root / name / exporter.layout.picture_list)

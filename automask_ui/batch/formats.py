@@ -1,7 +1,7 @@
-"""The files of one picture, format by format, each checked before it lands.
+"""Write the files of one picture in each format; every file is checked before it appears in the dataset.
 
-Formats that are a ZIP are unpacked, so that the dataset is the folder that training code expects. The folders of the
-pictures are kept, by which pictures of one name do not meet.
+Formats that are a ZIP are unpacked, so that the dataset is the folder that training code expects. The pictures' own
+folders are kept in it, so that pictures of one name do not collide.
 """
 
 from __future__ import annotations
@@ -14,31 +14,24 @@ from pathlib import Path, PurePosixPath
 from automask_ui.batch.pictures import Picture
 from automask_ui.batch.store import Dataset, FilesRecord, Written
 from automask_ui.errors import BatchError, ExportError
-from automask_ui.export import EXPORTERS, ExportItem, export
+from automask_ui.export import EXPORTERS, Exporter, ExportItem, export
 
-__all__ = ["VOC_LIST", "write_formats"]
-
-VOC_LIST = "ImageSets/Segmentation/default.txt"  # of all pictures: made at the end
-
-# Folders that come before a picture's own files, in archives where there are any.
-_LEADING = {"yolo": 1, "voc": 1}
-# Files that are the same for every picture, as long as there are no labels.
-_SHARED = {"yolo": {"data.yaml"}, "voc": {"labelmap.txt"}}
+__all__ = ["write_formats"]
 
 
 def write_formats(
     dataset: Dataset, picture: Picture, item: ExportItem, names: Sequence[str], key: str
 ) -> Iterator[tuple[str, str]]:
-    """Make the files of ``picture`` that are missing; remove those that show other masks.
+    """Write the missing files of ``picture``, and remove those made of other masks.
 
-    Every moment on the way is safe to be killed in: a file is listed before it lands.
+    The process may be killed at any moment: every file is listed before it appears.
 
     Args:
-        dataset: where to.
-        picture: whose files.
+        dataset: where the files go.
+        picture: the picture that they are made of.
         item: its pixels and masks.
         names: formats that have files for each picture.
-        key: of the masks.
+        key: key of its masks.
 
     Yields:
         The format and the reason, where one cannot hold these masks.
@@ -73,17 +66,16 @@ def write_formats(
 def _write_one(
     dataset: Dataset, picture: Picture, item: ExportItem, name: str, list_files: Callable[[dict[str, int]], None]
 ) -> Written:
-    """Make one format's files; ``list_files`` is told of them before the first one lands."""
+    """Write one format's files; ``list_files`` is called with them before the first one appears."""
     if not len(item.masks):
         return Written({}, 0, 0, 1.0)
     exporter = EXPORTERS[name]
-    is_archive = exporter.extension == "zip"
-    if is_archive:
+    if exporter.is_archive():
         # Names in an archive come from the item's; other formats have it as a field, where it stays the picture's own.
         item = replace(item, name=picture.stem + PurePosixPath(picture.relative).suffix)
     report = export(name, [item], dataset.scratch)
-    if is_archive:
-        files = _unpack(dataset, picture, name, report.path, list_files)
+    if exporter.is_archive():
+        files = _unpack(dataset, picture, exporter, report.path, list_files)
     else:
         target = f"{name}/{picture.folder / picture.stem}.{exporter.extension}"
         files = {target: report.path.stat().st_size}
@@ -93,30 +85,27 @@ def _write_one(
 
 
 def _unpack(
-    dataset: Dataset, picture: Picture, name: str, path: Path, list_files: Callable[[dict[str, int]], None]
+    dataset: Dataset, picture: Picture, exporter: Exporter, path: Path, list_files: Callable[[dict[str, int]], None]
 ) -> dict[str, int]:
+    """Unpack the ZIP of one picture into the dataset; return the picture's own files with their sizes in bytes."""
+    layout = exporter.layout
     with zipfile.ZipFile(path) as archive:
         own, shared = [], []
         for entry in archive.infolist():
-            if entry.filename in _SHARED.get(name, ()):
+            if entry.filename in layout.shared:
                 shared.append(entry)
-            elif entry.filename != VOC_LIST:
-                own.append((entry, _place(name, entry.filename, picture)))
+            elif entry.filename != layout.picture_list:
+                parts = entry.filename.split("/")
+                leading, rest = parts[: layout.leading_folders], parts[layout.leading_folders :]
+                own.append((entry, str(PurePosixPath(exporter.name, *leading, picture.folder, *rest))))
         files = {target: entry.file_size for entry, target in own}
         list_files(files)
         for entry, target in own:
             dataset.land(archive.read(entry), dataset.root / target)
         for entry in shared:
-            common = dataset.root / name / entry.filename
+            common = dataset.root / exporter.name / entry.filename
             data = archive.read(entry)
             if not common.is_file() or common.read_bytes() != data:
                 dataset.land(data, common)
     path.unlink()
     return files
-
-
-def _place(name: str, entry: str, picture: Picture) -> str:
-    """Where an archive's entry goes: below the picture's folder."""
-    parts = entry.split("/")
-    leading = _LEADING.get(name, 0)
-    return str(PurePosixPath(name, *parts[:leading], picture.folder, *parts[leading:]))

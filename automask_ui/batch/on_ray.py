@@ -1,8 +1,8 @@
-"""The same work on the machines of a Ray cluster: a pool of actors, each with a model of its own.
+"""Run a batch on the machines of a Ray cluster: a pool of actors, each with a model of its own.
 
-Ray hands out names of pictures and gets back what became of them; pixels and masks go between an actor and the file
-system, which all machines have to share. An actor that dies is replaced and its pictures are handed out again: those
-that it had finished are found finished.
+Ray distributes names of pictures and collects outcomes; pixels and masks go between an actor and the file system, which
+all machines have to share. An actor that dies is replaced and its pictures are distributed again; those that it had
+finished are found on disk.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from automask_ui.batch.pictures import Picture
-from automask_ui.batch.run import BatchReport, Progress, run_with
+from automask_ui.batch.run import BatchProgress, BatchReport, run_batch_with
 from automask_ui.batch.store import Dataset
-from automask_ui.batch.work import Engine, Job, Outcome, work_through
+from automask_ui.batch.work import BatchTask, PictureOutcome, process_pictures
 from automask_ui.errors import BatchError
+from automask_ui.protocol import Engine
 
 __all__ = ["run_batch_on_ray"]
 
@@ -28,9 +29,9 @@ def run_batch_on_ray(
     folder: Path,
     out: Path,
     make_engine: Callable[[], Engine],
-    job: Job,
+    task: BatchTask,
     workers: int | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[BatchProgress], None] | None = None,
 ) -> BatchReport:
     """`run_batch` on Ray: on the cluster that ``RAY_ADDRESS`` names, or on this machine; the same files to the byte.
 
@@ -38,7 +39,7 @@ def run_batch_on_ray(
         folder: searched by this process; every machine has to see it under this path.
         out: likewise.
         make_engine: called once in every actor.
-        job: what to do.
+        task: what to do.
         workers: how many actors; one a GPU by default, or one where there is none.
         progress: called after every picture.
 
@@ -51,19 +52,19 @@ def run_batch_on_ray(
     except ImportError as error:
         raise BatchError('Ray is not installed. Install it: pip install "ray[data]"') from error
 
-    work = partial(_hand_out, ray, make_engine, job, workers)
-    return run_with(work, folder.absolute(), out, job, progress)
+    work = partial(_process_on_actors, ray, make_engine, task, workers)
+    return run_batch_with(work, folder.absolute(), out, task, progress)
 
 
-def _hand_out(
+def _process_on_actors(
     ray: Any,
     make_engine: Callable[[], Engine],
-    job: Job,
+    task: BatchTask,
     workers: int | None,
     dataset: Dataset,
     pictures: Sequence[Picture],
-) -> Generator[Outcome, None, None]:
-    """What became of each picture, in their order, wherever it was worked on."""
+) -> Generator[PictureOutcome, None, None]:
+    """Process ``pictures`` on the actors; yield the outcomes in their order."""
     if not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level="warning")
     context = ray.data.DataContext.get_current()
@@ -73,7 +74,7 @@ def _hand_out(
     rows = ray.data.from_items([{"picture": pickle.dumps(picture)} for picture in pictures])
     results = rows.map_batches(
         _Actor,
-        fn_constructor_args=(dataset.root.absolute(), make_engine, job),
+        fn_constructor_args=(dataset.root.absolute(), make_engine, task),
         batch_size=_PICTURES_A_TASK,
         compute=ray.data.ActorPoolStrategy(size=share.pop("actors")),
         **share,
@@ -93,24 +94,24 @@ def _hand_out(
 
 
 class _Actor:
-    """A process with a model."""
+    """A worker process with a model of its own."""
 
-    def __init__(self, root: Path, make_engine: Callable[[], Engine], job: Job) -> None:
-        self._dataset, self._engine, self._job = Dataset(root), make_engine(), job
+    def __init__(self, root: Path, make_engine: Callable[[], Engine], task: BatchTask) -> None:
+        self._dataset, self._engine, self._task = Dataset(root), make_engine(), task
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
         pictures = [pickle.loads(picture) for picture in batch["picture"]]
-        outcomes: list[Outcome | BatchError] = []
+        outcomes: list[PictureOutcome | BatchError] = []
         # Handed over as a value: Ray would wrap it, and try again what cannot work.
         try:
-            outcomes.extend(work_through(self._dataset, self._engine, self._job, pictures))
+            outcomes.extend(process_pictures(self._dataset, self._engine, self._task, pictures))
         except BatchError as error:
             outcomes.append(error)
         return {"outcome": [pickle.dumps(outcome) for outcome in outcomes]}
 
 
 def _share(resources: dict[str, float], workers: int | None) -> dict[str, Any]:
-    """How many actors, and what each gets of the cluster."""
+    """Choose the number of actors, and the share of the cluster's CPUs and GPUs for each."""
     gpus, cpus = resources.get("GPU", 0.0), resources.get("CPU", 1.0)
     count = workers or int(gpus) or 1
     # Ray lets an actor use as many threads as it has CPUs.

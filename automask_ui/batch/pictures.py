@@ -1,4 +1,4 @@
-"""The pictures of a folder, and what their files are called."""
+"""Find the pictures of a folder, and choose the names of their files."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-from automask_ui.batch.places import same_place, walk
+from automask_ui.batch.paths import same_folder, walk
 from automask_ui.errors import BatchError
-from automask_ui.export import safe_stem
+from automask_ui.files.names import RESERVED_STEM, safe_stem, unused_name
 
-__all__ = ["NOTES", "SUFFIXES", "Failure", "Listing", "Picture", "find_pictures", "shown"]
+__all__ = ["NOTES", "SUFFIXES", "Failure", "Listing", "Picture", "find_pictures", "printable"]
 
 # What a dataset keeps for itself; a folder that holds one is a dataset, and no place to look for photos.
 NOTES = ".automask"
@@ -35,7 +36,7 @@ class Picture:
 
     @property
     def folder(self) -> PurePosixPath:
-        """Where it lies below the folder; "." at the top."""
+        """Its folder, relative to the run's folder; "." at the top."""
         return PurePosixPath(self.relative).parent
 
 
@@ -49,37 +50,37 @@ class Failure:
 
 @dataclass
 class Listing:
-    """What was found in a folder and all folders below it."""
+    """The pictures found in a folder and all folders below it."""
 
     pictures: list[Picture] = field(default_factory=list)  # in the order of their names, folder by folder
     unreadable: list[Failure] = field(default_factory=list)  # folders
-    others: int = 0  # files that are no pictures, by their names
+    others: int = 0  # number of files whose names are none of pictures
 
 
 def find_pictures(folder: Path, out: Path, kept_stem: Callable[[Picture], str] | None = None) -> Listing:
-    """All pictures below ``folder``, known by their suffix; hidden files, datasets and ``out`` are left out.
+    """Find all pictures below ``folder`` by their suffix; hidden files, datasets and ``out`` are left out.
 
     Args:
         folder: where to look.
         out: the dataset.
-        kept_stem: the stem that a picture has had in the dataset so far, "" where it has none. It keeps it, so that the
-            files of one picture never become another's when pictures are added.
+        kept_stem: gives the stem that a picture has in the dataset already, "" where it has none. It stays the same, so
+            that adding pictures never renames the files of others.
 
     Raises:
         BatchError: there is no such folder, it is ``out`` itself, or there is no picture in it.
     """
     if not folder.is_dir():
         raise BatchError(f"{folder} is {'no folder' if folder.exists() else 'not there'}: give a folder with pictures.")
-    if same_place(folder, out):
+    if same_folder(folder, out):
         raise BatchError(f"The dataset cannot be made in {out}, where the pictures are: give another folder.")
     listing = Listing()
 
     def note(error: OSError) -> None:
         reason = f"the folder could not be read: {error.strerror or error}"
-        listing.unreadable.append(Failure(shown(str(error.filename)), reason))
+        listing.unreadable.append(Failure(printable(str(error.filename)), reason))
 
     def is_searched(path: Path) -> bool:
-        return not (path.name.startswith(".") or (path / NOTES).exists() or same_place(path, out))
+        return not (path.name.startswith(".") or (path / NOTES).exists() or same_folder(path, out))
 
     for below, folders, files in walk(folder, note, is_searched):
         wanted = [name for name in files if _is_picture(name)]
@@ -97,8 +98,8 @@ def find_pictures(folder: Path, out: Path, kept_stem: Callable[[Picture], str] |
     return listing
 
 
-def shown(name: str) -> str:
-    """A path for people: bytes in it that are no UTF-8 are replaced, since they could not be printed."""
+def printable(name: str) -> str:
+    """Make a path printable: bytes in it that are no UTF-8 are replaced."""
     return os.fsencode(name).decode("utf-8", "replace")
 
 
@@ -107,9 +108,8 @@ def _is_picture(name: str) -> bool:
 
 
 def _stems(pictures: Sequence[Picture], folders: Iterable[str], kept_stem: Callable[[Picture], str]) -> list[str]:
-    """One stem a picture, all different, and different from the folders beside them, also where case does not count."""
-    # Archives have files of this name.
-    used = {"automask", *(name.casefold() for name in folders)}
+    """Choose one stem a picture, all different and different from the folders beside them, without regard to case."""
+    used = {RESERVED_STEM, *(name.casefold() for name in folders)}
     counts = Counter(picture.stem.casefold() for picture in pictures)
     stems: dict[Picture, str] = {}
 
@@ -128,8 +128,7 @@ def _stems(pictures: Sequence[Picture], folders: Iterable[str], kept_stem: Calla
         if kept == picture.stem or (ending != kept and ending.isdecimal()):
             take(picture, kept)
     for picture in meeting:
-        candidate, number = picture.stem, 2
-        while picture not in stems:
-            take(picture, candidate)
-            candidate, number = f"{picture.stem[:_STEM_START]}-{number}", number + 1
+        if picture not in stems:
+            numbered = partial("{}-{}".format, picture.stem[:_STEM_START])
+            stems[picture] = unused_name(picture.stem, used, numbered)
     return [stems[picture] for picture in pictures]

@@ -1,4 +1,4 @@
-"""The run over a folder: the next picture is read while the model looks at this one."""
+"""Run a batch over a folder, count the outcomes, and write the files of the whole dataset at the end."""
 
 from __future__ import annotations
 
@@ -8,36 +8,37 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from automask_ui.batch.documents import DOCUMENTS, write_document, write_manifest, write_voc_list
+from automask_ui.batch.documents import write_document, write_manifest, write_picture_list
 from automask_ui.batch.pictures import Failure, Listing, Picture, find_pictures
 from automask_ui.batch.store import Dataset, Written
-from automask_ui.batch.work import Engine, Job, Outcome, work_through
+from automask_ui.batch.work import BatchTask, PictureOutcome, process_pictures
 from automask_ui.errors import ExportError
-from automask_ui.export import EXPORTERS
+from automask_ui.export import EXPORTERS, Exporter
+from automask_ui.protocol import Engine
 
-__all__ = ["BatchReport", "Progress", "run_batch", "run_with"]
+__all__ = ["BatchProgress", "BatchReport", "run_batch", "run_batch_with"]
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a run stands."""
+class BatchProgress:
+    """How far a batch run is."""
 
-    picture: str  # the last one
-    done: int  # pictures that are dealt with, in whatever way
+    picture: str  # the last one that was processed
+    done: int  # pictures processed, with or without success
     total: int
     failed: int
-    per_second: float | None  # of pictures that were shown to the model; None before the first one
+    per_second: float | None  # pictures that ran through the model; None before the first one
     seconds_left: float | None
 
 
 @dataclass
 class BatchReport:
-    """What became of all pictures."""
+    """Counts, failures and results of a batch run."""
 
     total: int
-    made: int = 0  # shown to the model by this run
-    kept: int = 0  # their masks were there already
-    empty: int = 0  # have no masks
+    made: int = 0  # pictures whose masks this run has generated
+    kept: int = 0  # pictures whose masks an earlier run had generated
+    empty: int = 0  # pictures without masks
     masks: int = 0
     failures: list[Failure] = field(default_factory=list)  # pictures, folders and formats, in their order
     notes: list[str] = field(default_factory=list)  # sentences for people
@@ -45,7 +46,7 @@ class BatchReport:
 
 
 def run_batch(
-    folder: Path, out: Path, engine: Engine, job: Job, progress: Callable[[Progress], None] | None = None
+    folder: Path, out: Path, engine: Engine, task: BatchTask, progress: Callable[[BatchProgress], None] | None = None
 ) -> BatchReport:
     """Make the dataset ``out`` of all pictures below ``folder``, or what is still missing of it.
 
@@ -55,28 +56,26 @@ def run_batch(
     Args:
         folder: searched with all folders below it.
         out: made where it is not there.
-        engine: called by this thread only.
-        job: what to do.
+        engine: generates the masks; called by this thread only.
+        task: options and formats.
         progress: called after every picture.
 
     Raises:
         BatchError: there is nothing to do, another run writes there, or the disk cannot take what is made.
     """
-
-    def work(dataset: Dataset, pictures: Sequence[Picture]) -> Generator[Outcome, None, None]:
-        return work_through(dataset, engine, job, pictures)
-
-    return run_with(work, folder, out, job, progress)
+    return run_batch_with(
+        lambda dataset, pictures: process_pictures(dataset, engine, task, pictures), folder, out, task, progress
+    )
 
 
-def run_with(
-    work: Callable[[Dataset, Sequence[Picture]], Generator[Outcome, None, None]],
+def run_batch_with(
+    work: Callable[[Dataset, Sequence[Picture]], Generator[PictureOutcome, None, None]],
     folder: Path,
     out: Path,
-    job: Job,
-    progress: Callable[[Progress], None] | None,
+    task: BatchTask,
+    progress: Callable[[BatchProgress], None] | None,
 ) -> BatchReport:
-    """The same with any way to ``work``: it brings what became of each picture, in their order."""
+    """Run a batch as :func:`run_batch` does, with any ``work`` that yields the pictures' outcomes in their order."""
     dataset = Dataset(out)
     listing = find_pictures(folder, out, lambda picture: dataset.read_files(picture).stem)
     with dataset.hold():
@@ -85,14 +84,14 @@ def run_with(
             for outcome in outcomes:
                 tally.add(outcome)
         with dataset.open_scratch():
-            _write_whole(dataset, job, listing, tally)
+            _write_whole(dataset, task, listing, tally)
     return tally.report
 
 
 class _Tally:
-    """What became of the pictures so far, and how fast."""
+    """Count outcomes and measure the speed so far."""
 
-    def __init__(self, listing: Listing, progress: Callable[[Progress], None] | None) -> None:
+    def __init__(self, listing: Listing, progress: Callable[[BatchProgress], None] | None) -> None:
         self.report = BatchReport(len(listing.pictures), failures=list(listing.unreadable))
         self.usable: list[Picture] = []
         self._progress = progress
@@ -100,8 +99,8 @@ class _Tally:
         self._seconds = 0.0  # spent on pictures that were made
         self._at = time.monotonic()
 
-    def add(self, outcome: Outcome) -> None:
-        """Count one picture, and tell."""
+    def add(self, outcome: PictureOutcome) -> None:
+        """Count one picture, and report progress."""
         report = self.report
         report.failures.extend(outcome.failures)
         report.notes.extend(outcome.notes)
@@ -118,26 +117,25 @@ class _Tally:
         if self._progress is not None:
             rate = report.made / self._seconds if self._seconds else None
             left = (report.total - self._done) / rate if rate else None
-            self._progress(Progress(outcome.name, self._done, report.total, len(report.failures), rate, left))
+            self._progress(BatchProgress(outcome.name, self._done, report.total, len(report.failures), rate, left))
 
 
-def _write_whole(dataset: Dataset, job: Job, listing: Listing, tally: _Tally) -> None:
-    """Make what holds the whole dataset, and sum up what was made of the pictures."""
+def _write_whole(dataset: Dataset, task: BatchTask, listing: Listing, tally: _Tally) -> None:
+    """Write the files of the whole dataset, and sum up each format in the report."""
     report = tally.report
-    for name in job.formats:
+    for exporter in (EXPORTERS[name] for name in task.formats):
+        where = f"{exporter.name}/" if exporter.whole_dataset is None else f"{exporter.name}.{exporter.extension}"
         try:
-            if name in DOCUMENTS:
-                written = write_document(dataset, name, tally.usable, job.metadata)
-                where = f"{name}.json"
+            if exporter.whole_dataset is None:
+                written = _sum_up(dataset, exporter.name, tally.usable)
             else:
-                written = _sum(dataset, name, tally.usable)
-                where = f"{name}/"
+                written = write_document(dataset, exporter, tally.usable, task.metadata)
         except ExportError as error:
-            report.failures.append(Failure(f"{name}.json", str(error)))
+            report.failures.append(Failure(where, str(error)))
         else:
-            report.written.append(f"{where}: {_in_words(name, written)}")
-    if "voc" in job.formats:
-        write_voc_list(dataset, tally.usable)
+            report.written.append(f"{where}: {_in_words(exporter, written)}")
+        if exporter.layout.picture_list:
+            write_picture_list(dataset, exporter, tally.usable)
     write_manifest(dataset, tally.usable, report.failures)
     if report.empty:
         report.notes.append(
@@ -151,7 +149,7 @@ def _write_whole(dataset: Dataset, job: Job, listing: Listing, tally: _Tally) ->
         )
 
 
-def _sum(dataset: Dataset, name: str, pictures: Iterable[Picture]) -> Written:
+def _sum_up(dataset: Dataset, name: str, pictures: Iterable[Picture]) -> Written:
     masks, exact, worst = 0, 0, 1.0
     for picture in pictures:
         written = dataset.read_files(picture).formats.get(name)
@@ -160,8 +158,7 @@ def _sum(dataset: Dataset, name: str, pictures: Iterable[Picture]) -> Written:
     return Written({}, masks, exact, worst)
 
 
-def _in_words(name: str, written: Written) -> str:
-    exporter = EXPORTERS[name]
+def _in_words(exporter: Exporter, written: Written) -> str:
     if written.exact == written.masks:
         return f"{written.masks:,} {exporter.unit}s, all exact"
     # Rounded down: 0.9999 is not 1.

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import math
 import os
 import secrets
 import shutil
@@ -23,29 +22,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 
+from automask_ui.batch.paths import is_local
 from automask_ui.batch.pictures import NOTES, Picture
-from automask_ui.batch.places import is_local
 from automask_ui.errors import BatchError
-from automask_ui.masks import MaskSet, object_column
+from automask_ui.files.atomic import move_file, write_atomic
+from automask_ui.files.json_fields import WrongError, integers_in, text_in
+from automask_ui.masks import MaskSet, codec
 
 __all__ = ["Dataset", "FilesRecord", "MasksRecord", "Written"]
 
 _log = logging.getLogger(__name__)
 
 _VERSION = 1  # of the records' form
-
-# Column of a MaskSet -> its type and the numbers in a row.
-_COLUMNS = {
-    "area": (np.int64, 1),
-    "bbox_xywh": (np.int64, 4),
-    "predicted_iou": (np.float32, 1),
-    "stability_score": (np.float32, 1),
-    "point_xy": (np.float64, 2),
-    "crop_box_xywh": (np.int64, 4),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,8 +130,13 @@ class Dataset:
         record = _read(self._path("masks", picture))
         if record is None:
             return None
-        masks = _masks_from(tuple(record["size_hw"]), record["masks"])
-        return MasksRecord(record["key"], record["sha256"], masks)
+        try:
+            height, width = integers_in(record, "size_hw", 2)
+            masks = codec.from_columns(record.get("masks"), (height, width))
+            return MasksRecord(text_in(record, "key", 64), text_in(record, "sha256", 64), masks)
+        except WrongError as error:
+            _log.warning("The kept masks of %s are damaged, so they are found again: %s", picture.relative, error)
+            return None
 
     def write_masks(self, picture: Picture, record: MasksRecord) -> None:
         """Keep a picture's masks."""
@@ -150,7 +145,7 @@ class Dataset:
             "key": record.key,
             "sha256": record.sha256,
             "size_hw": list(record.masks.size_hw),
-            "masks": _plain(record.masks),
+            "masks": codec.to_columns(record.masks),
         }
         self._keep(values, self._path("masks", picture))
 
@@ -178,18 +173,21 @@ class Dataset:
         except OSError:
             return False
 
-    def land(self, data: bytes, target: Path) -> None:
-        """Make ``target`` hold ``data``, at once or not at all."""
-        part = self.new_part()
+    def land(self, data: bytes, target: Path, *, is_synced: bool = False) -> None:
+        """Make ``target`` hold ``data``, at once or not at all; ``is_synced`` as in :mod:`automask_ui.files.atomic`."""
         with _writing(target):
-            part.write_bytes(data)
-        self.move(part, target)
+            if is_local(target):
+                write_atomic(target, data, is_synced=is_synced, scratch=self.scratch)
+            else:
+                part = self.new_part()
+                part.write_bytes(data)
+                self.move(part, target)
 
     def move(self, part: Path, target: Path) -> None:
         """Bring a complete file from the scratch folder to its place, over an older one."""
         with _writing(target):
             if is_local(target):
-                _move(part, target)
+                move_file(part, target)
             else:
                 # A store shows a file when all of it has arrived.
                 target.fs.put_file(str(part), target.path)  # type: ignore[attr-defined]
@@ -214,30 +212,14 @@ class Dataset:
                     break
 
     def _keep(self, values: dict[str, Any], target: Path) -> None:
-        part = self.new_part()
-        with _writing(target), part.open("wb") as file:
-            text = json.dumps({"version": _VERSION, **values}, sort_keys=True, separators=(",", ":"), allow_nan=False)
-            file.write(text.encode("ascii"))
-            file.flush()
-            # Or a power cut may leave the name with nothing behind it. Other files are compared by their sizes.
-            os.fsync(file.fileno())
-        self.move(part, target)
+        text = json.dumps({"version": _VERSION, **values}, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        # On the disk at once: other files are compared by their sizes, records are believed.
+        self.land(text.encode("ascii"), target, is_synced=True)
 
     def _path(self, kind: str, picture: Picture) -> Path:
         # A hash, since the picture's own name may be too long for a suffix.
         name = hashlib.sha256(os.fsencode(picture.relative)).hexdigest()[:32]
         return self._notes / kind / name[:2] / f"{name}.json"
-
-
-def _move(part: Path, target: Path) -> None:
-    while True:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return os.replace(part, target)
-        except FileNotFoundError:
-            # Another worker has just removed the folder, which was empty.
-            if not part.exists():
-                raise
 
 
 @contextmanager
@@ -261,22 +243,3 @@ def _read(path: Path) -> dict[str, Any] | None:
         return None
     # Records of another version are as good as none.
     return record if isinstance(record, dict) and record.get("version") == _VERSION else None
-
-
-def _plain(masks: MaskSet) -> dict[str, list[Any]]:
-    """The columns as JSON values; NaN, a score that was not measured, is null."""
-    columns: dict[str, list[Any]] = {"counts": [rle["counts"].decode("ascii") for rle in masks.rle]}
-    for name in _COLUMNS:
-        values = getattr(masks, name).ravel().tolist()
-        columns[name] = [None if isinstance(value, float) and math.isnan(value) else value for value in values]
-    return columns
-
-
-def _masks_from(size_hw: tuple[int, int], columns: dict[str, list[Any]]) -> MaskSet:
-    size = list(size_hw)
-    rles = [{"size": size, "counts": counts.encode("ascii")} for counts in columns["counts"]]
-    arrays = {}
-    for name, (dtype, width) in _COLUMNS.items():
-        values = np.array([math.nan if value is None else value for value in columns[name]], dtype=dtype)
-        arrays[name] = values.reshape(-1, width) if width > 1 else values
-    return MaskSet(size_hw, rle=object_column(rles), candidate=np.full(len(rles), -1, np.int64), **arrays)

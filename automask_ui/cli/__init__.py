@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from automask_ui.cli import batch, bench, formats, generate, models
+from automask_ui.cli.output import make_forgiving
 from automask_ui.errors import AutoMaskError, OptionError
 
 __all__ = ["main"]
@@ -20,6 +21,7 @@ COMMANDS = {"generate": generate, "batch": batch, "models": models, "formats": f
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    make_forgiving()
     parser = argparse.ArgumentParser(
         prog="python -m automask_ui", description="Every object in a picture as a clean mask."
     )

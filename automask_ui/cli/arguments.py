@@ -7,24 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from automask_ui.export import EXPORTERS
+from automask_ui.files.point_grids import parse_point_grids, read_point_grids
 from automask_ui.options import PARAMETERS, PRESETS, GeneratorOptions, checked_options
-from automask_ui.point_grids import parse_point_grids, read_point_grids
+from automask_ui.protocol import EngineModel, own_thresholds
 
-# Short names for the formats that most want.
-ALIASES = {"png": "masks", "csv": "table"}
+ALIASES = {alias: row.name for row in EXPORTERS.values() for alias in row.aliases}
 
 __all__ = ["ALIASES", "add_format_argument", "add_generator_arguments", "add_model_arguments", "options_of"]
 
 
 def add_format_argument(parser: argparse.ArgumentParser, default: str) -> None:
-    """``--format``, which may be given more than once; ``default`` is only told of here."""
+    """Add ``--format``, which may be given more than once; ``default`` is only named in the help."""
     titles = "; ".join(f"{row.name}: {row.title}" for row in EXPORTERS.values())
     text = f"may be given more than once (default: {default}); {titles}"
     parser.add_argument("--format", action="append", choices=[*ALIASES, *EXPORTERS], help=text)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which model, from where, on what."""
+    """Add the arguments that choose the model, its file, the device and the precision."""
     group = parser.add_argument_group("model")
     group.add_argument("--model", "--model-type", default=None, help="name from the list of models (default: built-in)")
     group.add_argument("--checkpoint", type=Path, help="a checkpoint file; its architecture is read from the file")
@@ -34,13 +34,13 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_precision(group: argparse._ActionsContainer) -> None:
-    """``--precision``."""
+    """Add ``--precision``."""
     text = "default: float32; bf16 is for CPUs with instructions for it, and for GPUs; float16 for GPUs alone"
     group.add_argument("--precision", choices=["float32", "bf16", "float16"], help=text)
 
 
 def add_generator_arguments(parser: argparse.ArgumentParser) -> None:
-    """Every parameter of the generator, under the names of upstream's ``scripts/amg.py``."""
+    """Add every parameter of the generator, under the names of upstream's ``scripts/amg.py``."""
     group = parser.add_argument_group("what to look for (names and meanings as in segment-anything)")
     group.add_argument("--preset", choices=list(PRESETS), default="balanced", help="what the flags below start from")
     for row in PARAMETERS.values():
@@ -54,14 +54,13 @@ def add_generator_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def options_of(settings: argparse.Namespace, model: Any) -> GeneratorOptions:
-    """The options that the command line asks for, for ``model`` with its own default thresholds.
+def options_of(settings: argparse.Namespace, model: EngineModel) -> GeneratorOptions:
+    """Make the options that the command line asks for, with the default thresholds of ``model``.
 
     Raises:
         OptionError: for a value outside its range, or a file of points that cannot be read.
     """
-    thresholds = {name: getattr(model, name) for name in ("pred_iou_thresh", "stability_score_thresh")}
-    values: dict[str, Any] = PRESETS[settings.preset].options(**thresholds).flat()
+    values: dict[str, Any] = PRESETS[settings.preset].options(**own_thresholds(model)).flat()
     given = {name: getattr(settings, name) for name in PARAMETERS}
     values.update({name: value for name, value in given.items() if value is not None})
     if settings.point_grids is not None:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from automask_ui.batch import BatchReport, Job, Progress, place_of, run_batch
+from automask_ui.batch import BatchProgress, BatchReport, BatchTask, folder_at, run_batch
 from automask_ui.batch.on_ray import run_batch_on_ray
 from automask_ui.cli.arguments import (
     ALIASES,
@@ -19,10 +19,11 @@ from automask_ui.cli.arguments import (
     options_of,
 )
 from automask_ui.errors import OptionError
-from automask_ui.verified import sha256_of
+from automask_ui.files.hashes import sha256_of
 
 __all__ = ["add_arguments", "run"]
 
+DEFAULT_FORMAT = "coco"
 # Seconds between two lines of progress: of a terminal, where one replaces the other, and of a log.
 _TERMINAL_SECONDS, _LOG_SECONDS = 0.2, 30.0
 
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures, in folders of any depth; also s3://... and the like, with universal-pathlib",
     )
     parser.add_argument("--out", "--output", required=True, metavar="DATASET", help="folder for the results")
-    add_format_argument(parser, default="coco")
+    add_format_argument(parser, default=DEFAULT_FORMAT)
     parser.add_argument(
         "--engine", choices=["local", "ray"], default="local", help='ray: on a Ray cluster (pip install "ray[data]")'
     )
@@ -50,7 +51,7 @@ def run(settings: argparse.Namespace) -> int:
     """Make the dataset; returns 0, or 1 where some pictures failed."""
     if settings.workers is not None and settings.workers < 1:
         raise OptionError(f"--workers is {settings.workers}, but must be at least 1.")
-    folder, out = place_of(settings.folder), place_of(settings.out)
+    folder, out = folder_at(settings.folder), folder_at(settings.out)
     make_engine = partial(
         _make_engine,
         settings.model,
@@ -62,16 +63,16 @@ def run(settings: argparse.Namespace) -> int:
     engine = make_engine()
     model = engine.model
     options = options_of(settings, model)
-    formats = tuple(dict.fromkeys(ALIASES.get(name, name) for name in settings.format or ["coco"]))
+    formats = tuple(dict.fromkeys(ALIASES.get(name, name) for name in settings.format or [DEFAULT_FORMAT]))
     metadata = {"model": model.title, "options": options.flat()}
-    job = Job(options, formats, f"{_identity(model)} {model.precision}", metadata)
+    task = BatchTask(options, formats, f"{_identity(model)} {model.precision}", metadata)
     with _ProgressLines() as lines:
         if settings.engine == "ray":
             # Each worker has a model of its own; this one was for what it says of itself.
             del engine, model
-            report = run_batch_on_ray(folder, out, make_engine, job, settings.workers, lines.show)
+            report = run_batch_on_ray(folder, out, make_engine, task, settings.workers, lines.show)
         else:
-            report = run_batch(folder, out, engine, job, lines.show)
+            report = run_batch(folder, out, engine, task, lines.show)
     _print_report(report, out)
     return 1 if report.failures else 0
 
@@ -97,12 +98,12 @@ def _print_report(report: BatchReport, out: Path) -> None:
 
 
 def _identity(model: Any) -> str:
-    """What the weights are, wherever their file lies."""
+    """Make a key of the model's weights that is the same on every machine."""
     return model.key if model.path is None else sha256_of(model.path)
 
 
 class _ProgressLines:
-    """Progress on one line of a terminal, or now and then on a line of a log."""
+    """Print progress on one line of a terminal, or now and then on a line of a log."""
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr.isatty()
@@ -116,8 +117,8 @@ class _ProgressLines:
         if self._is_terminal:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
-    def show(self, progress: Progress) -> None:
-        """Say where the run stands, if that was not said just now."""
+    def show(self, progress: BatchProgress) -> None:
+        """Print the progress, unless it was printed just now."""
         if time.monotonic() - self._at < self._pause:
             return
         self._at = time.monotonic()
@@ -125,7 +126,7 @@ class _ProgressLines:
         print(f"{start}{_in_words(progress)}", end=end, file=sys.stderr, flush=True)
 
 
-def _in_words(progress: Progress) -> str:
+def _in_words(progress: BatchProgress) -> str:
     parts = [f"{progress.done:,} of {progress.total:,} pictures"]
     if progress.failed:
         parts.append(f"{progress.failed:,} failed")

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(settings: argparse.Namespace) -> int:
     """Measure and print; returns 0."""
-    from automask_ui.engine.bench import BenchSettings, run_bench, sample_picture
+    from automask_ui.engine.bench.speed import BenchSettings, run_bench, sample_picture
 
     image = sample_picture(settings.image, _size(settings.size))
     report = run_bench(

@@ -10,8 +10,9 @@ from automask_ui.cli.arguments import add_model_arguments
 from automask_ui.cli.text_table import as_columns, as_markdown
 from automask_ui.export import EXPORTERS, ExportItem, proof_table
 from automask_ui.export.hard_masks import hard_items
-from automask_ui.images import load_image
+from automask_ui.files.images import load_image
 from automask_ui.options import PRESETS
+from automask_ui.protocol import own_thresholds
 
 __all__ = ["add_arguments", "run"]
 
@@ -45,15 +46,14 @@ def run(settings: argparse.Namespace) -> int:
 
 
 def _found(settings: argparse.Namespace) -> Sequence[ExportItem]:
-    """The pictures with the masks that the model finds in them as it is."""
+    """Find the masks of the pictures with the model's own thresholds, as items to export."""
     from automask_ui import MaskEngine, load_model
 
     model = load_model(
         settings.model, settings.checkpoint, settings.device, settings.precision, folders=settings.models_dir
     )
     engine = MaskEngine(model, cache_bytes=0)
-    names = ("pred_iou_thresh", "stability_score_thresh")
-    options = PRESETS["balanced"].options(**{name: getattr(model, name) for name in names})
+    options = PRESETS["balanced"].options(**own_thresholds(model))
     items = []
     for path in settings.photos:
         image = load_image(path)

@@ -16,15 +16,16 @@ from automask_ui.cli.arguments import (
     add_model_arguments,
     options_of,
 )
+from automask_ui.cli.output import say
 from automask_ui.errors import AutoMaskError, ExportError
-from automask_ui.export import ExportItem, export, stems_of
-from automask_ui.images import load_image
-from automask_ui.options import GeneratorOptions
+from automask_ui.export import EXPORTERS, ExportItem, export
+from automask_ui.files.images import load_image
+from automask_ui.files.names import unique_stems
+from automask_ui.options import OUTPUT_MODES, GeneratorOptions
 
 __all__ = ["add_arguments", "run"]
 
-# Upstream's output modes as formats.
-OUTPUT_FORMATS = {"binary_mask": "masks", "uncompressed_rle": "raw-uncompressed", "coco_rle": "raw"}
+DEFAULT_FORMAT = "masks"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", "--output", type=Path, required=True, metavar="DIR", help="folder for the results")
     add_format_argument(parser, default="png")
     parser.add_argument(
-        "--output-mode", choices=list(OUTPUT_FORMATS), help="SAM's own form of the masks, as a further format"
+        "--output-mode", choices=list(OUTPUT_MODES), help="SAM's own form of the masks, as a further format"
     )
     add_model_arguments(parser)
     add_generator_arguments(parser)
@@ -54,15 +55,15 @@ def run(settings: argparse.Namespace) -> int:
 
     failed = 0
     # Photos of one name, from two folders, get a file each.
-    for photo, stem in zip(settings.photos, stems_of(photo.name for photo in settings.photos), strict=True):
+    for photo, stem in zip(settings.photos, unique_stems(photo.name for photo in settings.photos), strict=True):
         try:
             for line in _one_photo(engine, photo, options, formats, settings.out / stem, metadata):
-                print(line, flush=True)
+                say(line)
         except AutoMaskError as error:
             failed += 1
-            print(f"{photo}: {error}", file=sys.stderr, flush=True)
+            say(f"{photo}: {error}", sys.stderr)
     if failed:
-        print(f"{failed} of {len(settings.photos)} pictures failed.", file=sys.stderr)
+        say(f"{failed} of {len(settings.photos)} pictures failed.", sys.stderr)
     return 1 if failed else 0
 
 
@@ -70,14 +71,14 @@ def _formats(settings: argparse.Namespace) -> list[str]:
     """Names of the formats to write, each once."""
     names = [ALIASES.get(name, name) for name in settings.format or []]
     if settings.output_mode is not None:
-        names.append(OUTPUT_FORMATS[settings.output_mode])
-    return list(dict.fromkeys(names or ["masks"]))
+        names += [row.name for row in EXPORTERS.values() if row.output_mode == settings.output_mode]
+    return list(dict.fromkeys(names or [DEFAULT_FORMAT]))
 
 
 def _one_photo(
     engine: Any, photo: Path, options: GeneratorOptions, formats: list[str], target: Path, metadata: dict[str, Any]
 ) -> list[str]:
-    """Lines that say what became of one picture; its files are called ``target`` and what they are."""
+    """Find and write the masks of one picture; return lines to print. Its files' names begin with ``target``."""
     loaded = load_image(photo)
     start = time.monotonic()
     result = engine.generate(loaded.rgb, options, _progress_line(photo.name))
@@ -104,7 +105,7 @@ def _progress_line(name: str) -> Callable[[int, int, str], None] | None:
     def show(done: int, total: int, stage: str) -> None:
         left = f", {(time.monotonic() - start) / done * (total - done):.0f} s left" if 0 < done < total else ""
         text = "reading the picture" if stage == "encode" else f"{done} of {total} points{left}"
-        print(f"\r\x1b[K{name}: {text}", end="\r" if done == total else "", file=sys.stderr, flush=True)
+        say(f"\r\x1b[K{name}: {text}", sys.stderr, end="\r" if done == total else "")
 
     return show
 

@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from automask_ui.checkpoints import fetch, model_rows
 from automask_ui.cli.text_table import as_columns
-from automask_ui.download import TransferText
+from automask_ui.models.checkpoints import fetch, model_rows
+from automask_ui.models.download import TransferText
 
 __all__ = ["add_arguments", "fetch_visibly", "run"]
 

@@ -1,0 +1,1 @@
+"""Run SAM with PyTorch: load checkpoints, encode pictures, decode points, select masks."""

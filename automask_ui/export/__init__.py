@@ -1,8 +1,7 @@
-"""Downloads: masks in the formats of other tools, each read back and compared before it is handed out."""
+"""Export masks to the formats of other tools; every file is read back and compared before it is handed out."""
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import tempfile
@@ -27,9 +26,11 @@ from automask_ui.export import (
     voc,
     yolo,
 )
-from automask_ui.export.base import Exporter, ExportItem, safe_stem, stems_of
+from automask_ui.export.base import Exporter, ExportItem
 from automask_ui.export.files import zip_add
 from automask_ui.export.proof import ExportReport, MaskCheck, check_file
+from automask_ui.files.atomic import open_atomic
+from automask_ui.files.names import safe_stem
 
 __all__ = [
     "EXPORTERS",
@@ -40,8 +41,6 @@ __all__ = [
     "export",
     "new_folder",
     "proof_table",
-    "safe_stem",
-    "stems_of",
 ]
 
 KEPT_EXPORTS = 4  # of one visitor: the page may still be fetching the one before
@@ -58,7 +57,7 @@ EXPORTERS: dict[str, Exporter] = {row.name: row for module in _MODULES for row i
 
 
 def new_folder(parent: Path) -> Path:
-    """A folder for one export among those below ``parent``, of which the newest stay.
+    """Make a folder for one export below ``parent``, and remove all but the newest ones there.
 
     Two exports may have one file name: by this, what the proof of one says is never of the other's file.
     """
@@ -113,7 +112,7 @@ def export(
 
 
 def proof_table(sets: Mapping[str, Sequence[ExportItem]]) -> list[dict[str, str]]:
-    """Every format with its reader and what became of the masks of each set: one row each, for people.
+    """Export sets of masks to every format, and tabulate how many come back exact: one row a format, for people.
 
     Args:
         sets: pictures by what they are called in the table's columns.
@@ -137,20 +136,12 @@ def proof_table(sets: Mapping[str, Sequence[ExportItem]]) -> list[dict[str, str]
 def _write_checked(
     exporter: Exporter, items: Sequence[ExportItem], target: Path, extras: Iterable[tuple[str, bytes]]
 ) -> tuple[MaskCheck, ...]:
-    # Not tempfile: its files are for the owner only, and these are handed on.
-    temporary = target.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with temporary.open("x+b") as file:
-            exporter.write(items, file)
-            if target.suffix == ".zip":
-                with zipfile.ZipFile(file, "a") as archive:
-                    for name, data in extras:
-                        zip_add(archive, name, data, packed=not name.endswith(".json"))
-            file.flush()
-            file.seek(0)
-            checks = check_file(exporter, items, file)
-        os.replace(temporary, target)
-    finally:
-        # Gone already where all went well.
-        temporary.unlink(missing_ok=True)
-    return checks
+    with open_atomic(target) as file:
+        exporter.write(items, file)
+        if target.suffix == ".zip":
+            with zipfile.ZipFile(file, "a") as archive:
+                for name, data in extras:
+                    zip_add(archive, name, data, packed=not name.endswith(".json"))
+        file.flush()
+        file.seek(0)
+        return check_file(exporter, items, file)

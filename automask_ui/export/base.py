@@ -1,4 +1,4 @@
-"""What every export format is made of: the item, the format's own row, and names that are safe in files.
+"""What export formats share: the item to write, a format's row in the table, and names.
 
 A format writes all items to one binary file, mask by mask, and reads that file back with a reader of its own
 (pycocotools, Pillow, OpenCV's polygon fill), so that :mod:`automask_ui.export.proof` can compare.
@@ -7,39 +7,35 @@ A format writes all items to one binary file, mask by mask, and reads that file 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from automask_ui.labels import clean_text
+from automask_ui.files.names import unique_stems
 from automask_ui.masks import Mask, MaskSet
-from automask_ui.overlay import NO_CLASS_COLOUR, class_colour, mask_colour
-from automask_ui.rle import Rle
+from automask_ui.masks.overlay import NO_CLASS_COLOUR, class_colour, mask_colour
+from automask_ui.masks.rle import Rle
+from automask_ui.session.class_names import clean_text
 
 __all__ = [
     "ADDS",
     "EXACT",
     "HIDES",
     "NO_LABEL",
+    "DatasetDocument",
     "ExportItem",
     "Exporter",
-    "Found",
+    "FolderLayout",
+    "ReadMask",
     "class_names",
-    "safe_stem",
-    "stemmed",
-    "stems_of",
     "text_name",
-    "unique_stems",
+    "with_stems",
 ]
 
 NO_LABEL = "object"  # the class of masks without a label, in formats that need one
-MAX_STEM = 100  # characters of a file name
-MAX_STEM_BYTES = 180  # of its UTF-8: file systems allow 255 for the whole name
 
 # What a format may do to a mask. Anything else that is found when the file is read back is a fault.
 EXACT = "exact"  # nothing
@@ -47,9 +43,8 @@ ADDS = "adds"  # add pixels
 HIDES = "hides"  # take pixels away, or all of them
 
 # What a reader gives back for a mask: an RLE, an H×W bool array, or None where the mask is not in the file.
-Found = Rle | np.ndarray | None
+ReadMask = Rle | np.ndarray | None
 
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)", re.IGNORECASE)
 # Controls, halves of pairs (from names that are no UTF-8), and what XML forbids besides.
 _NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -103,13 +98,35 @@ class ExportItem:
         return tuple(clean_text(label) or NO_LABEL for label in self.labels)
 
     def rows(self) -> Iterator[tuple[int, str, Mask]]:
-        """Id, class name and mask of every row."""
+        """Yield id, class name and mask of every row."""
         yield from zip(self.ids, self.class_of, self.masks, strict=True)
 
 
 @dataclass(frozen=True)
+class FolderLayout:
+    """How the ZIP of one picture is unpacked into a dataset folder that many pictures share."""
+
+    leading_folders: int = 0  # of an entry's path, that stay above the pictures' own folders
+    shared: frozenset[str] = frozenset()  # entries that are the same for every picture, as long as there are no labels
+    picture_list: str = ""  # the entry that lists all pictures by their stems: written once, when all are there
+
+
+@dataclass(frozen=True)
+class DatasetDocument:
+    """How one JSON file holds all pictures of a dataset, so that it is written and checked picture by picture."""
+
+    build: Callable[[Sequence[ExportItem]], Mapping[str, Any]]  # the document; arrays in it may be iterators
+    pictures: str  # its array of pictures, objects with an "id"
+    masks: str  # its array of masks, in the order of the pictures
+    picture_id: str  # the field of a mask that holds its picture's id
+
+
+@dataclass(frozen=True)
 class Exporter:
-    """One format. ``write`` and ``read`` get the same items, all of them; the masks of an item in its order."""
+    """One format. ``write`` and ``read`` get the same items, all of them; the masks of an item in its order.
+
+    The row says everything that others need to know of the format: nothing else in the package names formats.
+    """
 
     name: str  # in EXPORTERS, on the command line, in file names
     title: str
@@ -117,68 +134,38 @@ class Exporter:
     extension: str  # of the file, without the dot
     reader: str  # what reads it back, for people
     write: Callable[[Sequence[ExportItem], BinaryIO], None]
-    read: Callable[[BinaryIO, Sequence[ExportItem]], Iterable[Iterable[Found]]]  # per item, per mask
+    read: Callable[[BinaryIO, Sequence[ExportItem]], Iterable[Iterable[ReadMask]]]  # per item, per mask
     change: str = EXACT  # what the format may do to a mask
     loses: str = ""  # why masks may come back changed, a sentence
     unit: str = "mask"  # what is counted: "mask", "row" or "picture"
     has_classes: bool = False  # masks without a label become objects of the class NO_LABEL
     one_picture_a_file: bool = False  # several pictures are put into a ZIP
+    layout: FolderLayout = FolderLayout()  # in dataset folders, for formats that are a ZIP
+    whole_dataset: DatasetDocument | None = None  # for formats that hold a dataset in one file
+    aliases: tuple[str, ...] = ()  # further names on the command line
+    output_mode: str = ""  # SAM's ``output_mode`` that writes the same masks
 
     def extension_for(self, count: int) -> str:
         """The extension of the file for ``count`` pictures."""
         return "zip" if self.one_picture_a_file and count > 1 else self.extension
 
+    def is_archive(self, count: int = 1) -> bool:
+        """Whether the file for ``count`` pictures is a ZIP."""
+        return self.extension_for(count) == "zip"
+
 
 def text_name(name: str) -> str:
-    """A file's name as it is, so that the file is found by it; only what no text file can hold becomes "�"."""
+    """Replace what no text file can hold in a file's name by "�"; the rest stays, so that the file is found by it."""
     return _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", name)
 
 
-def safe_stem(name: str) -> str:
-    """A file name's stem made of ``name`` that is safe in any folder, archive and system; letters of all scripts stay.
-
-    Separators, control characters and what Windows forbids are dropped, so are leading dots; reserved names get an
-    underscore. "photo" where nothing is left.
-    """
-    stem = PurePosixPath(unicodedata.normalize("NFC", name).replace("\\", "/")).name
-    stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", stem)
-    kept = (char for char in stem if char not in "<>:\"/\\|?*%#'`$&;{}[]!^~" and unicodedata.category(char)[0] != "C")
-    stem = re.sub(r"\s+", " ", "".join(kept)).strip(" .-_")[:MAX_STEM]
-    stem = stem.encode()[:MAX_STEM_BYTES].decode(errors="ignore").strip(" .-_")
-    # Windows reserves "con" and also "con.anything".
-    if _RESERVED.fullmatch(stem.split(".")[0].strip()):
-        stem = f"_{stem}"
-    return stem or "photo"
-
-
-def unique_stems(items: Sequence[ExportItem]) -> list[str]:
-    """One safe stem an item, all different, also where case does not count."""
-    return stems_of(item.name for item in items)
-
-
-def stems_of(names: Iterable[str]) -> list[str]:
-    """One safe stem a name, all different, also where case does not count."""
-    stems: list[str] = []
-    # automask.json and the folder beside it carry the work itself.
-    used = {"automask"}
-    for name in names:
-        stem = candidate = safe_stem(name)
-        number = 2
-        while candidate.casefold() in used:
-            candidate = f"{stem}-{number}"
-            number += 1
-        used.add(candidate.casefold())
-        stems.append(candidate)
-    return stems
-
-
-def stemmed(items: Sequence[ExportItem]) -> Iterator[tuple[str, ExportItem]]:
-    """Every item with a stem of its own, as in :func:`unique_stems`."""
-    return zip(unique_stems(items), items, strict=True)
+def with_stems(items: Sequence[ExportItem]) -> Iterator[tuple[str, ExportItem]]:
+    """Pair every item with a stem for its files: safe, and different from those of the others."""
+    return zip(unique_stems(item.name for item in items), items, strict=True)
 
 
 def class_names(items: Sequence[ExportItem]) -> list[str]:
-    """All class names: the class lists, then names that are met besides, and at the end that of masks without a label.
+    """List all class names: class lists first, then other labels, at last the class of masks without a label.
 
     Without a class list, numbers therefore do not depend on which mask happens to have no label.
     """

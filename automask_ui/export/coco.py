@@ -1,22 +1,23 @@
-"""COCO instance JSON, with masks as RLE or as polygons.
+"""Write COCO instance JSON, with masks as RLE or as polygons.
 
 Source: https://cocodataset.org/#format-data. There is no licence in it: that is for the picture's owner to say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, BinaryIO
 
 from pycocotools import mask as coco
 
-from automask_ui import rle as rle_codec
-from automask_ui.export.base import Exporter, ExportItem, Found, class_names, text_name
-from automask_ui.export.files import read_json, write_json
-from automask_ui.geometry import keyhole, outlines
+from automask_ui.export.base import DatasetDocument, Exporter, ExportItem, ReadMask, class_names, text_name
+from automask_ui.export.files import json_writer
 from automask_ui.masks import Mask
-from automask_ui.rle import Rle
+from automask_ui.masks import rle as rle_codec
+from automask_ui.masks.geometry import keyhole, outlines
+from automask_ui.masks.rle import Rle
 
 __all__ = ["EXPORTERS", "to_coco"]
 
@@ -24,23 +25,34 @@ Shape = Callable[[Rle], Any]  # a mask as the value of "segmentation"
 
 
 def to_coco(items: Sequence[ExportItem], shape: Shape = rle_codec.to_coco_json) -> dict[str, Any]:
-    """The document for ``items``; ``annotations`` is an iterator.
+    """Build the document for ``items``; ``annotations`` is an iterator.
 
     Args:
         items: pictures with their masks; images are numbered from 1 in this order.
         shape: how a mask is written.
     """
+    return _document(items, shape, list(_images(items, text_name)))
+
+
+def _dataset_document(shape: Shape, items: Sequence[ExportItem]) -> dict[str, Any]:
+    """Build the document for pictures on a disk: images are an iterator, too, under the exact names of their files."""
+    return _document(items, shape, _images(items, str))
+
+
+def _document(items: Sequence[ExportItem], shape: Shape, images: Iterable[dict[str, Any]]) -> dict[str, Any]:
     categories = {name: number for number, name in enumerate(class_names(items), start=1)}
     return {
         "info": {"description": "Made with AutoMask UI", **(dict(items[0].metadata) if items else {})},
         "licenses": [],
-        "images": [
-            {"id": number, "file_name": text_name(item.name), "width": item.size_hw[1], "height": item.size_hw[0]}
-            for number, item in enumerate(items, start=1)
-        ],
+        "images": images,
         "categories": [{"id": number, "name": name, "supercategory": ""} for name, number in categories.items()],
         "annotations": _annotations(items, categories, shape),
     }
+
+
+def _images(items: Iterable[ExportItem], name: Callable[[str], str]) -> Iterator[dict[str, Any]]:
+    for number, item in enumerate(items, start=1):
+        yield {"id": number, "file_name": name(item.name), "width": item.size_hw[1], "height": item.size_hw[0]}
 
 
 def _annotations(items: Sequence[ExportItem], categories: dict[str, int], shape: Shape) -> Iterator[dict[str, Any]]:
@@ -62,7 +74,7 @@ def _annotations(items: Sequence[ExportItem], categories: dict[str, int], shape:
 
 
 def _scores(id_: int, mask: Mask) -> dict[str, Any]:
-    """What SAM knows of a mask, in fields that other readers pass over."""
+    """SAM's scores of a mask, in fields that other readers ignore."""
     return {
         "number": id_,
         "predicted_iou": round(mask.predicted_iou, 6),
@@ -73,7 +85,7 @@ def _scores(id_: int, mask: Mask) -> dict[str, Any]:
 
 
 def polygons(rle: Rle) -> list[list[float]]:
-    """A mask as COCO polygons, one a connected part; holes are tied to their part by a cut of no width.
+    """Convert a mask to COCO polygons, one a connected part; holes are tied to their part by a cut of no width.
 
     They run along pixel edges, as COCO means them, and give the same pixels in pycocotools. Readers that paint a
     polygon's border as well (OpenCV) draw them up to one pixel larger to the right and below.
@@ -81,13 +93,9 @@ def polygons(rle: Rle) -> list[list[float]]:
     return [keyhole(part).ravel().astype(float).tolist() for part in outlines(rle)]
 
 
-def _write(shape: Shape, items: Sequence[ExportItem], file: BinaryIO) -> None:
-    write_json(to_coco(items, shape), file)
-
-
-def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[ReadMask]]:
     """Read back as pycocotools' ``COCO.annToMask`` does."""
-    document = read_json(file)
+    document = json.load(file)
     by_image: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in document["images"]}
     for annotation in document["annotations"]:
         by_image[annotation["image_id"]].append(annotation)
@@ -95,11 +103,15 @@ def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Foun
         yield (_decoded(annotation["segmentation"], image) for annotation in by_image[image["id"]])
 
 
-def _decoded(segmentation: Any, image: dict[str, Any]) -> Found:
+def _decoded(segmentation: Any, image: dict[str, Any]) -> ReadMask:
     if isinstance(segmentation, dict):
         # Merging one mask makes pycocotools read it and write it anew.
         return coco.merge([{"size": segmentation["size"], "counts": segmentation["counts"].encode("ascii")}])
     return coco.merge(coco.frPyObjects(segmentation, image["height"], image["width"]))
+
+
+def _whole_dataset(shape: Shape) -> DatasetDocument:
+    return DatasetDocument(partial(_dataset_document, shape), "images", "annotations", "image_id")
 
 
 EXPORTERS = (
@@ -110,8 +122,9 @@ EXPORTERS = (
         extension="json",
         reader="pycocotools",
         has_classes=True,
-        write=partial(_write, rle_codec.to_coco_json),
+        write=json_writer(partial(to_coco, shape=rle_codec.to_coco_json)),
         read=_read,
+        whole_dataset=_whole_dataset(rle_codec.to_coco_json),
     ),
     Exporter(
         name="coco-polygons",
@@ -120,7 +133,8 @@ EXPORTERS = (
         extension="json",
         reader="pycocotools",
         has_classes=True,
-        write=partial(_write, polygons),
+        write=json_writer(partial(to_coco, shape=polygons)),
         read=_read,
+        whole_dataset=_whole_dataset(polygons),
     ),
 )

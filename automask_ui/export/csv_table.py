@@ -1,4 +1,4 @@
-"""The table of masks as CSV for spreadsheets."""
+"""Write the table of masks as CSV for spreadsheets."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from automask_ui import table
 from automask_ui.errors import ExportError
-from automask_ui.export.base import Exporter, ExportItem, Found, text_name
-from automask_ui.labels import clean_text
+from automask_ui.export.base import Exporter, ExportItem, ReadMask, text_name
+from automask_ui.masks import table
+from automask_ui.session.class_names import clean_text
 
 __all__ = ["EXPORTERS"]
 
@@ -28,7 +28,7 @@ def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
     file.write(table.to_csv(_HEADER, [row for item in items for row in _rows(item)]).encode("utf-8-sig"))
 
 
-def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[ReadMask]]:
     """A table holds no pixels: a mask counts as found where its row is as it was written."""
     lines = csv.reader(io.StringIO(file.read().decode("utf-8-sig"), newline=""))
     if next(lines) != list(_HEADER):
@@ -48,5 +48,6 @@ EXPORTERS = (
         write=_write,
         read=_read,
         unit="row",
+        aliases=("csv",),
     ),
 )

@@ -1,4 +1,4 @@
-"""The masked parts of the photo as pictures with a transparent background."""
+"""Write each masked part of the photo as a PNG with a transparent background."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from typing import BinaryIO
 
 import numpy as np
 
-from automask_ui import rle as rle_codec
-from automask_ui import table
 from automask_ui.errors import ExportError
-from automask_ui.export.base import Exporter, ExportItem, Found, stemmed
+from automask_ui.export.base import Exporter, ExportItem, ReadMask, with_stems
 from automask_ui.export.files import png_bytes, read_pixels, zip_add
-from automask_ui.labels import clean_text
-from automask_ui.rle import Rle
+from automask_ui.masks import rle as rle_codec
+from automask_ui.masks import table
+from automask_ui.masks.rle import Rle
+from automask_ui.session.class_names import clean_text
 
-__all__ = ["EXPORTERS", "cutout", "placed"]
+__all__ = ["EXPORTERS", "cutout", "mask_of_cutout"]
 
 _HEADER = ("number", "label", "file", "left", "top", "width", "height")
 
 
 def cutout(image: np.ndarray, rle: Rle, *, tight: bool) -> tuple[np.ndarray, tuple[int, int]]:
-    """The masked part of ``image`` (H×W×3 uint8) and where it lies.
+    """Cut the masked part out of ``image`` (H×W×3 uint8).
 
     Returns:
-        h×w×4 uint8 RGBA, zero outside the mask, of the mask's box or (not ``tight``) the whole picture; left and top.
+        The cut-out, h×w×4 uint8 RGBA, zero outside the mask: of the mask's box, or of the whole picture if not
+        ``tight``. Its left and top in the picture, px.
     """
     window, (left, top) = rle_codec.decode_window(rle)
     height, width = window.shape
@@ -42,8 +43,16 @@ def cutout(image: np.ndarray, rle: Rle, *, tight: bool) -> tuple[np.ndarray, tup
     return full, (0, 0)
 
 
-def placed(rgba: np.ndarray, left: int, top: int, image: np.ndarray) -> Rle:
-    """The mask that a cut-out shows.
+def mask_of_cutout(rgba: np.ndarray, left: int, top: int, image: np.ndarray) -> Rle:
+    """Read the mask back from a cut-out, and compare its colours with the photo's.
+
+    Args:
+        rgba: the cut-out, h×w×4 uint8; alpha is 255 in the mask.
+        left, top: where it lies in the photo, px.
+        image: the photo, H×W×3 uint8 RGB.
+
+    Returns:
+        The mask, of H×W px.
 
     Raises:
         ExportError: if its colours are not the photo's.
@@ -63,7 +72,7 @@ def placed(rgba: np.ndarray, left: int, top: int, image: np.ndarray) -> Rle:
 
 def _write(tight: bool, items: Sequence[ExportItem], file: BinaryIO) -> None:
     with zipfile.ZipFile(file, "w") as archive:
-        for stem, item in stemmed(items):
+        for stem, item in with_stems(items):
             rows: list[list[table.Value]] = []
             for (id_, _, mask), label in zip(item.rows(), item.labels, strict=True):
                 rgba, (left, top) = cutout(item.image, mask.rle, tight=tight)
@@ -72,28 +81,35 @@ def _write(tight: bool, items: Sequence[ExportItem], file: BinaryIO) -> None:
             zip_add(archive, f"{stem}/cutouts.csv", table.to_csv(_HEADER, rows).encode("utf-8-sig"))
 
 
-def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[ReadMask]]:
     with zipfile.ZipFile(file) as archive:
-        for stem, item in stemmed(items):
+        for stem, item in with_stems(items):
             rows = csv.DictReader(io.StringIO(archive.read(f"{stem}/cutouts.csv").decode("utf-8-sig"), newline=""))
             yield (
-                placed(
+                mask_of_cutout(
                     read_pixels(archive.read(f"{stem}/{row['file']}")), int(row["left"]), int(row["top"]), item.image
                 )
                 for row in rows
             )
 
 
-def _exporter(name: str, title: str, hint: str, tight: bool) -> Exporter:
-    return Exporter(name, title, hint, "zip", "Pillow", write=partial(_write, tight), read=_read)
-
-
 EXPORTERS = (
-    _exporter("cutouts", "Cut-outs (tight)", "Each object alone on a transparent background, cut to its box.", True),
-    _exporter(
-        "cutouts-full",
-        "Cut-outs (full frame)",
-        "Each object alone on a transparent background, at its place in a picture of the photo's size.",
-        False,
+    Exporter(
+        name="cutouts",
+        title="Cut-outs (tight)",
+        hint="Each object alone on a transparent background, cut to its box.",
+        extension="zip",
+        reader="Pillow",
+        write=partial(_write, True),
+        read=_read,
+    ),
+    Exporter(
+        name="cutouts-full",
+        title="Cut-outs (full frame)",
+        hint="Each object alone on a transparent background, at its place in a picture of the photo's size.",
+        extension="zip",
+        reader="Pillow",
+        write=partial(_write, False),
+        read=_read,
     ),
 )

@@ -1,4 +1,4 @@
-"""CVAT for images 1.1: XML with brush masks, so that they can be corrected there.
+"""Write CVAT for images 1.1: XML with brush masks, to be corrected in CVAT.
 
 Source: https://docs.cvat.ai/docs/other/xml_format
 """
@@ -14,9 +14,9 @@ from xml.sax.xmlreader import AttributesImpl
 
 import numpy as np
 
-from automask_ui import rle as rle_codec
-from automask_ui.export.base import Exporter, ExportItem, Found, class_names, text_name
-from automask_ui.rle import Rle
+from automask_ui.export.base import Exporter, ExportItem, ReadMask, class_names, text_name
+from automask_ui.masks import rle as rle_codec
+from automask_ui.masks.rle import Rle
 
 __all__ = ["EXPORTERS", "row_runs"]
 
@@ -72,7 +72,7 @@ def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
     xml.endDocument()
 
 
-def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[ReadMask]]:
     for image in ElementTree.parse(file).getroot().iter("image"):
         size_hw = int(image.attrib["height"]), int(image.attrib["width"])
         yield (_unpacked(mask.attrib, size_hw) for mask in image.iter("mask"))

@@ -1,28 +1,29 @@
-"""GeoJSON in pixel coordinates: x to the right, y down, pixel (0, 0) covering 0 to 1; as QuPath and GIS tools read it.
+"""Write GeoJSON in pixel coordinates (x right, y down, pixel (0, 0) covers 0 to 1), as QuPath and GIS tools read it.
 
 Source: RFC 7946 for the structure; QuPath for ``objectType`` and ``classification``.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
 
-from automask_ui import rle as rle_codec
-from automask_ui.export.base import Exporter, ExportItem, Found, text_name
-from automask_ui.export.files import read_json, write_json, zipped_pictures
-from automask_ui.geometry import outlines
-from automask_ui.overlay import hex_to_rgb
-from automask_ui.rle import Rle
+from automask_ui.export.base import Exporter, ExportItem, ReadMask, text_name
+from automask_ui.export.files import json_writer, zipped_pictures
+from automask_ui.masks import rle as rle_codec
+from automask_ui.masks.geometry import outlines
+from automask_ui.masks.overlay import hex_to_rgb
+from automask_ui.masks.rle import Rle
 
 __all__ = ["EXPORTERS", "to_geojson"]
 
 
 def to_geojson(item: ExportItem) -> dict[str, Any]:
-    """The document for one picture; ``features`` is an iterator."""
+    """Build the document for one picture; ``features`` is an iterator."""
     return {
         "type": "FeatureCollection",
         "image": {"name": text_name(item.name), "width": item.size_hw[1], "height": item.size_hw[0]},
@@ -53,17 +54,13 @@ def _closed(ring: np.ndarray) -> list[list[int]]:
     return [*ring.tolist(), ring[0].tolist()]
 
 
-def _write(item: ExportItem, file: BinaryIO) -> None:
-    write_json(to_geojson(item), file)
-
-
-def _read(file: BinaryIO, item: ExportItem) -> Iterator[Found]:
-    for feature in read_json(file)["features"]:
+def _read(file: BinaryIO, item: ExportItem) -> Iterator[ReadMask]:
+    for feature in json.load(file)["features"]:
         yield _painted(feature["geometry"]["coordinates"], item.size_hw)
 
 
 def _painted(polygons: list[list[list[list[int]]]], size_hw: tuple[int, int]) -> Rle | None:
-    """The pixels whose centres lie inside, by OpenCV's even-odd fill at double size: borders miss all centres there."""
+    """Paint the pixels whose centres lie inside: even-odd fill at double size, where borders miss all centres."""
     # All rings at once: what lies inside a hole or outside is met by an even number of them.
     rings = [np.array(ring, dtype=np.int32) for polygon in polygons for ring in polygon]
     if not rings:
@@ -82,6 +79,6 @@ EXPORTERS = (
         hint="Exact outlines with holes in pixel coordinates, for QuPath, QGIS and shapely.",
         reader="OpenCV fillPoly",
         has_classes=True,
-        **zipped_pictures("geojson", _write, _read),
+        **zipped_pictures("geojson", json_writer(to_geojson), _read),
     ),
 )

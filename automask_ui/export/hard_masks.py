@@ -1,4 +1,4 @@
-"""Masks that formats and their readers get wrong: the committed set that every format is measured on."""
+"""Hard test masks (holes, one-pixel lines, many parts …) that every format is checked on."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from automask_ui import rle as rle_codec
 from automask_ui.export.base import ExportItem
 from automask_ui.masks import MaskSet, object_column
+from automask_ui.masks import rle as rle_codec
 
 __all__ = ["HARD_MASKS", "SIZES_HW", "hard_items", "hard_mask_set", "mask_set"]
 
@@ -85,14 +85,14 @@ HARD_MASKS: dict[str, Draw] = {
 
 
 def hard_mask_set(size_hw: tuple[int, int]) -> MaskSet:
-    """All of :data:`HARD_MASKS` in a picture of this size, in their order."""
+    """Draw all of :data:`HARD_MASKS` in a picture of this size, in their order."""
     height, width = size_hw
     y, x = np.arange(height)[:, None], np.arange(width)[None]
     return mask_set([np.broadcast_to(draw(y, x, height, width), size_hw) for draw in HARD_MASKS.values()], size_hw)
 
 
 def hard_items() -> list[ExportItem]:
-    """The hard masks as two pictures of :data:`SIZES_HW`, to be exported."""
+    """Make two pictures of :data:`SIZES_HW` with the hard masks, to be exported."""
     items = []
     for number, size_hw in enumerate(SIZES_HW, start=1):
         y, x = np.mgrid[: size_hw[0], : size_hw[1]]
@@ -104,7 +104,7 @@ def hard_items() -> list[ExportItem]:
 
 
 def mask_set(arrays: list[np.ndarray], size_hw: tuple[int, int]) -> MaskSet:
-    """Masks (H×W bool each) as a :class:`MaskSet` with scores and points that tell the rows apart."""
+    """Make a :class:`MaskSet` of masks (H×W bool each), with scores and points that tell the rows apart."""
     rles = [rle_codec.encode(array) for array in arrays]
     boxes = np.array([rle_codec.bbox_xywh(item) for item in rles], dtype=np.int64).reshape(-1, 4)
     steps = np.arange(len(arrays))

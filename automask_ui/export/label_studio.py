@@ -1,4 +1,4 @@
-"""Label Studio tasks with brush predictions, so that the masks can be corrected there.
+"""Write Label Studio tasks with brush predictions, to be corrected in Label Studio.
 
 The labelling configuration needs ``<Image name="image" value="$image"/>`` and ``<BrushLabels name="tag"
 toName="image">`` with the labels; ``$image`` is the picture's name, to be replaced by where Label Studio finds it.
@@ -8,15 +8,17 @@ Source of the run-length code: ``rle-pack`` of thi.ng/umbrella, as Label Studio'
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from automask_ui import rle as rle_codec
-from automask_ui.export.base import Exporter, ExportItem, Found, text_name
-from automask_ui.export.files import read_json, write_json
-from automask_ui.labels import clean_text
+from automask_ui.export.base import Exporter, ExportItem, ReadMask, text_name
+from automask_ui.export.files import json_writer
+from automask_ui.masks import rle as rle_codec
+from automask_ui.session.class_names import clean_text
 
 __all__ = ["EXPORTERS", "brush_rle", "read_brush_rle", "to_label_studio"]
 
@@ -28,7 +30,7 @@ _CHANNELS = 4  # the code packs RGBA; the mask is repeated in every channel
 
 
 def brush_rle(mask: np.ndarray) -> list[int]:
-    """``mask`` (H×W bool) as Label Studio's bytes, 0 to 255."""
+    """Encode ``mask`` (H×W bool) as Label Studio's bytes, 0 to 255."""
     flat = mask.ravel()
     borders = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1, [flat.size]]) * _CHANNELS
     lengths, values = np.diff(borders), flat[borders[:-1] // _CHANNELS]
@@ -49,7 +51,7 @@ def brush_rle(mask: np.ndarray) -> list[int]:
 
 
 def read_brush_rle(data: Sequence[int], size_hw: tuple[int, int]) -> np.ndarray:
-    """Unpack any ``rle-pack`` code of an RGBA picture; its alpha channel as H×W bool."""
+    """Decode any ``rle-pack`` code of an RGBA picture to its alpha channel, H×W bool."""
     bits = "".join(f"{byte:08b}" for byte in data)
     position = 0
 
@@ -77,7 +79,7 @@ def read_brush_rle(data: Sequence[int], size_hw: tuple[int, int]) -> np.ndarray:
 
 
 def to_label_studio(item: ExportItem) -> dict[str, Any]:
-    """One task; the prediction's results are an iterator."""
+    """Build the task for one picture; the prediction's results are an iterator."""
     model = clean_text(str(item.metadata.get("model", "AutoMask UI")))
     return {
         "data": {"image": text_name(item.name)},
@@ -100,12 +102,8 @@ def _results(item: ExportItem) -> Iterator[dict[str, Any]]:
         }
 
 
-def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
-    write_json((to_label_studio(item) for item in items), file)
-
-
-def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
-    for task in read_json(file):
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[ReadMask]]:
+    for task in json.load(file):
         yield (
             read_brush_rle(result["value"]["rle"], (result["original_height"], result["original_width"]))
             for result in task["predictions"][0]["result"]
@@ -120,7 +118,7 @@ EXPORTERS = (
         extension="json",
         reader="an unpacker of the rle-pack code",
         has_classes=True,
-        write=_write,
+        write=json_writer(partial(map, to_label_studio)),
         read=_read,
     ),
 )

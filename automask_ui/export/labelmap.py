@@ -1,4 +1,4 @@
-"""One picture whose pixel values are the masks' numbers. Where masks overlap, one is on top: the choice is explicit."""
+"""Write label maps: one picture whose pixel values are mask ids, with an explicit order where masks overlap."""
 
 from __future__ import annotations
 
@@ -11,38 +11,37 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from automask_ui import rle as rle_codec
-from automask_ui import table
 from automask_ui.errors import ExportError
-from automask_ui.export.base import HIDES, Exporter, ExportItem, Found, stemmed
+from automask_ui.export.base import HIDES, Exporter, ExportItem, ReadMask, with_stems
 from automask_ui.export.files import png_bytes, read_pixels, zip_add
-from automask_ui.labels import clean_text
-from automask_ui.masks import MaskSet
+from automask_ui.masks import MaskSet, table
+from automask_ui.masks import rle as rle_codec
+from automask_ui.session.class_names import clean_text
 
 __all__ = ["EXPORTERS", "best_on_top", "flatten", "largest_on_top", "smallest_on_top"]
 
-Order = Callable[[MaskSet], np.ndarray]  # rows from the bottom to the top
+Order = Callable[[MaskSet], np.ndarray]  # (n,) int64: rows of n masks in the order in which they are painted
 
 _HEADER = ("value", "label", "colour", "area_px", "visible_px", "hidden_px", "predicted_iou")
 
 
 def smallest_on_top(masks: MaskSet) -> np.ndarray:
-    """Rows with the largest first."""
+    """Order rows by falling area, so that the smallest is painted last: (n,) int64."""
     return np.argsort(-masks.area, kind="stable")
 
 
 def best_on_top(masks: MaskSet) -> np.ndarray:
-    """Rows with the lowest predicted IoU first."""
+    """Order rows by rising predicted IoU, so that the best is painted last: (n,) int64."""
     return np.argsort(masks.predicted_iou, kind="stable")
 
 
 def largest_on_top(masks: MaskSet) -> np.ndarray:
-    """Rows with the smallest first."""
+    """Order rows by rising area, so that the largest is painted last: (n,) int64."""
     return np.argsort(masks.area, kind="stable")
 
 
 def flatten(masks: MaskSet, values: Sequence[int], order: np.ndarray, dtype: type[np.generic]) -> np.ndarray:
-    """All masks in one H×W array of ``dtype``: each pixel has the value of the last mask in ``order``, 0 = none."""
+    """Paint all masks into one H×W array of ``dtype``, in ``order`` ((n,) int64), each with its value; 0 = no mask."""
     flat = np.zeros(masks.size_hw, dtype=dtype)
     for row in order.tolist():
         window, (left, top) = rle_codec.decode_window(masks.rle[row])
@@ -51,7 +50,7 @@ def flatten(masks: MaskSet, values: Sequence[int], order: np.ndarray, dtype: typ
 
 
 def _flat(order: Order, item: ExportItem) -> np.ndarray:
-    """The label map in the smallest type that holds the numbers."""
+    """Paint the label map, H×W in the smallest integer type that holds the ids."""
     # The numbers themselves are the pixel values, so that a pixel leads back to the table.
     highest, lowest = max(item.ids, default=0), min(item.ids, default=1)
     if lowest < 1 or highest > np.iinfo(np.int32).max:
@@ -61,7 +60,7 @@ def _flat(order: Order, item: ExportItem) -> np.ndarray:
 
 
 def _picture(flat: np.ndarray) -> tuple[str, bytes]:
-    """Extension and content. PNG ends at 16 bits; TIFF goes on."""
+    """Encode a label map; return the file's extension and content. PNG holds up to 16 bits, TIFF 32."""
     if flat.dtype != np.int32:
         return "png", png_bytes(flat)
     buffer = io.BytesIO()
@@ -71,7 +70,7 @@ def _picture(flat: np.ndarray) -> tuple[str, bytes]:
 
 
 def _hidden_csv(item: ExportItem, flat: np.ndarray) -> str:
-    """What every value stands for, and how much of it lies under others."""
+    """Make the table of pixel values: label, colour, and how many pixels lie under other masks."""
     values, counts = np.unique(flat, return_counts=True)
     visible = dict(zip(values.tolist(), counts.tolist(), strict=True))
     rows: list[list[table.Value]] = []
@@ -84,23 +83,48 @@ def _hidden_csv(item: ExportItem, flat: np.ndarray) -> str:
 
 def _write(order: Order, items: Sequence[ExportItem], file: BinaryIO) -> None:
     with zipfile.ZipFile(file, "w") as archive:
-        for stem, item in stemmed(items):
+        for stem, item in with_stems(items):
             flat = _flat(order, item)
             extension, data = _picture(flat)
             zip_add(archive, f"{stem}.{extension}", data, packed=True)
             zip_add(archive, f"{stem}.csv", _hidden_csv(item, flat).encode("utf-8-sig"))
 
 
-def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[ReadMask]]:
     with zipfile.ZipFile(file) as archive:
         names = set(archive.namelist())
-        for stem, item in stemmed(items):
+        for stem, item in with_stems(items):
             pixels = read_pixels(archive.read(f"{stem}.png" if f"{stem}.png" in names else f"{stem}.tif"))
             yield (pixels == id_ for id_ in item.ids)
 
 
-def _exporter(name: str, title: str, hint: str, order: Order, on_top: str) -> Exporter:
-    return Exporter(
+# Name, title, hint, order, and which of several masks a pixel shows.
+_ORDERS: tuple[tuple[str, str, str, Order, str], ...] = (
+    (
+        "labelmap",
+        "Label map, smallest on top",
+        "Measuring in ImageJ, napari or Python: each pixel has its mask's number; small things stay visible.",
+        smallest_on_top,
+        "the smallest is on top",
+    ),
+    (
+        "labelmap-best",
+        "Label map, best on top",
+        "Each pixel has the number of the mask that SAM trusts most.",
+        best_on_top,
+        "the one with the highest predicted IoU is on top",
+    ),
+    (
+        "labelmap-largest",
+        "Label map, largest on top",
+        "Each pixel has the number of its largest mask: wholes instead of parts.",
+        largest_on_top,
+        "the largest is on top",
+    ),
+)
+
+EXPORTERS = tuple(
+    Exporter(
         name=name,
         title=title,
         hint=hint,
@@ -111,28 +135,5 @@ def _exporter(name: str, title: str, hint: str, order: Order, on_top: str) -> Ex
         change=HIDES,
         loses=f"A label map has one number a pixel: where masks overlap, {on_top}.",
     )
-
-
-EXPORTERS = (
-    _exporter(
-        "labelmap",
-        "Label map, smallest on top",
-        "Measuring in ImageJ, napari or Python: each pixel has its mask's number; small things stay visible.",
-        smallest_on_top,
-        "the smallest is on top",
-    ),
-    _exporter(
-        "labelmap-best",
-        "Label map, best on top",
-        "Each pixel has the number of the mask that SAM trusts most.",
-        best_on_top,
-        "the one with the highest predicted IoU is on top",
-    ),
-    _exporter(
-        "labelmap-largest",
-        "Label map, largest on top",
-        "Each pixel has the number of its largest mask: wholes instead of parts.",
-        largest_on_top,
-        "the largest is on top",
-    ),
+    for name, title, hint, order, on_top in _ORDERS
 )

@@ -1,4 +1,4 @@
-"""LabelMe JSON beside its picture, with masks as polygons or as mask shapes.
+"""Write LabelMe JSON beside its picture, with masks as polygons or as mask shapes.
 
 Source: labelme 6.3, ``_label_file.py`` and ``utils/shape.py``.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -15,11 +16,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageDraw
 
-from automask_ui import rle as rle_codec
-from automask_ui.export.base import Exporter, ExportItem, Found, stemmed
-from automask_ui.export.files import jpeg_bytes, png_bytes, read_json, read_pixels, write_json, zip_add
-from automask_ui.geometry import contours
-from automask_ui.rle import Rle
+from automask_ui.export.base import Exporter, ExportItem, ReadMask, with_stems
+from automask_ui.export.files import jpeg_bytes, png_bytes, read_pixels, write_json, zip_add
+from automask_ui.masks import rle as rle_codec
+from automask_ui.masks.geometry import contours
+from automask_ui.masks.rle import Rle
 
 __all__ = ["EXPORTERS", "to_labelme"]
 
@@ -29,7 +30,7 @@ Shapes = Callable[[Rle], list[dict[str, Any]]]  # what differs between the two k
 
 
 def polygon_shapes(rle: Rle) -> list[dict[str, Any]]:
-    """One polygon a connected part; LabelMe wants at least three corners."""
+    """Make one polygon a connected part, with the three corners that LabelMe requires."""
     shapes = []
     for ring in contours(rle):
         points = ring.tolist()
@@ -38,7 +39,7 @@ def polygon_shapes(rle: Rle) -> list[dict[str, Any]]:
 
 
 def mask_shapes(rle: Rle) -> list[dict[str, Any]]:
-    """One shape with the mask's box, last pixel included, and its pixels as PNG."""
+    """Make one shape of the mask's box, last pixel included, with its pixels as PNG."""
     window, (left, top) = rle_codec.decode_window(rle)
     height, width = window.shape
     data = png_bytes(window.astype(np.uint8))
@@ -47,7 +48,7 @@ def mask_shapes(rle: Rle) -> list[dict[str, Any]]:
 
 
 def to_labelme(item: ExportItem, image_path: str, shapes: Shapes = polygon_shapes) -> dict[str, Any]:
-    """The document for one picture; ``shapes`` is an iterator. Parts of a mask share its number as ``group_id``."""
+    """Build the document for one picture; ``shapes`` is an iterator. Parts of a mask share its id as ``group_id``."""
     return {
         "version": LABELME_VERSION,
         "flags": {},
@@ -66,17 +67,17 @@ def to_labelme(item: ExportItem, image_path: str, shapes: Shapes = polygon_shape
 
 def _write(shapes: Shapes, items: Sequence[ExportItem], file: BinaryIO) -> None:
     with zipfile.ZipFile(file, "w") as archive:
-        for stem, item in stemmed(items):
+        for stem, item in with_stems(items):
             zip_add(archive, f"{stem}.jpg", jpeg_bytes(item.image), packed=True)
             document = io.BytesIO()
             write_json(to_labelme(item, f"{stem}.jpg", shapes), document)
             zip_add(archive, f"{stem}.json", document.getvalue())
 
 
-def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[ReadMask]]:
     with zipfile.ZipFile(file) as archive:
-        for stem, item in stemmed(items):
-            document = read_json(io.BytesIO(archive.read(f"{stem}.json")))
+        for stem, item in with_stems(items):
+            document = json.loads(archive.read(f"{stem}.json"))
             found: dict[int, list[Rle]] = {}
             for shape in document["shapes"]:
                 found.setdefault(shape["group_id"], []).append(_painted(shape, item.size_hw))
@@ -84,7 +85,7 @@ def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Foun
 
 
 def _painted(shape: dict[str, Any], size_hw: tuple[int, int]) -> Rle:
-    """A shape as LabelMe's ``shapes_to_label`` paints it, inside its box."""
+    """Paint a shape as LabelMe's ``shapes_to_label`` does, inside its box."""
     points = np.array(shape["points"])
     low, high = points.min(axis=0), points.max(axis=0)
     if shape["shape_type"] == "mask":

@@ -1,4 +1,4 @@
-"""OpenRaster: the photo with every mask's cut-out as a layer, for Krita, GIMP and others.
+"""Write OpenRaster: the photo with every mask's cut-out as a layer, for Krita, GIMP and others.
 
 Source: https://www.openraster.org/baseline/file-layout-spec.html
 """
@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image
 
-from automask_ui.export.base import Exporter, ExportItem, Found
-from automask_ui.export.cutouts import cutout, placed
+from automask_ui.export.base import Exporter, ExportItem, ReadMask
+from automask_ui.export.cutouts import cutout, mask_of_cutout
 from automask_ui.export.files import png_bytes, read_pixels, zip_add, zipped_pictures
 
 __all__ = ["EXPORTERS"]
@@ -23,7 +23,7 @@ _THUMBNAIL = 256  # px, the longest side that the format allows
 
 
 def _stack(item: ExportItem, layers: list[dict[str, str]]) -> bytes:
-    """``stack.xml``, which lists the layers from the top down."""
+    """Make ``stack.xml``, which lists the layers from the top down."""
     height, width = item.size_hw
     image = ElementTree.Element("image", version="0.0.3", w=str(width), h=str(height))
     stack = ElementTree.SubElement(image, "stack")
@@ -55,14 +55,14 @@ def _write(item: ExportItem, file: BinaryIO) -> None:
         zip_add(archive, "stack.xml", _stack(item, layers))
 
 
-def _read(file: BinaryIO, item: ExportItem) -> Iterator[Found]:
+def _read(file: BinaryIO, item: ExportItem) -> Iterator[ReadMask]:
     with zipfile.ZipFile(file) as archive:
         layers = ElementTree.fromstring(archive.read("stack.xml")).iter("layer")
         by_id = {layer.attrib["src"].removeprefix("data/").removesuffix(".png"): layer.attrib for layer in layers}
         for id_ in item.ids:
             layer = by_id[str(id_)]
             pixels = read_pixels(archive.read(layer["src"]))
-            yield placed(pixels, int(layer["x"]), int(layer["y"]), item.image)
+            yield mask_of_cutout(pixels, int(layer["x"]), int(layer["y"]), item.image)
 
 
 EXPORTERS = (

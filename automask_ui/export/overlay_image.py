@@ -1,17 +1,18 @@
-"""The photo at full size with its masks painted on it."""
+"""Write the photo at full size with its masks painted on it, as PNG or JPEG."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
 
-from automask_ui import rle as rle_codec
 from automask_ui.errors import ExportError
-from automask_ui.export.base import HIDES, Exporter, ExportItem, Found
+from automask_ui.export.base import HIDES, Exporter, ExportItem, ReadMask
 from automask_ui.export.files import jpeg_bytes, png_bytes, read_pixels, zipped_pictures
-from automask_ui.overlay import draw
+from automask_ui.masks import rle as rle_codec
+from automask_ui.masks.overlay import draw
 
 __all__ = ["EXPORTERS"]
 
@@ -22,23 +23,19 @@ def _drawn(item: ExportItem) -> np.ndarray:
     return draw(item.image, item.masks, colours=item.colours)
 
 
-def _write_png(item: ExportItem, file: BinaryIO) -> None:
-    file.write(png_bytes(_drawn(item)))
+def _write(encode: Callable[[np.ndarray], bytes], item: ExportItem, file: BinaryIO) -> None:
+    file.write(encode(_drawn(item)))
 
 
-def _write_jpeg(item: ExportItem, file: BinaryIO) -> None:
-    file.write(jpeg_bytes(_drawn(item)))
-
-
-def _read_png(file: BinaryIO, item: ExportItem) -> Iterator[Found]:
-    """The picture has no single masks in it: all of them count as found where every pixel is as drawn."""
+def _read_png(file: BinaryIO, item: ExportItem) -> Iterator[ReadMask]:
+    """Compare all pixels: the picture holds no single masks, so all are returned if every pixel is as drawn."""
     if not np.array_equal(read_pixels(file.read()), _drawn(item)):
         raise ExportError("The overlay picture came back with other pixels, so it was not kept. Please report this.")
     yield from item.masks.rle
 
 
-def _read_jpeg(file: BinaryIO, item: ExportItem) -> Iterator[Found]:
-    """Of every mask, the pixels that look as they were painted."""
+def _read_jpeg(file: BinaryIO, item: ExportItem) -> Iterator[ReadMask]:
+    """Read back, of every mask, the pixels that are near their painted colour."""
     pixels, drawn = read_pixels(file.read()), _drawn(item)
     if pixels.shape != drawn.shape:
         raise ExportError("The overlay picture came back in another size, so it was not kept. Please report this.")
@@ -56,7 +53,7 @@ EXPORTERS = (
         title="Overlay picture (PNG)",
         hint="The photo with coloured masks, to look at and to show.",
         reader="Pillow",
-        **zipped_pictures("png", _write_png, _read_png),
+        **zipped_pictures("png", partial(_write, png_bytes), _read_png),
     ),
     Exporter(
         name="overlay-jpeg",
@@ -65,6 +62,6 @@ EXPORTERS = (
         reader=f"Pillow, {_NEAR} of 255 levels allowed",
         change=HIDES,
         loses="JPEG blurs sharp edges: some pixels of a mask look different.",
-        **zipped_pictures("jpg", _write_jpeg, _read_jpeg),
+        **zipped_pictures("jpg", partial(_write, jpeg_bytes), _read_jpeg),
     ),
 )

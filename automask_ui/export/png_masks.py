@@ -1,4 +1,4 @@
-"""A ZIP of black and white mask pictures with ``metadata.csv``, as upstream's ``scripts/amg.py`` writes them."""
+"""Write a ZIP of black and white mask pictures with ``metadata.csv``, as upstream's ``scripts/amg.py`` does."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from automask_ui import rle as rle_codec
-from automask_ui.export.base import Exporter, ExportItem, Found, stemmed, unique_stems
+from automask_ui.export.base import Exporter, ExportItem, ReadMask, with_stems
 from automask_ui.export.files import png_bytes, read_pixels, zip_add
-from automask_ui.labels import clean_text
-from automask_ui.rle import Rle
-from automask_ui.table import safe_cell
+from automask_ui.masks import rle as rle_codec
+from automask_ui.masks.rle import Rle
+from automask_ui.masks.table import safe_cell
+from automask_ui.session.class_names import clean_text
 
 __all__ = ["EXPORTERS", "METADATA_COLUMNS", "metadata_csv"]
 
@@ -38,7 +38,7 @@ METADATA_COLUMNS = (
 
 
 def metadata_csv(item: ExportItem) -> str:
-    """The 14 columns of upstream's script, one line a mask; ``id`` is the number shown, and the picture's name.
+    """Make the 14 columns of upstream's script, one line a mask; ``id`` is the mask's id and its file's name.
 
     Where masks have labels, these are a fifteenth.
     """
@@ -58,7 +58,7 @@ def metadata_csv(item: ExportItem) -> str:
 
 
 def _black_and_white(rle: Rle) -> np.ndarray:
-    """The mask as H×W uint8, 0 or 255. Rows come first in memory, unlike in what decoding the whole mask gives."""
+    """Decode a mask to H×W uint8, 0 or 255, C-contiguous (unlike ``rle.decode``), as PNG encoders want it."""
     window, (left, top) = rle_codec.decode_window(rle)
     picture = np.zeros(rle["size"], dtype=np.uint8)
     np.multiply(window, 255, out=picture[top : top + window.shape[0], left : left + window.shape[1]], casting="unsafe")
@@ -67,15 +67,15 @@ def _black_and_white(rle: Rle) -> np.ndarray:
 
 def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
     with zipfile.ZipFile(file, "w") as archive:
-        for stem, item in stemmed(items):
+        for stem, item in with_stems(items):
             for id_, rle in zip(item.ids, item.masks.rle, strict=True):
                 zip_add(archive, f"{stem}/{id_}.png", png_bytes(_black_and_white(rle)), packed=True)
             zip_add(archive, f"{stem}/metadata.csv", metadata_csv(item).encode())
 
 
-def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[ReadMask]]:
     with zipfile.ZipFile(file) as archive:
-        for stem in unique_stems(items):
+        for stem, _ in with_stems(items):
             table = csv.DictReader(io.StringIO(archive.read(f"{stem}/metadata.csv").decode()))
             # One at a time: of 600 masks of a large photo, only one is ever unpacked.
             yield (read_pixels(archive.read(f"{stem}/{row['id']}.png")) == 255 for row in table)
@@ -90,5 +90,7 @@ EXPORTERS = (
         reader="Pillow",
         write=_write,
         read=_read,
+        aliases=("png",),
+        output_mode="binary_mask",
     ),
 )

@@ -1,4 +1,4 @@
-"""The proof of an export: every mask is read back from the finished file and compared with what was to be written."""
+"""Check an exported file: read every mask back and compare it with the one that was written."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import BinaryIO
 
 import numpy as np
 
-from automask_ui import rle as rle_codec
 from automask_ui.errors import ExportError
-from automask_ui.export.base import ADDS, HIDES, Exporter, ExportItem, Found
-from automask_ui.rle import Rle
+from automask_ui.export.base import ADDS, HIDES, Exporter, ExportItem, ReadMask
+from automask_ui.masks import rle as rle_codec
+from automask_ui.masks.rle import Rle
 
 __all__ = ["ExportReport", "MaskCheck", "check_file"]
 
@@ -22,7 +22,7 @@ _NAMED = 5  # masks that a summary names one by one
 
 @dataclass(frozen=True)
 class MaskCheck:
-    """What became of one mask on its way through the file."""
+    """How one mask came back from the file."""
 
     photo: str  # name of the picture
     id: int  # the mask's number
@@ -44,7 +44,7 @@ class MaskCheck:
 
 @dataclass(frozen=True)
 class ExportReport:
-    """A finished, checked file and what a person should know of it."""
+    """A finished, checked file with the result of the check for every mask."""
 
     path: Path
     exporter: Exporter
@@ -52,12 +52,12 @@ class ExportReport:
 
     @cached_property
     def changed(self) -> tuple[MaskCheck, ...]:
-        """Masks of which the file holds something else, the worst first."""
+        """Masks that came back changed, the worst first."""
         return tuple(sorted((c for c in self.checks if not c.exact and not c.lost), key=lambda check: check.iou))
 
     @cached_property
     def lost(self) -> tuple[MaskCheck, ...]:
-        """Masks of which the file holds nothing."""
+        """Masks that the file does not hold at all."""
         return tuple(check for check in self.checks if check.lost)
 
     @cached_property
@@ -139,8 +139,8 @@ def _compare(exporter: Exporter, items: Sequence[ExportItem], file: BinaryIO) ->
             yield replace(check, twin=owner) if owner != id_ and 0 < check.iou < 1 else check
 
 
-def _check_one(photo: str, id_: int, expected: Rle, found: Found) -> tuple[MaskCheck, bytes]:
-    """The comparison, and the run lengths of what was read back (empty: nothing there)."""
+def _check_one(photo: str, id_: int, expected: Rle, found: ReadMask) -> tuple[MaskCheck, bytes]:
+    """Compare one mask; also return the RLE counts of what was read back (empty: nothing)."""
     if found is None:
         return MaskCheck(photo, id_, 0.0, removed=True), b""
     size_hw = found.shape if isinstance(found, np.ndarray) else tuple(found["size"])
@@ -157,7 +157,7 @@ def _check_one(photo: str, id_: int, expected: Rle, found: Found) -> tuple[MaskC
 
 
 def _equals(found: np.ndarray, expected: Rle) -> bool:
-    """Whether an H×W bool array has the pixels of ``expected``, looked at inside its box only."""
+    """Tell whether an H×W bool array is ``expected``: compare inside its box, and count pixels outside."""
     window, (left, top) = rle_codec.decode_window(expected)
     height, width = window.shape
     inside = found[top : top + height, left : left + width]

@@ -1,4 +1,4 @@
-"""Pascal VOC segmentation: pictures with the VOC palette for classes and for objects.
+"""Write Pascal VOC segmentation: pictures with the VOC palette for classes and for objects.
 
 Source: the VOC 2012 development kit (folders, palette).
 """
@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from automask_ui.errors import ExportError
-from automask_ui.export.base import HIDES, Exporter, ExportItem, Found, class_names, stemmed, unique_stems
+from automask_ui.export.base import HIDES, Exporter, ExportItem, FolderLayout, ReadMask, class_names, with_stems
 from automask_ui.export.files import jpeg_bytes, png_bytes, read_pixels, zip_add
 from automask_ui.export.labelmap import flatten, smallest_on_top
+from automask_ui.files.names import unused_name
 
 __all__ = ["EXPORTERS", "voc_palette"]
 
+_PICTURE_LIST = "ImageSets/Segmentation/default.txt"
 _MOST = 254  # 0 is background, 255 is "do not care"
 
 
 def voc_palette() -> np.ndarray:
-    """The 256 colours of VOC's ``VOClabelcolormap``: 256×3 uint8. Bits 0 to 2 of the index go to red, green, blue."""
+    """Compute the 256 colours of VOC's ``VOClabelcolormap``, 256×3 uint8, from the bits of the index."""
     index = np.arange(256)
     colours = np.zeros((256, 3), dtype=np.uint8)
     for bit in range(8):
@@ -46,11 +49,11 @@ def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
             f"Pascal VOC holds {_MOST} objects a picture and {_MOST} classes, but there are {most:,} and "
             f"{len(names):,}. Use a label map, or select fewer masks."
         )
-    stems = unique_stems(items)
+    stemmed = list(with_stems(items))
     with zipfile.ZipFile(file, "w") as archive:
         zip_add(archive, "labelmap.txt", _colour_list(names).encode())
-        zip_add(archive, "ImageSets/Segmentation/default.txt", "".join(f"{stem}\n" for stem in stems).encode())
-        for stem, item in zip(stems, items, strict=True):
+        zip_add(archive, _PICTURE_LIST, "".join(f"{stem}\n" for stem, _ in stemmed).encode())
+        for stem, item in stemmed:
             # Counted from 1, not by the shown numbers, which may not fit a byte.
             objects = flatten(item.masks, range(1, len(item.masks) + 1), smallest_on_top(item.masks), np.uint8)
             zip_add(archive, f"JPEGImages/{stem}.jpg", jpeg_bytes(item.image), packed=True)
@@ -59,29 +62,27 @@ def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
 
 
 def _classes_of(item: ExportItem, names: Sequence[str]) -> np.ndarray:
-    """Object number -> class number, uint8."""
+    """Map object numbers to class numbers: (1 + objects,) uint8, 0 = background."""
     return np.array([0, *(names.index(label) + 1 for _, label, _ in item.rows())], dtype=np.uint8)
 
 
 def _colour_list(names: Sequence[str]) -> str:
-    """The classes with their colours, as CVAT and Datumaro read them; their separators cannot be part of a name."""
+    """List the classes with their colours, as CVAT and Datumaro read them; names lose their separators."""
     palette = voc_palette().tolist()
     rows = ["# label:color_rgb:parts:actions", "background:0,0,0::"]
     used = {"background"}
     for index, name in enumerate(names, start=1):
-        safe = candidate = name.replace(":", " ").replace("#", " ").strip()
-        number = 2
-        while candidate in used:
-            candidate, number = f"{safe} {number}", number + 1
-        used.add(candidate)
-        rows.append(f"{candidate}:{','.join(map(str, palette[index]))}::")
+        safe = name.replace(":", " ").replace("#", " ").strip()
+        # Case counts for these readers: "Cat" and "cat" are two classes.
+        unique = unused_name(safe, used, partial("{} {}".format, safe), key=str)
+        rows.append(f"{unique}:{','.join(map(str, palette[index]))}::")
     return "\n".join(rows) + "\n"
 
 
-def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[ReadMask]]:
     names = class_names(items)
     with zipfile.ZipFile(file) as archive:
-        for stem, item in stemmed(items):
+        for stem, item in with_stems(items):
             objects = read_pixels(archive.read(f"SegmentationObject/{stem}.png"))
             classes = read_pixels(archive.read(f"SegmentationClass/{stem}.png"))
             if not np.array_equal(_classes_of(item, names)[objects], classes):
@@ -100,6 +101,7 @@ EXPORTERS = (
         write=_write,
         read=_read,
         change=HIDES,
+        layout=FolderLayout(leading_folders=1, shared=frozenset({"labelmap.txt"}), picture_list=_PICTURE_LIST),
         loses="VOC has one object a pixel: where masks overlap, the smallest is on top.",
     ),
 )

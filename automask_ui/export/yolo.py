@@ -1,4 +1,4 @@
-"""YOLO segmentation as Ultralytics reads it: a dataset folder with pictures, one text file each, and data.yaml.
+"""Write YOLO segmentation as Ultralytics reads it: a dataset of pictures, one text file each, and data.yaml.
 
 Source: https://docs.ultralytics.com/datasets/segment/. One line an object: class, then x and y of a single polygon in
 0 to 1. Holes and parts are therefore tied together by cut lines; a cut through a hole's rim costs nothing, a line
@@ -16,11 +16,11 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-from automask_ui import rle as rle_codec
-from automask_ui.export.base import ADDS, Exporter, ExportItem, Found, class_names, stemmed
+from automask_ui.export.base import ADDS, Exporter, ExportItem, FolderLayout, ReadMask, class_names, with_stems
 from automask_ui.export.files import jpeg_bytes, zip_add
-from automask_ui.geometry import one_contour
-from automask_ui.rle import Rle
+from automask_ui.masks import rle as rle_codec
+from automask_ui.masks.geometry import one_contour
+from automask_ui.masks.rle import Rle
 
 __all__ = ["EXPORTERS", "polygon_xy"]
 
@@ -31,7 +31,7 @@ _HALF_WIDTH = 0.1  # px: what a pixel or a line of pixels is widened by, so that
 
 
 def polygon_xy(rle: Rle) -> np.ndarray:
-    """A mask as one polygon of at least three corners: n×2 float64, px."""
+    """Convert a mask to one polygon of at least three corners: n×2 float64, px."""
     ring = one_contour(rle).astype(float)
     if len(ring) < 3:
         along = np.sign(ring[-1] - ring[0]) if len(ring) == 2 else np.array([1.0, 0.0])
@@ -58,20 +58,20 @@ def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
         # JSON strings are YAML strings.
         listed = "".join(f"  {index}: {json.dumps(name, ensure_ascii=False)}\n" for index, name in enumerate(names))
         zip_add(archive, "data.yaml", f"train: images\nval: images\nnames:\n{listed}".encode())
-        for stem, item in stemmed(items):
+        for stem, item in with_stems(items):
             zip_add(archive, f"images/{stem}.jpg", jpeg_bytes(item.image), packed=True)
             zip_add(archive, f"labels/{stem}.txt", "".join(_lines(item, classes)).encode())
 
 
-def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Found]]:
+def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[ReadMask]]:
     with zipfile.ZipFile(file) as archive:
-        for stem, item in stemmed(items):
+        for stem, item in with_stems(items):
             lines = io.StringIO(archive.read(f"labels/{stem}.txt").decode())
             yield (_painted(line, item.size_hw) for line in lines)
 
 
-def _painted(line: str, size_hw: tuple[int, int]) -> Found:
-    """A line as Ultralytics' ``polygon2mask`` paints it, at the picture's size, inside the polygon's box."""
+def _painted(line: str, size_hw: tuple[int, int]) -> ReadMask:
+    """Paint a line's polygon as Ultralytics' ``polygon2mask`` does, at the picture's size, inside its box."""
     numbers = np.array(line.split()[1:], dtype=np.float32).reshape(-1, 2)
     corners = (numbers * np.array([size_hw[1], size_hw[0]], dtype=np.float32)).astype(np.int32)
     low, high = corners.min(axis=0), corners.max(axis=0)
@@ -91,6 +91,7 @@ EXPORTERS = (
         write=_write,
         read=_read,
         change=ADDS,
+        layout=FolderLayout(leading_folders=1, shared=frozenset({"data.yaml"})),
         loses="YOLO holds one polygon an object, so separate parts are joined by a thin line.",
     ),
 )

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from automask_ui.engine.tiny import EMBED_DIM
+from automask_ui.engine.encoders.builtin import EMBED_DIM
 
 AFFINITY_DIM = 64
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automask_ui.engine.tiny import IMAGE_SIZE, STRIDE
+from automask_ui.engine.encoders.builtin import IMAGE_SIZE, STRIDE
 from automask_ui.training.augment import another_camera, padded, random_window
 from automask_ui.training.compose import CUT_FROM, Cutout, cut_rendered, cut_thing, paste_things
 from automask_ui.training.photographs import Photograph, draw_weights, read_picture, read_scene, training_photographs

@@ -14,7 +14,7 @@ from segment_anything.modeling.transformer import Attention, TwoWayAttentionBloc
 from torch import Tensor
 from torch.nn import functional
 
-from automask_ui.engine.tiny import STRIDE
+from automask_ui.engine.encoders.builtin import STRIDE
 from automask_ui.training.prompts import ABSENT
 
 SUBPIXELS = 16

@@ -18,8 +18,8 @@ import torch
 from PIL import Image
 from segment_anything.modeling import Sam
 
-from automask_ui.engine.generator import AutomaticMaskGenerator
-from automask_ui.engine.tiny import build_tiny_sam
+from automask_ui.engine.encoders.builtin import build_tiny_sam
+from automask_ui.engine.pipeline.generator import AutomaticMaskGenerator
 from automask_ui.training.measures import best_ious, islands
 from automask_ui.training.photographs import Photograph, read_manifest, read_scene, validation_photographs
 from automask_ui.training.pool import default_state_dir, held_out_scenes

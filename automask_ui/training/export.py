@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from segment_anything.modeling import Sam
 
-from automask_ui.engine.tiny import build_tiny_sam
+from automask_ui.engine.encoders.builtin import build_tiny_sam
 from automask_ui.training.evaluate import MIN_PHOTO_SHARE
 from automask_ui.training.photographs import Photograph, read_manifest, read_scene, validation_photographs
 from automask_ui.training.pool import default_state_dir

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from automask_ui.engine.tiny import IMAGE_SIZE, STRIDE
+from automask_ui.engine.encoders.builtin import IMAGE_SIZE, STRIDE
 from automask_ui.training.data import Batch
 from automask_ui.training.prompts import ABSENT, BACKGROUND, FOREGROUND, MAX_TOKENS, PADDING
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from automask_ui.engine.tiny import IMAGE_SIZE
+from automask_ui.engine.encoders.builtin import IMAGE_SIZE
 from automask_ui.training.textures import log_uniform
 
 # What a point token is, as in `PromptEncoder`; ABSENT tokens are not there at all.

@@ -25,7 +25,7 @@ from segment_anything.modeling import Sam
 from torch import Tensor, nn
 from torch.nn import functional
 
-from automask_ui.engine.tiny import build_tiny_sam
+from automask_ui.engine.encoders.builtin import build_tiny_sam
 from automask_ui.training.affinity import AffinityHead
 from automask_ui.training.data import Batch, Sources, sample_batch
 from automask_ui.training.decoder import (

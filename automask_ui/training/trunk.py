@@ -7,7 +7,7 @@ import torch
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
-from automask_ui.engine.tiny import InvertedResidual, TinyEncoder
+from automask_ui.engine.encoders.builtin import InvertedResidual, TinyEncoder
 
 NORM_EPS = 1e-3
 # The trunk was trained on (value - 127) / 128.

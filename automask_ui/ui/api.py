@@ -10,12 +10,13 @@ import gradio as gr
 from gradio.data_classes import FileData
 
 from automask_ui.errors import NoImageError, OptionError
-from automask_ui.images import load_image
+from automask_ui.files.images import load_image
 from automask_ui.masks import MaskResult, Verdict
 from automask_ui.options import checked_options
-from automask_ui.service import Service
-from automask_ui.ui.errors import friendly
-from automask_ui.ui.upload import photo_at
+from automask_ui.serving.service import Service
+from automask_ui.ui.components.photo_upload import photo_at
+from automask_ui.ui.errors import errors_in_words
+from automask_ui.ui.text import Words
 
 __all__ = ["find_masks_endpoint"]
 
@@ -32,9 +33,8 @@ DESCRIPTION = (
 
 def find_masks_endpoint(service: Service, **queue: Any) -> None:
     """Add the endpoint to the Blocks that are being built; ``queue`` is where it waits for the model."""
-    own = service.thresholds(service.default_model)
+    own = service.models.thresholds(service.models.default)
 
-    @friendly
     def find_masks(
         image: FileData,
         points_per_side: int = 32,
@@ -50,11 +50,12 @@ def find_masks_endpoint(service: Service, **queue: Any) -> None:
         point_grids: list | None = None,
         min_mask_region_area: int = 0,
         output_mode: str = "coco_rle",
-        model: str = service.default_model,
+        model: str = service.models.default,
     ) -> Iterator[dict]:
         """Only the names and defaults are meant here: every value may be anything."""
         values = {name: value for name, value in locals().items() if name not in ("image", "model", "service")}
-        yield from _answers(service, image, model, values)
+        with errors_in_words(Words("en")):
+            yield from _answers(service, image, model, values)
 
     gr.api(find_masks, api_name="find_masks", api_description=DESCRIPTION, **queue)
 
@@ -74,7 +75,7 @@ def _answers(service: Service, image: object, model: object, values: dict[str, A
         )
     options = checked_options(values)
     began = time.monotonic()
-    run = service.find_alone(
+    run = service.runs.find_alone(
         load_image(photo_at(_uploaded(image))), model if isinstance(model, str) else repr(model), options
     )
     while True:

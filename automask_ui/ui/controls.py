@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from automask_ui.files.point_grids import parse_point_grids
 from automask_ui.options import PARAMETERS, PRESETS, GeneratorOptions, Parameter, checked_options
-from automask_ui.point_grids import parse_point_grids
 from automask_ui.session import ShowOnly
 
 __all__ = ["CUSTOM", "Controls", "controls_of", "preset_values", "slider_value"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from automask_ui.edits import Action
 from automask_ui.errors import LabelError
-from automask_ui.labels import parse_classes
 from automask_ui.session import Session
-from automask_ui.ui.viewer import ViewerAction, ViewerEdits
+from automask_ui.session.class_names import parse_classes
+from automask_ui.session.edits import Action
+from automask_ui.ui.components.viewer import ViewerAction, ViewerEdits
 
 __all__ = ["take_steps", "viewer_edits"]
 

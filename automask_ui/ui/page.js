@@ -7,14 +7,39 @@
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       find("find")?.click();
-    } else if (event.key === "Escape" && !event.defaultPrevented && !find("stop")?.disabled) {
+    } else if (event.key === "Escape" && event.isTrusted && !event.defaultPrevented && !find("stop")?.disabled) {
       find("stop").click();
     }
   });
 
+  // Gradio's list of models opens at any key but Escape, also at the Tab that leaves it, and would stay open for good.
+  document.addEventListener("keydown", (event) => {
+    const { key, target } = event;
+    if (key !== "Tab" || !target.matches?.("#model input")) return;
+    event.stopImmediatePropagation();
+    target.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+  }, true);
+
+  // All settings stay as they were left: folded at first, one click away.
+  const UNFOLDED = "automask.all-settings";
+  const rememberFold = () => {
+    const header = document.querySelector("#group-all > button");
+    if (!header) return;
+    if (!header.dataset.remembered) {
+      header.dataset.remembered = "yes";
+      if (localStorage.getItem(UNFOLDED) === "yes" && !header.classList.contains("open")) header.click();
+      header.addEventListener("click", () => {
+        localStorage.setItem(UNFOLDED, header.classList.contains("open") ? "no" : "yes");
+      }, true);
+    }
+  };
+
   // What Gradio leaves unsaid: the buttons' keys, and whether its folding headers are open.
   const KEYS = { find: ["Control+Enter", "Ctrl+Enter"], stop: ["Escape", "Esc"] };
   const tell = () => {
+    rememberFold();
+    // One name makes them one group: one stop of the Tab key, and arrows move in it.
+    for (const radio of document.querySelectorAll("#preset input, #area-unit input")) radio.name = radio.closest(".block").id;
     for (const [id, [keys, title]] of Object.entries(KEYS)) {
       find(id)?.setAttribute("aria-keyshortcuts", keys);
       find(id)?.setAttribute("title", title);
@@ -27,10 +52,12 @@
   };
   new MutationObserver(tell).observe(document.body, { subtree: true, childList: true, attributeFilter: ["class"] });
 
-  // While a number is typed it may be empty or out of range: only what can be meant is told, the rest mended at the end.
-  // A field without an upper end may be empty: there is no limit then.
-  const isMeant = ({ value, min, max }) =>
-    value === "" ? max === "" : (min === "" || Number(value) >= Number(min)) && (max === "" || Number(value) <= Number(max));
+  // While a number is typed it may be empty or out of range: only what can be meant is told, the rest mended at the
+  // end. A field without an upper end may be empty: there is no limit then.
+  const isMeant = ({ value, min, max }) => {
+    if (value === "") return max === "";
+    return (min === "" || Number(value) >= Number(min)) && (max === "" || Number(value) <= Number(max));
+  };
   const isNumber = (field) => field.type === "number" && field.closest?.("#controls");
   document.addEventListener("input", (event) => {
     const field = event.target;

@@ -7,20 +7,19 @@ from typing import Any
 
 import gradio as gr
 
-from automask_ui.autosave import autosave_for
 from automask_ui.export import EXPORTERS
-from automask_ui.service import Service
+from automask_ui.project.autosave import autosave_for
+from automask_ui.serving.service import Service
 from automask_ui.ui import panels
-from automask_ui.ui.answers import Answers
 from automask_ui.ui.api import find_masks_endpoint
-from automask_ui.ui.board import QueueBoard
-from automask_ui.ui.door import REFUSALS, health_route
+from automask_ui.ui.components.queue_table import QueueTable
+from automask_ui.ui.components.status_line import StatusLine
+from automask_ui.ui.components.viewer import DownloadFormat, MaskViewer
 from automask_ui.ui.handlers import Handlers
+from automask_ui.ui.http import REFUSALS, health_route
 from automask_ui.ui.parts import Parts
-from automask_ui.ui.status import StatusLine
-from automask_ui.ui.texts import I18N, TEXTS
+from automask_ui.ui.text import I18N, TEXTS
 from automask_ui.ui.theme import THEME
-from automask_ui.ui.viewer import DownloadFormat, MaskViewer
 from automask_ui.ui.wiring import MODEL_QUEUE, wire
 
 __all__ = ["build_app", "launch_options"]
@@ -40,7 +39,7 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
         keeps_work: whether work in progress is kept on this machine's disk, to be there after a reload.
     """
     gr.set_static_paths([service.store.scratch])
-    thresholds = service.thresholds(service.default_model)
+    thresholds = service.models.thresholds(service.models.default)
     autosave = autosave_for(service.store, service.models) if keeps_work else None
     with gr.Blocks(title="AutoMask", fill_width=True, delete_cache=_CACHE_SECONDS, analytics_enabled=False) as page:
         with gr.Row(elem_id="header"):
@@ -50,21 +49,21 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
             with gr.Column(elem_id="controls", scale=0, min_width=320):
                 with gr.Column(elem_id="open"):
                     photo = panels.photo_panel(service.samples)
-                with gr.Column(elem_id="settings"):
-                    model = panels.model_panel(service.models, service.default_model)
-                    sliders = panels.sliders_panel(thresholds)
-                    show = panels.show_panel()
+                # First for the keyboard, which so reaches it in a few steps; the style sheet puts it below.
                 run = panels.run_panel()
+                with gr.Column(elem_id="settings"):
+                    model = panels.model_panel(service.models, service.models.default)
+                    sliders, show = panels.sliders_panel(thresholds)
             with gr.Column(elem_id="stage", min_width=320):
-                board = QueueBoard(_formats(), elem_id="queue")
+                queue = QueueTable(_formats(), elem_id="queue")
                 line = StatusLine(elem_id="status")
                 viewer = _viewer(service)
         download = gr.DownloadButton(visible="hidden", elem_id="download")
         token = gr.Textbox(visible="hidden", elem_id="token")
         types = [".txt", ".json", ".yaml", ".yml", ".names", ".csv"]
         classes = gr.UploadButton(file_types=types, visible="hidden", elem_id="classes-file")
-        parts = Parts(photo, model, sliders, show, run, board, viewer, line, device, download, classes, token)
-        wire(page, parts, Answers(parts, Handlers(service), autosave))
+        parts = Parts(photo, model, sliders, show, run, queue, viewer, line, device, download, classes, token)
+        wire(page, parts, Handlers(service, autosave))
         find_masks_endpoint(service, **MODEL_QUEUE)
     # Nothing that waits for its turn can be had past the queue, which Gradio allows outside of Spaces.
     page.queue(max_size=_QUEUE_SIZE, api_open=False)

@@ -9,12 +9,12 @@ from typing import Any
 
 import gradio as gr
 
-from automask_ui.checkpoints import AvailableModel
+from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.options import PARAMETERS, PRESETS, Parameter
+from automask_ui.ui.components.photo_upload import UploadImage
+from automask_ui.ui.components.sample_strip import SampleStrip
 from automask_ui.ui.controls import CUSTOM, preset_values
-from automask_ui.ui.samples import SampleStrip
-from automask_ui.ui.texts import I18N as t
-from automask_ui.ui.upload import UploadImage
+from automask_ui.ui.text import I18N as t
 
 __all__ = [
     "ModelPanel",
@@ -26,7 +26,6 @@ __all__ = [
     "model_panel",
     "photo_panel",
     "run_panel",
-    "show_panel",
     "sliders_panel",
 ]
 
@@ -47,6 +46,7 @@ class ModelPanel:
     model: gr.Dropdown
     info: gr.Markdown
     preset: gr.Radio
+    preset_info: gr.Markdown
 
 
 @dataclass(frozen=True)
@@ -59,19 +59,16 @@ class PointsPanel:
 
 @dataclass(frozen=True)
 class SlidersPanel:
-    """Sliders by option name, and what stands beside them."""
+    """Sliders by option name, in the order of ``PARAMETERS``, and what stands beside them."""
 
-    look: dict[str, gr.Slider]
-    keep: dict[str, gr.Slider]
-    clean: dict[str, gr.Slider]
+    all: dict[str, gr.Slider]
     points: PointsPanel
     candidates: gr.Markdown
 
     @property
-    def all(self) -> dict[str, gr.Slider]:
-        """Every slider, in the order of ``PARAMETERS``."""
-        joined = {**self.look, **self.keep, **self.clean}
-        return {name: joined[name] for name in PARAMETERS}
+    def instant(self) -> list[gr.Slider]:
+        """Those that filter what was found, without a run."""
+        return [slider for name, slider in self.all.items() if PARAMETERS[name].group != "look"]
 
 
 @dataclass(frozen=True)
@@ -114,27 +111,34 @@ def model_panel(models: Mapping[str, AvailableModel], default: str) -> ModelPane
     info = gr.Markdown("", elem_id="model-info", elem_classes="note")
     presets = [(t(f"preset.{name}"), name) for name in PRESETS] + [(t("preset.custom"), CUSTOM)]
     preset = gr.Radio(presets, value="balanced", label=t("preset"), elem_id="preset")
-    return ModelPanel(model, info, preset)
+    preset_info = gr.Markdown("", elem_id="preset-info", elem_classes="note")
+    return ModelPanel(model, info, preset, preset_info)
 
 
-def sliders_panel(thresholds: Mapping[str, float]) -> SlidersPanel:
-    """All parameters in their three groups."""
+def sliders_panel(thresholds: Mapping[str, float]) -> tuple[SlidersPanel, ShowPanel]:
+    """The settings that everybody needs; all others one click away, in groups."""
     values = preset_values("balanced", thresholds)
-    with gr.Accordion(t("group.keep"), open=True, elem_id="group-keep"):
+    with gr.Column(elem_id="basic"):
         candidates = gr.Markdown("", elem_id="candidates", elem_classes="note")
-        keep = _sliders("keep", values)
-    with gr.Accordion(t("group.clean"), open=False, elem_id="group-clean"):
-        clean = _sliders("clean", values)
-    with gr.Accordion(t("group.look"), open=False, elem_id="group-look"):
-        gr.Markdown(t("group.look.note"), elem_classes="note")
-        look = _sliders("look", values)
-        points = _points_panel()
-    return SlidersPanel(look, keep, clean, points, candidates)
+        sliders = {name: _slider(row, values[name]) for name, row in PARAMETERS.items() if row.is_basic}
+    with gr.Accordion(t("group.all"), open=False, elem_id="group-all"):
+        for group in ("keep", "look"):
+            with gr.Column(elem_id=f"group-{group}", elem_classes="settings-group"):
+                gr.Markdown(t(f"group.{group}"), elem_classes="group-title")
+                if group == "look":
+                    gr.Markdown(t("group.look.note"), elem_classes="note")
+                rows = {name: row for name, row in PARAMETERS.items() if row.group == group and not row.is_basic}
+                sliders |= {name: _slider(row, values[name]) for name, row in rows.items()}
+                if group == "look":
+                    points = _points_panel()
+        show = _show_panel()
+    return SlidersPanel({name: sliders[name] for name in PARAMETERS}, points, candidates), show
 
 
-def show_panel() -> ShowPanel:
+def _show_panel() -> ShowPanel:
     """What of the kept masks is shown."""
-    with gr.Accordion(t("group.show"), open=False, elem_id="group-show"):
+    with gr.Column(elem_id="group-show", elem_classes="settings-group"):
+        gr.Markdown(t("group.show"), elem_classes="group-title")
         gr.Markdown(t("group.show.note"), elem_classes="note")
         with gr.Row():
             limit: dict[str, Any] = {"value": 0, "minimum": 0, "min_width": 80, "info": t("show.limit")}
@@ -159,10 +163,6 @@ def run_panel() -> RunPanel:
     return RunPanel(find, stop, forecast)
 
 
-def _sliders(group: str, values: Mapping[str, float]) -> dict[str, gr.Slider]:
-    return {row.field: _slider(row, values[row.field]) for row in PARAMETERS.values() if row.group == group}
-
-
 def _slider(row: Parameter, value: float) -> gr.Slider:
     return gr.Slider(
         row.minimum,
@@ -172,7 +172,7 @@ def _slider(row: Parameter, value: float) -> gr.Slider:
         label=t(f"parameter.{row.field}"),
         info=t(f"parameter.{row.field}.info"),
         elem_id=row.field,
-        elem_classes="parameter",
+        elem_classes="parameter basic" if row.is_basic else "parameter",
     )
 
 

@@ -1,22 +1,20 @@
-"""All components that take part in events, and how their values become what handlers take and give."""
+"""All components that take part in events, and the controls' values among them as one object."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from automask_ui.ui.arrivals import Arrival
-from automask_ui.ui.board import QueueBoard
+from automask_ui.ui.components.queue_table import QueueTable
+from automask_ui.ui.components.status_line import StatusLine
+from automask_ui.ui.components.viewer import MaskViewer
 from automask_ui.ui.controls import Controls
-from automask_ui.ui.handlers import Screen
 from automask_ui.ui.panels import ModelPanel, PhotoPanel, RunPanel, ShowPanel, SlidersPanel
-from automask_ui.ui.status import StatusLine
-from automask_ui.ui.viewer import MaskViewer
 
-__all__ = ["Parts", "arrived", "painted", "played", "read"]
+__all__ = ["Parts"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Parts:
     sliders: SlidersPanel
     show: ShowPanel
     run: RunPanel
-    queue: QueueBoard
+    queue: QueueTable
     viewer: MaskViewer
     status: StatusLine
     device: gr.Markdown
@@ -38,69 +36,51 @@ class Parts:
 
     @property
     def controls(self) -> set[Any]:
-        """Everything that :func:`read` needs."""
+        """Every component that :meth:`read_controls` reads."""
         show = self.show
         singles = {self.model.model, self.model.preset, self.sliders.points.text}
         return singles | {show.smallest, show.largest, show.unit, show.covering} | set(self.sliders.all.values())
 
     @property
     def screen(self) -> list[Any]:
-        """The outputs of :func:`painted`, in its order."""
+        """What a run paints: the picture, its status, and the buttons."""
         return [self.viewer, self.status, self.sliders.candidates, self.run.find, self.run.stop]
 
     @property
     def arrival(self) -> list[Any]:
-        """The outputs of :func:`arrived`, in its order: the drop zones, the queue, the screen, and every control."""
-        show, sliders, model = self.show, self.sliders, self.model
-        controls = [model.model, model.preset, sliders.points.text, show.smallest, show.largest, show.unit]
-        zones = [self.photo.upload, self.photo.files, self.queue]
-        return [*zones, *self.screen, *controls, show.covering, *sliders.all.values()]
+        """What an opened file changes: the drop zones, the list of pictures, the screen, and every control."""
+        return [self.photo.upload, self.photo.files, self.queue, *self.screen, *self.controls]
 
     @property
     def settings(self) -> list[Any]:
-        """What a preset or a model sets: its description, device and forecast, the preset and every slider."""
-        return [self.model.info, self.device, self.run.forecast, self.model.preset, *self.sliders.all.values()]
+        """What a preset or a model sets: descriptions, device and forecast, the preset and every slider."""
+        model = self.model
+        return [model.info, model.preset_info, self.device, self.run.forecast, model.preset, *self.sliders.all.values()]
 
+    def read_controls(self, values: Mapping[Any, Any]) -> Controls:
+        """The controls that component ``values`` say; not yet checked."""
+        show = self.show
+        return Controls(
+            model=values[self.model.model],
+            preset=values[self.model.preset],
+            values={name: values[slider] for name, slider in self.sliders.all.items()},
+            points_text=values[self.sliders.points.text] or "",
+            smallest=values[show.smallest],
+            largest=values[show.largest],
+            unit=values[show.unit],
+            covering=values[show.covering],
+        )
 
-def read(parts: Parts, values: Mapping[Any, Any]) -> Controls:
-    """Component values as one object."""
-    show = parts.show
-    return Controls(
-        model=values[parts.model.model],
-        preset=values[parts.model.preset],
-        values={name: values[slider] for name, slider in parts.sliders.all.items()},
-        points_text=values[parts.sliders.points.text] or "",
-        smallest=values[show.smallest],
-        largest=values[show.largest],
-        unit=values[show.unit],
-        covering=values[show.covering],
-    )
-
-
-def painted(screen: Screen) -> tuple[Any, ...]:
-    """Outputs for a screen; what it leaves out stays."""
-    parts = [gr.skip() if part is None else part for part in (screen.view, screen.status, screen.candidates)]
-    if screen.is_busy is None:
-        return (*parts, gr.skip(), gr.skip())
-    return (*parts, gr.update(interactive=not screen.is_busy), gr.update(interactive=screen.is_busy))
-
-
-def arrived(parts: Parts, arrival: Arrival) -> tuple[Any, ...]:
-    """Outputs for what was opened; the drop zones are free for what comes next."""
-    controls = arrival.controls
-    zones = (None, None, gr.skip() if arrival.board is None else arrival.board)
-    if controls is None:
-        return (*zones, *painted(arrival.screen), *[gr.skip()] * (7 + len(parts.sliders.all)))
-    shown = (controls.smallest, controls.largest or 0, controls.unit, controls.covering)
-    sliders = (controls.values[name] for name in parts.sliders.all)
-    names = (controls.model, controls.preset, controls.points_text)
-    return (*zones, *painted(arrival.screen), *names, *shown, *sliders)
-
-
-def played(screens: Iterator[Screen]) -> Iterator[tuple[Any, ...]]:
-    """Outputs for screens one after the other. Gradio would clear every output of a generator that yields nothing."""
-    screen = Screen()
-    for screen in screens:
-        yield painted(screen)
-    if screen == Screen():
-        yield painted(screen)
+    def values_of(self, controls: Controls) -> dict[Any, Any]:
+        """Component values that say ``controls``: the reverse of :meth:`read_controls`."""
+        show = self.show
+        return {
+            self.model.model: controls.model,
+            self.model.preset: controls.preset,
+            self.sliders.points.text: controls.points_text,
+            show.smallest: controls.smallest,
+            show.largest: controls.largest or 0,
+            show.unit: controls.unit,
+            show.covering: controls.covering,
+            **{slider: controls.values[name] for name, slider in self.sliders.all.items()},
+        }

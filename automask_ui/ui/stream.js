@@ -1,7 +1,7 @@
 // One stream carries the answers to all events of a tab, and the server closes it after the last. Gradio's client takes
-// a stream for open until the message of its end arrives; an event that is sent just then waits for its answer for ever,
-// and its slider is dead until the page is reloaded. So the end is passed on only once no event waits: otherwise the
-// stream is opened again, behind the client's back.
+// a stream for open until the message of its end arrives; an event that is sent just then waits for its answer for
+// ever, and its slider is dead until the page is reloaded. So the end is passed on only once no event waits: otherwise
+// the stream is opened again, behind the client's back.
 (() => {
   const fetchNow = window.fetch.bind(window);
   const joining = new Set(); // requests of events, not yet answered

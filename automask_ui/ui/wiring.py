@@ -1,13 +1,15 @@
-"""Every event of the page, in a row: which component calls which answer, and where that goes."""
+"""Every event of the page, in a row: which component calls which handler, and what that may change."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from automask_ui.ui.answers import Answers
+from automask_ui.ui.handlers import Handlers
+from automask_ui.ui.listener import listener
 from automask_ui.ui.parts import Parts
 
 __all__ = ["MODEL_QUEUE", "wire"]
@@ -17,113 +19,128 @@ MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1
 _HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 # Past the queue: only for what cannot fail, since Gradio shows no error of such an event.
 _QUICK: dict[str, Any] = {"queue": False, **_HIDDEN}
-_ASKED: dict[str, Any] = {"concurrency_limit": None, **_HIDDEN}
+_QUEUED: dict[str, Any] = {"concurrency_limit": None, **_HIDDEN}
 # Sliders: what comes while one answer is under way is answered once, with the last values.
 _LATEST: dict[str, Any] = {"trigger_mode": "always_last", **_HIDDEN}
 _REFILTER: dict[str, Any] = {"concurrency_id": "refilter", "concurrency_limit": 4, **_LATEST}
+_WRITING: dict[str, Any] = {"concurrency_id": "export", "concurrency_limit": 2, **_HIDDEN}
 
 # The browser's own token: made at its first visit.
 TOKEN = (Path(__file__).parent / "token.js").read_text(encoding="utf-8")
 _CLICK_DOWNLOAD = "() => document.getElementById('download').click()"
 _CLICK_CLASSES = "() => document.getElementById('classes-file').click()"
 
+# Binds a handler to an event: the event, the handler, its inputs, what it may change, and how it is queued.
+_On = Callable[..., Any]
 
-def wire(page: gr.Blocks, parts: Parts, answers: Answers) -> None:
+
+def wire(page: gr.Blocks, parts: Parts, handlers: Handlers) -> None:
     """Attach all events of ``page``."""
-    _wire_runs(parts, answers)
-    _wire_opening(page, parts, answers)
-    _wire_queue(parts, answers)
-    _wire_settings(parts, answers)
-    _wire_viewer(parts, answers)
-    page.unload(answers.leave)
+
+    def on(event: _On, handler: Callable[..., Any], inputs: Any, outputs: Sequence[Any], **options: Any) -> Any:
+        return event(listener(handler, parts, outputs), inputs, list(outputs), **options)
+
+    _wire_runs(on, parts, handlers)
+    _wire_opening(on, page, parts, handlers)
+    _wire_queue(on, parts, handlers)
+    _wire_settings(on, parts, handlers)
+    _wire_viewer(on, parts, handlers)
+    page.unload(listener(handlers.opening.leave, parts, ()))
 
 
-def _wire_runs(parts: Parts, answers: Answers) -> None:
+def _wire_runs(on: _On, parts: Parts, handlers: Handlers) -> None:
     """Find, Continue and Stop. A run is ended by our own flag: it then says itself what it has found."""
+    runs, settings = handlers.runs, handlers.settings
     running: dict[str, Any] = {"api_visibility": "private", "trigger_mode": "multiple", **MODEL_QUEUE}
     running |= {"show_progress": "minimal", "show_progress_on": parts.status}
-    asked = parts.run.find.click(answers.begin, None, parts.screen, **_ASKED)
-    found = asked.success(answers.find, parts.controls, parts.screen, **running)
-    asked_again = parts.viewer.resume(answers.begin, None, parts.screen, **_ASKED)
-    resumed = asked_again.success(answers.resume, None, parts.screen, **running)
+    asked = on(parts.run.find.click, runs.begin, None, parts.screen, **_QUEUED)
+    found = on(asked.success, runs.find, parts.controls, parts.screen, **running)
+    asked_again = on(parts.viewer.resume, runs.begin, None, parts.screen, **_QUEUED)
+    resumed = on(asked_again.success, runs.resume, None, parts.screen, **running)
     for run in (found, resumed):
-        run.failure(answers.failed, None, parts.status, **_QUICK)
+        on(run.failure, runs.failed, None, [parts.status], **_QUICK)
         # .then() does not follow an error.
         for after in (run.then, run.failure):
-            after(answers.end, None, parts.screen, **_QUICK)
-            settled = after(answers.settle, parts.controls, parts.settings, **_QUICK)
+            on(after, runs.end, None, parts.screen, **_QUICK)
+            settled = on(after, settings.settle, parts.controls, parts.settings, **_QUICK)
             # Sliders that were moved during the run count now.
-            settled.then(answers.refilter, parts.controls, parts.screen, **_REFILTER)
-    parts.run.stop.click(answers.stop, None, parts.screen, **_QUICK)
+            on(settled.then, runs.refilter, parts.controls, parts.screen, **_REFILTER)
+    on(parts.run.stop.click, runs.stop, None, parts.screen, **_QUICK)
 
 
-def _wire_opening(page: gr.Blocks, parts: Parts, answers: Answers) -> None:
+def _wire_opening(on: _On, page: gr.Blocks, parts: Parts, handlers: Handlers) -> None:
     """First visit, upload, samples."""
-    page.load(answers.settle, parts.controls, parts.settings, **_QUICK)
-    visited = page.load(answers.first_visit, parts.token, parts.arrival, js=TOKEN, **_ASKED)
-    visited.then(answers.settle, parts.controls, parts.settings, **_QUICK)
+    opening, settings = handlers.opening, handlers.settings
+    on(page.load, settings.settle, parts.controls, parts.settings, **_QUICK)
+    visited = on(page.load, opening.first_visit, parts.token, parts.arrival, js=TOKEN, **_QUEUED)
+    on(visited.then, settings.settle, parts.controls, parts.settings, **_QUICK)
 
-    photo, zones = parts.photo, [parts.photo.upload, parts.photo.files]
+    photo = parts.photo
     opened = [
-        photo.upload.upload(answers.open_photo, photo.upload, parts.arrival, **_ASKED),
-        photo.files.upload(answers.open_files, photo.files, parts.arrival, **_ASKED),
-        photo.samples.pick(answers.open_sample, None, parts.arrival, **_ASKED),
-        parts.viewer.open_sample(answers.open_sample, None, parts.arrival, **_ASKED),
-        parts.queue.queue_open(answers.open_item, None, parts.arrival, **_ASKED),
+        on(photo.upload.upload, opening.open_photo, photo.upload, parts.arrival, **_QUEUED),
+        on(photo.files.upload, opening.open_files, photo.files, parts.arrival, **_QUEUED),
+        on(photo.samples.pick, opening.open_sample, None, parts.arrival, **_QUEUED),
+        on(parts.viewer.open_sample, opening.open_sample, None, parts.arrival, **_QUEUED),
+        on(parts.queue.queue_open, opening.open_item, None, parts.arrival, **_QUEUED),
     ]
     for event in opened:
-        event.failure(answers.free_drop_zones, None, zones, **_QUICK)
-        event.success(answers.settle, parts.controls, parts.settings, **_QUICK)
+        on(event.failure, opening.free_drop_zones, None, [photo.upload, photo.files], **_QUICK)
+        on(event.success, settings.settle, parts.controls, parts.settings, **_QUICK)
 
 
-def _wire_queue(parts: Parts, answers: Answers) -> None:
+def _wire_queue(on: _On, parts: Parts, handlers: Handlers) -> None:
     """Several pictures: worked on beside everything else, chunk by chunk."""
-    queue = parts.queue
-    started = queue.queue_start(answers.start_queue, parts.controls, queue, **_ASKED)
-    queue.queue_stop(answers.stop_queue, None, queue, **_ASKED)
-    queue.queue_close(answers.close_queue, None, queue, **_ASKED)
-    writing: dict[str, Any] = {"concurrency_id": "export", "concurrency_limit": 2}
-    saved = queue.queue_save(answers.save_queue, None, [parts.download, queue], **writing, **_HIDDEN)
+    pictures, queue = handlers.pictures, parts.queue
+    started = on(queue.queue_start, pictures.start_queue, parts.controls, [queue], **_QUEUED)
+    on(queue.queue_stop, pictures.stop_queue, None, [queue], **_QUEUED)
+    on(queue.queue_close, handlers.opening.close_queue, None, [queue], **_QUEUED)
+    saved = on(queue.queue_save, pictures.save_queue, None, [parts.download, queue], **_WRITING)
     saved.success(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
     for event in (started, saved):
-        event.failure(answers.board, None, queue, **_QUICK)
+        on(event.failure, pictures.show, None, [queue], **_QUICK)
 
 
-def _wire_settings(parts: Parts, answers: Answers) -> None:
+def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
     """Presets, models, sliders, points."""
+    runs, settings = handlers.runs, handlers.settings
     sliders, show, model = parts.sliders, parts.show, parts.model
 
-    chosen = model.preset.input(answers.choose, parts.controls, parts.settings, **_ASKED)
-    changed = model.model.input(answers.settle, parts.controls, parts.settings, **_ASKED)
+    chosen = on(model.preset.input, settings.choose_preset, parts.controls, parts.settings, **_QUEUED)
+    changed = on(model.model.input, settings.settle, parts.controls, parts.settings, **_QUEUED)
     for event in (chosen, changed):
-        event.then(answers.refilter, parts.controls, parts.screen, **_REFILTER)
+        on(event.then, runs.refilter, parts.controls, parts.screen, **_REFILTER)
 
     moved = [event for slider in sliders.all.values() for event in (slider.input, slider.release)]
-    gr.on(moved, answers.moved, parts.controls, parts.settings, queue=False, **_LATEST)
+    gr.on(
+        moved, listener(settings.moved, parts, parts.settings), parts.controls, parts.settings, queue=False, **_LATEST
+    )
 
-    instant = [*sliders.keep.values(), *sliders.clean.values(), show.covering]
+    instant = [*sliders.instant, show.covering]
     slid = [event for slider in instant for event in (slider.input, slider.release)]
     typed = [event for number in (show.smallest, show.largest) for event in (number.submit, number.blur)]
-    filtered = gr.on([*slid, *typed, show.unit.input], answers.refilter, parts.controls, parts.screen, **_REFILTER)
-    filtered.failure(answers.buttons, None, parts.screen, **_QUICK)
+    refilter = listener(runs.refilter, parts, parts.screen)
+    filtered = gr.on([*slid, *typed, show.unit.input], refilter, parts.controls, parts.screen, **_REFILTER)
+    on(filtered.failure, runs.buttons, None, parts.screen, **_QUICK)
 
     points = sliders.points
-    pasted = gr.on([points.text.blur, points.text.submit], answers.preview, points.text, parts.screen, **_ASKED)
-    dropped = points.file.upload(answers.point_file, points.file, points.text, **_ASKED)
-    for event in (pasted, dropped.success(answers.preview, points.text, parts.screen, **_ASKED)):
-        event.then(answers.settle, parts.controls, parts.settings, **_QUICK)
+    preview = listener(settings.preview_points, parts, parts.screen)
+    pasted = gr.on([points.text.blur, points.text.submit], preview, points.text, parts.screen, **_QUEUED)
+    dropped = on(points.file.upload, settings.point_file, points.file, [points.text], **_QUEUED)
+    shown = dropped.success(preview, points.text, parts.screen, **_QUEUED)
+    for event in (pasted, shown):
+        on(event.then, settings.settle, parts.controls, parts.settings, **_QUICK)
 
 
-def _wire_viewer(parts: Parts, answers: Answers) -> None:
+def _wire_viewer(on: _On, parts: Parts, handlers: Handlers) -> None:
     """What the picture and the table ask of the server."""
+    masks, viewer = handlers.masks, parts.viewer
+    outputs = [parts.download, viewer, parts.status]
     # "multiple": the next one may be asked for while one is being written.
-    writing: dict[str, Any] = {"concurrency_id": "export", "concurrency_limit": 2, "trigger_mode": "multiple"}
-    outputs = [parts.download, parts.viewer, parts.status]
-    written = parts.viewer.prepare(answers.prepare, None, outputs, **writing, **_HIDDEN)
-    written.failure(answers.failed, None, parts.status, **_QUICK)
-    parts.viewer.save(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
-    parts.viewer.why(answers.why, None, parts.viewer, **_ASKED)
+    written = on(viewer.prepare, masks.prepare, None, outputs, trigger_mode="multiple", **_WRITING)
+    on(written.failure, handlers.runs.failed, None, [parts.status], **_QUICK)
+    viewer.save(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
+    on(viewer.why, masks.why, None, [viewer], **_QUEUED)
     # One parcel at a time, the next as soon as the answer is there: by Gradio's count the last one is still under way.
-    parts.viewer.edit(answers.edit, None, parts.viewer, trigger_mode="multiple", **_ASKED)
-    parts.viewer.pick_classes(None, None, None, js=_CLICK_CLASSES, **_QUICK)
-    parts.classes.upload(answers.class_file, parts.classes, parts.viewer, **_ASKED)
+    on(viewer.edit, masks.edit, None, [viewer], trigger_mode="multiple", **_QUEUED)
+    viewer.pick_classes(None, None, None, js=_CLICK_CLASSES, **_QUICK)
+    on(parts.classes.upload, masks.class_file, parts.classes, [viewer], **_QUEUED)

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-OUTLINE = Path(__file__).resolve().parents[2] / "automask_ui" / "ui" / "viewer" / "js" / "outline.js"
+from automask_ui.ui.components.bundle import bundle
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "automask_ui" / "ui" / "components" / "viewer" / "js"
 
 pytestmark = pytest.mark.browser
 
@@ -40,5 +42,5 @@ DRAW = """([scale, x, y]) => {
 )
 def test_borders_are_not_joined(page: Any, scale: float, place: tuple[float, float], is_drawn: bool) -> None:
     page.set_content("<p></p>")
-    page.add_script_tag(content=OUTLINE.read_text(encoding="utf-8") + "\nwindow.pathOf = pathOf;")
+    page.add_script_tag(content=bundle(SCRIPTS / "picture" / "paths.js", "window.pathOf = pathOf;"))
     assert page.evaluate(DRAW, [scale, *place]) is is_drawn

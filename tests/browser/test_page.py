@@ -70,7 +70,7 @@ class Person:
 
     def looks_closely(self) -> None:
         """Set a dense grid: a run that can be caught in its middle on a busy machine, too."""
-        self.unfolds("look")
+        self.unfolds_all_settings()
         self.sets("points_per_side", "48")
         self.page.wait_for_function("() => document.querySelector('#forecast').innerText.includes('2,304')")
 
@@ -79,8 +79,11 @@ class Person:
         field.fill(value)
         field.blur()
 
-    def unfolds(self, group: str) -> None:
-        self.page.locator(f"#group-{group} > button").click()
+    def unfolds_all_settings(self) -> None:
+        header = self.page.get_by_role("button", name="All settings")
+        if header.count() == 0:
+            header = self.page.get_by_role("button", name="모든 설정")
+        header.click()
 
     def masks(self) -> int:
         """As the table counts them, once it shows as many as the server has sent."""
@@ -178,7 +181,7 @@ def test_lower_quality_decodes_only_what_is_missing(person: Person) -> None:
 
 def test_show_only_and_clean_up(person: Person) -> None:
     before = person.masks()
-    person.unfolds("show")
+    person.unfolds_all_settings()
     field = person.page.locator("#smallest input")
     field.fill("1000")
     field.blur()
@@ -206,8 +209,7 @@ def test_nothing_found_says_why(person: Person) -> None:
 
 
 def test_own_points(person: Person) -> None:
-    person.unfolds("keep")
-    person.unfolds("look")
+    person.unfolds_all_settings()
     field = person.page.locator("#point_grids textarea")
     field.fill("0.25, 0.5\nhello")
     field.blur()
@@ -309,7 +311,7 @@ def test_photo_dropped_or_pasted_anywhere(person: Person, photo: Path, kind: str
 
 
 def test_point_list_dropped_on_its_field(person: Person) -> None:
-    person.unfolds("look")
+    person.unfolds_all_settings()
     content = base64.b64encode(b"[[0.5, 0.5]]").decode()
     person.page.evaluate(HAND_OVER, ["drop", "#point_grids", "points.json", "application/json", content])
     person.reads("1 points? of your own")
@@ -335,6 +337,7 @@ def test_actual_pixels_of_a_photo_that_is_shown_smaller(person: Person, tmp_path
 
 
 def test_reset_button_of_a_slider(person: Person) -> None:
+    person.unfolds_all_settings()
     person.sets("box_nms_thresh", "0.3")
     person.reads("fewer")
     person.page.locator("#box_nms_thresh").get_by_label("Reset to default value").click()
@@ -375,6 +378,52 @@ def test_keyboard_only(person: Person) -> None:
     person.reads(r"fewer$")
     person.page.keyboard.press("Control+Enter")
     person.reads("masks? in ")
+
+
+def test_first_sight_shows_three_settings_and_what_the_preset_does(person: Person) -> None:
+    sliders = person.page.locator("#settings input[type=range]:visible")
+    names = sliders.evaluate_all("sliders => sliders.map(slider => slider.getAttribute('aria-label'))")
+    assert names == [
+        f"range slider for {name}" for name in ("Mask quality", "Edge stability", "Remove specks and holes")
+    ]
+    assert person.page.get_by_text("pred_iou_thresh").is_hidden()
+    assert person.page.get_by_text("The model's own defaults").is_visible()
+    assert person.page.get_by_label("Custom").is_hidden()
+    person.unfolds_all_settings()
+    assert sliders.count() == 12  # with Show only's
+    assert person.page.get_by_text("pred_iou_thresh").is_visible()
+    # Remembered by this browser.
+    person.page.reload()
+    person.page.get_by_label("range slider for Grid density").wait_for()
+
+
+def test_custom_says_where_the_sliders_stand(person: Person) -> None:
+    person.sets("pred_iou_thresh", "0.93")
+    person.page.get_by_text("Your own settings. Choose another preset to go back.").wait_for()
+    person.page.locator("#preset").get_by_text("Quick look").click()
+    person.page.get_by_text("A coarse grid: a first impression").wait_for()
+    assert person.page.get_by_label("Custom").is_hidden()
+
+
+def test_find_is_near_for_the_keyboard(person: Person) -> None:
+    person.page.locator("#photo").get_by_role("button").first.focus()
+    for _ in range(10):
+        person.page.keyboard.press("Tab")
+        if person.page.evaluate("document.activeElement.id") == "find":
+            return
+    pytest.fail("Find masks is further than ten stops away")
+
+
+def test_list_of_models_closes_when_it_is_left(person: Person) -> None:
+    closed = person.page.get_by_role("listbox").count()
+    person.page.get_by_label("Model", exact=True).focus()
+    person.page.get_by_role("option", name="Bright").wait_for()
+    person.page.keyboard.press("Tab")
+    person.page.wait_for_function("closed => document.querySelectorAll('[role=listbox]').length === closed", arg=closed)
+    # One more stop for all presets together, with arrows among them.
+    assert person.page.evaluate("document.activeElement.value") == "balanced"
+    person.page.keyboard.press("ArrowRight")
+    person.page.get_by_text("Looks at the picture in zoomed crops").wait_for()
 
 
 def test_two_visitors_do_not_see_each_other(new_page: Callable[..., Any], address: str, photo: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from viewer_app import EMPTY, LONG_NAME, XSS_NAME
 
-from automask_ui.ui.viewer import SCRIPTS, VIEWER_TEXTS
+from automask_ui.ui.components.viewer import VIEWER_TEXTS
 
 HERE = Path(__file__).resolve().parent
 CENTRE = (0.5, 0.5)  # inside all three nested discs
@@ -624,8 +624,8 @@ def test_every_control_has_a_name(viewer: Viewer) -> None:
 def test_both_languages_have_every_text() -> None:
     english, korean = VIEWER_TEXTS["en"], VIEWER_TEXTS["ko"]
     assert set(english) == set(korean)
-    folder = HERE.parents[1] / "automask_ui" / "ui" / "viewer"
-    code = "".join((folder / "js" / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    folder = HERE.parents[1] / "automask_ui" / "ui" / "components" / "viewer"
+    code = "".join(path.read_text(encoding="utf-8") for path in (folder / "js").rglob("*.js"))
     used = set(re.findall(r'\btext\("(\w+)"', code)) | set(
         re.findall(
             r'data-(?:text|label|title|placeholder)="(\w+)"', (folder / "viewer.html").read_text(encoding="utf-8")

@@ -24,13 +24,13 @@ import numpy as np
 from gradio.data_classes import FileData
 from PIL import Image
 
-from automask_ui import rle
-from automask_ui.display import display_image, display_runs, display_size, pack_layers
 from automask_ui.errors import LabelError
-from automask_ui.images import LoadedImage
+from automask_ui.files.images import LoadedImage
+from automask_ui.masks import rle
 from automask_ui.session import Session
+from automask_ui.ui.components.viewer import DownloadFormat, MaskViewer, ViewerData, ViewerMask, viewer_note
+from automask_ui.ui.components.viewer.display import display_image, display_runs, display_size, pack_layers
 from automask_ui.ui.editing import take_steps, viewer_edits
-from automask_ui.ui.viewer import DownloadFormat, MaskViewer, ViewerData, ViewerMask, viewer_note
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(tempfile.mkdtemp(prefix="viewer-app-"))

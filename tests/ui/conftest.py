@@ -9,14 +9,14 @@ import pytest
 from fakes import FakeEngine, FakeModel, fake_models
 from PIL import Image
 
-from automask_ui import running
-from automask_ui.service import Service
+from automask_ui.serving.service import Service
+from automask_ui.session import run as run_module
 
 
 @pytest.fixture
 def tell_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs tell of every step, however soon it follows the one before."""
-    monkeypatch.setattr(running, "UPDATE_SECONDS", 0.0)
+    monkeypatch.setattr(run_module, "UPDATE_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import page_app
 import pytest
 from PIL import Image
 
-from automask_ui import rle
+from automask_ui.masks import rle
 
 gradio_client = pytest.importorskip("gradio_client")
 

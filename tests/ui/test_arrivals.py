@@ -12,17 +12,15 @@ import pytest
 from fakes import FakeEngine, FakeModel, fake_models
 from PIL import Image
 
-from automask_ui.autosave import Autosave
 from automask_ui.errors import ArchiveError, ImageTooLargeError, ResumeError, UnreadableImageError
 from automask_ui.options import GeneratorOptions
-from automask_ui.saved import NAME
-from automask_ui.service import Service
+from automask_ui.project.autosave import Autosave
+from automask_ui.project.document import NAME
+from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
-from automask_ui.ui import upload
-from automask_ui.ui.arrivals import Arrival, Arrivals
 from automask_ui.ui.controls import CUSTOM, controls_of, preset_values
-from automask_ui.ui.handlers import Handlers, Screen, Visitor
-from automask_ui.ui.texts import Words
+from automask_ui.ui.handlers import Changes, Handlers, Visitor
+from automask_ui.ui.text import Words
 
 ANN, BOB = Visitor("ann", Words("en")), Visitor("bob", Words("en"))
 OPTIONS = GeneratorOptions(points_per_side=6, pred_iou_thresh=0.8, stability_score_thresh=0.9)
@@ -45,15 +43,15 @@ def service() -> Service:
 
 
 @pytest.fixture
-def arrivals(service: Service) -> Arrivals:
-    return Arrivals(Handlers(service))
+def handlers(service: Service) -> Handlers:
+    return Handlers(service)
 
 
 @pytest.fixture
 def work(service: Service, photo: str) -> Session:
     """Ann's work: hidden, labelled and deleted masks, and Show only."""
     session = service.open("ann", photo)
-    list(service.find(session, "fake", OPTIONS))
+    list(service.runs.find(session, "fake", OPTIONS))
     numbers = session.shown()[0]
     session.set_hidden(numbers[:2], True)
     session.set_label(numbers[2:4], "cat")
@@ -76,13 +74,12 @@ def document(download: str, tmp_path: Path) -> str:
         return archive.extract(NAME, tmp_path)
 
 
-def text(arrival: Arrival | Screen) -> str:
-    screen = arrival.screen if isinstance(arrival, Arrival) else arrival
-    assert screen.status is not None
-    return screen.status["text"]
+def text(changes: Changes) -> str:
+    assert changes.status is not None
+    return changes.status["text"]
 
 
-def last(screens: Iterator[Screen]) -> Screen:
+def last(screens: Iterator[Changes]) -> Changes:
     *_, screen = screens
     return screen
 
@@ -94,82 +91,82 @@ def is_back(service: Service, work: Session) -> bool:
     return masks[0] == masks[1] and (mine.shown()[0], mine.edits, mine.show) == (work.shown()[0], work.edits, work.show)
 
 
-def test_dropped_download_is_the_work(arrivals: Arrivals, service: Service, work: Session, download: str) -> None:
-    arrival = arrivals.bring(BOB, [download])
+def test_dropped_download_is_the_work(handlers: Handlers, service: Service, work: Session, download: str) -> None:
+    arrival = handlers.opening.open_files(BOB, [download])
     assert is_back(service, work)
     assert text(arrival) == (
         f"photo.png is back as you left it: {len(work.shown()[0])} masks. "
         "Moving a slider has the model look at the picture once more."
     )
-    assert arrival.screen.view is not None
-    assert {*work.shown()[0]} <= {mask["id"] for mask in arrival.screen.view.masks}
-    assert arrival.screen.candidates is not None
-    assert arrival.screen.candidates.startswith("Taken up without candidates")
+    assert arrival.view is not None
+    assert {*work.shown()[0]} <= {mask["id"] for mask in arrival.view.masks}
+    assert arrival.candidates is not None
+    assert arrival.candidates.startswith("Taken up without candidates")
     controls = arrival.controls
     assert controls is not None
     assert (controls.options({}), controls.show()) == (OPTIONS, work.show)
 
 
-def test_sliders_work_again(arrivals: Arrivals, service: Service, work: Session, download: str) -> None:
-    controls = arrivals.bring(BOB, [download]).controls
+def test_sliders_work_again(handlers: Handlers, service: Service, work: Session, download: str) -> None:
+    controls = handlers.opening.open_files(BOB, [download]).controls
     assert controls is not None
     handlers = Handlers(service)
     # As the page is: nothing happens.
-    assert not list(handlers.refilter(BOB, controls))
+    assert not list(handlers.runs.refilter(BOB, controls))
     strict = controls.with_values({**controls.values, "pred_iou_thresh": 0.9})
-    assert "fewer" in text(last(handlers.refilter(BOB, strict)))
-    last(handlers.refilter(BOB, controls))
+    assert "fewer" in text(last(handlers.runs.refilter(BOB, strict)))
+    last(handlers.runs.refilter(BOB, controls))
     assert is_back(service, work)
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_document_with_its_photo(
-    arrivals: Arrivals, service: Service, work: Session, document: str, photo: str, order: int
+    handlers: Handlers, service: Service, work: Session, document: str, photo: str, order: int
 ) -> None:
-    arrivals.bring(BOB, [document, photo][::order])
+    handlers.opening.open_files(BOB, [document, photo][::order])
     assert is_back(service, work)
 
 
 def test_document_alone_is_for_the_open_photo(
-    arrivals: Arrivals, service: Service, work: Session, document: str, photo: str
+    handlers: Handlers, service: Service, work: Session, document: str, photo: str
 ) -> None:
-    arrivals.open(BOB, photo)
-    arrivals.bring(BOB, [document])
+    handlers.opening.open_photo(BOB, photo)
+    handlers.opening.open_files(BOB, [document])
     assert is_back(service, work)
 
 
 def test_document_alone_asks_for_its_photo(
-    arrivals: Arrivals, service: Service, work: Session, document: str, photo: str, other: str
+    handlers: Handlers, service: Service, work: Session, document: str, photo: str, other: str
 ) -> None:
-    arrivals.open(BOB, other)
-    assert text(arrivals.bring(BOB, [document])) == "Now drop its photo, photo.png (53 × 37 px)."
+    handlers.opening.open_photo(BOB, other)
+    assert text(handlers.opening.open_files(BOB, [document])) == "Now drop its photo, photo.png (53 × 37 px)."
     with pytest.raises(ResumeError, match=r"other\.png .* is not the picture .* drop it once more"):
-        arrivals.open(BOB, other)
-    assert text(arrivals.open(BOB, other)).startswith("other.png")
-    arrivals.bring(BOB, [document])
-    arrivals.open(BOB, photo)
+        handlers.opening.open_photo(BOB, other)
+    assert text(handlers.opening.open_photo(BOB, other)).startswith("other.png")
+    handlers.opening.open_files(BOB, [document])
+    handlers.opening.open_photo(BOB, photo)
     assert is_back(service, work)
 
 
-def test_what_waits_goes_with_its_visitor(arrivals: Arrivals, document: str, photo: str) -> None:
-    arrivals.bring(BOB, [document])
-    arrivals.forget(BOB)
-    assert text(arrivals.open(BOB, photo)) == "photo.png, 53 × 37 px. Press Find masks."
+def test_what_waits_goes_with_its_visitor(handlers: Handlers, document: str, photo: str) -> None:
+    handlers.opening.open_files(BOB, [document])
+    handlers.opening.leave(BOB)
+    assert text(handlers.opening.open_photo(BOB, photo)) == "photo.png, 53 × 37 px. Press Find masks."
 
 
 @pytest.mark.parametrize("model", ["gone", "changed"])
 def test_other_model_is_said(
-    arrivals: Arrivals, service: Service, work: Session, download: str, tmp_path: Path, model: str
+    handlers: Handlers, service: Service, work: Session, download: str, tmp_path: Path, model: str
 ) -> None:
     found = service.models.pop("fake")
     service.models["other"] = found
-    arrival = arrivals.bring(BOB, [download])
+    arrival = handlers.opening.open_files(BOB, [download])
     assert "Its model fake is not here" in text(arrival)
     assert is_back(service, work)
 
 
 def test_refusals_leave_the_work(
-    arrivals: Arrivals, service: Service, work: Session, download: str, document: str, other: str, tmp_path: Path
+    handlers: Handlers, service: Service, work: Session, download: str, document: str, other: str, tmp_path: Path
 ) -> None:
     spoilt = tmp_path / "spoilt.zip"
     spoilt.write_bytes(Path(download).read_bytes()[:-30])
@@ -185,7 +182,7 @@ def test_refusals_leave_the_work(
     ]
     for paths, error in cases:
         with pytest.raises(error):
-            arrivals.bring(BOB, paths)
+            handlers.opening.open_files(BOB, paths)
     assert service.store.current("bob") is mine
 
 
@@ -215,61 +212,64 @@ TOKEN = "0123456789abcdef" * 2
 
 
 @pytest.fixture
-def keeping(service: Service, tmp_path: Path) -> Arrivals:
+def keeping(service: Service, tmp_path: Path) -> Handlers:
     """Arrivals that keep work."""
-    return Arrivals(Handlers(service), Autosave(tmp_path / "work", service.store, service.models))
+    return Handlers(service, Autosave(tmp_path / "work", service.store, service.models))
 
 
-def test_reload_brings_the_work_back(keeping: Arrivals, service: Service, work: Session, photo: str) -> None:
-    visits = list(keeping.first_visit(ANN, TOKEN))
+def test_reload_brings_the_work_back(keeping: Handlers, service: Service, work: Session, photo: str) -> None:
+    visits = list(keeping.opening.first_visit(ANN, TOKEN))
     assert text(visits[-1]) == "Drop a photo to begin, or try a sample."
     mine = service.open("ann", photo)
     mine.take_up(work.snapshot())
-    back = list(keeping.first_visit(BOB, TOKEN))
+    back = list(keeping.opening.first_visit(BOB, TOKEN))
     assert len(back) == 1
     assert text(back[0]).startswith("photo.png is back as you left it")
     assert back[0].controls is not None
     assert is_back(service, work)
     # The old page goes only now, and the new one's work is kept.
-    keeping.forget(ANN)
+    keeping.opening.leave(ANN)
     service.store.current("bob").set_hidden([1], False)
     again = Visitor("again", Words("en"))
-    list(keeping.first_visit(again, TOKEN))
+    list(keeping.opening.first_visit(again, TOKEN))
     assert service.store.current("again").edits == service.store.current("bob").edits
 
 
 def test_spoilt_kept_work_is_thrown_away(
-    keeping: Arrivals, service: Service, photo: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    keeping: Handlers, service: Service, photo: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    list(keeping.first_visit(ANN, TOKEN))
+    list(keeping.opening.first_visit(ANN, TOKEN))
     service.open("ann", photo)
-    keeping.forget(ANN)
+    keeping.opening.leave(ANN)
     (path,) = (tmp_path / "work").iterdir()
     path.write_bytes(b"PK\x03\x04 spoilt")
-    visits = list(keeping.first_visit(BOB, TOKEN))
+    visits = list(keeping.opening.first_visit(BOB, TOKEN))
     assert text(visits[-1]) == "Drop a photo to begin, or try a sample."
     assert "cannot be taken up" in caplog.text
     assert not path.exists()
 
 
 def test_huge_file_is_no_photo(
-    arrivals: Arrivals, service: Service, document: str, photo: str, monkeypatch: pytest.MonkeyPatch
+    handlers: Handlers, service: Service, document: str, photo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload, "MAX_PHOTO_BYTES", Path(photo).stat().st_size - 1)
-    for bring in (lambda: arrivals.open(BOB, photo), lambda: arrivals.bring(BOB, [document, photo])):
+    monkeypatch.setattr("automask_ui.limits.MAX_PHOTO_BYTES", Path(photo).stat().st_size - 1)
+    for bring in (
+        lambda: handlers.opening.open_photo(BOB, photo),
+        lambda: handlers.opening.open_files(BOB, [document, photo]),
+    ):
         with pytest.raises(ImageTooLargeError, match=r"photo\.png has 0 MB, but a photo may have"):
             bring()
     assert service.store.peek("bob") is None
 
 
-def test_photo_that_the_browser_did_not_know(arrivals: Arrivals, service: Service, photo: str, tmp_path: Path) -> None:
+def test_photo_that_the_browser_did_not_know(handlers: Handlers, service: Service, photo: str, tmp_path: Path) -> None:
     unknown = tmp_path / "scan.without"
     unknown.write_bytes(Path(photo).read_bytes())
-    arrivals.bring(ANN, [str(unknown)])
+    handlers.opening.open_files(ANN, [str(unknown)])
     assert service.store.current("ann").image.name == "scan.without"
 
 
-def test_file_alone_that_is_nothing(arrivals: Arrivals, tmp_path: Path) -> None:
+def test_file_alone_that_is_nothing(handlers: Handlers, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(UnreadableImageError, match=r"notes\.txt is no picture"):
-        arrivals.bring(ANN, [str(tmp_path / "notes.txt")])
+        handlers.opening.open_files(ANN, [str(tmp_path / "notes.txt")])

@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import FakeEngine, FakeModel, fake_models
+from page_handlers import prepare
 from PIL import Image
 
 from automask_ui.errors import LabelError, RunGoneError
 from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.export.hard_masks import hard_items, mask_set
 from automask_ui.options import GeneratorOptions
-from automask_ui.service import Service
+from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.ui.editing import take_steps, viewer_edits
 from automask_ui.ui.handlers import Handlers, Visitor
-from automask_ui.ui.proofs import proof_of, proof_sentence
-from automask_ui.ui.texts import Words
+from automask_ui.ui.text import Words
+from automask_ui.ui.text.report import proof_of, proof_sentence
 
 ANN = Visitor("ann", Words("en"))
 
@@ -29,7 +30,7 @@ ANN = Visitor("ann", Words("en"))
 def handlers() -> Handlers:
     engine = FakeEngine(FakeModel())
     service = Service(lambda name: engine, fake_models("fake"), "fake")
-    service.load("fake")
+    service.models.load("fake")
     return Handlers(service)
 
 
@@ -38,7 +39,7 @@ def session(handlers: Handlers, tmp_path: Path) -> Session:
     path = tmp_path / "photo.png"
     Image.fromarray(np.zeros((37, 53, 3), np.uint8)).save(path)
     session = handlers.service.open("ann", path)
-    for _ in handlers.service.find(session, "fake", GeneratorOptions(points_per_side=4)):
+    for _ in handlers.service.runs.find(session, "fake", GeneratorOptions(points_per_side=4)):
         pass
     assert len(session.shown()[0]) >= 5
     return session
@@ -97,18 +98,20 @@ def test_numbers_that_are_none_are_passed_over(session: Session, ids: Any) -> No
 
 def test_answer_names_the_parcel_and_the_fault(handlers: Handlers, session: Session) -> None:
     steps = [{"do": "label", "ids": [1], "label": "car"}, {"do": "undo"}]
-    said = handlers.edit(ANN, {"run": session.run, "ticket": "edit-1", "steps": steps})
+    said = handlers.masks.edit(ANN, {"run": session.run, "ticket": "edit-1", "steps": steps}).edits
+    assert said is not None
     assert (said["answers"], said["error"]) == ("edit-1", "")
     assert said["told"] == {"way": "undone", "kind": "label", "count": 1, "label": "car"}
-    said = handlers.edit(ANN, {"run": session.run, "ticket": "edit-2", "steps": [{"do": "fly"}]})
+    said = handlers.masks.edit(ANN, {"run": session.run, "ticket": "edit-2", "steps": [{"do": "fly"}]}).edits
+    assert said is not None
     assert (said["told"], said["error"]) == (None, "There is no edit 'fly'.")
     with pytest.raises(RunGoneError):
-        handlers.edit(Visitor("bob", Words("en")), {"run": session.run, "steps": steps})
+        handlers.masks.edit(Visitor("bob", Words("en")), {"run": session.run, "steps": steps})
 
 
 def test_viewer_gets_deleted_masks_for_their_coming_back(handlers: Handlers, session: Session) -> None:
     session.delete([1])
-    view = handlers.views.data(session)
+    view = handlers.screens.views.data(session)
     assert view.masks[0]["id"] == 1
     assert view.edits is not None
     assert view.edits["deleted"] == [1]
@@ -117,7 +120,7 @@ def test_viewer_gets_deleted_masks_for_their_coming_back(handlers: Handlers, ses
 def test_labels_reach_the_file_and_what_has_none_is_said(handlers: Handlers, session: Session) -> None:
     session.set_label([2], "car")
     ask = {"run": session.run, "ticket": "file-1", "format": "coco", "ids": [1, 2, 3]}
-    path, proof = handlers.prepare(ANN, ask)
+    path, proof = prepare(handlers, ANN, ask)
     assert path is not None
     assert path.name == proof["file"]
     assert proof["ticket"] == "file-1"
@@ -127,12 +130,12 @@ def test_labels_reach_the_file_and_what_has_none_is_said(handlers: Handlers, ses
     assert (proof["exact"], proof["sentence"]) == (True, "3 masks, all exact.")
     # Nothing to say where all have one, where none has one, and where a format has no classes.
     for ids, name in (([2], "coco"), ([1, 3], "coco"), ([1, 2], "table")):
-        assert len(handlers.prepare(ANN, {**ask, "ids": ids, "format": name})[1]["more"]) == 1
+        assert len(prepare(handlers, ANN, {**ask, "ids": ids, "format": name})[1]["more"]) == 1
 
 
 def test_file_that_cannot_be_made_says_why_in_its_place(handlers: Handlers, session: Session) -> None:
-    assert handlers.prepare(ANN, {"run": session.run, "ticket": 7, "format": "nope", "ids": [1]})[0] is None
-    path, proof = handlers.prepare(ANN, {"run": "gone", "ticket": 7})
+    assert prepare(handlers, ANN, {"run": session.run, "ticket": 7, "format": "nope", "ids": [1]})[0] is None
+    path, proof = prepare(handlers, ANN, {"run": "gone", "ticket": 7})
     assert (path, proof["ticket"], proof["error"]) == (None, 7, True)
     assert "no longer on the server" in proof["sentence"]
 
@@ -148,7 +151,9 @@ def test_class_list_goes_on_to_the_next_picture(handlers: Handlers, session: Ses
 def test_class_file(handlers: Handlers, tmp_path: Path) -> None:
     path = tmp_path / "classes.txt"
     path.write_text("car\nperson\n")
-    first, second = handlers.class_file(str(path)), handlers.class_file(str(path))
+    first, second = (handlers.masks.class_file(str(path)).class_list for _ in range(2))
+    assert first is not None
+    assert second is not None
     assert first["names"] == ["car", "person"]
     assert first["key"] != second["key"]  # the same file twice is news twice
 

@@ -14,16 +14,16 @@ from fakes import FakeEngine, FakeModel, fake_models
 from PIL import Image
 
 from automask_ui.errors import AutoMaskError, BusyError, DownloadError, OptionError, RunGoneError
-from automask_ui.explain import Reason
 from automask_ui.masks import Verdict
+from automask_ui.masks.explain import Reason
 from automask_ui.options import PARAMETERS, GeneratorOptions
-from automask_ui.service import Service
-from automask_ui.ui import sentences, view
+from automask_ui.serving.service import Service
+from automask_ui.ui.components.viewer import session_view
 from automask_ui.ui.controls import Controls, preset_values
-from automask_ui.ui.errors import friendly
-from automask_ui.ui.handlers import Handlers, Screen, Visitor
-from automask_ui.ui.texts import Words
-from automask_ui.ui.turns import MAX_WAITING
+from automask_ui.ui.errors import errors_in_words
+from automask_ui.ui.handlers import Changes, Handlers, Visitor
+from automask_ui.ui.run_queue import MAX_WAITING
+from automask_ui.ui.text import Words, sentences
 
 ANN = Visitor("ann", Words("en"))
 VALUES = {**preset_values("balanced", {}), "points_per_side": 6, "points_per_batch": 9, "pred_iou_thresh": 0.8}
@@ -49,33 +49,33 @@ def controls(preset: str = "custom", **changes: Any) -> Controls:
     return Controls("fake", preset, {**VALUES, "stability_score_thresh": 0.9, **changes}, **own)
 
 
-def last(screens: Iterator[Screen]) -> Screen:
+def last(screens: Iterator[Changes]) -> Changes:
     *_, screen = screens
     return screen
 
 
-def text(screen: Screen) -> str:
+def text(screen: Changes) -> str:
     assert screen.status is not None
     return screen.status["text"]
 
 
-def is_instead(rest: list[Screen], name: str) -> bool:
+def is_instead(rest: list[Changes], name: str) -> bool:
     """Whether all that is left of a generator is the picture of this name, which was opened meanwhile."""
     (screen,) = rest
     return screen.view is not None and screen.view.name == name and text(screen).startswith(f"{name}, ")
 
 
-def find(handlers: Handlers, controls: Controls) -> Iterator[Screen]:
+def find(handlers: Handlers, controls: Controls) -> Iterator[Changes]:
     """A run that need not wait."""
-    handlers.begin(ANN)
-    return handlers.find(ANN, controls)
+    handlers.runs.begin(ANN)
+    return handlers.runs.find(ANN, controls)
 
 
 # Opening
 
 
 def test_open_shows_the_photo(handlers: Handlers, photo: str) -> None:
-    screen = handlers.open(ANN, photo)
+    screen = handlers.opening.open_photo(ANN, photo)
     assert text(screen) == "photo.png, 53 × 37 px. Press Find masks."
     assert screen.view is not None
     assert (screen.view.width, screen.view.height, screen.view.masks) == (53, 37, [])
@@ -85,30 +85,30 @@ def test_open_shows_the_photo(handlers: Handlers, photo: str) -> None:
 
 def test_open_without_a_photo(handlers: Handlers) -> None:
     with pytest.raises(AutoMaskError, match="open a photo"):
-        handlers.open(ANN, None)
+        handlers.opening.open_photo(ANN, None)
 
 
 def test_first_visit_before_and_after_the_sample_is_ready(handlers: Handlers) -> None:
-    waiting = handlers.first_visit(ANN)
+    waiting = handlers.opening.show_first_sample(ANN)
     assert text(next(waiting)) == "Preparing the sample photo…"
-    handlers.service.prepare_sample()
+    handlers.service.samples.prepare()
     ready = next(waiting)
     assert ready.view is not None
     assert ready.view.masks
     assert "already done" in text(ready)
-    assert last(handlers.first_visit(Visitor("bob", Words("ko")))).view is not None
+    assert last(handlers.opening.show_first_sample(Visitor("bob", Words("ko")))).view is not None
 
 
 def test_first_visit_gives_way_to_a_photo(handlers: Handlers, photo: str) -> None:
-    waiting = handlers.first_visit(ANN)
+    waiting = handlers.opening.show_first_sample(ANN)
     next(waiting)
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     assert is_instead(list(waiting), "photo.png")
 
 
 def test_sample_that_failed_says_why(handlers: Handlers) -> None:
-    handlers.service.first_sample.finish(None, "No file.")
-    screen = last(handlers.first_visit(ANN))
+    handlers.service.samples.first.finish(None, "No file.")
+    screen = last(handlers.opening.show_first_sample(ANN))
     assert text(screen) == "The sample could not be prepared. No file."
     assert screen.view is not None
     assert screen.view.image is not None
@@ -118,7 +118,7 @@ def test_sample_that_failed_says_why(handlers: Handlers) -> None:
 
 
 def test_find_says_where_it_stands(handlers: Handlers, photo: str) -> None:
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     told = [text(screen) for screen in find(handlers, controls())]
     assert told[:2] == ["Starting…", "Loading Fake model…"]
     assert told[2] == "Reading the picture (cannot be interrupted)"
@@ -127,7 +127,7 @@ def test_find_says_where_it_stands(handlers: Handlers, photo: str) -> None:
 
 
 def test_find_gives_plain_numbers_and_files(handlers: Handlers, photo: str) -> None:
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     view = last(find(handlers, controls())).view
     assert view is not None
     assert view.layers is not None
@@ -141,8 +141,8 @@ def test_find_gives_plain_numbers_and_files(handlers: Handlers, photo: str) -> N
 
 
 def test_files_of_earlier_updates_go(handlers: Handlers, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(view, "_KEPT_LAYERS", 3)
-    handlers.open(ANN, photo)
+    monkeypatch.setattr(session_view, "_KEPT_LAYERS", 3)
+    handlers.opening.open_photo(ANN, photo)
     for _ in find(handlers, controls(points_per_batch=3)):
         pass
     folder = handlers.service.store.current("ann").folder
@@ -150,14 +150,14 @@ def test_files_of_earlier_updates_go(handlers: Handlers, photo: str, monkeypatch
 
 
 def test_preset_takes_the_models_own_thresholds(handlers: Handlers, photo: str) -> None:
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     last(find(handlers, Controls("fake", "quick", {**preset_values("quick", {}), "points_per_batch": 9})))
     result = handlers.service.store.current("ann").result
     assert result is not None
     assert result.options == GeneratorOptions(
         points_per_side=16, points_per_batch=9, pred_iou_thresh=0.8, stability_score_thresh=0.9
     )
-    assert handlers.preset("quick", "fake") == {
+    assert preset_values("quick", handlers.service.models.thresholds("fake")) == {
         **preset_values("quick", {}),
         "pred_iou_thresh": 0.8,
         "stability_score_thresh": 0.9,
@@ -165,21 +165,21 @@ def test_preset_takes_the_models_own_thresholds(handlers: Handlers, photo: str) 
 
 
 def test_preset_that_was_not_touched_is_kept_for_another_model(handlers: Handlers) -> None:
-    handlers.service.load("fake")
-    mine = handlers.preset("balanced", "fake")
+    handlers.service.models.load("fake")
+    mine = preset_values("balanced", handlers.service.models.thresholds("fake"))
     assert mine["pred_iou_thresh"] == 0.8
     other = Controls("other", "balanced", mine)
-    assert handlers.matching_preset(other) == "custom"
-    assert handlers.untouched_preset(other) == "balanced"
-    assert handlers.untouched_preset(other.with_values({**mine, "pred_iou_thresh": 0.7})) == "custom"
+    assert handlers.settings.matching_preset(other) == "custom"
+    assert handlers.settings.untouched_preset(other) == "balanced"
+    assert handlers.settings.untouched_preset(other.with_values({**mine, "pred_iou_thresh": 0.7})) == "custom"
 
 
 def test_slider_that_was_moved_counts_before_the_preset_says_custom(handlers: Handlers) -> None:
     values = preset_values("balanced", {})
     untouched = Controls("fake", "balanced", values)
     moved = Controls("fake", "balanced", {**values, "pred_iou_thresh": 0.5})
-    assert handlers.matching_preset(untouched) == "balanced"
-    assert handlers.matching_preset(moved) == "custom"
+    assert handlers.settings.matching_preset(untouched) == "balanced"
+    assert handlers.settings.matching_preset(moved) == "custom"
     assert moved.options({"pred_iou_thresh": 0.8}).filter.pred_iou_thresh == 0.5
     assert untouched.options({"pred_iou_thresh": 0.8}).filter.pred_iou_thresh == 0.8
 
@@ -189,8 +189,8 @@ def test_untouched_sliders_mean_upstreams_defaults() -> None:
 
 
 def test_own_points(handlers: Handlers, photo: str) -> None:
-    handlers.open(ANN, photo)
-    preview = handlers.preview_points(ANN, "0.25,0.5\n0.75,0.5")
+    handlers.opening.open_photo(ANN, photo)
+    preview = handlers.settings.preview_points(ANN, "0.25,0.5\n0.75,0.5")
     assert preview.view is not None
     assert preview.view.points == [[0.25, 0.5], [0.75, 0.5]]
     last(find(handlers, controls(points_text="0.25,0.5\n0.75,0.5")))
@@ -200,17 +200,17 @@ def test_own_points(handlers: Handlers, photo: str) -> None:
 
 
 def test_nothing_found_names_the_filter(handlers: Handlers, photo: str) -> None:
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     view = last(find(handlers, controls(pred_iou_thresh=1.0))).view
     assert view is not None
     assert view.empty == "0 of 108 candidates pass. 108 fall to Mask quality 1: lower it?"
-    view = last(handlers.refilter(ANN, controls(pred_iou_thresh=0.0, stability_score_thresh=1.0))).view
+    view = last(handlers.runs.refilter(ANN, controls(pred_iou_thresh=0.0, stability_score_thresh=1.0))).view
     assert view is not None
     assert "fall to Edge stability 1" in view.empty
 
 
 def test_stopped_run_is_partial_and_goes_on(handlers: Handlers, photo: str) -> None:
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     session = handlers.service.store.current("ann")
     for screen in find(handlers, controls()):
         if text(screen).startswith("18 of"):
@@ -219,89 +219,89 @@ def test_stopped_run_is_partial_and_goes_on(handlers: Handlers, photo: str) -> N
     assert text(screen).startswith("Stopped after 18 of 36 points: ")
     assert screen.view is not None
     assert screen.view.partial
-    handlers.begin(ANN)
-    done = last(handlers.resume(ANN))
+    handlers.runs.begin(ANN)
+    done = last(handlers.runs.resume(ANN))
     assert done.view is not None
     assert not done.view.partial
 
 
 def test_stop_of_a_run_that_waits_for_its_turn(handlers: Handlers, photo: str) -> None:
-    handlers.open(ANN, photo)
-    assert text(handlers.begin(ANN)) == "Waiting for a turn…"
-    screen = handlers.stop(ANN)
+    handlers.opening.open_photo(ANN, photo)
+    assert text(handlers.runs.begin(ANN)) == "Waiting for a turn…"
+    screen = handlers.runs.stop(ANN)
     assert text(screen) == "Stopped before any point was looked at."
     assert screen.is_busy is False
-    assert list(handlers.find(ANN, controls())) == []
+    assert list(handlers.runs.find(ANN, controls())) == []
 
 
 def test_another_photo_opened_while_a_run_waits(handlers: Handlers, photo: str) -> None:
-    handlers.open(ANN, photo)
-    handlers.begin(ANN)
-    handlers.open(ANN, photo)
-    assert list(handlers.find(ANN, controls())) == []
+    handlers.opening.open_photo(ANN, photo)
+    handlers.runs.begin(ANN)
+    handlers.opening.open_photo(ANN, photo)
+    assert list(handlers.runs.find(ANN, controls())) == []
 
 
 def test_another_photo_opened_during_a_run(handlers: Handlers, engine: FakeEngine, photo: str, tmp_path: Path) -> None:
     other = tmp_path / "other.png"
     Image.new("RGB", (20, 10)).save(other)
-    handlers.open(ANN, photo)
-    handlers.begin(ANN)
-    run = handlers.find(ANN, controls())
+    handlers.opening.open_photo(ANN, photo)
+    handlers.runs.begin(ANN)
+    run = handlers.runs.find(ANN, controls())
     while not text(next(run)).startswith("9 of"):
         pass
-    handlers.open(ANN, str(other))
+    handlers.opening.open_photo(ANN, str(other))
     assert is_instead(list(run), "other.png")
     assert engine.decoded == 9
 
 
 def test_end_of_a_left_run_leaves_stop_to_the_next(handlers: Handlers, photo: str) -> None:
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     left = find(handlers, controls())
     next(left)
-    handlers.open(ANN, photo)
-    handlers.begin(ANN)
+    handlers.opening.open_photo(ANN, photo)
+    handlers.runs.begin(ANN)
     list(left)
-    handlers.turns.end(ANN.owner)
-    assert handlers.buttons(ANN).is_busy is True  # the next one waits
-    run = handlers.find(ANN, controls())
+    handlers.run_queue.acknowledge_end(ANN.owner)
+    assert handlers.runs.buttons(ANN).is_busy is True  # the next one waits
+    run = handlers.runs.find(ANN, controls())
     next(run)
-    assert handlers.buttons(ANN).is_busy is True  # it is under way
+    assert handlers.runs.buttons(ANN).is_busy is True  # it is under way
     list(run)
-    handlers.turns.end(ANN.owner)
-    assert handlers.buttons(ANN).is_busy is False
+    handlers.run_queue.acknowledge_end(ANN.owner)
+    assert handlers.runs.buttons(ANN).is_busy is False
 
 
 def test_slider_leaves_stop_to_a_run_that_waits(handlers: Handlers, photo: str) -> None:
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     last(find(handlers, controls()))
-    handlers.turns.end(ANN.owner)
-    handlers.begin(ANN)
-    assert last(handlers.refilter(ANN, controls(box_nms_thresh=0.5))).is_busy is True
+    handlers.run_queue.acknowledge_end(ANN.owner)
+    handlers.runs.begin(ANN)
+    assert last(handlers.runs.refilter(ANN, controls(box_nms_thresh=0.5))).is_busy is True
 
 
 def test_a_run_that_never_gets_its_turn_waits_no_more(handlers: Handlers, photo: str) -> None:
-    handlers.open(ANN, photo)
-    handlers.begin(ANN)
-    handlers.turns.end(ANN.owner)  # as the page says when the queue is full
-    assert handlers.buttons(ANN).is_busy is False
-    assert list(handlers.find(ANN, controls())) == []
+    handlers.opening.open_photo(ANN, photo)
+    handlers.runs.begin(ANN)
+    handlers.run_queue.acknowledge_end(ANN.owner)  # as the page says when the queue is full
+    assert handlers.runs.buttons(ANN).is_busy is False
+    assert list(handlers.runs.find(ANN, controls())) == []
 
 
 def test_a_run_that_fails_is_over(handlers: Handlers, photo: str) -> None:
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     with pytest.raises(OptionError):
         list(find(handlers, controls(points_text="no points")))
-    assert handlers.buttons(ANN).is_busy is False
+    assert handlers.runs.buttons(ANN).is_busy is False
 
 
 def test_another_photo_opened_as_a_run_ends(handlers: Handlers, photo: str, tmp_path: Path) -> None:
     other = tmp_path / "other.png"
     Image.new("RGB", (20, 10)).save(other)
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     run = find(handlers, controls())
     while " in " not in text(next(run)):
         pass
-    handlers.open(ANN, str(other))
+    handlers.opening.open_photo(ANN, str(other))
     assert is_instead(list(run), "other.png")
 
 
@@ -315,83 +315,83 @@ def test_another_photo_opened_while_the_model_is_fetched(photo: str, tmp_path: P
 
     models = [replace(fake_models("fake")[0], path=None)]
     handlers = Handlers(Service(lambda name: FakeEngine(), models, "fake", fetch=fetch))
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     run = find(handlers, controls())
     next(run)
     next(run)
-    handlers.open(ANN, str(other))
+    handlers.opening.open_photo(ANN, str(other))
     assert is_instead(list(run), "other.png")
 
 
 def test_leaving_during_a_run(handlers: Handlers, photo: str) -> None:
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     run = find(handlers, controls())
     next(run)
-    handlers.forget(ANN)
-    assert last(run) == Screen()
+    handlers.opening.leave(ANN)
+    assert last(run) == Changes()
 
 
 def test_stop_of_a_run(handlers: Handlers, engine: FakeEngine, photo: str) -> None:
-    handlers.open(ANN, photo)
-    handlers.begin(ANN)
-    run = handlers.find(ANN, controls())
+    handlers.opening.open_photo(ANN, photo)
+    handlers.runs.begin(ANN)
+    run = handlers.runs.find(ANN, controls())
     while not text(next(run)).startswith("18 of"):
         pass
-    assert text(handlers.stop(ANN)) == "Stopping after this step…"
+    assert text(handlers.runs.stop(ANN)) == "Stopping after this step…"
     assert text(last(run)).startswith("Stopped after 18 of 36 points")
     assert engine.decoded == 18
 
 
 def test_status_after_an_error(handlers: Handlers, engine: FakeEngine, photo: str) -> None:
-    handlers.open(ANN, photo)
-    assert handlers.after_error(ANN)["text"] == "That did not work. Nothing was changed."
+    handlers.opening.open_photo(ANN, photo)
+    assert text(handlers.runs.failed(ANN)) == "That did not work. Nothing was changed."
     last(find(handlers, controls()))
     engine.error = RuntimeError("broken")
     with pytest.raises(RuntimeError):
         list(find(handlers, controls(points_per_side=7)))
-    assert "The last result is still here" in handlers.after_error(ANN)["text"]
+    assert "The last result is still here" in text(handlers.runs.failed(ANN))
 
 
 # Sliders
 
 
 def test_slider_says_what_changed(handlers: Handlers, photo: str) -> None:
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     before = last(find(handlers, controls()))
     assert before.view is not None
-    screen = last(handlers.refilter(ANN, controls(pred_iou_thresh=0.95)))
+    screen = last(handlers.runs.refilter(ANN, controls(pred_iou_thresh=0.95)))
     assert screen.view is not None
     lost = len(before.view.masks) - len(screen.view.masks)
     assert text(screen) == f"{len(screen.view.masks)} masks, {lost} fewer"
     assert screen.candidates == f"{len(screen.view.masks)} of 108 candidates pass"
     # The same drag goes on: told is what has changed since it began.
-    assert text(last(handlers.refilter(ANN, controls(pred_iou_thresh=0.8)))).endswith("masks, no change")
+    assert text(last(handlers.runs.refilter(ANN, controls(pred_iou_thresh=0.8)))).endswith("masks, no change")
 
 
 def test_show_only_hides(handlers: Handlers, photo: str) -> None:
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     last(find(handlers, controls()))
-    screen = last(handlers.refilter(ANN, controls(smallest=10_000)))
+    screen = last(handlers.runs.refilter(ANN, controls(smallest=10_000)))
     assert screen.view is not None
     assert screen.view.masks == []
     assert screen.view.empty.endswith("masks are hidden by Show only: widen it?")
 
 
 def test_slider_before_anything_is_there(handlers: Handlers, photo: str) -> None:
-    assert list(handlers.refilter(ANN, controls())) == []
-    handlers.open(ANN, photo)
-    assert list(handlers.refilter(ANN, controls())) == []
+    assert list(handlers.runs.refilter(ANN, controls())) == []
+    handlers.opening.open_photo(ANN, photo)
+    assert list(handlers.runs.refilter(ANN, controls())) == []
 
 
 def test_slider_that_needs_the_model_can_be_stopped(handlers: Handlers, engine: FakeEngine, photo: str) -> None:
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     last(find(handlers, controls()))
     session = handlers.service.store.current("ann")
     screens = []
-    for screen in handlers.refilter(ANN, controls(pred_iou_thresh=0.6)):
+    for screen in handlers.runs.refilter(ANN, controls(pred_iou_thresh=0.6)):
         screens.append(screen)
         if screen.is_busy and text(screen).startswith("9 of"):
-            handlers.stop(ANN)
+            handlers.runs.stop(ANN)
     assert screens[0].is_busy is True
     assert screens[-1].is_busy is False
     assert session.result is not None
@@ -400,33 +400,33 @@ def test_slider_that_needs_the_model_can_be_stopped(handlers: Handlers, engine: 
 
 
 def test_another_photo_opened_while_a_slider_has_the_model_work(handlers: Handlers, photo: str) -> None:
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     last(find(handlers, controls()))
-    run = handlers.refilter(ANN, controls(pred_iou_thresh=0.6))
+    run = handlers.runs.refilter(ANN, controls(pred_iou_thresh=0.6))
     while not text(screen := next(run)).startswith("9 of"):
         pass
     assert screen.is_busy is True
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     rest = list(run)
     assert is_instead(rest, "photo.png")
     assert rest[0].is_busy is False
 
 
 def test_slider_moved_on_gives_up_what_it_was_doing(handlers: Handlers, engine: FakeEngine, photo: str) -> None:
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     last(find(handlers, controls()))
-    first = handlers.refilter(ANN, controls(pred_iou_thresh=0.7))
+    first = handlers.runs.refilter(ANN, controls(pred_iou_thresh=0.7))
     while not text(next(first)).startswith("9 of"):
         pass
     session = handlers.service.store.current("ann")
     assert session.job is not None
     # The same slider's own move, told a moment later, does not end it.
-    handlers.supersede(ANN, controls(pred_iou_thresh=0.7))
+    handlers.runs.supersede(ANN, controls(pred_iou_thresh=0.7))
     assert not session.job.cancel.is_set()
-    Thread(target=handlers.supersede, args=(ANN, controls(pred_iou_thresh=0.6))).start()
+    Thread(target=handlers.runs.supersede, args=(ANN, controls(pred_iou_thresh=0.6))).start()
     assert session.job.cancel.wait(30)
     assert [screen.status for screen in first] == [None]
-    done = last(handlers.refilter(ANN, controls(pred_iou_thresh=0.6)))
+    done = last(handlers.runs.refilter(ANN, controls(pred_iou_thresh=0.6)))
     assert done.view is not None
     assert not done.view.partial
     assert session.result is not None
@@ -434,23 +434,23 @@ def test_slider_moved_on_gives_up_what_it_was_doing(handlers: Handlers, engine: 
 
 
 def test_slider_during_a_run_waits(handlers: Handlers, photo: str) -> None:
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     run = find(handlers, controls())
     while not text(next(run)).startswith("18 of"):
         pass
-    assert text(last(handlers.refilter(ANN, controls(pred_iou_thresh=0.9)))) == (
+    assert text(last(handlers.runs.refilter(ANN, controls(pred_iou_thresh=0.9)))) == (
         "The new settings apply when this run ends."
     )
 
 
 def test_forecast(handlers: Handlers, photo: str) -> None:
-    assert handlers.forecast(ANN, controls()) == "36 points"
-    handlers.open(ANN, photo)
+    assert handlers.settings.forecast(ANN, controls()) == "36 points"
+    handlers.opening.open_photo(ANN, photo)
     last(find(handlers, controls()))
-    assert handlers.forecast(ANN, controls()).startswith("36 points · about ")
-    assert handlers.forecast(ANN, controls(points_per_side=8)).endswith("not applied yet")
-    assert handlers.forecast(ANN, controls(crop_n_layers=1)).startswith("180 points in 5 crops")
-    assert "at most 100,000" in handlers.forecast(ANN, controls(points_per_side=128, crop_n_layers=3))
+    assert handlers.settings.forecast(ANN, controls()).startswith("36 points · about ")
+    assert handlers.settings.forecast(ANN, controls(points_per_side=8)).endswith("not applied yet")
+    assert handlers.settings.forecast(ANN, controls(crop_n_layers=1)).startswith("180 points in 5 crops")
+    assert "at most 100,000" in handlers.settings.forecast(ANN, controls(points_per_side=128, crop_n_layers=3))
 
 
 # Hostile values
@@ -458,45 +458,45 @@ def test_forecast(handlers: Handlers, photo: str) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), None, "0.5", [0.5], True, 1.5], ids=repr)
 def test_slider_values_are_checked(handlers: Handlers, photo: str, value: object) -> None:
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     with pytest.raises(OptionError, match=r"pred_iou_thresh must be a number from 0 to 1, but is"):
         list(find(handlers, controls(pred_iou_thresh=value)))
 
 
 @pytest.mark.parametrize("payload", [None, [], "x", {}, {"run": None}, {"run": "0" * 32}, {"run": ["a"]}], ids=repr)
 def test_payload_without_a_run_of_ones_own(handlers: Handlers, photo: str, payload: Any) -> None:
-    handlers.open(ANN, photo)
-    for ask in (handlers.export, handlers.edit):
+    handlers.opening.open_photo(ANN, photo)
+    for ask in (handlers.masks.export, handlers.masks.edit):
         with pytest.raises(RunGoneError):
             ask(ANN, payload)
 
 
 @pytest.mark.parametrize("ids", [None, "1", [None, "1", 1.5, True, {}], {"0": 1}], ids=repr)
 def test_ids_that_are_none(handlers: Handlers, photo: str, ids: Any) -> None:
-    run = handlers.open(ANN, photo).view
+    run = handlers.opening.open_photo(ANN, photo).view
     assert run is not None
     last(find(handlers, controls()))
-    handlers.edit(ANN, {"run": run.run, "steps": [{"do": "hide", "ids": ids, "hidden": True}]})
+    handlers.masks.edit(ANN, {"run": run.run, "steps": [{"do": "hide", "ids": ids, "hidden": True}]})
     assert handlers.service.store.current("ann").edits.hidden == frozenset()
     with pytest.raises(AutoMaskError, match="no mask to download"):
-        handlers.export(ANN, {"run": run.run, "format": "masks", "ids": ids})
+        handlers.masks.export(ANN, {"run": run.run, "format": "masks", "ids": ids})
 
 
 def test_strangers_cannot_take_a_run(handlers: Handlers, photo: str) -> None:
-    view = handlers.open(ANN, photo).view
+    view = handlers.opening.open_photo(ANN, photo).view
     assert view is not None
     last(find(handlers, controls()))
     with pytest.raises(RunGoneError):
-        handlers.export(Visitor("bob", Words("en")), {"run": view.run, "format": "masks", "ids": [1]})
+        handlers.masks.export(Visitor("bob", Words("en")), {"run": view.run, "format": "masks", "ids": [1]})
 
 
 def test_hidden_masks_are_told_to_the_viewer(handlers: Handlers, photo: str) -> None:
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     view = last(find(handlers, controls())).view
     assert view is not None
     number = view.masks[0]["id"]
-    handlers.edit(ANN, {"run": view.run, "steps": [{"do": "hide", "ids": [number], "hidden": True}]})
-    again = handlers.views.data(handlers.service.store.current("ann"))
+    handlers.masks.edit(ANN, {"run": view.run, "steps": [{"do": "hide", "ids": [number], "hidden": True}]})
+    again = handlers.screens.views.data(handlers.service.store.current("ann"))
     assert again.edits is not None
     assert again.edits["hidden"] == [number]
 
@@ -505,19 +505,15 @@ def test_hidden_masks_are_told_to_the_viewer(handlers: Handlers, photo: str) -> 
 
 
 def test_own_errors_are_shown_as_they_are() -> None:
-    @friendly
-    def fails() -> None:
+    with pytest.raises(gr.Error, match="points_per_side must be smaller"), errors_in_words(Words("en")):
         raise OptionError("points_per_side must be smaller")
-
-    with pytest.raises(gr.Error, match="points_per_side must be smaller"):
-        fails()
 
 
 def test_other_errors_are_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
-    @friendly
     def fails() -> Iterator[int]:
-        yield 1
-        raise KeyError("/home/ann/secret.txt")
+        with errors_in_words(Words("en")):
+            yield 1
+            raise KeyError("/home/ann/secret.txt")
 
     steps = fails()
     assert next(steps) == 1
@@ -537,18 +533,19 @@ def test_every_slider_value_survives_the_slider() -> None:
 
 
 def test_click_without_a_mask_says_why(handlers: Handlers, photo: str) -> None:
-    run = handlers.open(ANN, photo).view
+    run = handlers.opening.open_photo(ANN, photo).view
     assert run is not None
-    assert handlers.why(ANN, {"run": run.run, "x": 1, "y": 1}) is None
+    assert handlers.masks.why(ANN, {"run": run.run, "x": 1, "y": 1}) is None
     last(find(handlers, controls(stability_score_thresh=1.0)))
     session = handlers.service.store.current("ann")
     assert session.result is not None
     x, y = (int(part) for part in session.result.candidates.point_xy[session.result.candidates.has_mask][0])
-    note = handlers.why(ANN, {"run": run.run, "x": x, "y": y})
-    assert note is not None
-    assert "falls to Edge stability 1: lower it?" in note["text"]
+    said = handlers.masks.why(ANN, {"run": run.run, "x": x, "y": y})
+    assert said is not None
+    assert said.note is not None
+    assert "falls to Edge stability 1: lower it?" in said.note["text"]
     for hostile in ("1", None, 1.5, True, [1]):
-        assert handlers.why(ANN, {"run": run.run, "x": hostile, "y": 1}) is None
+        assert handlers.masks.why(ANN, {"run": run.run, "x": hostile, "y": 1}) is None
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
@@ -557,7 +554,7 @@ def test_click_without_a_mask_says_why(handlers: Handlers, photo: str) -> None:
 def test_every_reason_has_a_sentence(
     handlers: Handlers, photo: str, language: str, kind: str, verdict: Verdict | None
 ) -> None:
-    handlers.open(ANN, photo)
+    handlers.opening.open_photo(ANN, photo)
     last(find(handlers, controls()))
     result = handlers.service.store.current("ann").result
     assert result is not None
@@ -570,19 +567,19 @@ def test_every_reason_has_a_sentence(
 def test_too_many_who_wait_are_told_so(handlers: Handlers, photo: str) -> None:
     crowd = [Visitor(f"visitor {number}", Words("en")) for number in range(MAX_WAITING + 1)]
     for visitor in crowd:
-        handlers.open(visitor, photo)
+        handlers.opening.open_photo(visitor, photo)
     for visitor in crowd[:-1]:
-        handlers.begin(visitor)
+        handlers.runs.begin(visitor)
     with pytest.raises(BusyError, match=f"{MAX_WAITING} runs are waiting"):
-        handlers.begin(crowd[-1])
-    handlers.stop(crowd[0])
-    handlers.begin(crowd[-1])
-    handlers.forget(crowd[1])
-    handlers.begin(crowd[0])
+        handlers.runs.begin(crowd[-1])
+    handlers.runs.stop(crowd[0])
+    handlers.runs.begin(crowd[-1])
+    handlers.opening.leave(crowd[1])
+    handlers.runs.begin(crowd[0])
 
 
 def test_stop_of_a_visitor_without_work_frees_the_button(handlers: Handlers) -> None:
-    assert handlers.stop(ANN).is_busy is False
+    assert handlers.runs.stop(ANN).is_busy is False
 
 
 @pytest.mark.parametrize(
@@ -592,6 +589,6 @@ def test_stop_of_a_visitor_without_work_frees_the_button(handlers: Handlers) -> 
 def test_built_in_model_offers_a_better_one(engine: FakeEngine, photo: str, language: str, offer: str) -> None:
     handlers = Handlers(Service(lambda name: engine, fake_models("tiny", "other"), "tiny", [Path(photo)]))
     visitor = Visitor("ann", Words(language))
-    assert offer in handlers.model_info(visitor, "tiny")
-    assert ".." not in handlers.model_info(visitor, "tiny")
-    assert "MobileSAM" not in handlers.model_info(visitor, "other")
+    assert offer in handlers.settings.model_info(visitor, "tiny")
+    assert ".." not in handlers.settings.model_info(visitor, "tiny")
+    assert "MobileSAM" not in handlers.settings.model_info(visitor, "other")

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from fakes import FakeEngine
+from page_handlers import last_table, save, table_of
 from PIL import Image
 
-from automask_ui.batch import uploads
-from automask_ui.batch.queue import Queue
 from automask_ui.errors import BatchError, DownloadError, ExportError, NoImageError, OptionError
-from automask_ui.images import LoadedImage
-from automask_ui.service import Service
-from automask_ui.ui import queues as queues_module
-from automask_ui.ui.arrivals import Arrivals
-from automask_ui.ui.board import BoardData
+from automask_ui.files.images import LoadedImage
+from automask_ui.project import uploads
+from automask_ui.project.pictures import Queue
+from automask_ui.serving.service import Service
+from automask_ui.ui.components.queue_table import QueueTableData
 from automask_ui.ui.controls import CUSTOM, Controls, preset_values
-from automask_ui.ui.handlers import Handlers, Visitor
-from automask_ui.ui.queues import Queues
-from automask_ui.ui.texts import Words
+from automask_ui.ui.handlers import Handlers, Visitor, picture_list
+from automask_ui.ui.handlers.picture_list import PictureListHandlers
+from automask_ui.ui.text import Words
 
 ANN, BOB = Visitor("ann", Words("en")), Visitor("bob", Words("en"))
 VALUES = {**preset_values("balanced", {}), "points_per_side": 5, "pred_iou_thresh": 0.7, "stability_score_thresh": 0.0}
@@ -33,17 +31,17 @@ CONTROLS = Controls("fake", CUSTOM, VALUES)
 
 @pytest.fixture(autouse=True)
 def poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queues_module, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(picture_list, "_POLL_SECONDS", 0.01)
 
 
 @pytest.fixture
-def arrivals(service: Service) -> Arrivals:
-    return Arrivals(Handlers(service))
+def handlers(service: Service) -> Handlers:
+    return Handlers(service)
 
 
 @pytest.fixture
-def queues(arrivals: Arrivals) -> Queues:
-    return arrivals.queues
+def queues(handlers: Handlers) -> PictureListHandlers:
+    return handlers.pictures
 
 
 @pytest.fixture
@@ -59,18 +57,13 @@ def files(tmp_path: Path) -> list[str]:
     return [*paths, str(tmp_path / "broken.jpg"), str(tmp_path / "notes.txt")]
 
 
-def last(boards: Iterator[BoardData]) -> BoardData:
-    *_, board = boards
-    return board
+def test_nothing_is_seen_without_a_queue(queues: PictureListHandlers) -> None:
+    assert queues.board(ANN) == QueueTableData()
 
 
-def test_nothing_is_seen_without_a_queue(queues: Queues) -> None:
-    assert queues.board(ANN) == BoardData()
-
-
-def test_dropped_pictures_are_a_queue(arrivals: Arrivals, service: Service, files: list[str]) -> None:
-    arrival = arrivals.bring(ANN, files)
-    board = arrival.board
+def test_dropped_pictures_are_a_queue(handlers: Handlers, service: Service, files: list[str]) -> None:
+    arrival = handlers.opening.open_files(ANN, files)
+    board = arrival.picture_list
     assert board is not None
     assert [(item.name, item.state) for item in board.items] == [
         (name, "waiting") for name in ("1.png", "2.png", "3.png", "broken.jpg")
@@ -84,63 +77,63 @@ def test_dropped_pictures_are_a_queue(arrivals: Arrivals, service: Service, file
 
 
 def test_pictures_that_are_dropped_later_join_the_list(
-    arrivals: Arrivals, queues: Queues, service: Service, files: list[str], engine: FakeEngine
+    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str], engine: FakeEngine
 ) -> None:
-    arrivals.bring(ANN, files)
-    before = last(queues.start(ANN, CONTROLS))
-    board = arrivals.bring(ANN, files[:2]).board
+    handlers.opening.open_files(ANN, files)
+    before = last_table(queues.start_queue(ANN, CONTROLS))
+    board = handlers.opening.open_files(ANN, files[:2]).picture_list
     assert board is not None
     assert (board.queue, board.line) == (before.queue, "2 more are waiting.")
     assert [(item.name, item.state) for item in board.items[4:]] == [("1-2.png", "waiting"), ("2-2.png", "waiting")]
     assert board.items[:4] == before.items
     assert len(list(service.store.scratch.glob("queue-*"))) == 1
-    after = last(queues.start(ANN, CONTROLS))
+    after = last_table(queues.start_queue(ANN, CONTROLS))
     assert [item.state for item in after.items] == ["done", "done", "done", "failed", "done", "done"]
     assert after.items[4].masks == before.items[0].masks
-    assert arrivals.open_item(ANN, {"index": 5}).board is not None
+    assert handlers.opening.open_item(ANN, {"index": 5}).picture_list is not None
 
 
 def test_list_that_would_be_too_long_stays_as_it_is(
-    arrivals: Arrivals, queues: Queues, files: list[str], monkeypatch: pytest.MonkeyPatch
+    handlers: Handlers, queues: PictureListHandlers, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arrivals.bring(ANN, files)
+    handlers.opening.open_files(ANN, files)
     before = queues.board(ANN)
     monkeypatch.setattr(uploads, "MAX_PICTURES", 5)
     with pytest.raises(BatchError, match="more than 5 pictures"):
-        arrivals.bring(ANN, files[:2])
+        handlers.opening.open_files(ANN, files[:2])
     assert queues.board(ANN) == before
 
 
 def test_page_that_is_closed_while_its_pictures_are_read_leaves_nothing(
-    arrivals: Arrivals, queues: Queues, service: Service, files: list[str], monkeypatch: pytest.MonkeyPatch
+    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def collect_and_go(*arguments: Any) -> Any:
-        arrivals.forget(ANN)
+        handlers.opening.leave(ANN)
         return uploads.collect(*arguments)
 
-    monkeypatch.setattr(queues_module, "collect", collect_and_go)
+    monkeypatch.setattr(picture_list, "collect", collect_and_go)
     with pytest.raises(BatchError, match="page was closed"):
-        arrivals.bring(ANN, files)
-    assert queues.board(ANN) == BoardData()
+        handlers.opening.open_files(ANN, files)
+    assert queues.board(ANN) == QueueTableData()
     assert not list(service.store.scratch.glob("queue-*"))
 
 
 def test_model_that_cannot_be_had_is_said_in_the_lists_line(
-    arrivals: Arrivals, queues: Queues, service: Service, files: list[str], monkeypatch: pytest.MonkeyPatch
+    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(name: str) -> None:
         raise DownloadError("The network is down.")
 
-    arrivals.bring(ANN, files)
+    handlers.opening.open_files(ANN, files)
     monkeypatch.setattr(service, "load", refuse)
     with pytest.raises(DownloadError):
-        list(queues.start(ANN, CONTROLS))
+        list(queues.start_queue(ANN, CONTROLS))
     assert queues.board(ANN).line == "The network is down."
 
 
-def test_run_tells_how_far_it_is(arrivals: Arrivals, queues: Queues, files: list[str]) -> None:
-    arrivals.bring(ANN, files)
-    board = last(queues.start(ANN, CONTROLS))
+def test_run_tells_how_far_it_is(handlers: Handlers, queues: PictureListHandlers, files: list[str]) -> None:
+    handlers.opening.open_files(ANN, files)
+    board = last_table(queues.start_queue(ANN, CONTROLS))
     assert [item.state for item in board.items] == ["done", "done", "done", "failed"]
     masks = sum(item.masks or 0 for item in board.items)
     assert board.line == f"4 of 4 pictures · {masks} masks · 1 failed"
@@ -149,73 +142,75 @@ def test_run_tells_how_far_it_is(arrivals: Arrivals, queues: Queues, files: list
     assert [item.thumb is not None for item in board.items] == [True, True, True, False]
 
 
-def test_stop_and_go_on(arrivals: Arrivals, queues: Queues, files: list[str], engine: FakeEngine) -> None:
+def test_stop_and_go_on(handlers: Handlers, queues: PictureListHandlers, files: list[str], engine: FakeEngine) -> None:
     engine.chunk_seconds = 0.3
-    arrivals.bring(ANN, files)
-    boards = queues.start(ANN, CONTROLS)
-    assert next(board for board in boards if board.items[0].state == "done").running
-    assert queues.stop(ANN).line == "Stopping after this step…"
-    board = last(boards)
+    handlers.opening.open_files(ANN, files)
+    boards = queues.start_queue(ANN, CONTROLS)
+    assert next(board for board in map(table_of, boards) if board.items[0].state == "done").running
+    assert table_of(queues.stop_queue(ANN)).line == "Stopping after this step…"
+    board = last_table(boards)
     assert not board.running
     assert board.line.startswith("1 of 4 pictures")
     engine.chunk_seconds = 0.0
-    assert last(queues.start(ANN, CONTROLS)).fraction == 1.0
+    assert last_table(queues.start_queue(ANN, CONTROLS)).fraction == 1.0
 
 
-def test_settings_that_do_not_fit_are_refused(arrivals: Arrivals, queues: Queues, files: list[str]) -> None:
-    arrivals.bring(ANN, files)
+def test_settings_that_do_not_fit_are_refused(
+    handlers: Handlers, queues: PictureListHandlers, files: list[str]
+) -> None:
+    handlers.opening.open_files(ANN, files)
     with pytest.raises(OptionError):
-        list(queues.start(ANN, CONTROLS.with_values({**VALUES, "points_per_side": -1})))
+        list(queues.start_queue(ANN, CONTROLS.with_values({**VALUES, "points_per_side": -1})))
     assert not queues.board(ANN).running
 
 
 def test_opened_picture_has_its_masks_and_settings(
-    arrivals: Arrivals, queues: Queues, service: Service, files: list[str]
+    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str]
 ) -> None:
-    arrivals.bring(ANN, files)
-    board = last(queues.start(ANN, CONTROLS))
-    arrival = arrivals.open_item(ANN, {"index": 1})
-    assert arrival.board is not None
-    assert arrival.board.open == 1
+    handlers.opening.open_files(ANN, files)
+    board = last_table(queues.start_queue(ANN, CONTROLS))
+    arrival = handlers.opening.open_item(ANN, {"index": 1})
+    assert arrival.picture_list is not None
+    assert arrival.picture_list.open == 1
     session = service.store.current("ann")
     assert session.image.name == "2.png"
     assert len(session.shown()[0]) == board.items[1].masks
     assert arrival.controls is not None
     assert arrival.controls.options({}) == CONTROLS.options({})
     # Another picture of the visitor's is none of the queue.
-    other = arrivals.open(ANN, files[0]).board
+    other = handlers.opening.open_photo(ANN, files[0]).picture_list
     assert other is not None
     assert other.open is None
 
 
-def test_picture_without_masks_opens_as_a_photo(arrivals: Arrivals, files: list[str]) -> None:
-    arrivals.bring(ANN, files)
-    arrival = arrivals.open_item(ANN, {"index": 0})
-    assert arrival.screen.status is not None
-    assert arrival.screen.status["text"] == "1.png, 53 × 31 px. Press Find masks."
+def test_picture_without_masks_opens_as_a_photo(handlers: Handlers, files: list[str]) -> None:
+    handlers.opening.open_files(ANN, files)
+    arrival = handlers.opening.open_item(ANN, {"index": 0})
+    assert arrival.status is not None
+    assert arrival.status["text"] == "1.png, 53 × 31 px. Press Find masks."
 
 
 def test_edits_stay_with_their_picture_and_are_in_the_dataset(
-    arrivals: Arrivals, queues: Queues, service: Service, files: list[str]
+    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str]
 ) -> None:
-    arrivals.bring(ANN, files)
-    board = last(queues.start(ANN, CONTROLS))
-    arrivals.open_item(ANN, {"index": 0})
+    handlers.opening.open_files(ANN, files)
+    board = last_table(queues.start_queue(ANN, CONTROLS))
+    handlers.opening.open_item(ANN, {"index": 0})
     session = service.store.current("ann")
     numbers = session.shown()[0]
     session.delete(numbers[:2])
     session.set_label(numbers[2:3], "cat")
     edits = session.edits
     # Looking alone is no edit.
-    arrivals.open_item(ANN, {"index": 1})
-    after = arrivals.open_item(ANN, {"index": 2}).board
+    handlers.opening.open_item(ANN, {"index": 1})
+    after = handlers.opening.open_item(ANN, {"index": 2}).picture_list
     assert after is not None
     assert [item.edited for item in after.items] == [True, False, False, False]
     assert after.items[0].masks == (board.items[0].masks or 0) - 2
-    arrivals.open_item(ANN, {"index": 0})
+    handlers.opening.open_item(ANN, {"index": 0})
     assert service.store.current("ann").edits == edits
     service.store.current("ann").set_label(numbers[3:4], "dog")
-    path, saved = queues.save(ANN, {"format": "coco"})
+    path, saved = save(queues, ANN, {"format": "coco"})
     document = json.loads(path.read_text())
     assert len(document["annotations"]) == sum(item.masks or 0 for item in saved.items)
     assert [row["name"] for row in document["categories"]] == ["cat", "dog", "object"]
@@ -223,25 +218,27 @@ def test_edits_stay_with_their_picture_and_are_in_the_dataset(
 
 
 @pytest.mark.parametrize("payload", [None, {}, {"index": 9}, {"index": -1}, {"index": True}, {"index": "0"}, []])
-def test_rows_that_are_none(arrivals: Arrivals, files: list[str], payload: object) -> None:
-    arrivals.bring(ANN, files)
+def test_rows_that_are_none(handlers: Handlers, files: list[str], payload: object) -> None:
+    handlers.opening.open_files(ANN, files)
     with pytest.raises(NoImageError):
-        arrivals.open_item(ANN, payload)
+        handlers.opening.open_item(ANN, payload)
 
 
 @pytest.mark.parametrize("payload", [None, {}, {"format": "../x"}, {"format": 7}])
-def test_formats_that_are_none(arrivals: Arrivals, queues: Queues, files: list[str], payload: object) -> None:
-    arrivals.bring(ANN, files)
+def test_formats_that_are_none(
+    handlers: Handlers, queues: PictureListHandlers, files: list[str], payload: object
+) -> None:
+    handlers.opening.open_files(ANN, files)
     with pytest.raises(ExportError, match="no format"):
-        queues.save(ANN, payload)
+        save(queues, ANN, payload)
 
 
 def test_edit_that_comes_in_while_the_next_picture_is_read(
-    arrivals: Arrivals, queues: Queues, service: Service, files: list[str], monkeypatch: pytest.MonkeyPatch
+    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arrivals.bring(ANN, files)
-    last(queues.start(ANN, CONTROLS))
-    arrivals.open_item(ANN, {"index": 0})
+    handlers.opening.open_files(ANN, files)
+    last_table(queues.start_queue(ANN, CONTROLS))
+    handlers.opening.open_item(ANN, {"index": 0})
     session, read = service.store.current("ann"), Queue.image
 
     def edit_and_read(queue: Queue, index: int) -> LoadedImage:
@@ -249,32 +246,32 @@ def test_edit_that_comes_in_while_the_next_picture_is_read(
         return read(queue, index)
 
     monkeypatch.setattr(Queue, "image", edit_and_read)
-    arrivals.open_item(ANN, {"index": 1})
+    handlers.opening.open_item(ANN, {"index": 1})
     assert [item.edited for item in queues.board(ANN).items][:2] == [True, False]
 
 
-def test_nobody_reaches_the_queue_of_another(arrivals: Arrivals, queues: Queues, files: list[str]) -> None:
-    arrivals.bring(ANN, files)
-    assert queues.board(BOB) == BoardData()
+def test_nobody_reaches_the_queue_of_another(handlers: Handlers, queues: PictureListHandlers, files: list[str]) -> None:
+    handlers.opening.open_files(ANN, files)
+    assert queues.board(BOB) == QueueTableData()
     for ask in (
         lambda: queues.open(BOB, {"index": 0}),
-        lambda: queues.stop(BOB),
-        lambda: queues.save(BOB, {"format": "coco"}),
-        lambda: list(queues.start(BOB, CONTROLS)),
+        lambda: queues.stop_queue(BOB),
+        lambda: save(queues, BOB, {"format": "coco"}),
+        lambda: list(queues.start_queue(BOB, CONTROLS)),
     ):
         with pytest.raises(NoImageError):
             ask()
 
 
 def test_files_go_with_the_queue(
-    arrivals: Arrivals, queues: Queues, service: Service, files: list[str], engine: FakeEngine
+    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str], engine: FakeEngine
 ) -> None:
     engine.chunk_seconds = 0.2
-    arrivals.bring(ANN, files)
-    boards = queues.start(ANN, CONTROLS)
+    handlers.opening.open_files(ANN, files)
+    boards = queues.start_queue(ANN, CONTROLS)
     next(boards)
     queues.forget(ANN)
-    assert last(boards) == BoardData()
+    assert last_table(boards) == QueueTableData()
     deadline = time.monotonic() + 60
     while list(service.store.scratch.glob("queue-*")) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -282,23 +279,23 @@ def test_files_go_with_the_queue(
 
 
 def test_refused_files_leave_the_earlier_queue(
-    arrivals: Arrivals, queues: Queues, service: Service, files: list[str]
+    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str]
 ) -> None:
-    arrivals.bring(ANN, files)
+    handlers.opening.open_files(ANN, files)
     before = queues.board(ANN)
     with pytest.raises(BatchError):
-        arrivals.bring(ANN, 2 * files[-1:])
+        handlers.opening.open_files(ANN, 2 * files[-1:])
     assert queues.board(ANN) == before
     assert len(list(service.store.scratch.glob("queue-*"))) == 1
 
 
 def test_lists_are_bounded(
-    arrivals: Arrivals, queues: Queues, files: list[str], monkeypatch: pytest.MonkeyPatch
+    handlers: Handlers, queues: PictureListHandlers, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queues_module, "MOST_QUEUES", 1)
-    arrivals.bring(ANN, files)
-    arrivals.bring(ANN, files)  # one's own only grows
+    monkeypatch.setattr(picture_list, "MOST_QUEUES", 1)
+    handlers.opening.open_files(ANN, files)
+    handlers.opening.open_files(ANN, files)  # one's own only grows
     with pytest.raises(BatchError, match="try again in a while"):
-        arrivals.bring(BOB, files)
+        handlers.opening.open_files(BOB, files)
     queues.forget(ANN)
-    arrivals.bring(BOB, files)
+    handlers.opening.open_files(BOB, files)

@@ -11,21 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import FakeEngine
+from page_handlers import last_table, save, table_of
 from PIL import Image
 
-from automask_ui import autosave as autosave_module
-from automask_ui.autosave import Autosave
-from automask_ui.batch import keeping
 from automask_ui.errors import ArchiveError, NoImageError, ResumeError
 from automask_ui.masks import MaskSet
-from automask_ui.saved import NAME
-from automask_ui.service import Service
-from automask_ui.ui import queues as queues_module
-from automask_ui.ui.arrivals import Arrival, Arrivals
-from automask_ui.ui.board import BoardData
+from automask_ui.project import autosave as autosave_module
+from automask_ui.project import files as keeping
+from automask_ui.project.autosave import Autosave
+from automask_ui.project.document import NAME
+from automask_ui.serving.service import Service
+from automask_ui.ui.components.queue_table import QueueTableData
 from automask_ui.ui.controls import CUSTOM, Controls, preset_values
-from automask_ui.ui.handlers import Handlers, Visitor
-from automask_ui.ui.texts import Words
+from automask_ui.ui.handlers import Changes, Handlers, Visitor, picture_list
+from automask_ui.ui.text import Words
 
 ANN, BOB = Visitor("ann", Words("en")), Visitor("bob", Words("en"))
 VALUES = {**preset_values("balanced", {}), "points_per_side": 5, "pred_iou_thresh": 0.7, "stability_score_thresh": 0.0}
@@ -35,8 +34,8 @@ TOKEN, OTHER = "0123456789abcdef" * 2, "f" * 32
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Queues are looked at often; what is kept is kept when the test says so."""
-    monkeypatch.setattr(queues_module, "_POLL_SECONDS", 0.01)
+    """PictureListHandlers are looked at often; what is kept is kept when the test says so."""
+    monkeypatch.setattr(picture_list, "_POLL_SECONDS", 0.01)
     monkeypatch.setattr(autosave_module, "_watch", lambda autosave: None)
 
 
@@ -46,8 +45,8 @@ def autosave(service: Service, tmp_path: Path) -> Autosave:
 
 
 @pytest.fixture
-def arrivals(service: Service, autosave: Autosave) -> Arrivals:
-    return Arrivals(Handlers(service), autosave)
+def handlers(service: Service, autosave: Autosave) -> Handlers:
+    return Handlers(service, autosave)
 
 
 @pytest.fixture
@@ -61,34 +60,29 @@ def files(tmp_path: Path) -> list[str]:
 
 
 @pytest.fixture
-def work(arrivals: Arrivals, service: Service, files: list[str]) -> BoardData:
+def work(handlers: Handlers, service: Service, files: list[str]) -> QueueTableData:
     """Ann's queue, worked through, the second picture labelled."""
-    list(arrivals.first_visit(ANN, TOKEN))
-    arrivals.bring(ANN, files)
-    *_, _board = arrivals.queues.start(ANN, CONTROLS)
-    arrivals.open_item(ANN, {"index": 1})
+    list(handlers.opening.first_visit(ANN, TOKEN))
+    handlers.opening.open_files(ANN, files)
+    list(handlers.pictures.start_queue(ANN, CONTROLS))
+    handlers.opening.open_item(ANN, {"index": 1})
     session = service.store.current("ann")
     numbers = session.shown()[0]
     session.set_label(numbers[:2], "cat")
     session.set_hidden(numbers[2:3], True)
     session.delete(numbers[3:5])
-    arrivals.queues.keep("ann")
-    return arrivals.queues.board(ANN)
+    handlers.pictures.keep("ann")
+    return handlers.pictures.board(ANN)
 
 
 @pytest.fixture
-def download(arrivals: Arrivals, work: BoardData, tmp_path: Path) -> str:
+def download(handlers: Handlers, work: QueueTableData, tmp_path: Path) -> str:
     """Ann's dataset on her disk."""
-    path, _ = arrivals.queues.save(ANN, {"format": "masks"})
+    path, _ = save(handlers.pictures, ANN, {"format": "masks"})
     return str(path.rename(tmp_path / "download.zip"))
 
 
-def board_of(arrival: Arrival) -> BoardData:
-    assert arrival.board is not None
-    return arrival.board
-
-
-def rows(board: BoardData) -> list[tuple[object, ...]]:
+def rows(board: QueueTableData) -> list[tuple[object, ...]]:
     """The table but for the places of its thumbnails."""
     return [
         (item.name, item.state, item.masks, item.seconds, item.error, item.edited, item.thumb is None)
@@ -96,17 +90,17 @@ def rows(board: BoardData) -> list[tuple[object, ...]]:
     ]
 
 
-def opened(arrivals: Arrivals, service: Service, visitor: Visitor, index: int) -> tuple[object, ...]:
+def opened(handlers: Handlers, service: Service, visitor: Visitor, index: int) -> tuple[object, ...]:
     """A picture's work, as its visitor opens it."""
-    arrivals.open_item(visitor, {"index": index})
+    handlers.opening.open_item(visitor, {"index": index})
     session = service.store.current(visitor.owner)
     numbers, masks = session.shown()
     assert isinstance(masks, MaskSet)
     return session.image.name, numbers, [rle["counts"] for rle in masks.rle], session.edits, session.show
 
 
-def last(arrivals: Iterator[Arrival]) -> Arrival:
-    *_, arrival = arrivals
+def last(updates: Iterator[Changes]) -> Changes:
+    *_, arrival = updates
     return arrival
 
 
@@ -114,87 +108,87 @@ def last(arrivals: Iterator[Arrival]) -> Arrival:
 
 
 def test_dropped_dataset_is_the_queue(
-    arrivals: Arrivals, service: Service, engine: FakeEngine, work: BoardData, download: str
+    handlers: Handlers, service: Service, engine: FakeEngine, work: QueueTableData, download: str
 ) -> None:
     decoded = engine.decoded
-    arrival = arrivals.bring(BOB, [download])
-    board = board_of(arrival)
+    arrival = handlers.opening.open_files(BOB, [download])
+    board = table_of(arrival)
     assert rows(board) == rows(work)
     masks = sum(item.masks or 0 for item in work.items)
     assert board.line == f"3 pictures are back: {masks} masks."
     assert (board.running, board.fraction, board.open, board.failed) == (False, 1.0, None, False)
     for index in range(3):
-        assert opened(arrivals, service, BOB, index) == opened(arrivals, service, ANN, index)
+        assert opened(handlers, service, BOB, index) == opened(handlers, service, ANN, index)
     assert engine.decoded == decoded
     # The controls say what the masks were made with: starting again has nothing to do.
     assert arrival.controls is not None
     assert arrival.controls.options({}) == CONTROLS.options({})
-    assert rows(list(arrivals.queues.start(BOB, arrival.controls))[-1]) == rows(work)
+    assert rows(last_table(handlers.pictures.start_queue(BOB, arrival.controls))) == rows(work)
     assert engine.decoded == decoded
 
 
-def test_its_dataset_is_the_same(arrivals: Arrivals, download: str) -> None:
-    arrivals.bring(BOB, [download])
-    path, board = arrivals.queues.save(BOB, {"format": "masks"})
+def test_its_dataset_is_the_same(handlers: Handlers, download: str) -> None:
+    handlers.opening.open_files(BOB, [download])
+    path, board = save(handlers.pictures, BOB, {"format": "masks"})
     assert path.read_bytes() == Path(download).read_bytes()
     assert "exact" in board.line
 
 
-def test_edits_go_on(arrivals: Arrivals, service: Service, work: BoardData, download: str) -> None:
-    arrivals.bring(BOB, [download])
-    arrivals.open_item(BOB, {"index": 0})
+def test_edits_go_on(handlers: Handlers, service: Service, work: QueueTableData, download: str) -> None:
+    handlers.opening.open_files(BOB, [download])
+    handlers.opening.open_item(BOB, {"index": 0})
     session = service.store.current("bob")
     assert session.edits.classes == ("cat",)
     session.set_label(session.shown()[0][:1], "dog")
-    arrivals.open_item(BOB, {"index": 1})
+    handlers.opening.open_item(BOB, {"index": 1})
     assert service.store.current("bob").edits.classes == ("cat", "dog")
-    assert [item.edited for item in arrivals.queues.board(BOB).items] == [True, True, False]
+    assert [item.edited for item in handlers.pictures.board(BOB).items] == [True, True, False]
 
 
 @pytest.mark.parametrize("together", [True, False])
 def test_dataset_without_its_photos(
-    arrivals: Arrivals,
-    work: BoardData,
+    handlers: Handlers,
+    work: QueueTableData,
     files: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     together: bool,
 ) -> None:
     monkeypatch.setattr(keeping, "MAX_PHOTOS_BYTES", 10)
-    path, _ = arrivals.queues.save(ANN, {"format": "masks"})
+    path, _ = save(handlers.pictures, ANN, {"format": "masks"})
     download = str(path.rename(tmp_path / "download.zip"))
     if together:
-        arrival = arrivals.bring(BOB, [*files, download])
+        arrival = handlers.opening.open_files(BOB, [*files, download])
     else:
-        asked = arrivals.bring(BOB, [download]).screen.status
+        asked = handlers.opening.open_files(BOB, [download]).status
         assert asked is not None
         assert asked["text"] == "Now drop its 3 photos: 1.png, 2.png, 3.png."
-        assert arrivals.queues.board(BOB) == BoardData()
-        arrival = arrivals.bring(BOB, files)
-    assert rows(board_of(arrival)) == rows(work)
+        assert handlers.pictures.board(BOB) == QueueTableData()
+        arrival = handlers.opening.open_files(BOB, files)
+    assert rows(table_of(arrival)) == rows(work)
 
 
 def test_one_photo_of_a_dataset_that_waits(
-    arrivals: Arrivals,
+    handlers: Handlers,
     service: Service,
-    work: BoardData,
+    work: QueueTableData,
     files: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(keeping, "MAX_PHOTOS_BYTES", 10)
-    path, _ = arrivals.queues.save(ANN, {"format": "masks"})
+    path, _ = save(handlers.pictures, ANN, {"format": "masks"})
     download = str(path.rename(tmp_path / "download.zip"))
     other = tmp_path / "other.png"
     Image.fromarray(np.full((20, 30, 3), 99, np.uint8)).save(other)
-    arrivals.bring(BOB, [download])
+    handlers.opening.open_files(BOB, [download])
     with pytest.raises(ResumeError, match=r"no photo of this work, which is on 1\.png and 2 more"):
-        arrivals.open(BOB, str(other))
+        handlers.opening.open_photo(BOB, str(other))
     # Once more, and it is a picture like any other.
-    arrivals.open(BOB, str(other))
+    handlers.opening.open_photo(BOB, str(other))
     assert service.store.current("bob").image.name == "other.png"
-    arrivals.bring(BOB, [download])
-    board = board_of(arrivals.open(BOB, files[2]))
+    handlers.opening.open_files(BOB, [download])
+    board = table_of(handlers.opening.open_photo(BOB, files[2]))
     assert rows(board) == rows(work)[2:]
     masks = work.items[2].masks
     assert board.line == (
@@ -202,59 +196,59 @@ def test_one_photo_of_a_dataset_that_waits(
     )
 
 
-def test_new_photos_join(arrivals: Arrivals, work: BoardData, download: str, tmp_path: Path) -> None:
+def test_new_photos_join(handlers: Handlers, work: QueueTableData, download: str, tmp_path: Path) -> None:
     other = tmp_path / "other.png"
     Image.fromarray(np.full((20, 30, 3), 99, np.uint8)).save(other)
-    board = board_of(arrivals.bring(BOB, [str(other), download]))
+    board = table_of(handlers.opening.open_files(BOB, [str(other), download]))
     assert rows(board)[:3] == rows(work)
     assert rows(board)[3] == ("other.png", "waiting", None, None, "", False, True)
     assert board.line.endswith("masks. 1 more is waiting.")
 
 
-def test_model_that_is_not_here(arrivals: Arrivals, service: Service, work: BoardData, download: str) -> None:
-    before = [opened(arrivals, service, ANN, index) for index in range(3)]
+def test_model_that_is_not_here(handlers: Handlers, service: Service, work: QueueTableData, download: str) -> None:
+    before = [opened(handlers, service, ANN, index) for index in range(3)]
     service.models["other"] = service.models.pop("fake")
-    arrival = arrivals.bring(BOB, [download])
+    arrival = handlers.opening.open_files(BOB, [download])
     assert arrival.controls is None
-    assert [opened(arrivals, service, BOB, index) for index in range(3)] == before
-    status = arrivals.open_item(BOB, {"index": 1}).screen.status
+    assert [opened(handlers, service, BOB, index) for index in range(3)] == before
+    status = handlers.opening.open_item(BOB, {"index": 1}).status
     assert status is not None
     assert "Its model fake is not here" in status["text"]
 
 
 def test_model_is_known_by_its_file(
-    arrivals: Arrivals, service: Service, engine: FakeEngine, files: list[str], tmp_path: Path
+    handlers: Handlers, service: Service, engine: FakeEngine, files: list[str], tmp_path: Path
 ) -> None:
     weights = tmp_path / "weights.pth"
     weights.write_bytes(b"weights")
     service.models["fake"] = replace(service.models["fake"], path=weights)
-    arrivals.bring(ANN, files)
-    *_, done = arrivals.queues.start(ANN, CONTROLS)
-    path, _ = arrivals.queues.save(ANN, {"format": "masks"})
+    handlers.opening.open_files(ANN, files)
+    done = last_table(handlers.pictures.start_queue(ANN, CONTROLS))
+    path, _ = save(handlers.pictures, ANN, {"format": "masks"})
     download, decoded = str(path.rename(tmp_path / "download.zip")), engine.decoded
-    arrivals.bring(BOB, [download])
-    assert rows(list(arrivals.queues.start(BOB, CONTROLS))[-1]) == rows(done)
+    handlers.opening.open_files(BOB, [download])
+    assert rows(last_table(handlers.pictures.start_queue(BOB, CONTROLS))) == rows(done)
     assert engine.decoded == decoded
     # Other weights under the same name find other masks.
     weights.write_bytes(b"other weights")
-    arrivals.bring(BOB, [download])
-    list(arrivals.queues.start(BOB, CONTROLS))
+    handlers.opening.open_files(BOB, [download])
+    list(handlers.pictures.start_queue(BOB, CONTROLS))
     assert engine.decoded == 2 * decoded
 
 
 def test_refusals_leave_the_earlier_queue(
-    arrivals: Arrivals, service: Service, work: BoardData, download: str, files: list[str]
+    handlers: Handlers, service: Service, work: QueueTableData, download: str, files: list[str]
 ) -> None:
-    arrivals.bring(BOB, files[:2])
-    before = arrivals.queues.board(BOB)
+    handlers.opening.open_files(BOB, files[:2])
+    before = handlers.pictures.board(BOB)
     with zipfile.ZipFile(download, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr("automask/00002.png", b"another picture")
     spoilt = Path(download).with_name("half.zip")
     spoilt.write_bytes(Path(download).read_bytes()[:-100])
     for path, error in ((download, ResumeError), (str(spoilt), ArchiveError)):
         with pytest.raises(error):
-            arrivals.bring(BOB, [path])
-    assert arrivals.queues.board(BOB) == before
+            handlers.opening.open_files(BOB, [path])
+    assert handlers.pictures.board(BOB) == before
     assert len(list(service.store.scratch.glob("queue-*"))) == 2
 
 
@@ -262,11 +256,11 @@ def test_refusals_leave_the_earlier_queue(
 
 
 def test_reload_brings_the_queue_back(
-    arrivals: Arrivals, service: Service, engine: FakeEngine, work: BoardData
+    handlers: Handlers, service: Service, engine: FakeEngine, work: QueueTableData
 ) -> None:
     decoded, before = engine.decoded, service.store.current("ann")
-    arrival, *_ = arrivals.first_visit(BOB, TOKEN)
-    board = board_of(arrival)
+    arrival, *_ = handlers.opening.first_visit(BOB, TOKEN)
+    board = table_of(arrival)
     assert rows(board) == rows(work)
     assert board.open == 1
     # The picture in the main view is the queue's own, and its edits go on there.
@@ -275,12 +269,12 @@ def test_reload_brings_the_queue_back(
     assert arrival.controls is not None
     assert arrival.controls.options({}) == CONTROLS.options({})
     session.set_label(session.shown()[0][-1:], "dog")
-    arrivals.forget(ANN)
+    handlers.opening.leave(ANN)
     for index in (0, 2):
-        assert opened(arrivals, service, BOB, index)[0] == f"{index + 1}.png"
-    arrivals.open_item(BOB, {"index": 1})
+        assert opened(handlers, service, BOB, index)[0] == f"{index + 1}.png"
+    handlers.opening.open_item(BOB, {"index": 1})
     assert service.store.current("bob").edits == session.edits
-    path, saved = arrivals.queues.save(BOB, {"format": "yolo"})
+    path, saved = save(handlers.pictures, BOB, {"format": "yolo"})
     assert "exact" in saved.line
     with zipfile.ZipFile(path) as archive:
         assert 'names:\n  0: "cat"\n  1: "dog"\n' in archive.read("data.yaml").decode()
@@ -289,157 +283,157 @@ def test_reload_brings_the_queue_back(
 
 
 def test_unfinished_pictures_wait_and_can_be_started(
-    arrivals: Arrivals, service: Service, files: list[str], engine: FakeEngine
+    handlers: Handlers, service: Service, files: list[str], engine: FakeEngine
 ) -> None:
-    list(arrivals.first_visit(ANN, TOKEN))
-    arrivals.bring(ANN, files)
+    list(handlers.opening.first_visit(ANN, TOKEN))
+    handlers.opening.open_files(ANN, files)
     engine.chunk_seconds = 0.2
-    boards = arrivals.queues.start(ANN, CONTROLS)
-    before = next(board for board in boards if board.items[0].state == "done")
+    boards = handlers.pictures.start_queue(ANN, CONTROLS)
+    before = next(board for board in map(table_of, boards) if board.items[0].state == "done")
     # In the middle of the second picture, as a reload comes: before the old page is known to be gone.
-    arrival = list(arrivals.first_visit(BOB, TOKEN))[-1]
-    arrivals.forget(ANN)
+    arrival = list(handlers.opening.first_visit(BOB, TOKEN))[-1]
+    handlers.opening.leave(ANN)
     engine.chunk_seconds = 0.0
-    board = arrivals.queues.board(BOB)
+    board = handlers.pictures.board(BOB)
     assert [item.state for item in board.items] == ["done", "waiting", "waiting"]
     assert board.items[0].masks == before.items[0].masks
     assert not board.running
     list(boards)
-    again, *_ = arrivals.first_visit(Visitor("again", Words("en")), TOKEN)
+    again, *_ = handlers.opening.first_visit(Visitor("again", Words("en")), TOKEN)
     controls = again.controls
-    assert arrival.screen.status is not None
+    assert arrival.status is not None
     assert controls is not None
-    *_, done = arrivals.queues.start(BOB, controls)
+    done = last_table(handlers.pictures.start_queue(BOB, controls))
     assert [item.state for item in done.items] == ["done"] * 3
     assert done.items[0].seconds == before.items[0].seconds
 
 
 def test_settings_are_the_queues_own_while_another_picture_is_open(
-    arrivals: Arrivals, service: Service, work: BoardData, files: list[str]
+    handlers: Handlers, service: Service, work: QueueTableData, files: list[str]
 ) -> None:
     other = service.open("ann", files[0])
     options = CONTROLS.options({}).replace(points_per_side=3)
-    list(service.find(other, "fake", options))
-    arrival, *_ = arrivals.first_visit(BOB, TOKEN)
-    assert board_of(arrival).open is None
+    list(service.runs.find(other, "fake", options))
+    arrival, *_ = handlers.opening.first_visit(BOB, TOKEN)
+    assert table_of(arrival).open is None
     assert service.store.current("bob").result is not None
     assert arrival.controls is not None
     assert arrival.controls.options({}) == CONTROLS.options({})
 
 
-def test_nobody_else_gets_it(arrivals: Arrivals, autosave: Autosave, work: BoardData, tmp_path: Path) -> None:
+def test_nobody_else_gets_it(handlers: Handlers, autosave: Autosave, work: QueueTableData, tmp_path: Path) -> None:
     autosave.keep("ann")
     for token in (OTHER, "", "..", TOKEN.upper(), f"{TOKEN}\n", None, 7, ["x"]):
-        for arrival in arrivals.first_visit(BOB, token):  # type: ignore[arg-type]
-            assert arrival.board in (None, BoardData())
-        assert arrivals.queues.board(BOB) == BoardData()
+        for arrival in handlers.opening.first_visit(BOB, token):  # type: ignore[arg-type]
+            assert arrival.picture_list in (None, QueueTableData())
+        assert handlers.pictures.board(BOB) == QueueTableData()
         with pytest.raises(NoImageError):
-            arrivals.open_item(BOB, {"index": 0})
+            handlers.opening.open_item(BOB, {"index": 0})
     assert {path.stat().st_mode & 0o077 for path in (tmp_path / "work").rglob("*")} == {0}
     assert not [path for path in (tmp_path / "work").rglob("*") if TOKEN in path.name]
 
 
-def test_queue_that_was_closed_does_not_come_back(arrivals: Arrivals, autosave: Autosave, work: BoardData) -> None:
+def test_queue_that_was_closed_does_not_come_back(handlers: Handlers, autosave: Autosave, work: QueueTableData) -> None:
     autosave.keep("ann")
-    assert autosave.kept(TOKEN, arrivals.queues) is not None
-    assert arrivals.close_queue(ANN) == BoardData()
-    assert autosave.kept(TOKEN, arrivals.queues) is None
-    list(arrivals.first_visit(BOB, TOKEN))
-    assert arrivals.queues.board(BOB) == BoardData()
+    assert autosave.kept(TOKEN, handlers.pictures) is not None
+    assert handlers.opening.close_queue(ANN).picture_list == QueueTableData()
+    assert autosave.kept(TOKEN, handlers.pictures) is None
+    list(handlers.opening.first_visit(BOB, TOKEN))
+    assert handlers.pictures.board(BOB) == QueueTableData()
 
 
-def test_another_queue_takes_its_place(arrivals: Arrivals, work: BoardData, files: list[str]) -> None:
-    arrivals.close_queue(ANN)
-    arrivals.bring(ANN, files[2:] + files[:1])
-    list(arrivals.first_visit(BOB, TOKEN))
-    board = arrivals.queues.board(BOB)
+def test_another_queue_takes_its_place(handlers: Handlers, work: QueueTableData, files: list[str]) -> None:
+    handlers.opening.close_queue(ANN)
+    handlers.opening.open_files(ANN, files[2:] + files[:1])
+    list(handlers.opening.first_visit(BOB, TOKEN))
+    board = handlers.pictures.board(BOB)
     assert [(item.name, item.state) for item in board.items] == [("3.png", "waiting"), ("1.png", "waiting")]
 
 
-def test_queue_that_has_grown_comes_back_whole(arrivals: Arrivals, work: BoardData, files: list[str]) -> None:
-    arrivals.bring(ANN, files[2:] + files[:1])
-    list(arrivals.first_visit(BOB, TOKEN))
-    board = arrivals.queues.board(BOB)
+def test_queue_that_has_grown_comes_back_whole(handlers: Handlers, work: QueueTableData, files: list[str]) -> None:
+    handlers.opening.open_files(ANN, files[2:] + files[:1])
+    list(handlers.opening.first_visit(BOB, TOKEN))
+    board = handlers.pictures.board(BOB)
     assert [item.state for item in board.items] == [*(item.state for item in work.items), "waiting", "waiting"]
     assert [item.masks for item in board.items[: len(work.items)]] == [item.masks for item in work.items]
 
 
 def test_spoilt_queue_is_thrown_away(
-    arrivals: Arrivals, autosave: Autosave, work: BoardData, caplog: pytest.LogCaptureFixture
+    handlers: Handlers, autosave: Autosave, work: QueueTableData, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = autosave.kept(TOKEN, arrivals.queues)
+    path = autosave.kept(TOKEN, handlers.pictures)
     assert path is not None
-    arrivals.forget(ANN)
+    handlers.opening.leave(ANN)
     (path / NAME).write_text("{")
-    list(arrivals.first_visit(BOB, TOKEN))
-    assert arrivals.queues.board(BOB) == BoardData()
+    list(handlers.opening.first_visit(BOB, TOKEN))
+    assert handlers.pictures.board(BOB) == QueueTableData()
     assert "cannot be taken up" in caplog.text
     assert not path.exists()
 
 
 def test_full_house_keeps_it_for_later(
-    arrivals: Arrivals, work: BoardData, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    handlers: Handlers, work: QueueTableData, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(queues_module, "MOST_QUEUES", 1)
-    list(arrivals.first_visit(BOB, TOKEN))
-    assert arrivals.queues.board(BOB) == BoardData()
+    monkeypatch.setattr(picture_list, "MOST_QUEUES", 1)
+    list(handlers.opening.first_visit(BOB, TOKEN))
+    assert handlers.pictures.board(BOB) == QueueTableData()
     assert "not taken up" in caplog.text
-    arrivals.forget(BOB)
-    arrivals.forget(ANN)
-    list(arrivals.first_visit(BOB, TOKEN))
-    assert rows(arrivals.queues.board(BOB)) == rows(work)
+    handlers.opening.leave(BOB)
+    handlers.opening.leave(ANN)
+    list(handlers.opening.first_visit(BOB, TOKEN))
+    assert rows(handlers.pictures.board(BOB)) == rows(work)
 
 
 def test_bound_holds_for_queues_too(
     service: Service, tmp_path: Path, files: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     autosave = Autosave(tmp_path / "work", service.store, service.models, max_bytes=100)
-    arrivals = Arrivals(Handlers(service), autosave)
-    list(arrivals.first_visit(ANN, TOKEN))
-    arrivals.bring(ANN, files)
-    arrivals.forget(ANN)
+    handlers = Handlers(service, autosave)
+    list(handlers.opening.first_visit(ANN, TOKEN))
+    handlers.opening.open_files(ANN, files)
+    handlers.opening.leave(ANN)
     assert "too large" in caplog.text
-    list(arrivals.first_visit(BOB, TOKEN))
-    assert arrivals.queues.board(BOB) == BoardData()
+    list(handlers.opening.first_visit(BOB, TOKEN))
+    assert handlers.pictures.board(BOB) == QueueTableData()
 
 
 def test_old_and_many_go(
-    arrivals: Arrivals, autosave: Autosave, files: list[str], monkeypatch: pytest.MonkeyPatch
+    handlers: Handlers, autosave: Autosave, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(autosave_module, "MAX_PIECES", 4)
     tokens = [f"{number:032x}" for number in range(5)]
     for token in tokens:
         visitor = Visitor(token, Words("en"))
-        list(arrivals.first_visit(visitor, token))
-        arrivals.bring(visitor, files)
-        arrivals.forget(visitor)
+        list(handlers.opening.first_visit(visitor, token))
+        handlers.opening.open_files(visitor, files)
+        handlers.opening.leave(visitor)
         time.sleep(0.01)
-    kept = [autosave.kept(token, arrivals.queues) is not None for token in tokens]
+    kept = [autosave.kept(token, handlers.pictures) is not None for token in tokens]
     assert kept == [False, True, True, True, True]
 
 
 def test_without_autosave_nothing_is_kept(service: Service, files: list[str], tmp_path: Path) -> None:
-    arrivals = Arrivals(Handlers(service))
-    list(arrivals.first_visit(ANN, TOKEN))
-    arrivals.bring(ANN, files)
-    arrivals.close_queue(ANN)
-    arrivals.bring(ANN, files)
-    arrivals.forget(ANN)
+    handlers = Handlers(service)
+    list(handlers.opening.first_visit(ANN, TOKEN))
+    handlers.opening.open_files(ANN, files)
+    handlers.opening.close_queue(ANN)
+    handlers.opening.open_files(ANN, files)
+    handlers.opening.leave(ANN)
     assert not (tmp_path / "work").exists()
-    assert last(arrivals.first_visit(BOB, TOKEN)).board in (None, BoardData())
+    assert last(handlers.opening.first_visit(BOB, TOKEN)).picture_list in (None, QueueTableData())
 
 
 def test_work_while_it_is_kept_is_not_mixed_up(
-    arrivals: Arrivals, service: Service, autosave: Autosave, work: BoardData
+    handlers: Handlers, service: Service, autosave: Autosave, work: QueueTableData
 ) -> None:
     """The thread that keeps looks at any moment: between two pictures that are opened as well."""
     for index in (0, 1, 2, 0, 1):
-        arrivals.open_item(ANN, {"index": index})
+        handlers.opening.open_item(ANN, {"index": index})
         session = service.store.current("ann")
         session.set_label(session.shown()[0][:1], f"class {index}")
         autosave.keep("ann")
-    list(arrivals.first_visit(BOB, TOKEN))
+    list(handlers.opening.first_visit(BOB, TOKEN))
     for index in range(3):
-        labels = set(opened(arrivals, service, BOB, index)[3].labels.values())  # type: ignore[attr-defined]
+        labels = set(opened(handlers, service, BOB, index)[3].labels.values())  # type: ignore[attr-defined]
         assert f"class {index}" in labels
         assert not labels & {f"class {other}" for other in range(3) if other != index}

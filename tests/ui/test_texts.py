@@ -9,9 +9,9 @@ import pytest
 from automask_ui import errors
 from automask_ui.errors import ImageTooLargeError, UnknownModelError
 from automask_ui.options import PARAMETERS, PRESETS
-from automask_ui.ui.texts import I18N, TEXTS, Words, words_for
-from automask_ui.ui.texts_ko import KO_ERRORS
-from automask_ui.ui.viewer import VIEWER_TEXTS
+from automask_ui.ui.components.viewer import VIEWER_TEXTS
+from automask_ui.ui.text import I18N, TEXTS, Words, words_for
+from automask_ui.ui.text.ko import KO_ERRORS
 
 
 def places(text: str) -> set[str]:

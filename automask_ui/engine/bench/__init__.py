@@ -1,0 +1,1 @@
+"""Benchmark the engine: speed, memory, and comparison with other implementations."""

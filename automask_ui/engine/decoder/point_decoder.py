@@ -1,0 +1,143 @@
+"""SAM's mask decoder for many points of one picture, with the same numbers and a fraction of the work.
+
+A point has seven tokens of its own and shares the thousands of the image with all others; ``image_tokens`` keeps only
+what sets its own apart. The predicted IoU comes before the masks: only those that are asked for are upscaled.
+
+The weights are read from the ``Sam`` given. Works for any width, depth, number of heads and embedding size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from segment_anything.modeling import Sam
+from segment_anything.modeling.transformer import TwoWayAttentionBlock
+from torch import Tensor
+
+from automask_ui.engine.decoder.image_tokens import ImageTokens
+from automask_ui.engine.decoder.shared_tokens import SharedTokens
+from automask_ui.engine.decoder.upscaling import Upscaling
+from automask_ui.engine.runtime.scratch import Scratch
+
+__all__ = ["DecodedPoints", "PointDecoder"]
+
+# Image tokens that a CPU works on together: what a few points make of them stays in the cache of a core.
+TILE_TOKENS_ON_CPU = 1024
+
+
+@dataclass(frozen=True)
+class DecodedPoints:
+    """Scores and mask weights of B points; valid until the decoder decodes other points."""
+
+    predicted_iou: Tensor  # B×L float32: the model's guess for each of its L masks a point
+    mask_weights: Tensor  # B×L×C/8 float32: what makes each mask of the upscaled image tokens
+    image_tokens: ImageTokens
+
+
+class PointDecoder:
+    """Decodes single foreground points of one picture (or crop).
+
+    Args:
+        sam: the model; its prompt encoder and mask decoder are used.
+        embedding: the picture's embedding, C×h×w float32, from the image encoder.
+        shown_hw: the part of the embedding's grid that shows the picture; masks are made of it alone. The rest is
+            padding, which the model attends to all the same.
+        dtype: type of the large products; the point's own tokens stay float32.
+    """
+
+    def __init__(
+        self,
+        sam: Sam,
+        embedding: Tensor,
+        shown_hw: tuple[int, int] | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self._prompt_encoder = sam.prompt_encoder
+        self._decoder = sam.mask_decoder
+        self._grid_hw = (embedding.shape[1], embedding.shape[2])
+        self._shown_hw = shown_hw or self._grid_hw
+        tokens = (embedding + sam.prompt_encoder.no_mask_embed.weight.reshape(-1, 1, 1)).permute(1, 2, 0)  # h×w×C
+        position = sam.prompt_encoder.get_dense_pe()[0].permute(1, 2, 0)
+        self._scratch = Scratch()
+        self._upscaling = Upscaling(self._decoder, dtype)
+        height, width = self._grid_hw
+        rows = max(1, TILE_TOKENS_ON_CPU // width) if embedding.device.type == "cpu" else height
+        self._tiles: list[SharedTokens] = []
+        #: What the first upscaling makes of the shared part of each tile that is shown at all.
+        self._upscaled: list[Tensor] = []
+        for top in range(0, height, rows):
+            band = slice(top, top + rows)
+            tile = SharedTokens(
+                self._decoder.transformer, tokens[band].flatten(0, 1), position[band].flatten(0, 1), dtype
+            )
+            self._tiles.append(tile)
+            if top < self._shown_hw[0]:
+                upscaled = (tile.tokens @ self._upscaling.first[0]).unflatten(0, (-1, width))
+                self._upscaled.append(upscaled[: self._shown_hw[0] - top, : self._shown_hw[1]])
+
+    @property
+    def levels(self) -> int:
+        """Masks that the model proposes for a point."""
+        return self._decoder.num_multimask_outputs
+
+    @torch.inference_mode()
+    def decode(self, points_xy: Tensor) -> DecodedPoints:
+        """Run the transformer for points.
+
+        Args:
+            points_xy: B×2, in pixels of the model's square input.
+        """
+        labels = torch.ones(len(points_xy), 1, dtype=torch.int, device=points_xy.device)
+        prompt, _ = self._prompt_encoder(points=(points_xy[:, None], labels), boxes=None, masks=None)
+        own = torch.cat([self._decoder.iou_token.weight, self._decoder.mask_tokens.weight])
+        point_tokens = torch.cat([own.expand(len(points_xy), -1, -1), prompt], dim=1)
+
+        transformer, queries = self._decoder.transformer, point_tokens
+        image = ImageTokens(self._tiles, len(point_tokens), point_tokens.shape[1], self._scratch)
+        for index, block in enumerate(transformer.layers):
+            queries = _self_attention(block, queries, point_tokens)
+            gathered = image.gather(index, block.cross_attn_token_to_image, queries + point_tokens)
+            queries = block.norm2(queries + gathered)
+            queries = block.norm3(queries + block.mlp(queries))
+            image.take_up(block.cross_attn_image_to_token, block.norm4, queries + point_tokens, queries)
+
+        # Token 0 guesses the IoU of every mask, tokens 1 and on stand for the masks. The first mask and the first guess
+        # are for single-mask output, which is not used here.
+        used = [0, *range(2, 2 + self.levels)]
+        queries, located = queries[:, used], (queries + point_tokens)[:, used]
+        gathered = image.gather(len(transformer.layers), transformer.final_attn_token_to_image, located)
+        iou_token, *mask_tokens = transformer.norm_final_attn(queries + gathered).unbind(dim=1)
+        mlps = self._decoder.output_hypernetworks_mlps[1:]
+        mask_weights = torch.stack([mlp(token) for mlp, token in zip(mlps, mask_tokens, strict=True)], dim=1)
+        return DecodedPoints(self._decoder.iou_prediction_head(iou_token)[:, 1:], mask_weights, image)
+
+    @torch.inference_mode()
+    def masks(self, decoded: DecodedPoints, wanted: Tensor) -> Tensor:
+        """Low-resolution logits of the wanted masks only.
+
+        Args:
+            wanted: B×L bool, at least one of them true.
+
+        Returns:
+            M×4h×4w float32 logits of the shown part, in the order of ``wanted.nonzero()``.
+        """
+        points = wanted.any(dim=1).nonzero().flatten()
+        # A CPU upscales one point at a time, which stays in its cache; a slice of them spares a copy.
+        on_cpu = points.device.type == "cpu"
+        parts = [slice(point, point + 1) for point in points.tolist()] if on_cpu else [points]
+        return torch.cat([self._masks_of(decoded, part, wanted[part]) for part in parts])
+
+    def _masks_of(self, decoded: DecodedPoints, points: slice | Tensor, wanted: Tensor) -> Tensor:
+        levels = wanted.any(dim=0)
+        first = decoded.image_tokens.project(points, *self._upscaling.first, self._upscaled, self._grid_hw[1])
+        masks = self._upscaling.masks(first, self._shown_hw, decoded.mask_weights[points][:, levels])
+        return masks[wanted[:, levels]]
+
+
+def _self_attention(block: TwoWayAttentionBlock, queries: Tensor, point_tokens: Tensor) -> Tensor:
+    """Self-attention among a point's own tokens; only seven, so upstream's module does it."""
+    if block.skip_first_layer_pe:
+        return block.norm1(block.self_attn(q=queries, k=queries, v=queries))
+    located = queries + point_tokens
+    return block.norm1(queries + block.self_attn(q=located, k=located, v=queries))

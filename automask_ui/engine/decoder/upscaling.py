@@ -1,0 +1,65 @@
+"""The mask decoder's upscaling as matrix products."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import product
+
+import torch
+import torch.nn.functional as F
+from segment_anything.modeling import MaskDecoder
+from torch import Tensor
+
+__all__ = ["Upscaling"]
+
+
+class Upscaling:
+    """``output_upscaling`` and the product with a mask's weights.
+
+    A 2×2 transposed convolution of stride 2 takes each position to four of its own, so it is a product with a
+    C × 4C' matrix. The four are kept side by side instead of being moved to their place in the picture; only the
+    finished one-channel masks are.
+    """
+
+    def __init__(self, decoder: MaskDecoder, dtype: torch.dtype) -> None:
+        first, norm, self._act, second, self._last_act = decoder.output_upscaling.children()
+        #: The first layer: weight C×4C' and bias 4C'.
+        self.first = _as_matrix(first.weight).to(dtype), first.bias.repeat(4).to(dtype)
+        self._second = _as_matrix(second.weight).to(dtype), second.bias.repeat(4).to(dtype)
+        self._norm = norm.weight.to(dtype), norm.bias.to(dtype), norm.eps
+
+    def masks(self, tiles: Iterable[Tensor], shown_hw: tuple[int, int], weights: Tensor) -> Tensor:
+        """Upscale image tokens and multiply them with the masks' weights: logits, B×L×4h×4w float32.
+
+        Args:
+            tiles: B×n×4C', what the first layer makes of the image tokens, some rows of h×w at a time.
+            shown_hw: h and w.
+            weights: B×L×C/8, the masks' weights.
+        """
+        weights = weights.to(self.first[0].dtype)
+        # Masks times positions and not the other way round: so few columns make a slow product.
+        blocks = torch.cat([weights @ self._upscale(tile).transpose(1, 2) for tile in tiles], dim=2)
+        return _to_rows(blocks.float(), *shown_hw)
+
+    def _upscale(self, x: Tensor) -> Tensor:
+        """B×n×4C' positions after the first layer to B×16n×C/8, each position's 4×4 in a row."""
+        weight, bias, eps = self._norm
+        batch = len(x)
+        x = self._act(F.layer_norm(x.reshape(-1, len(weight)), weight.shape, weight, bias, eps))
+        x = self._last_act(torch.addmm(self._second[1], x, self._second[0]))
+        return x.reshape(batch, -1, x.shape[1] // 4)
+
+
+def _as_matrix(weight: Tensor) -> Tensor:
+    """Weight C×C'×2×2 of a transposed convolution as C × 4C'."""
+    return weight.permute(0, 2, 3, 1).flatten(1).contiguous()
+
+
+def _to_rows(masks: Tensor, height: int, width: int) -> Tensor:
+    """B×L×16N masks, each position's 4×4 in a row, to B×L×4h×4w."""
+    blocks = masks.unflatten(2, (height, width, 2, 2, 2, 2))  # rows and columns of the first 2×2, then of the second
+    result = masks.new_empty(*masks.shape[:2], height, 2, 2, width, 2, 2)
+    # Sixteen copies of whole planes: one of all would go two numbers at a time.
+    for row, column, inner_row, inner_column in product((0, 1), repeat=4):
+        result[..., row, inner_row, :, column, inner_column] = blocks[..., row, column, inner_row, inner_column]
+    return result.view(*masks.shape[:2], 4 * height, 4 * width)

@@ -1,0 +1,1 @@
+"""The mask generator: encode, decode, resample, select and clean."""

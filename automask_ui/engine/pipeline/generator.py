@@ -1,0 +1,310 @@
+"""Generate the masks of a picture: encode, decode, select and clean, with candidates cached for later thresholds."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from segment_anything.modeling import Sam
+
+from automask_ui.cache import ByteLRU, array_key
+from automask_ui.engine.loading.load import SamModel
+from automask_ui.engine.pipeline.candidate_table import CandidateTable, RunStats
+from automask_ui.engine.pipeline.chunks import ChunkDecoder
+from automask_ui.engine.pipeline.cleanup import remove_small_regions
+from automask_ui.engine.pipeline.select import select
+from automask_ui.errors import OptionError
+from automask_ui.masks import Candidates, MaskResult, MaskSet, Step
+from automask_ui.masks.rle import Rle
+from automask_ui.options import GeneratorOptions
+
+__all__ = ["AutomaticMaskGenerator", "MaskEngine", "ProgressCallback"]
+
+# Called with (points done, points in all, stage).
+ProgressCallback = Callable[[int, int, str], None]
+
+
+class MaskEngine:
+    """Find every object in pictures with one model; changed thresholds are applied to cached candidates.
+
+    Embeddings and candidates are cached by the picture's content, the model and the options of the stage, within
+    ``cache_bytes``. Safe for threads; the model itself is used by one thread at a time, chunk by chunk.
+
+    Args:
+        model: from :func:`automask_ui.load_model`.
+        cache_bytes: bound of each of the two caches; 0 keeps nothing from one call to the next.
+        keep_empty: keep masks without a pixel, as upstream does when the stability threshold is 0.
+    """
+
+    def __init__(self, model: SamModel, *, cache_bytes: int = 256 << 20, keep_empty: bool = False) -> None:
+        self.model = model
+        self._keep_empty = keep_empty
+        self._lock = threading.Lock()
+        self._decoder = ChunkDecoder(model, cache_bytes)
+        self._candidates: ByteLRU[tuple[Candidates, float]] = ByteLRU(cache_bytes, _candidates_bytes)
+        self._cleaned: ByteLRU[tuple[Rle, bool]] = ByteLRU(cache_bytes, lambda pair: len(pair[0]["counts"]) + 200)
+
+    def generate(
+        self,
+        image: np.ndarray,
+        options: GeneratorOptions | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: threading.Event | None = None,
+    ) -> MaskResult:
+        """Generate all masks of a picture.
+
+        Args:
+            image: H×W×3 uint8 RGB.
+            options: upstream's defaults where None.
+            progress: called at least once per decoded chunk.
+            cancel: setting it stops within one chunk; what was found so far is returned with ``partial`` set.
+
+        Raises:
+            OptionError: ``image`` has another shape or dtype.
+            EngineOutOfMemoryError: not even one point at a time fits into memory.
+        """
+        return _finish(self.steps(image, options or GeneratorOptions()), progress, cancel)
+
+    def refilter(
+        self,
+        result: MaskResult,
+        options: GeneratorOptions,
+        progress: ProgressCallback | None = None,
+        cancel: threading.Event | None = None,
+    ) -> MaskResult:
+        """Apply other options to ``result``; the model runs only for masks that were never decoded."""
+        return _finish(self.steps(None, options, result), progress, cancel)
+
+    def resume(
+        self, result: MaskResult, progress: ProgressCallback | None = None, cancel: threading.Event | None = None
+    ) -> MaskResult:
+        """Decode what a stopped run has left to do."""
+        return self.refilter(result, result.options, progress, cancel)
+
+    def materialize(self, result: MaskResult, rows: Sequence[int] | np.ndarray) -> MaskResult:
+        """Decode the masks of candidate ``rows``, whatever their scores; verdicts stay as they are.
+
+        Only the points of these rows are decoded (about 20 ms each on a CPU).
+
+        Args:
+            result: of this engine's model, with its picture (H×W×3 uint8) and n candidates.
+            rows: row numbers, (k,) integers from 0 to n - 1, or (n,) bool.
+
+        Returns:
+            ``result`` whose candidates have a mask (``rle``, ``area``, ``box_xyxy``, ``stability_score``) in ``rows``.
+        """
+        table = CandidateTable(result.candidates, self._decoder.levels)
+        wanted = np.zeros(len(result.candidates), dtype=bool)
+        wanted[rows] = True
+        stats = RunStats()
+        for _ in self._complete(table, wanted & ~result.candidates.has_mask, result, stats, force=True):
+            pass
+        return _with_stats(replace(result, candidates=table.freeze()), stats)
+
+    def steps(
+        self, image: np.ndarray | None, options: GeneratorOptions, earlier: MaskResult | None = None
+    ) -> Generator[Step, None, MaskResult]:
+        """Run step by step: yield a :class:`Step` before each encoding and after each decoded chunk.
+
+        Args:
+            image: H×W×3 uint8 RGB; None takes that of ``earlier``.
+            options: what to look for.
+            earlier: a result whose candidates are used again where the picture, the model and the grid are the same.
+
+        Returns:
+            The final result, as the value of ``StopIteration``.
+        """
+        pixels = _own_pixels(earlier.image if image is None and earlier is not None else image)
+        stats = RunStats()
+        key = earlier.image_key if earlier is not None and pixels is earlier.image else array_key(pixels)
+        table = self._start(pixels, key, options, earlier)
+        start = MaskResult(
+            pixels, key, self.model.key, options, table.freeze(), MaskSet.empty(table.size_hw), partial=True
+        )
+
+        def result(partial: bool) -> MaskResult:
+            with stats.timed("select"):
+                candidates, masks = select(table.freeze(), options, self._keep_empty, self._clean)
+            return _with_stats(replace(start, candidates=candidates, masks=masks, partial=partial), stats)
+
+        try:
+            with closing(self._complete(table, table.missing(options.filter), start, stats)) as stages:
+                for stage, done, total in stages:
+                    yield Step(stage, done, total, lambda: result(partial=True))
+        finally:
+            # Also when the caller stops here: what was decoded is not decoded again.
+            found = (table.freeze(), options.filter.stability_score_offset)
+            self._candidates.put(self._key(key, options), found)
+        return result(partial=False)
+
+    def _start(
+        self, image: np.ndarray, key: str, options: GeneratorOptions, earlier: MaskResult | None
+    ) -> CandidateTable:
+        """Plan the candidates, or take those that are cached or in ``earlier`` for the same picture, model and grid."""
+        offset = options.filter.stability_score_offset
+        known = self._candidates.get(self._key(key, options))
+        is_same_work = earlier is not None and self._key(earlier.image_key, earlier.options) == self._key(key, options)
+        if earlier is not None and is_same_work and earlier.model_key == self.model.key:
+            known = (earlier.candidates, earlier.options.filter.stability_score_offset)
+        if known is None:
+            return CandidateTable.plan((image.shape[0], image.shape[1]), options.grid, self._decoder.levels)
+        candidates, measured_at = known
+        table = CandidateTable(candidates, self._decoder.levels)
+        if measured_at != offset:
+            table.forget_masks()
+        return table
+
+    def _key(self, image_key: str, options: GeneratorOptions) -> tuple[Any, ...]:
+        """Make the cache key of candidates. The batch size is left out, since it does not change them."""
+        grid = options.grid
+        grids = (grid.points_per_side, grid.crop_n_points_downscale_factor, grid.point_grids)
+        return (image_key, self.model.key, self.model.precision, grid.crop_n_layers, grid.crop_overlap_ratio, *grids)
+
+    def _complete(
+        self, table: CandidateTable, rows: np.ndarray, run: MaskResult, stats: RunStats, force: bool = False
+    ) -> Generator[tuple[str, int, int], None, None]:
+        """Decode the points of ``rows`` (bool), crop by crop and batch by batch.
+
+        Yields (stage, points done, points in all), before each encoding and after each batch. ``force`` makes masks
+        of these rows even where the predicted IoU is below the threshold.
+        """
+        groups = [(crop, table.points_of(rows, crop)) for crop in range(len(table.crop_boxes_xyxy))]
+        groups = [(crop, points) for crop, points in groups if len(points)]
+        total = sum(len(points) for _, points in groups)
+        done = 0
+        filters = run.options.filter
+        wanted = rows.reshape(-1, table.levels) if force else None
+        for crop, points in groups:
+            yield "encode", done, total
+            with self._lock, _own_precision(self.model), stats.timed("encode"):
+                task = self._decoder.open(run.image, run.image_key, table, crop, stats)
+            batches = task.decode(
+                points, run.options.grid.points_per_batch, filters, None if wanted is None else wanted[points]
+            )
+            with closing(batches):
+                while True:
+                    with self._lock, _own_precision(self.model), stats.timed("decode"):
+                        count = next(batches, 0)
+                    if not count:
+                        break
+                    done += count
+                    yield "decode", done, total
+
+    def _clean(self, rle: Rle, min_area: int) -> tuple[Rle, bool]:
+        """Remove small regions, cached: every move of a slider cleans mostly the same masks."""
+        key = (rle["counts"], *rle["size"], min_area)
+        known = self._cleaned.get(key)
+        if known is None:
+            known = remove_small_regions(rle, min_area)
+            self._cleaned.put(key, known)
+        return known
+
+
+class AutomaticMaskGenerator:
+    """Drop-in for ``segment_anything.SamAutomaticMaskGenerator``: same arguments, same result, less time and memory.
+
+    Where upstream raises because nothing is left to keep, the result is an empty list. Values that make no sense, which
+    upstream lets pass, are refused.
+
+    Args:
+        model: a ``Sam`` on its device. The other arguments are upstream's.
+
+    Attributes:
+        options: all of them; may be set. There are no others, so that none is set in vain.
+
+    Raises:
+        OptionError: for options that cannot work.
+    """
+
+    __slots__ = ("_engine", "options")
+
+    def __init__(
+        self,
+        model: Sam,
+        points_per_side: int | None = 32,
+        points_per_batch: int = 64,
+        pred_iou_thresh: float = 0.88,
+        stability_score_thresh: float = 0.95,
+        stability_score_offset: float = 1.0,
+        box_nms_thresh: float = 0.7,
+        crop_n_layers: int = 0,
+        crop_nms_thresh: float = 0.7,
+        crop_overlap_ratio: float = 512 / 1500,
+        crop_n_points_downscale_factor: int = 1,
+        point_grids: Sequence[np.ndarray] | None = None,
+        min_mask_region_area: int = 0,
+        output_mode: str = "binary_mask",
+    ) -> None:
+        self.options = GeneratorOptions(
+            points_per_side=points_per_side,
+            points_per_batch=points_per_batch,
+            pred_iou_thresh=pred_iou_thresh,
+            stability_score_thresh=stability_score_thresh,
+            stability_score_offset=stability_score_offset,
+            box_nms_thresh=box_nms_thresh,
+            crop_n_layers=crop_n_layers,
+            crop_nms_thresh=crop_nms_thresh,
+            crop_overlap_ratio=crop_overlap_ratio,
+            crop_n_points_downscale_factor=crop_n_points_downscale_factor,
+            point_grids=point_grids,
+            min_mask_region_area=min_mask_region_area,
+            output_mode=output_mode,
+        )
+        # Nothing is cached: the caller may change the model's weights between two calls.
+        self._engine = MaskEngine(SamModel.wrap(model), cache_bytes=0, keep_empty=True)
+
+    def generate(self, image: np.ndarray) -> list[dict[str, Any]]:
+        """Generate the masks of an H×W×3 uint8 RGB picture, as the dicts that upstream returns, in the same order."""
+        result = self._engine.generate(image, self.options)
+        return result.masks.to_sam_dicts(self.options.output_mode)
+
+
+def _finish(
+    steps: Generator[Step, None, MaskResult], progress: ProgressCallback | None, cancel: threading.Event | None
+) -> MaskResult:
+    """Run ``steps`` to the end, or until ``cancel`` is set; report each step to ``progress``."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return end.value
+        if progress is not None:
+            progress(step.done, step.total, step.stage)
+        if cancel is not None and cancel.is_set() and step.done < step.total:
+            result = step.snapshot()
+            steps.close()
+            return result
+
+
+def _own_pixels(image: np.ndarray | None) -> np.ndarray:
+    """Check the picture and make it read-only, so that results and caches stay valid."""
+    if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        found = f"{image.dtype} array of shape {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise OptionError(f"image must be an H×W×3 uint8 RGB array, but is {found}. open_image() makes one of a file.")
+    if 0 in image.shape:
+        raise OptionError(f"image has no pixels: its shape is {image.shape}.")
+    if image.flags.writeable or image.base is not None:
+        image = image.copy()
+        image.setflags(write=False)
+    return image
+
+
+def _own_precision(model: SamModel) -> torch.autocast:
+    """Switch the caller's autocast off: the engine chooses its own types, and caches tensors of them."""
+    return torch.autocast(model.device.type, enabled=False)
+
+
+def _with_stats(result: MaskResult, stats: RunStats) -> MaskResult:
+    return replace(result, seconds=dict(stats.seconds), notes=tuple(stats.notes))
+
+
+def _candidates_bytes(kept: tuple[Candidates, float]) -> int:
+    """Estimate the memory that candidates take."""
+    candidates = kept[0]
+    masks = sum(len(rle["counts"]) + 400 for rle in candidates.rle if rle is not None)
+    return masks + 120 * len(candidates)

@@ -1,0 +1,1 @@
+"""Threads, scratch memory and out-of-memory errors of the engine."""

@@ -1,0 +1,1 @@
+"""Which models there are: the registry, the files on this machine, and verified downloads."""

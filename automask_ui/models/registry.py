@@ -1,0 +1,90 @@
+"""The registry of models: name, architecture, download address, size and hash of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["BUILT_IN_MODEL", "BUILT_IN_NOTICE", "CHECKPOINTS", "Checkpoint"]
+
+BUILT_IN_MODEL = "tiny"
+BUILT_IN_NOTICE = (
+    "Built-in model: instant, works offline, coarse. For annotation work choose MobileSAM or SAM ViT-B/L/H."
+)
+_META_URL = "https://dl.fbaipublicfiles.com/segment_anything/"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model of the registry. ``url`` and ``sha256`` are None for the one that comes with the repository."""
+
+    name: str
+    title: str
+    arch: str
+    filename: str
+    size_bytes: int | None
+    sha256: str | None
+    url: str | None
+    licence: str
+    good_for: str
+    image_size: int = 1024  # longest side in pixels that the encoder sees
+
+
+_ROWS = (
+    Checkpoint(
+        name=BUILT_IN_MODEL,
+        title="Built-in model",
+        arch="tiny",
+        filename="automask-tiny.safetensors",
+        size_bytes=None,
+        sha256=None,
+        url=None,
+        licence="Apache-2.0",
+        good_for="Instant, works offline, coarse",
+        image_size=512,
+    ),
+    Checkpoint(
+        name="vit_t",
+        title="MobileSAM",
+        arch="vit_t",
+        filename="mobile_sam.pt",
+        size_bytes=40_728_226,
+        sha256="6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
+        url="https://github.com/ChaoningZhang/MobileSAM/raw/master/weights/mobile_sam.pt",
+        licence="Apache-2.0",
+        good_for="Good masks on a computer without a GPU",
+    ),
+    Checkpoint(
+        name="vit_b",
+        title="SAM ViT-B",
+        arch="vit_b",
+        filename="sam_vit_b_01ec64.pth",
+        size_bytes=375_042_383,
+        sha256="ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
+        url=_META_URL + "sam_vit_b_01ec64.pth",
+        licence="Apache-2.0",
+        good_for="Annotation on a small GPU, or on a CPU with patience",
+    ),
+    Checkpoint(
+        name="vit_l",
+        title="SAM ViT-L",
+        arch="vit_l",
+        filename="sam_vit_l_0b3195.pth",
+        size_bytes=1_249_524_607,
+        sha256="3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
+        url=_META_URL + "sam_vit_l_0b3195.pth",
+        licence="Apache-2.0",
+        good_for="Nearly the best masks, half the size of ViT-H",
+    ),
+    Checkpoint(
+        name="vit_h",
+        title="SAM ViT-H",
+        arch="vit_h",
+        filename="sam_vit_h_4b8939.pth",
+        size_bytes=2_564_550_879,
+        sha256="a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
+        url=_META_URL + "sam_vit_h_4b8939.pth",
+        licence="Apache-2.0",
+        good_for="The best masks, on a GPU with 8 GB",
+    ),
+)
+CHECKPOINTS: dict[str, Checkpoint] = {row.name: row for row in _ROWS}

@@ -1,0 +1,64 @@
+"""The engine's interface: what folder runs, projects and the page use of a loaded model, without importing PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from automask_ui.masks import MaskResult, Step
+from automask_ui.options import GeneratorOptions
+
+__all__ = ["Engine", "EngineModel", "Steps", "own_thresholds", "run_to_end"]
+
+# A run, step by step: a step before each encoding and after each decoded chunk; the result is the return value.
+Steps = Generator[Step, None, MaskResult]
+
+T = TypeVar("T")
+
+
+class EngineModel(Protocol):
+    """What an engine tells of its model."""
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+
+    @property
+    def device(self) -> Any:
+        """Where it runs, as text or ``torch.device``."""
+
+    @property
+    def pred_iou_thresh(self) -> float:
+        """Its own default of that option, 0 to 1."""
+
+    @property
+    def stability_score_thresh(self) -> float:
+        """Its own default of that option, 0 to 1."""
+
+
+class Engine(Protocol):
+    """A loaded model that finds masks: ``MaskEngine``, or a stand-in for it in tests."""
+
+    @property
+    def model(self) -> Any:
+        """The model that it runs, an :class:`EngineModel`."""
+
+    def steps(self, image: np.ndarray | None, options: GeneratorOptions, earlier: MaskResult | None = None) -> Steps:
+        """Find the masks of an H×W×3 uint8 RGB picture (None: that of ``earlier``) step by step."""
+
+
+def own_thresholds(model: EngineModel) -> dict[str, float]:
+    """The default thresholds of ``model`` itself, by option name."""
+    return {name: float(getattr(model, name)) for name in ("pred_iou_thresh", "stability_score_thresh")}
+
+
+def run_to_end(run: Generator[Any, None, T]) -> T:
+    """Run a generator to its end, and give its return value."""
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            result: T = end.value
+            return result

@@ -1,0 +1,214 @@
+"""Run models for visitors: find masks, apply other thresholds, go on after a stop, and stop."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+
+from automask_ui.errors import NoImageError, OptionError
+from automask_ui.files.images import LoadedImage
+from automask_ui.masks import MaskResult
+from automask_ui.options import CleanupOptions, FilterOptions, GeneratorOptions
+from automask_ui.project import restore
+from automask_ui.protocol import Steps
+from automask_ui.serving.models import Models
+from automask_ui.session import Job, Session
+from automask_ui.session.estimate import Speeds, Workload, check_workload
+from automask_ui.session.run import Fetch, Progress, Run, fetch_into, job_of, run_into
+from automask_ui.session.run_log import RunNote, Runs
+from automask_ui.session.store import SessionStore
+
+__all__ = ["ModelRuns"]
+
+_CHUNK_SECONDS = 60  # longest that a chunk of a large model on a slow CPU is waited for
+
+
+class ModelRuns(Runs):
+    """The runs of all visitors.
+
+    Args:
+        models: that can be run.
+        store: sessions of the visitors.
+        max_points: most points, over all crops, of one run; None is the machine's limit.
+        fetch: downloads the file of a model that is not on this machine.
+
+    Attributes:
+        speeds: seconds a crop and a point take, by model, as measured by earlier runs.
+    """
+
+    def __init__(self, models: Models, store: SessionStore, max_points: int | None, fetch: Fetch) -> None:
+        super().__init__()
+        self.speeds = Speeds()
+        self._models = models
+        self._store = store
+        self._max_points = max_points
+        self._fetch = fetch
+
+    def workload(self, options: GeneratorOptions) -> Workload:
+        """Count the points and crops of ``options``.
+
+        Raises:
+            OptionError: more than this service allows.
+        """
+        return check_workload(options, self._max_points)
+
+    def fetch(self, session: Session, name: str) -> Run:
+        """Download the file of model ``name`` for a run of ``session``, unless it is on this machine.
+
+        Raises:
+            CheckpointError: it cannot be fetched.
+        """
+        model = self._models.get(name)
+        if model is None or model.path is not None:
+            return
+        with job_of(session) as job:
+            path = yield from fetch_into(self._fetch, name, job)
+            if path is None:
+                session.end(job)
+                yield Progress("stopped")
+            else:
+                self._models[name] = replace(model, path=path)
+
+    def make_ready(self, session: Session, name: str) -> Run:
+        """Download and load model ``name`` for a run of ``session``; the last update is "stopped" where it was stopped.
+
+        Raises:
+            AutoMaskError: there is no such model here, or it cannot be fetched or used.
+        """
+        for progress in self.fetch(session, name):
+            yield progress
+            if progress.stage == "stopped":
+                return
+        self.supersede(session)
+        with job_of(session) as job:
+            if name not in self._models.loaded and name in self._models:
+                yield Progress("load", model=self._models[name].title)
+            self._models.load(name)
+            if job.cancel.is_set():
+                session.end(job)
+                yield Progress("stopped")
+
+    def find(self, session: Session, model: str, options: GeneratorOptions) -> Run:
+        """Find masks, and keep the session up to date. Closing the iterator, or :meth:`stop`, ends the run.
+
+        Raises:
+            OptionError: too many points.
+            AutoMaskError: the model cannot be loaded or run. The last result stays.
+        """
+        self.workload(options)
+        self.supersede(session)
+        with job_of(session) as job:
+            engine, result = self._models.load(model), session.result
+            earlier = result if result is not None and result.has_candidates and session.model == model else None
+            yield from self._advance(session, model, engine.steps(session.image.rgb, options, earlier), job)
+
+    def resume(self, session: Session) -> Run:
+        """Finish a stopped run.
+
+        Raises:
+            NoImageError: nothing was begun.
+        """
+        if session.result is None:
+            raise NoImageError("There is no run to continue: press Find masks.")
+        restore.check_model(session, self._models)
+        return self.find(session, session.model, session.result.options)
+
+    def refilter(self, session: Session, options: GeneratorOptions) -> Run:
+        """Apply the thresholds and the clean-up of ``options`` to what was found; where to look stays as it was.
+
+        The model is asked only where lower thresholds need masks that are not known yet. Of a run that was stopped,
+        what is known is filtered and nothing more is looked for. Yields nothing where nothing changes, or while a run
+        is in progress.
+
+        Raises:
+            OptionError: a stopped run would have to measure its masks anew.
+            AutoMaskError: the model cannot be loaded or run. The last result stays.
+        """
+        result = session.result
+        if result is None or session.job is not None:
+            return
+        wanted = GeneratorOptions(result.options.grid, options.filter, options.cleanup, result.options.output_mode)
+        if wanted == result.options:
+            return
+        if not result.has_candidates:
+            yield from self._find_again(session, wanted)
+            return
+        is_stopped = not result.candidates.decoded.all()
+        offset = result.options.filter.stability_score_offset
+        if is_stopped and wanted.filter.stability_score_offset != offset:
+            raise OptionError(
+                "The run was stopped, and another stability test strength needs its masks measured anew: set it back "
+                f"to {offset:g}, press Continue, and change it then."
+            )
+        with job_of(session, wanted) as job:
+            steps = self._models.load(session.model).steps(None, wanted, result)
+            if is_stopped:
+                steps = _without_decoding(steps)
+            yield from self._advance(session, session.model, steps, job)
+
+    def stop(self, session: Session) -> bool:
+        """Stop the run in progress after its current chunk; return whether there is one."""
+        job = session.job
+        if job is not None:
+            job.cancel.set()
+        return job is not None
+
+    def supersede(self, session: Session, options: GeneratorOptions | None = None) -> None:
+        """End a refilter in progress, unless it applies the same ``options``, and wait for the end of its chunk."""
+        job = session.job
+        if job is None or job.settings is None:
+            return
+        if options is None or _thresholds(options) != _thresholds(job.settings):
+            job.is_superseded = True
+            job.cancel.set()
+            job.ended.wait(_CHUNK_SECONDS)
+
+    def find_alone(
+        self, image: LoadedImage, model: str, options: GeneratorOptions
+    ) -> Generator[Progress, None, MaskResult]:
+        """Find masks without a visitor; the return value is the result.
+
+        Raises:
+            AutoMaskError: as :meth:`find`.
+        """
+        self.workload(options)
+        session = Session(image, owner="")
+        yield from self._advance(session, model, self._models.load(model).steps(image.rgb, options), Job())
+        assert session.result is not None, "a run that was not stopped ends with a result"
+        return session.result
+
+    def _find_again(self, session: Session, options: GeneratorOptions) -> Run:
+        """Find the candidates of restored masks again, under ``options``; the masks stay until they are there."""
+        restore.check_model(session, self._models)
+        with job_of(session, options) as job:
+            job.is_whole = True
+            engine = self._models.load(session.model)
+            yield from self._advance(session, session.model, engine.steps(session.image.rgb, options), job)
+
+    def _advance(self, session: Session, model: str, steps: Steps, job: Job) -> Run:
+        loaded = self._models.loaded[model]
+        kind = "find" if job.settings is None else "refilter"
+        with self.noted(RunNote(kind, model, str(loaded.device), session.image.rgb.shape[:2])) as note:
+            for progress in run_into(session, model, steps, job, self.speeds):
+                note.outcome, note.points = progress.stage, progress.done
+                if progress.change is not None:
+                    note.result = session.result
+                self._store.keep(session)
+                yield progress
+
+
+def _without_decoding(steps: Steps) -> Steps:
+    """End ``steps`` before anything is decoded; the result is what is known by then."""
+    try:
+        step = next(steps)
+    except StopIteration as end:
+        return end.value
+    finally:
+        steps.close()
+    yield from ()
+    return step.snapshot()
+
+
+def _thresholds(options: GeneratorOptions) -> tuple[FilterOptions, CleanupOptions]:
+    """The options that a refilter applies."""
+    return options.filter, options.cleanup

@@ -1,0 +1,104 @@
+"""The use cases behind the page and the API: open pictures, run models, export masks.
+
+Engines come by model name from a factory that is handed in, and are used through :class:`automask_ui.protocol.Engine`
+alone, so that everything here runs and is tested without PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from automask_ui.errors import ExportError
+from automask_ui.export import EXPORTERS, ExportItem, ExportReport, export, new_folder
+from automask_ui.files.images import load_image
+from automask_ui.models import checkpoints
+from automask_ui.models.checkpoints import AvailableModel
+from automask_ui.project import restore
+from automask_ui.protocol import Engine
+from automask_ui.serving.models import Models
+from automask_ui.serving.runs import ModelRuns
+from automask_ui.serving.samples import Samples
+from automask_ui.session import Session
+from automask_ui.session.run import Fetch
+from automask_ui.session.store import SessionStore
+
+__all__ = ["Service"]
+
+STORE_BYTES = 1024**3
+
+
+class Service:
+    """All that a visitor can ask for.
+
+    Args:
+        engines: gives the engine of a model by name; loads it on the first call.
+        models: the models that can be chosen.
+        default_model: the one to begin with.
+        samples: sample photographs; the first one is what a first visit shows.
+        store_bytes: bound on the memory of all sessions together.
+        max_points: most points, over all crops, of one run; None is the machine's limit.
+        fetch: downloads the file of a model that is not on this machine.
+        background_engines: engines for what no visitor has asked for, where ``engines`` take from what a visitor is
+            given.
+
+    Attributes:
+        store: the visitors' sessions.
+        models: the models by name, and their engines.
+        runs: find masks, refilter, resume and stop.
+        samples: the sample photographs by name.
+    """
+
+    def __init__(
+        self,
+        engines: Callable[[str], Engine],
+        models: Sequence[AvailableModel],
+        default_model: str,
+        samples: Sequence[Path] = (),
+        *,
+        store_bytes: int = STORE_BYTES,
+        max_points: int | None = None,
+        fetch: Fetch = checkpoints.fetch,
+        background_engines: Callable[[str], Engine] | None = None,
+    ) -> None:
+        self.store = SessionStore(store_bytes)
+        self.models = Models(engines, models, default_model)
+        self.runs = ModelRuns(self.models, self.store, max_points, fetch)
+        self.samples = Samples(samples, self.store, self.models, self.runs, background_engines)
+
+    def open(self, owner: str, path: str | Path) -> Session:
+        """Begin work on the picture at ``path``; the owner's earlier work is given up.
+
+        Raises:
+            ImageError: it cannot be read, or is too large.
+        """
+        return self.store.begin(load_image(path), owner)
+
+    def export(self, session: Session, name: object, ids: Iterable[object], by_class: bool = False) -> ExportReport:
+        """Write the masks with these ids in format ``name`` into the session's folder.
+
+        ``by_class`` gives each class one colour in pictures.
+
+        Raises:
+            ExportError: no such format, no mask, or the file failed its check.
+            RunGoneError: an id is not there.
+        """
+        if not isinstance(name, str) or name not in EXPORTERS:
+            raise ExportError(f"There is no format {str(name)[:40]!r}. The formats are: {', '.join(EXPORTERS)}.")
+        numbers = list(dict.fromkeys(number for number in ids if type(number) is int))
+        result = session.result
+        if not numbers or result is None:
+            raise ExportError("There is no mask to download: select or show at least one.")
+        edits = session.edits
+        item = ExportItem(
+            name=session.image.name,
+            image=session.image.rgb,
+            masks=session.masks_of(numbers),
+            ids=tuple(numbers),
+            labels=tuple(edits.labels.get(number, "") for number in numbers),
+            metadata={"model": session.model, "options": result.options.flat()},
+            classes=edits.classes,
+            by_class=by_class,
+        )
+        extras = restore.extras(session, self.models).items() if EXPORTERS[name].is_archive() else ()
+        return export(name, [item], new_folder(session.folder), extras)

@@ -1,0 +1,69 @@
+"""From a machine to a service: which model, on which device, on a GPU that is lent where there is one to borrow."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from automask_ui.models.checkpoints import ASSETS_FOLDER, AvailableModel, available_models, default_model
+from automask_ui.serving import zero_gpu
+from automask_ui.serving.service import Service
+
+__all__ = ["SAMPLES", "build_service"]
+
+_log = logging.getLogger(__name__)
+
+SAMPLES = [
+    ASSETS_FOLDER.parent / "samples" / name
+    for name in ("astronaut.jpg", "coffee.jpg", "chelsea.jpg", "rocket.jpg", "coins.png")
+]
+
+
+def build_service(
+    model: str | None = None,
+    checkpoint: Path | None = None,
+    folders: Sequence[Path | str] = (),
+    device: str | None = None,
+    samples: Sequence[Path] = (),
+) -> Service:
+    """The service on real engines; PyTorch is loaded by this call.
+
+    Args:
+        model: name of the one to begin with; None is ``checkpoint``, or the best that is here.
+        checkpoint: a model file of one's own.
+        folders: further places with model files.
+        device: such as "cpu" or "cuda:1"; None is the best that works.
+        samples: sample photographs; whoever gives some also calls ``service.samples.prepare``.
+
+    Raises:
+        CheckpointNotFoundError: ``checkpoint`` or a folder is not there.
+        OptionError: no such device.
+    """
+    # Before PyTorch: on ZeroGPU, spaces must be there first.
+    spaces = zero_gpu.load_spaces()
+    from automask_ui.engine.loading.pool import ModelPool, free_gpu_bytes
+    from automask_ui.engine.pipeline.generator import MaskEngine
+
+    where = "cpu" if spaces else device
+    places = [*folders, *([checkpoint] if checkpoint is not None else [])]
+    models = available_models(places)
+    first = model or _own(models, checkpoint)
+    if first is None:
+        choice = default_model(free_gpu_bytes(where), places)
+        first = choice.name
+        _log.info("Beginning with %s. %s", first, choice.note)
+    engines = partial(ModelPool(MaskEngine).get, device=where, folders=places)
+    if spaces is None:
+        return Service(engines, models, first, samples)
+    # A pool that nobody here touches: a lock of it that is held while the process forks would stay so.
+    loaned = partial(ModelPool(MaskEngine).get, device="cuda", folders=places)
+    return Service(zero_gpu.on_loaned_gpu(engines, loaned, spaces), models, first, samples, background_engines=engines)
+
+
+def _own(models: Sequence[AvailableModel], checkpoint: Path | None) -> str | None:
+    """The name under which ``checkpoint`` can be chosen."""
+    if checkpoint is None:
+        return None
+    return next(model.name for model in models if model.path and model.path.samefile(checkpoint))

@@ -1,0 +1,281 @@
+"""Class names: what a name may be, and lists of them, typed, pasted or from the files of other tools.
+
+Files that number their classes (COCO, YOLO, tables) keep the numbers in :class:`ClassList`: elsewhere 18 may mean dog.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import reprlib
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from automask_ui.errors import LabelError
+
+__all__ = [
+    "MAX_CLASSES",
+    "MAX_NAME",
+    "ClassList",
+    "class_name",
+    "class_names_of",
+    "clean_text",
+    "parse_class_list",
+    "parse_classes",
+    "read_class_list",
+    "read_classes",
+]
+
+MAX_CLASSES = 2000  # LVIS, the longest list in common use, has 1,203
+MAX_NAME = 100  # characters
+MAX_FILE_BYTES = 32 * 1024**2  # COCO JSON carries its annotations along
+MAX_ID = 2**31 - 1
+
+# Of these, invisible between two letters, Persian and Hindi words and emoji are made; and flags of parts of countries.
+_JOINERS = "\u200c\u200d"
+_FLAG_LETTERS = range(0xE0020, 0xE0080)
+_INVISIBLE = "\u00ad\u2060\ufeff"  # a soft hyphen and marks that hold a word together: nothing without them
+_LONE_JOINERS = re.compile(f"(?<!\\S)[{_JOINERS}]+|[{_JOINERS}]+(?!\\S)")
+
+_ID_COLUMNS = {"id", "class_id", "classid", "class id", "category_id", "label_id", "index", "number", "#", "idx"}
+_NAME_COLUMNS = {"name", "class", "class_name", "classname", "class name", "category", "category_name", "label"}
+_NUMBERED_LINE = re.compile(r"\s*(\d+)\s*:\s*(\S.*)")
+
+
+@dataclass(frozen=True)
+class ClassList:
+    """Classes in their order, and the numbers that their file gives them."""
+
+    names: tuple[str, ...]
+    ids: tuple[int, ...] | None = None  # one a name, rising; None where the file has no numbers of its own
+    notes: tuple[str, ...] = ()  # sentences on what was understood or left out
+
+
+def clean_text(text: str) -> str:
+    """``text`` on one line and without control characters, which XML and line-based formats cannot hold.
+
+    Letters that are joined or held apart by an invisible character stay so.
+    """
+    visible = "".join(char if _is_kept(char) else "" if char in _INVISIBLE else " " for char in text)
+    return " ".join(_LONE_JOINERS.sub("", visible).split())
+
+
+def _is_kept(char: str) -> bool:
+    category, code = unicodedata.category(char), ord(char)
+    if category == "Cn":
+        # Not assigned in this Python's tables, as the newest emoji are; but some never will be.
+        return code & 0xFFFE != 0xFFFE and not 0xFDD0 <= code <= 0xFDEF
+    return category[0] != "C" or category == "Co" or char in _JOINERS or code in _FLAG_LETTERS
+
+
+def class_name(value: object) -> str:
+    """``value`` as the name of a class, on one line.
+
+    Raises:
+        LabelError: it is no text, has nothing to be seen in it, or is too long.
+    """
+    if not isinstance(value, str):
+        raise LabelError(f"The name of a class must be text, but is {reprlib.repr(value)[:40]}.")
+    name = clean_text(value)
+    if not name:
+        raise LabelError("The name of a class is empty: give it at least one letter.")
+    if len(name) > MAX_NAME:
+        raise LabelError(f"The class name “{name[:30]}…” has {len(name)} characters; at most {MAX_NAME} are allowed.")
+    return name
+
+
+def class_names_of(values: Iterable[object]) -> tuple[str, ...]:
+    """A class list: every name once, in its order.
+
+    Raises:
+        LabelError: a name cannot be used, or there are too many.
+    """
+    names = tuple(dict.fromkeys(class_name(value) for value in values))
+    if len(names) > MAX_CLASSES:
+        raise LabelError(f"The list has {len(names):,} classes; at most {MAX_CLASSES:,} are allowed.")
+    return names
+
+
+def parse_classes(text: str) -> tuple[str, ...]:
+    """The names of :func:`parse_class_list`.
+
+    Raises:
+        LabelError: there is no class list in it.
+    """
+    return parse_class_list(text).names
+
+
+def parse_class_list(text: str) -> ClassList:
+    """The class list in ``text``: a name a line, or names between commas; or the content of a file that tools write.
+
+    Files: COCO JSON (``categories``), CVAT's label list, numbers and names in JSON, YOLO's ``data.yaml`` (``names``),
+    ``classes.txt``, tables with a column of numbers and one of names.
+
+    Raises:
+        LabelError: there is no class list in it, or its numbers contradict each other.
+    """
+    text = text.removeprefix("\ufeff").strip()
+    if text[:1] in ("{", "["):
+        return _from_json(text)
+    if re.search(r"^\s*[\"']?names[\"']?\s*:", text, re.MULTILINE):
+        return _from_yaml(text)
+    lines = [line for line in text.splitlines() if clean_text(line)]
+    table = _from_table(lines)
+    if table is not None:
+        return table
+    # Only a single line is cut at commas: in a list of lines a comma belongs to the name.
+    values = lines if len(lines) > 1 else re.split("[,;，；、]", text)
+    return _typed([value for value in values if clean_text(value)])
+
+
+def read_classes(path: str | Path) -> tuple[str, ...]:
+    """The names of :func:`read_class_list`.
+
+    Raises:
+        LabelError: it cannot be read, or there is no class list in it.
+    """
+    return read_class_list(path).names
+
+
+def read_class_list(path: str | Path) -> ClassList:
+    """The class list in a file.
+
+    Raises:
+        LabelError: it cannot be read, or there is no class list in it.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise LabelError(
+                f"The file has {size / 1e6:,.0f} MB; class lists are read from files of at most "
+                f"{MAX_FILE_BYTES / 1e6:.0f} MB. Paste the names instead."
+            )
+        data = path.read_bytes()
+        # Excel's “Unicode text” begins with a mark of its own.
+        return parse_class_list(data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"))
+    except OSError as error:
+        raise LabelError(f"The class list could not be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise LabelError("The class list is not text in UTF-8: save it as UTF-8, or paste the names.") from error
+
+
+def _typed(values: Sequence[object]) -> ClassList:
+    """A list without numbers, as people write it: a name that comes again is left out."""
+    names = class_names_of(values)
+    if not names:
+        raise LabelError("There are no class names in it: write one name a line.")
+    left_out = len(values) - len(names)
+    said = f"{left_out} {'name was' if left_out == 1 else 'names were'} there already, and left out."
+    return ClassList(names, None, (said,) if left_out else ())
+
+
+def _numbered(rows: Iterable[tuple[int, object]]) -> ClassList:
+    """A list with numbers: each stands for one name, and each name for one number."""
+    by_id: dict[int, str] = {}
+    by_name: dict[str, int] = {}
+    for number, value in rows:
+        name = class_name(value)
+        if not 0 <= number <= MAX_ID:
+            raise LabelError(f"The number of a class must be from 0 to {MAX_ID:,}, but that of “{name}” is {number}.")
+        if by_id.setdefault(number, name) != name:
+            raise LabelError(f"The number {number} stands for both “{by_id[number]}” and “{name}”: correct the file.")
+        if by_name.setdefault(name, number) != number:
+            raise LabelError(
+                f"“{name}” has both the numbers {by_name[name]} and {number}: give one of them another name."
+            )
+    ids = tuple(sorted(by_id))
+    names = class_names_of(by_id[number] for number in ids)
+    if not names:
+        raise LabelError("There are no class names in it: write one name a line.")
+    missing = ids[-1] + 1 - max(ids[0], 0) - len(ids)
+    said = f"Their numbers go from {ids[0]} to {ids[-1]}, and {missing:,} between them {_are(missing)} not used."
+    return ClassList(names, ids, (said,) if missing else ())
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _from_json(text: str) -> ClassList:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise LabelError(f"The class list looks like JSON, but cannot be read: {str(error)[:80]}.") from error
+    if isinstance(document, Mapping):
+        if all(map(_is_number, document)) and document:
+            return _numbered((int(number), name) for number, name in document.items())
+        categories = document.get("categories")
+        if not isinstance(categories, list):
+            raise LabelError("The JSON file has no “categories”: a COCO file is expected.")
+        return _numbered(map(_category, categories))
+    # CVAT's raw labels are objects with a name.
+    return _typed([value["name"] if isinstance(value, Mapping) and "name" in value else value for value in document])
+
+
+def _category(row: Any) -> tuple[int, object]:
+    number = row.get("id") if isinstance(row, Mapping) else None
+    if type(number) is not int or "name" not in row:
+        raise LabelError(f"The category {reprlib.repr(row)[:60]} has no “id” and “name”: a COCO file is expected.")
+    return number, row["name"]
+
+
+def _is_number(text: object) -> bool:
+    return isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) <= 10
+
+
+def _from_yaml(text: str) -> ClassList:
+    """YOLO's ``data.yaml``; a name stays the words that stand there, also where YAML means something else by them."""
+    try:
+        document = yaml.load(text, Loader=yaml.BaseLoader)  # knows nothing but text, lists and mappings
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise LabelError(f"The class list looks like YAML, but cannot be read: {str(error)[:80]}.") from error
+    names = document.get("names") if isinstance(document, Mapping) else None
+    if isinstance(names, Mapping):
+        if not all(_is_number(number) for number in names):
+            raise LabelError("The “names” of the YAML file are not numbered 0, 1, 2: YOLO's data.yaml is expected.")
+        return _numbered((int(number), name) for number, name in names.items())
+    if not isinstance(names, list):
+        raise LabelError("The YAML file has no list of “names”: YOLO's data.yaml is expected.")
+    return _numbered(enumerate(names))
+
+
+def _from_table(lines: Sequence[str]) -> ClassList | None:
+    """Lines with a number and a name, with or without a heading; None for lines that are no such table."""
+    numbered = [_NUMBERED_LINE.fullmatch(line) for line in lines]
+    if lines and all(numbered):
+        return _numbered((int(found[1]), found[2]) for found in numbered if found)
+    for separator in (",", ";", "\t"):
+        try:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
+        except csv.Error:  # a field that never ends
+            continue
+        if not rows or min(map(len, rows)) < 2:
+            continue
+        heading = [cell.lower() for cell in rows[0]]
+        ids = [place for place, cell in enumerate(heading) if cell in _ID_COLUMNS]
+        names = [place for place, cell in enumerate(heading) if cell in _NAME_COLUMNS]
+        is_headed = bool(names) and (bool(ids) or heading[names[0]].endswith("name"))
+        if is_headed and len(rows) > 1 and len({len(row) for row in rows}) == 1:
+            return _of_columns(rows[1:], ids[0] if ids else None, names[0])
+        if all(len(row) == 2 and _is_number(row[0]) and not _is_number(row[1]) for row in rows):
+            return _of_columns(rows, 0, 1)
+    return None
+
+
+def _of_columns(rows: Sequence[Sequence[str]], ids: int | None, names: int) -> ClassList:
+    """The classes of a table whose columns are known."""
+    if ids is None:
+        return _typed([row[names] for row in rows])
+    for row in rows:
+        if not _is_number(row[ids]):
+            raise LabelError(
+                f"“{row[ids][:20]}” stands where the table has numbers: correct the row of “{row[names][:40]}”."
+            )
+    return _numbered((int(row[ids]), row[names]) for row in rows)

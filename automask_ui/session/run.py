@@ -1,0 +1,156 @@
+"""One run of an engine into a session: updates now and then, seconds left from measured speed, stopping on request."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from automask_ui.errors import EngineError
+from automask_ui.masks import MaskResult, Step
+from automask_ui.options import GeneratorOptions
+from automask_ui.protocol import Steps
+from automask_ui.session import Difference, Job, Session
+from automask_ui.session.estimate import Speeds
+
+__all__ = [
+    "UPDATE_SECONDS",
+    "Fetch",
+    "Progress",
+    "Run",
+    "fetch_into",
+    "job_of",
+    "run_into",
+]
+
+# Called with a model's name, what to tell of bytes done, bytes in all and seconds since the start, and what stops it.
+Fetch = Callable[[str, Callable[[int, int, float], None], threading.Event], Path]
+
+UPDATE_SECONDS = 0.5  # a browser that draws more often has no time left for the person in front of it
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands."""
+
+    stage: str  # "fetch", "load", "encode", "decode", "clean", "stopped", "superseded" or "done"
+    done: int = 0  # points; bytes of "fetch"
+    total: int = 0  # points that this run has to decode
+    seconds_left: float | None = None  # None while unknown
+    change: Difference | None = None  # None where the session was not brought up to date
+    model: str = ""  # title of the one that is being loaded
+
+
+# A run in progress: to be closed by who follows it, since an error of theirs would keep it, and with it the session.
+Run = Generator[Progress, None, None]
+
+
+@contextmanager
+def job_of(session: Session, settings: GeneratorOptions | None = None) -> Iterator[Job]:
+    """The session's run for as long as the block lasts.
+
+    Raises:
+        EngineError: one is in progress already.
+    """
+    with session.lock:
+        if session.job is not None:
+            raise EngineError("A run of this picture is still in progress: wait for it, or press Stop.")
+        job = session.job = Job(settings)
+    try:
+        yield job
+    finally:
+        session.end(job)
+
+
+def fetch_into(fetch: Fetch, model: str, job: Job) -> Generator[Progress, None, Path | None]:
+    """Fetch a model's file, telling now and then how far it is; gives the file, or None where ``job`` was cancelled.
+
+    Raises:
+        CheckpointError: it cannot be fetched.
+    """
+    told = Progress("fetch")
+
+    def tell(done: int, total: int, seconds: float) -> None:
+        nonlocal told
+        told = Progress("fetch", done, total, seconds / done * (total - done) if done else None)
+
+    cancel = threading.Event()
+    with ThreadPoolExecutor(1, thread_name_prefix="fetch") as pool:
+        file = pool.submit(fetch, model, tell, cancel)
+        try:
+            while not wait([file], UPDATE_SECONDS).done:
+                if job.cancel.is_set():
+                    return None
+                yield told
+        finally:
+            cancel.set()
+        return file.result()
+
+
+def run_into(session: Session, model: str, steps: Steps, job: Job, speeds: Speeds) -> Run:
+    """Advance ``steps`` to its end, or until ``job`` is cancelled, keeping ``session`` up to date before each yield."""
+    pace = _Pace(model, speeds)
+    # A picture that this model has seen before need not be read again.
+    is_read = session.result is not None and session.model == model
+    updated = time.monotonic()
+    last: Step | None = None
+    try:
+        while True:
+            step = last = next(steps)
+            pace.take(step)
+            begins = step.stage == "encode" and not step.done
+            is_due = begins or time.monotonic() - updated >= UPDATE_SECONDS
+            if is_due and not job.cancel.is_set():
+                change = session.update(step.snapshot(), model) if step.done and not job.is_whole else None
+                updated = time.monotonic()
+                stage = "decode" if begins and is_read else step.stage
+                yield Progress(stage, step.done, step.total, pace.seconds_left(step, stage), change)
+            if job.cancel.is_set():
+                change = session.update(step.snapshot(), model) if step.done and not job.is_whole else None
+                # Ended before it is told: whoever was told to stop may never come back for the rest.
+                session.end(job)
+                stage = "superseded" if job.is_superseded else "stopped"
+                yield Progress(stage, step.done, step.total, change=change)
+                return
+    except StopIteration as end:
+        result: MaskResult = end.value
+    finally:
+        steps.close()
+    crops = len(result.candidates.crop_boxes_xyxy)
+    if last is not None:
+        speeds.record_encode(model, result.seconds.get("encode", 0.0), crops)
+        speeds.record_decode(model, result.seconds.get("decode", 0.0), last.total)
+    points = last.total if last else 0
+    yield Progress("done", points, points, 0.0, session.update(result, model))
+
+
+class _Pace:
+    """How fast this run decodes; before the first chunk, how fast earlier runs were."""
+
+    def __init__(self, model: str, speeds: Speeds) -> None:
+        self._model, self._speeds = model, speeds
+        self._seconds = 0.0
+        self._points = 0
+        self._before: Step | None = None
+        self._at = time.monotonic()
+
+    def take(self, step: Step) -> None:
+        """A step has just ended."""
+        now = time.monotonic()
+        # The first chunk after a picture was read includes the reading.
+        if self._before is not None and self._before.stage == "decode":
+            self._seconds += now - self._at
+            self._points += step.done - self._before.done
+        self._before, self._at = step, now
+
+    def seconds_left(self, step: Step, stage: str) -> float | None:
+        """Seconds for what is left; for a picture that is about to be read, those of reading it."""
+        if stage == "encode" and not step.done:
+            return self._speeds.encode_seconds(self._model)
+        if self._points:
+            return self._seconds / self._points * (step.total - step.done)
+        return self._speeds.decode_seconds(self._model, step.total - step.done)

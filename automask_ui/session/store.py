@@ -1,0 +1,100 @@
+"""The sessions of all visitors: bounded in bytes, each belonging to one visitor, who has one picture at a time."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import weakref
+from contextlib import suppress
+from pathlib import Path
+
+from automask_ui.cache import ByteLRU
+from automask_ui.errors import NoImageError, RunGoneError, SessionError
+from automask_ui.files.images import LoadedImage
+from automask_ui.session import Session
+from automask_ui.session.edits import Edits, History
+
+__all__ = ["SessionStore"]
+
+
+class SessionStore:
+    """Thread-safe; above ``max_bytes`` the sessions that were not used for longest go first."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._sessions: ByteLRU[Session] = ByteLRU(max_bytes, lambda session: session.nbytes)
+        self._runs: dict[str, str] = {}  # owner -> run
+        self._left: dict[str, Path] = {}  # owner -> files of the picture before, which the page may still be fetching
+        self._lock = threading.Lock()
+        # The folder in which sessions keep their files; it goes with this object, at the latest with the process.
+        self.scratch = Path(tempfile.mkdtemp(prefix="automask-"))
+        weakref.finalize(self, shutil.rmtree, self.scratch, ignore_errors=True)
+
+    def begin(self, image: LoadedImage, owner: str) -> Session:
+        """A new session on ``image``; the owner's earlier one is given up, but for its class list."""
+        session = Session(image, owner, self.scratch)
+        with suppress(SessionError):
+            session.history = History(Edits(self.current(owner).edits.classes))
+        left = self._take(owner)
+        with self._lock:
+            self._runs[owner] = session.run
+            files = self._left.pop(owner, None)
+            if left is not None and left.has_files:
+                self._left[owner] = left.folder
+        if left is not None:
+            left.stop()
+        if files is not None:
+            shutil.rmtree(files, ignore_errors=True)
+        self.keep(session)
+        return session
+
+    def keep(self, session: Session) -> None:
+        """Take note that ``session`` was used and has another size; makes room by dropping others."""
+        if self._runs.get(session.owner) != session.run:
+            return  # its owner has left or opened another picture meanwhile
+        for dropped in self._sessions.put(session.run, session):
+            dropped.close()
+
+    def current(self, owner: str) -> Session:
+        """The owner's session.
+
+        Raises:
+            NoImageError: they have opened nothing.
+            RunGoneError: it had to make room.
+        """
+        run = self._runs.get(owner)
+        if run is None:
+            raise NoImageError("There is no picture yet: open a photo or pick a sample first.")
+        return self.get(owner, run)
+
+    def peek(self, owner: str) -> Session | None:
+        """The owner's session, if there is one, without counting as a use of it."""
+        run = self._runs.get(owner)
+        return None if run is None else self._sessions.peek(run)
+
+    def get(self, owner: str, run: object) -> Session:
+        """The session that is called ``run``.
+
+        Raises:
+            RunGoneError: it is gone, or belongs to someone else.
+        """
+        session = self._sessions.get(run) if isinstance(run, str) else None
+        if session is None or session.owner != owner:
+            raise RunGoneError("These masks are no longer on the server. Open the photo and find masks again.")
+        return session
+
+    def forget(self, owner: str) -> None:
+        """Free all that belongs to a visitor who has left."""
+        session = self._take(owner)
+        with self._lock:
+            files = self._left.pop(owner, None)
+        if session is not None:
+            session.close()
+        if files is not None:
+            shutil.rmtree(files, ignore_errors=True)
+
+    def _take(self, owner: str) -> Session | None:
+        """The owner's session, which is theirs no longer."""
+        with self._lock:
+            run = self._runs.pop(owner, None)
+        return self._sessions.pop(run) if run else None

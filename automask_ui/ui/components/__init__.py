@@ -1,0 +1,1 @@
+"""The page's own components, each a folder with its Python, JavaScript, CSS and HTML."""

@@ -1,0 +1,33 @@
+"""The base of all components of our own: each shows plain data that Python sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+__all__ = ["OutputComponent"]
+
+
+class OutputComponent(gr.HTML):
+    """A component that is only ever an output; what a person does in it comes back as events."""
+
+    def preprocess(self, payload: Any) -> None:
+        """Nothing: what a browser echoes is never taken for our own data."""
+        return None
+
+    def postprocess(self, value: Any) -> Any:
+        """``value`` as it is; Gradio then copies its files into the cache and adds their addresses."""
+        return value
+
+    def api_info(self) -> dict[str, Any]:
+        """Schema for the API page."""
+        return {"type": "object"}
+
+    def example_payload(self) -> None:
+        """No example: it is an output."""
+        return None
+
+    def example_value(self) -> None:
+        """No example: it is an output."""
+        return None

@@ -1,0 +1,63 @@
+"""The table of a queue of pictures: what has become of each, set from Python as plain data; unseen without a queue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gradio.data_classes import FileData, GradioModel
+from pydantic import Field
+
+from automask_ui.ui.components.output import OutputComponent
+from automask_ui.ui.components.viewer import DownloadFormat
+from automask_ui.ui.text import TEXTS
+
+__all__ = ["QueueRow", "QueueTable", "QueueTableData"]
+
+HERE = Path(__file__).parent
+
+
+class QueueRow(GradioModel):
+    """One row."""
+
+    name: str
+    state: str  # "waiting", "running", "done" or "failed"
+    masks: int | None = None
+    seconds: float | None = None
+    error: str = ""
+    edited: bool = False
+    thumb: FileData | None = None
+
+
+class QueueTableData(GradioModel):
+    """All that the table shows; no items: nothing is to be seen."""
+
+    queue: str = ""  # names the queue: another one is another table
+    items: list[QueueRow] = Field(default_factory=list)
+    open: int | None = None  # the row that is in the main view
+    running: bool = False
+    line: str = ""
+    failed: bool = False  # the line says what went wrong
+    fraction: float = 0.0  # of the pictures, 0 to 1
+
+
+class QueueTable(OutputComponent):
+    """The table. Events: ``queue_start``, ``queue_stop``, ``queue_open``, ``queue_save``, ``queue_close``."""
+
+    data_model = QueueTableData
+
+    def __init__(self, formats: Sequence[DownloadFormat], **kwargs: Any) -> None:
+        super().__init__(
+            value=QueueTableData(),
+            html_template=(HERE / "queue_table.html").read_text(encoding="utf-8"),
+            css_template=(HERE / "queue_table.css").read_text(encoding="utf-8"),
+            js_on_load=(HERE / "queue_table.js").read_text(encoding="utf-8"),
+            apply_default_css=False,
+            formats=list(formats),
+            texts={
+                code: {key: text for key, text in texts.items() if key.startswith("queue.")}
+                for code, texts in TEXTS.items()
+            },
+            **kwargs,
+        )

@@ -1,0 +1,39 @@
+"""The status line: a slim bar and one sentence, both set from Python as plain data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypedDict
+
+from automask_ui.ui.components.output import OutputComponent
+
+__all__ = ["Status", "StatusLine", "status"]
+
+HERE = Path(__file__).parent
+
+
+class Status(TypedDict):
+    """What the line shows."""
+
+    text: str
+    fraction: float | None  # 0 to 1; None = no bar; -1 = busy for an unknown time
+    kind: str  # "idle", "busy", "done" or "error"
+
+
+def status(text: str, kind: str = "idle", fraction: float | None = None) -> Status:
+    """A line with its values in the plain types that reach the browser as they are."""
+    return {"text": text, "kind": kind, "fraction": None if fraction is None else float(fraction)}
+
+
+class StatusLine(OutputComponent):
+    """Text and bar. The template is constant and the text is set as text, so that no file name becomes markup."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            value=status(""),
+            html_template=(HERE / "status_line.html").read_text(encoding="utf-8"),
+            css_template=(HERE / "status_line.css").read_text(encoding="utf-8"),
+            js_on_load=(HERE / "status_line.js").read_text(encoding="utf-8"),
+            apply_default_css=False,
+            **kwargs,
+        )

@@ -1,0 +1,148 @@
+"""The picture with its mask table: one component, drawn in the browser from plain data.
+
+Everything a person does to look (hover, select, zoom, sort, filter) stays in the browser; Python hears of a run only
+through the events ``edit``, ``pick_classes``, ``prepare``, ``save``, ``resume``, ``why`` and ``open_sample``. The
+templates are constant and rows are built from text nodes, so no file name or label can become markup.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gradio.data_classes import FileData, GradioModel
+from pydantic import Field
+
+# Pydantic refuses typing's own TypedDict before Python 3.12.
+from typing_extensions import TypedDict
+
+from automask_ui.masks.overlay import NO_CLASS_COLOUR, PALETTE
+from automask_ui.ui.components.bundle import bundle
+from automask_ui.ui.components.output import OutputComponent
+from automask_ui.ui.components.viewer.texts import VIEWER_TEXTS
+
+__all__ = [
+    "VIEWER_TEXTS",
+    "DownloadFormat",
+    "MaskViewer",
+    "ViewerAction",
+    "ViewerData",
+    "ViewerEdits",
+    "ViewerMask",
+    "viewer_note",
+]
+
+HERE = Path(__file__).parent
+
+# Read once: Gradio builds a component anew with every update of a prop.
+SCRIPT = bundle(HERE / "js" / "main.js", "createViewer({ element, props, trigger, watch });")
+
+
+class ViewerMask(TypedDict):
+    """One row. Plain numbers only: NumPy scalars would arrive in the browser as text."""
+
+    id: int  # stable within a run; gaps are allowed
+    colour: str  # "#rrggbb", from the mask's content
+    area: int  # px of the original
+    bbox: list[int]  # left, top, width, height; px of the original
+    iou: float  # predicted IoU
+    stability: float | None  # None: not measured
+    point: list[float]  # x, y; px of the original
+    crop: list[int]  # left, top, width, height; px of the original
+
+
+class ViewerAction(TypedDict):
+    """A step that can be taken back or done again."""
+
+    kind: str  # as in automask_ui.session.edits.Action
+    count: int
+    label: str
+
+
+class ViewerEdits(TypedDict):
+    """What was done to the masks. Of two, the browser believes the one with the higher version."""
+
+    run: str
+    version: int
+    classes: list[str]
+    labels: list[list[int]]  # number of a mask, place in ``classes``
+    hidden: list[int]
+    deleted: list[int]
+    undo: ViewerAction | None
+    redo: ViewerAction | None
+
+
+class ViewerData(GradioModel):
+    """All that the viewer shows. A new ``run`` is a new picture; the same ``run`` with more masks keeps what is set."""
+
+    run: str = ""
+    name: str = ""  # the photo's file name
+    image: FileData | None = None  # from display_image
+    layers: FileData | None = None  # from pack_layers
+    width: int = 0  # of the original, px
+    height: int = 0
+    display_width: int = 0
+    display_height: int = 0
+    masks: list[ViewerMask] = Field(default_factory=list)  # deleted ones are among them
+    edits: ViewerEdits | None = None
+    partial: bool = False  # the run was stopped: says so and offers to continue
+    empty: str = ""  # shown over the picture when a finished run has no mask
+    points: list[list[float]] = Field(default_factory=list)  # preview of a point grid, x and y in 0 to 1
+
+
+class DownloadFormat(TypedDict):
+    """One line of the download menu; texts by language code, or one text for all."""
+
+    id: str
+    label: str | dict[str, str]
+    hint: str | dict[str, str]
+
+
+def viewer_note(text: str, x: float, y: float) -> dict[str, Any]:
+    """A sentence to show at a place (original px): the ``note`` prop, as in ``gr.update(note=viewer_note(...))``."""
+    # The key makes the same sentence at the same place count as news.
+    return {"text": text, "x": float(x), "y": float(y), "key": uuid.uuid4().hex}
+
+
+class MaskViewer(OutputComponent):
+    """Photo, masks and table in one component."""
+
+    data_model = ViewerData
+
+    def __init__(
+        self,
+        texts: Mapping[str, Mapping[str, str]] = VIEWER_TEXTS,
+        *,
+        formats: Sequence[DownloadFormat] = (),
+        offer_sample: bool = False,
+        value: ViewerData | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """
+        Args:
+            texts: the interface's texts by language code; must hold "en".
+            formats: what can be downloaded, in the menu's order.
+            offer_sample: whether the empty viewer offers a sample photo (event ``open_sample``).
+            value: what is shown first.
+            kwargs: of ``gr.HTML``, such as ``elem_id``; and what updates set: ``note`` (see ``viewer_note``), ``edits``
+                (``ViewerEdits`` with the ticket it answers), ``class_list`` and ``proof``.
+        """
+        # Gradio builds a component anew from its arguments with every update of a prop: these may come that way.
+        for name in ("note", "edits", "class_list", "proof"):
+            kwargs.setdefault(name, None)
+        super().__init__(
+            value=value,
+            html_template=(HERE / "viewer.html").read_text(encoding="utf-8"),
+            css_template=(HERE / "viewer.css").read_text(encoding="utf-8"),
+            js_on_load=SCRIPT,
+            apply_default_css=False,
+            # What follows are props: the browser reads them, and gr.update can change them one by one.
+            texts={code: dict(entries) for code, entries in texts.items()},
+            formats=list(formats),
+            offer_sample=offer_sample,
+            palette=list(PALETTE),
+            no_class_colour=NO_CLASS_COLOUR,
+            **kwargs,
+        )

@@ -1,0 +1,78 @@
+// @ts-check
+/** @import { Commands, Dom, LabelField, Look, Notes, Selection, Viewport } from "./types.d.ts" */
+import { closest, isTyping } from "./dom.js";
+
+const ARROW = 48; // stage px
+
+/**
+ * Keys of the picture and of the whole viewer; fields, the table and panels see to their own.
+ *
+ * @param {object} deps
+ * @param {Commands} deps.commands
+ * @param {Dom} deps.dom
+ * @param {LabelField} deps.labelField
+ * @param {Look} deps.look
+ * @param {Notes} deps.notes
+ * @param {Selection} deps.selection
+ * @param {Viewport} deps.viewport
+ */
+export function connectKeys({ commands, dom: { element, one }, labelField, look, notes, selection, viewport }) {
+  const stage = one(".stage");
+  /** @type {Record<string, () => void>} */
+  const stageKeys = {
+    "+": viewport.zoomIn,
+    "=": viewport.zoomIn,
+    "-": viewport.zoomOut,
+    f: viewport.fit,
+    z: viewport.zoomActual,
+    ArrowLeft: () => viewport.moveBy(ARROW, 0),
+    ArrowRight: () => viewport.moveBy(-ARROW, 0),
+    ArrowUp: () => viewport.moveBy(0, ARROW),
+    ArrowDown: () => viewport.moveBy(0, -ARROW),
+  };
+
+  stage.addEventListener("keydown", (event) => {
+    const act = stageKeys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (event.target !== stage || event.ctrlKey || event.metaKey || event.altKey || !act) return;
+    event.preventDefault();
+    act();
+  });
+
+  // Typing in a field is left alone, and so are open panels.
+  element.addEventListener("keydown", (event) => {
+    if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey || closest(event, ".popup")) return;
+    const key = event.key.toLowerCase();
+    if (key === "escape" && (selection.ids.size || notes.isNoteShown())) {
+      // Only what was used up here stops here: the page has its own use for Escape.
+      event.stopPropagation();
+      notes.hideNote();
+      selection.clear();
+    } else if (key === "h") commands.toggleHidden();
+    else if (key === "delete" || key === "backspace") commands.deleteMasks();
+    else if (/^[0-9]$/.test(key)) labelField.labelByDigit(Number(key));
+    else if (key === "l") {
+      event.preventDefault(); // the field opens empty, not with an l
+      labelField.open();
+    } else if (key === "n") look.set({ numbers: !look.numbers });
+    else if (key === "p" && !event.repeat) look.pressPhotoOnly();
+  });
+  element.addEventListener("keyup", (event) => {
+    if (event.key.toLowerCase() === "p") look.releasePhotoOnly();
+  });
+
+  /**
+   * Taking back works from anywhere on the page but a field, whose own undo it would be.
+   *
+   * @param {KeyboardEvent} event
+   */
+  function historyKeys(event) {
+    if (!element.isConnected) return void document.removeEventListener("keydown", historyKeys);
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || isTyping(event)) return;
+    const key = event.key.toLowerCase();
+    if (key === "z" && !event.shiftKey) commands.undo();
+    else if (key === "y" || key === "z") commands.redo();
+    else return;
+    event.preventDefault();
+  }
+  document.addEventListener("keydown", historyKeys);
+}

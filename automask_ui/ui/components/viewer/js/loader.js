@@ -1,0 +1,102 @@
+// @ts-check
+/** @import { Language, Notes, Notices, Picture, Props, ViewerData, Viewport } from "./types.d.ts" */
+import { completeData } from "./model/picture.js";
+
+/**
+ * Takes values from the server. They come every half second while a run goes on; files load at their own pace.
+ *
+ * @param {object} deps
+ * @param {Language} deps.language
+ * @param {Notes} deps.notes
+ * @param {Notices} deps.notices
+ * @param {Picture} deps.picture
+ * @param {Pick<Props, "value">} deps.props
+ * @param {Viewport} deps.viewport
+ * @returns {() => Promise<void>} shows the value that the props have now
+ */
+export function createLoader({ language: { text }, notes, notices, picture, props, viewport }) {
+  const photos = keepLast(decodePhoto), layers = keepLast(fetchLayers);
+  let arrived = 0; // values, in order of arrival
+  let applied = 0; // the newest value that is on screen
+
+  /** @param {ViewerData} data @param {number} ticket */
+  async function show(data, ticket) {
+    const { image, layers: file } = data;
+    if (!image) return;
+    const photo = image.url === picture.photoUrl && picture.photo ? picture.photo : await photos(image.url);
+    if (!isCurrent(data, ticket)) return;
+    if (photo !== picture.photo) {
+      picture.setPhoto(data, photo);
+      viewport.fit();
+    }
+    const buffer = file && (await layers(file.url));
+    if (!isCurrent(data, ticket)) return;
+    applied = ticket;
+    showMasks(data, buffer);
+  }
+
+  /** Whether nothing newer is on screen, nor another run. @param {ViewerData} data @param {number} ticket */
+  const isCurrent = (data, ticket) => ticket > applied && data.run === picture.run;
+
+  /** @param {ViewerData} data @param {ArrayBuffer | null} buffer */
+  function showMasks(data, buffer) {
+    const before = picture.data;
+    // What was said of a place with other masks may not be true any more.
+    if (data.layers?.url !== before.layers?.url) notes.hideNote();
+    picture.setMasks(data, buffer);
+    if (data.display_width !== before.display_width || data.display_height !== before.display_height) viewport.fit();
+    notices.draw();
+  }
+
+  return async function load() {
+    const data = completeData(props.value);
+    const ticket = ++arrived;
+    if (data.run !== picture.run || !data.image) picture.start(data);
+    try {
+      await show(data, ticket);
+    } catch (error) {
+      if (isCurrent(data, ticket)) notices.show(text("load_failed"));
+      console.warn("viewer:", error);
+    }
+  };
+}
+
+/**
+ * A function that keeps its last result: a file that is asked for again is fetched once, even while it is under way.
+ *
+ * @template T
+ * @param {(url: string) => Promise<T>} fetchIt
+ * @returns {(url: string) => Promise<T>}
+ */
+function keepLast(fetchIt) {
+  /** @type {{ url: string, result: Promise<T> } | null} */
+  let last = null;
+  return (url) => {
+    if (last?.url === url) return last.result;
+    const asked = { url, result: fetchIt(url) };
+    last = asked;
+    asked.result.catch(() => {
+      if (last === asked) last = null; // the next value may try again
+    });
+    return asked.result;
+  };
+}
+
+/** @param {string} url */
+async function decodePhoto(url) {
+  return createImageBitmap(await (await fetchFile(url)).blob());
+}
+
+/** The layers file, unzipped. @param {string} url */
+async function fetchLayers(url) {
+  const { body } = await fetchFile(url);
+  if (!body) throw new Error(`nothing in ${url}`);
+  return new Response(body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+}
+
+/** @param {string} url */
+async function fetchFile(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${response.status} for ${url}`);
+  return response;
+}

@@ -1,0 +1,124 @@
+// @ts-check
+/** @import { Props, Trigger, Watch } from "./types.d.ts" */
+import { createDom, translateTemplate } from "./dom.js";
+import { createScope } from "./download/scope.js";
+import { connectDownload } from "./download/sheet.js";
+import { connectClassEditor } from "./editing/class_editor.js";
+import { createCommands } from "./editing/commands.js";
+import { connectHistoryButtons } from "./editing/history_buttons.js";
+import { createLabelField } from "./editing/label_field.js";
+import { connectKeys } from "./keys.js";
+import { createLoader } from "./loader.js";
+import { createColours } from "./model/colours.js";
+import { createEdits } from "./model/edits.js";
+import { createLanguage } from "./model/language.js";
+import { createListing } from "./model/listing.js";
+import { createLook } from "./model/look.js";
+import { createPicture } from "./model/picture.js";
+import { createSelection } from "./model/selection.js";
+import { createSignals } from "./model/signals.js";
+import { createViewport } from "./model/viewport.js";
+import { paintLayers } from "./picture/canvas.js";
+import { maskLayers, photoLayer, pointsLayer } from "./picture/layers.js";
+import { connectLegend } from "./picture/legend.js";
+import { markLayers } from "./picture/marks.js";
+import { createNotes } from "./picture/notes.js";
+import { createNotices } from "./picture/notices.js";
+import { connectPointer } from "./picture/pointer.js";
+import { createSelectTool } from "./picture/select_tool.js";
+import { connectStage } from "./picture/stage.js";
+import { connectToolbar } from "./picture/toolbar.js";
+import { createPopups, fillKeyHelp } from "./popups.js";
+import { connectDetails } from "./table/details.js";
+import { connectFilterField } from "./table/filter_field.js";
+import { createTable } from "./table/table.js";
+import { connectTableInput } from "./table/table_input.js";
+import { connectTotals } from "./table/totals.js";
+
+/**
+ * Puts the viewer together. What is made first knows nothing of what is made later; `create…` returns what others
+ * use, `connect…` only listens.
+ *
+ * @param {object} gradio what Gradio gives to a component's script
+ * @param {HTMLElement} gradio.element
+ * @param {Props} gradio.props
+ * @param {Trigger} gradio.trigger
+ * @param {Watch} gradio.watch
+ */
+export function createViewer({ element, props, trigger, watch }) {
+  const dom = createDom(element);
+  const language = createLanguage(props.texts, navigator.language);
+  const signals = createSignals();
+  const pixelRatio = () => window.devicePixelRatio || 1;
+  /** @param {string} sentence */
+  const say = (sentence) => void (dom.one(".spoken").textContent = sentence);
+  translateTemplate(dom, language);
+
+  // State, without the page
+  const edits = createEdits({ signals, send: (parcel) => trigger("edit", parcel) });
+  const picture = createPicture({ signals, edits });
+  const listing = createListing({ signals, picture, edits, language });
+  const selection = createSelection({ signals, picture, listing, language, say });
+  const look = createLook({ signals });
+  const { palette, no_class_colour: noClassColour } = props;
+  const colours = createColours({ signals, picture, edits, look, palette, noClassColour });
+  const viewport = createViewport({ signals, picture, pixelRatio });
+
+  // The picture
+  const notes = createNotes({ dom, picture, signals, viewport });
+  const notices = createNotices({ dom, language, picture, props, trigger });
+  const popups = createPopups({ dom, picture });
+  connectStage({ dom, language, picture, signals, viewport });
+  const masks = maskLayers({ colours, dom, edits, listing, look, picture, viewport });
+  paintLayers({
+    canvas: dom.one(".scene", HTMLCanvasElement),
+    layers: [photoLayer({ picture }), masks.fills, masks.outlines, pointsLayer({ picture, viewport }), masks.ids],
+    topics: ["masks", "order", "shown", "view", "style", "opacity"],
+    signals, picture, viewport,
+  });
+  // Hovering and selecting only touch this thin canvas over the scene.
+  const marks = markLayers({ look, picture, selection, viewport });
+  paintLayers({
+    canvas: dom.one(".marks", HTMLCanvasElement),
+    layers: [marks.selected, marks.hovered],
+    topics: ["masks", "order", "shown", "view", "style", "hover", "selection"],
+    signals, picture, viewport,
+  });
+  const selectTool = createSelectTool({ edits, language, listing, look, notes, picture, selection, trigger, viewport });
+  connectPointer({ dom, notes, picture, viewport, tool: () => selectTool });
+  connectLegend({ colours, dom, language, look, signals });
+  connectToolbar({ dom, language, look, signals, viewport });
+
+  // The table, and what is done to masks
+  const stage = dom.one(".stage");
+  const table = createTable({ colours, dom, edits, language, listing, look, picture, selection, signals, viewport });
+  const commands = createCommands({ edits, language, listing, notices, say, selection, signals, stage, table });
+  connectTableInput({ commands, listing, picture, selection, table, viewport });
+  connectFilterField({ dom, edits, language, listing, picture });
+  connectTotals({ dom, edits, language, listing, picture, selection, signals });
+  connectDetails({ commands, dom, edits, language, picture, selection, signals, viewport });
+  connectHistoryButtons({ commands, dom, edits, language, signals });
+  const labelField = createLabelField({
+    colours, commands, dom, edits, language, notices, popups, selection, signals, table,
+  });
+  connectClassEditor({ dom, edits, notices, popups, props, trigger, watch });
+  connectKeys({ commands, dom, labelField, look, notes, selection, viewport });
+  fillKeyHelp({ dom, language });
+
+  // Download
+  const scope = createScope({ dom, language, listing, picture, selection, signals });
+  connectDownload({
+    dom, edits, language, look, picture, popups, props, scope, selection, signals, trigger, viewport, watch,
+  });
+
+  // What Python sets
+  const load = createLoader({ language, notes, notices, picture, props, viewport });
+  watch("value", load);
+  watch("edits", () => edits.take(props.edits));
+  watch("note", () => {
+    if (!props.note?.text) return notes.hideNote();
+    const { text, x, y } = props.note, k = picture.enlargement();
+    notes.showNote(text, { x: x / k, y: y / k });
+  });
+  void load();
+}

@@ -1,0 +1,161 @@
+// @ts-check
+/** @import { EditsAnswer, Signals, Step, ViewerAction, ViewerEdits } from "../types.d.ts" */
+import { createHook } from "./signals.js";
+
+// What was done to the masks. The server keeps the history; here is its last word, with the steps on top of it that it
+// has not answered yet, so that everything shows at once. Steps go out in order, one parcel at a time.
+
+/** @type {ViewerEdits} */
+const NO_EDITS = { run: "", version: -1, classes: [], labels: [], hidden: [], deleted: [], undo: null, redo: null };
+const ANSWER_WITHIN = 20_000; // ms
+
+/**
+ * The edits as the server told them, with `steps` done on top. The class list and the way back are not foreseen: they
+ * are for the server to tell.
+ *
+ * @param {ViewerEdits} told
+ * @param {readonly Step[]} steps
+ */
+export function applySteps(told, steps) {
+  const classes = [...told.classes];
+  const labels = new Map(told.labels.map(([id, place]) => [id, told.classes[place]]));
+  const hidden = new Set(told.hidden);
+  const deleted = new Set(told.deleted);
+  for (const step of steps) {
+    if (step.do === "label") {
+      if (step.label && !classes.includes(step.label)) classes.push(step.label);
+      for (const id of step.ids) {
+        if (step.label) labels.set(id, step.label);
+        else labels.delete(id);
+      }
+    } else if (step.do === "hide") {
+      for (const id of step.ids) {
+        if (step.hidden) hidden.add(id);
+        else hidden.delete(id);
+      }
+    } else if (step.do === "delete") {
+      for (const id of step.ids) deleted.add(id);
+    }
+  }
+  /** Place of each class in the list. */
+  const places = new Map(classes.map((name, place) => [name, place]));
+  return {
+    /** @type {readonly string[]} */ classes,
+    /** @type {ReadonlyMap<string, number>} */ places,
+    /** Label of each mask that has one. @type {ReadonlyMap<number, string>} */ labels,
+    /** @type {ReadonlySet<number>} */ hidden,
+    /** @type {ReadonlySet<number>} */ deleted,
+  };
+}
+
+/**
+ * Owns the edits of the run that is shown, as they look with all that was asked for.
+ *
+ * @param {object} deps
+ * @param {Pick<Signals, "changed">} deps.signals
+ * @param {(parcel: { run: string, ticket: string, steps: Step[] }) => void} deps.send to the server, which answers
+ *   with `take`
+ */
+export function createEdits({ signals, send }) {
+  let run = "";
+  let known = NO_EDITS;
+  /** @type {Step[]} */
+  let unsent = [];
+  /** The parcel under way. @type {{ ticket: string, steps: Step[], timer: ReturnType<typeof setTimeout> } | null} */
+  let asked = null;
+  let tickets = 0;
+
+  /** @type {ReturnType<typeof createHook<[]>>} */
+  const deletedChanged = createHook();
+  /** @type {ReturnType<typeof createHook<[answer: { steps: Step[], told: EditsAnswer["told"], error: string }]>>} */
+  const answered = createHook();
+  /** @type {ReturnType<typeof createHook<[]>>} */
+  const lost = createHook();
+
+  function refresh() {
+    const { hidden, deleted } = edits;
+    Object.assign(edits, applySteps(known, [...(asked?.steps ?? []), ...unsent]));
+    edits.canUndo = Boolean(known.undo || asked || unsent.length);
+    edits.undo = known.undo;
+    edits.redo = known.redo;
+    signals.changed("labels");
+    if (!isSame(hidden, edits.hidden)) signals.changed("shown");
+    if (!isSame(deleted, edits.deleted)) deletedChanged.emit();
+  }
+
+  function sendNext() {
+    if (asked || !unsent.length) return;
+    asked = { ticket: `edit-${++tickets}`, steps: unsent, timer: setTimeout(giveUp, ANSWER_WITHIN) };
+    unsent = [];
+    send({ run, ticket: asked.ticket, steps: asked.steps });
+  }
+
+  /** No answer came: what the server last said is what holds. */
+  function giveUp() {
+    asked = null;
+    unsent = [];
+    refresh();
+    lost.emit();
+  }
+
+  const edits = {
+    ...applySteps(NO_EDITS, []),
+    canUndo: false,
+    /** The step that undo takes back, as far as the server has told. @type {ViewerAction | null} */
+    undo: null,
+    /** @type {ViewerAction | null} */
+    redo: null,
+
+    /** @param {number} id */
+    isHidden: (id) => edits.hidden.has(id),
+
+    /** "" for none. @param {number} id */
+    labelOf: (id) => edits.labels.get(id) ?? "",
+
+    /** Forgets everything: another run is shown. @param {string} next its name */
+    start(next) {
+      clearTimeout(asked?.timer);
+      run = next;
+      known = NO_EDITS;
+      unsent = [];
+      asked = null;
+      refresh();
+    },
+
+    /** Does a step: it shows at once, and goes to the server. @param {Step} step */
+    add(step) {
+      unsent.push(step);
+      refresh();
+      sendNext();
+    },
+
+    /**
+     * Takes the server's word, which came with a value or as the answer to a parcel.
+     *
+     * @param {EditsAnswer | null} said
+     */
+    take(said) {
+      if (!said || said.run !== run) return;
+      if (asked && said.answers === asked.ticket) {
+        const { steps, timer } = asked;
+        clearTimeout(timer);
+        asked = null;
+        answered.emit({ steps, told: said.told, error: said.error ?? "" });
+      }
+      if (said.version >= known.version) known = said;
+      refresh();
+      sendNext();
+    },
+
+    /** Masks were deleted or came back: heard at once, since ids that are gone must not be used. */
+    onDeletedChanged: deletedChanged.on,
+    /** The server has answered a parcel; `error` is its sentence if it refused, else "". */
+    onAnswered: answered.on,
+    /** The server has not answered, and what was asked for is undone. */
+    onLost: lost.on,
+  };
+  return edits;
+}
+
+/** @param {ReadonlySet<number>} one @param {ReadonlySet<number>} other */
+const isSame = (one, other) => one.size === other.size && [...one].every((id) => other.has(id));

@@ -1,0 +1,107 @@
+// @ts-check
+/** @import { Edits, Signals, ViewerData, ViewerMask } from "../types.d.ts" */
+/** @import { Shape } from "./shapes.js" */
+import { readLayers } from "./shapes.js";
+import { createHook } from "./signals.js";
+
+/** @type {ViewerData} */
+const NO_DATA = {
+  run: "", name: "", image: null, layers: null, width: 0, height: 0, display_width: 0, display_height: 0,
+  masks: [], edits: null, partial: false, empty: "", points: [],
+};
+
+/**
+ * Owns what the server has sent of one picture: its data, the photo, the masks and their shapes.
+ *
+ * @param {object} deps
+ * @param {Pick<Signals, "changed">} deps.signals
+ * @param {Pick<Edits, "deleted" | "onDeletedChanged" | "start" | "take">} deps.edits
+ */
+export function createPicture({ signals, edits }) {
+  /** @type {ReturnType<typeof createHook<[]>>} */
+  const runStarted = createHook();
+  /** @type {ReturnType<typeof createHook<[]>>} */
+  const masksReplaced = createHook();
+
+  /** The masks that are there: all that the server knows but the deleted ones. */
+  function refreshMasks() {
+    picture.masks = picture.all.filter((mask) => !edits.deleted.has(mask.id));
+    picture.byId = new Map(picture.masks.map((mask) => [mask.id, mask]));
+    masksReplaced.emit();
+    signals.changed("masks", "selection");
+  }
+
+  const picture = {
+    data: NO_DATA,
+    /** The run that is shown; null before the first one. @type {string | null} */
+    run: null,
+    /** At display size. @type {ImageBitmap | null} */
+    photo: null,
+    photoUrl: "",
+    /** In the server's order, deleted ones too. @type {readonly ViewerMask[]} */
+    all: [],
+    /** Those that are not deleted. @type {readonly ViewerMask[]} */
+    masks: [],
+    /** @type {ReadonlyMap<number, ViewerMask>} */
+    byId: new Map(),
+    /** By mask id, deleted ones too. @type {ReadonlyMap<number, Shape>} */
+    shapes: new Map(),
+
+    /** Size of the display copy, px; 1 × 1 without a photo. */
+    size: () => ({ w: picture.data.display_width || 1, h: picture.data.display_height || 1 }),
+
+    /** Original px per display px. */
+    enlargement: () => picture.data.width / picture.size().w || 1,
+
+    /** Area of the original photo, px. */
+    pixels: () => picture.data.width * picture.data.height,
+
+    /**
+     * Shows another run: its masks are still to come, and its photo too unless it is the same.
+     *
+     * @param {ViewerData} data
+     */
+    start(data) {
+      if (!data.image || data.image.url !== picture.photoUrl) {
+        picture.photo = null;
+        picture.photoUrl = "";
+      }
+      picture.data = data;
+      picture.run = data.run;
+      picture.all = [];
+      picture.shapes = new Map();
+      edits.start(data.run);
+      refreshMasks();
+      runStarted.emit();
+      signals.changed("masks", "selection", "hover", "view");
+    },
+
+    /** @param {ViewerData} data @param {ImageBitmap} photo */
+    setPhoto(data, photo) {
+      picture.photo = photo;
+      picture.photoUrl = data.image?.url ?? "";
+      picture.data = data;
+    },
+
+    /** @param {ViewerData} data @param {ArrayBuffer | null} layers the layers file, unzipped */
+    setMasks(data, layers) {
+      picture.data = data;
+      picture.all = data.masks;
+      picture.shapes = layers ? readLayers(layers, data.display_width, picture.shapes) : new Map();
+      edits.take(data.edits);
+      refreshMasks();
+      signals.changed("masks", "view");
+    },
+
+    /** Another run is shown: who keeps something about the old one lets go of it. */
+    onRunStarted: runStarted.on,
+    /** `masks` and `byId` are new: heard at once, since ids that are gone must not be used. */
+    onMasksReplaced: masksReplaced.on,
+  };
+
+  edits.onDeletedChanged(refreshMasks);
+  return picture;
+}
+
+/** @param {Partial<ViewerData> | null} value of the component @returns {ViewerData} with nothing left out */
+export const completeData = (value) => ({ ...NO_DATA, ...value });

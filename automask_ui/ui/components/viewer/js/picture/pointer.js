@@ -1,0 +1,109 @@
+// @ts-check
+/** @import { Dom, Notes, Picture, Point, Tool, Viewport } from "../types.d.ts" */
+import { closest } from "../dom.js";
+
+const SLOP = 4; // px a pointer may tremble and still click
+const WHEEL_MOST = 240; // px of one wheel event
+const WHEEL_UNITS = [1, 16, 400]; // px of a pixel, a line, a page
+
+/**
+ * One movement of all fingers together, in stage px.
+ *
+ * @typedef {object} Gesture
+ * @property {number} x middle of the fingers
+ * @property {number} y
+ * @property {number} startX
+ * @property {number} startY
+ * @property {boolean} moved so that it is no click
+ * @property {number} distance between two fingers; 0 with one
+ */
+
+/**
+ * Mouse, pen and fingers on the picture. Dragging and zooming are done here; the rest is for the tool.
+ *
+ * @param {object} deps
+ * @param {Dom} deps.dom
+ * @param {Notes} deps.notes
+ * @param {Picture} deps.picture
+ * @param {Viewport} deps.viewport
+ * @param {() => Tool} deps.tool the one that is chosen
+ */
+export function connectPointer({ dom, notes, picture, viewport, tool }) {
+  const stage = dom.one(".stage");
+  /** Place of each finger that is down, by pointer id, stage px. @type {Map<number, Point>} */
+  const fingers = new Map();
+  /** @type {Gesture | null} */
+  let gesture = null;
+
+  /** @param {MouseEvent} event @returns {Point} stage px */
+  function pointOf(event) {
+    const box = stage.getBoundingClientRect();
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  }
+
+  /**
+   * A gesture starts anew with every finger that comes or goes, so that nothing jumps.
+   *
+   * @param {boolean} moved
+   * @returns {Gesture | null}
+   */
+  function begin(moved) {
+    const [a, b] = [...fingers.values()];
+    if (!a) return null;
+    if (!b) return { x: a.x, y: a.y, startX: a.x, startY: a.y, moved, distance: 0 };
+    const x = (a.x + b.x) / 2, y = (a.y + b.y) / 2;
+    return { x, y, startX: x, startY: y, moved: true, distance: Math.hypot(a.x - b.x, a.y - b.y) };
+  }
+
+  /** Moves and zooms the photo with the fingers. @param {Gesture} before */
+  function drag(before) {
+    const now = begin(true);
+    if (!now) return;
+    before.moved ||= Math.hypot(now.x - before.startX, now.y - before.startY) > SLOP;
+    if (!before.moved) return;
+    stage.classList.add("moving");
+    notes.hideTip();
+    viewport.moveBy(now.x - before.x, now.y - before.y);
+    if (before.distance && now.distance) viewport.zoomBy(now.distance / before.distance, now.x, now.y);
+    Object.assign(before, { x: now.x, y: now.y, distance: now.distance });
+  }
+
+  /** @param {PointerEvent} event */
+  function lift(event) {
+    if (!fingers.delete(event.pointerId) || !gesture) return;
+    const clicked = event.type === "pointerup" && !gesture.moved && event.button === 0;
+    gesture = begin(gesture.moved);
+    if (!fingers.size) stage.classList.remove("moving");
+    if (clicked) tool().click(pointOf(event), event);
+  }
+
+  stage.addEventListener("pointerdown", (event) => {
+    if (closest(event, "button") || event.button > 1) return;
+    fingers.set(event.pointerId, pointOf(event));
+    stage.setPointerCapture(event.pointerId);
+    gesture = begin(gesture?.moved ?? false);
+  });
+
+  stage.addEventListener("pointermove", (event) => {
+    const point = pointOf(event);
+    if (!fingers.has(event.pointerId)) {
+      if (event.pointerType !== "touch") tool().hover(point);
+      return;
+    }
+    fingers.set(event.pointerId, point);
+    if (gesture) drag(gesture);
+  });
+
+  stage.addEventListener("pointerup", lift);
+  stage.addEventListener("pointercancel", lift);
+  stage.addEventListener("pointerleave", () => tool().leave());
+
+  stage.addEventListener("wheel", (event) => {
+    if (!picture.photo) return;
+    event.preventDefault();
+    const { x, y } = pointOf(event);
+    // A trackpad's pinch arrives as small Ctrl-wheel steps.
+    const delta = event.deltaY * WHEEL_UNITS[event.deltaMode] * (event.ctrlKey ? 5 : 1);
+    viewport.zoomBy(Math.exp(-Math.max(-WHEEL_MOST, Math.min(WHEEL_MOST, delta)) * 0.002), x, y);
+  }, { passive: false });
+}

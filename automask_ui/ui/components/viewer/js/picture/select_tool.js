@@ -1,0 +1,102 @@
+// @ts-check
+/** @import { Edits, Language, Listing, Look, Notes, Picture } from "../types.d.ts" */
+/** @import { Point, Selection, Tool, Trigger, Viewport } from "../types.d.ts" */
+import { score } from "../model/language.js";
+
+const SAME_SPOT = 5; // px between two clicks that count as one place
+
+/**
+ * The tool that shows, selects and explains: what is under the pointer, and on a click what to do with it.
+ *
+ * @param {object} deps
+ * @param {Edits} deps.edits
+ * @param {Language} deps.language
+ * @param {Listing} deps.listing
+ * @param {Look} deps.look
+ * @param {Notes} deps.notes
+ * @param {Picture} deps.picture
+ * @param {Selection} deps.selection
+ * @param {Trigger} deps.trigger
+ * @param {Viewport} deps.viewport
+ * @returns {Tool}
+ */
+export function createSelectTool({ edits, language, listing, look, notes, picture, selection, trigger, viewport }) {
+  const { text, percent } = language;
+  /** Place of the last click, stage px, and the id that it selected. @type {(Point & { id: number }) | null} */
+  let lastClick = null;
+
+  /** Ids of the shown masks there, smallest first. @param {Point} point stage px */
+  function idsUnder(point) {
+    const pixel = viewport.pixelAt(point);
+    return pixel && !look.photoOnly ? listing.shownAt(pixel.x, pixel.y) : [];
+  }
+
+  /** @param {number} id */
+  function tipOf(id) {
+    const mask = picture.byId.get(id);
+    if (!mask) return "";
+    return text("tip", {
+      id: [String(id), edits.labelOf(id)].filter(Boolean).join(" · "),
+      area: mask.area,
+      percent: percent(mask.area, picture.pixels()),
+      iou: score(mask.iou),
+      stability: score(mask.stability),
+    });
+  }
+
+  /**
+   * Nothing is shown here: we know of hidden masks ourselves, the rest the server may explain.
+   *
+   * @param {Point} point stage px
+   */
+  function explain(point) {
+    const pixel = viewport.pixelAt(point);
+    if (!pixel || look.photoOnly || !(picture.masks.length || picture.data.empty)) return;
+    const spot = viewport.toPhoto(point.x, point.y), k = picture.enlargement();
+    const id = listing.unseenAt(pixel.x, pixel.y);
+    const shown = { id: String(id) };
+    if (!id) trigger("why", { run: picture.run, x: Math.floor(spot.x * k), y: Math.floor(spot.y * k) });
+    else if (edits.deleted.has(id)) notes.showNote(text("deleted_here", shown), spot);
+    else if (edits.isHidden(id)) notes.showNote(text("hidden_here", shown), spot);
+    else notes.showNote(text("filtered_here", shown), spot);
+  }
+
+  picture.onRunStarted(() => {
+    lastClick = null;
+  });
+
+  return {
+    hover(point) {
+      const id = idsUnder(point)[0] ?? 0;
+      selection.setHover(id);
+      if (id) notes.showTip(tipOf(id), point);
+      else notes.hideTip();
+    },
+
+    leave() {
+      selection.setHover(0);
+      notes.hideTip();
+    },
+
+    click(point, event) {
+      notes.hideNote();
+      const ids = idsUnder(point);
+      const adds = event.ctrlKey || event.metaKey || event.shiftKey;
+      if (!ids.length) {
+        lastClick = null;
+        if (adds) return;
+        selection.clear();
+        explain(point);
+      } else if (adds) {
+        selection.toggle(ids[0]);
+      } else {
+        const again = lastClick && Math.hypot(point.x - lastClick.x, point.y - lastClick.y) < SAME_SPOT;
+        // The next mask beneath; after the outermost comes the innermost again.
+        const id = again && lastClick ? ids[(ids.indexOf(lastClick.id) + 1) % ids.length] : ids[0];
+        lastClick = { ...point, id };
+        selection.only(id);
+        selection.setHover(id);
+      }
+    },
+  };
+}

@@ -1,0 +1,77 @@
+// @ts-check
+/** @import { Dom, Language, Picture } from "./types.d.ts" */
+import { find, make, targetOf } from "./dom.js";
+
+const KEY_HELP = [
+  "click", "add", "wheel", "zoom", "label", "search", "hide", "delete", "undo", "photo", "numbers", "rows", "all",
+  "escape",
+];
+
+/**
+ * Owns which of the small panels is open; each stands beside the button that opens it.
+ *
+ * @param {{ dom: Dom, picture: Picture }} deps
+ */
+export function createPopups({ dom: { element, all }, picture }) {
+  /** @type {{ button: HTMLElement, panel: HTMLElement } | null} */
+  let open = null;
+
+  /** @param {HTMLElement} button */
+  function toggle(button) {
+    const panel = find(/** @type {HTMLElement} */ (button.parentElement), ".popup");
+    const opens = panel.hidden;
+    close();
+    if (!opens) return;
+    panel.hidden = false;
+    button.setAttribute("aria-expanded", "true");
+    open = { button, panel };
+    /** @type {HTMLElement | null} */ (panel.querySelector("[role=menuitem]:not([disabled])"))?.focus();
+  }
+
+  /** @param {boolean} refocus whether the focus goes back to the button */
+  function close(refocus = false) {
+    if (!open) return;
+    open.panel.hidden = true;
+    open.button.setAttribute("aria-expanded", "false");
+    if (refocus) open.button.focus();
+    open = null;
+  }
+
+  for (const button of all("[data-popup]")) button.addEventListener("click", () => toggle(button));
+  picture.onRunStarted(() => close());
+
+  /**
+   * Closes at a press elsewhere. Listens while capturing, since a press may never bubble up; ends with the element.
+   *
+   * @param {Event} event
+   */
+  function closeOutside(event) {
+    if (!element.isConnected) return void document.removeEventListener("pointerdown", closeOutside, true);
+    if (open && !open.panel.parentElement?.contains(targetOf(event))) close();
+  }
+  document.addEventListener("pointerdown", closeOutside, true);
+
+  element.addEventListener("keydown", (event) => {
+    if (!open) return;
+    /** @type {HTMLElement[]} */
+    const items = [...open.panel.querySelectorAll("[role=menuitem]")].filter((item) => item instanceof HTMLElement);
+    const at = items.findIndex((item) => item === document.activeElement);
+    const to = at < 0 ? undefined : { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: items.length - 1 }[event.key];
+    // A menu is left with Tab; in a dialog it goes from field to field.
+    if (event.key === "Tab") return void (at >= 0 && close());
+    if (event.key === "Escape") close(true);
+    else if (to !== undefined) items[(to + items.length) % items.length].focus();
+    else return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
+
+  return { close };
+}
+
+/** Fills the panel that says which key does what. @param {{ dom: Dom, language: Language }} deps */
+export function fillKeyHelp({ dom: { one }, language: { text } }) {
+  for (const key of KEY_HELP) {
+    one(".keys dl").append(make("dt", "", text(`key_${key}`)), make("dd", "", text(`key_${key}_does`)));
+  }
+}

@@ -1,0 +1,36 @@
+"""What happens on each event of the page, as plain functions: a visitor and plain values in, changes out."""
+
+from __future__ import annotations
+
+from automask_ui.project.autosave import Autosave
+from automask_ui.serving.service import Service
+from automask_ui.ui.handlers.changes import Changes
+from automask_ui.ui.handlers.masks import MaskHandlers
+from automask_ui.ui.handlers.opening import OpeningHandlers
+from automask_ui.ui.handlers.picture_list import PictureListHandlers
+from automask_ui.ui.handlers.runs import RunHandlers
+from automask_ui.ui.handlers.screens import Screens
+from automask_ui.ui.handlers.settings import SettingsHandlers
+from automask_ui.ui.handlers.visitor import Visitor
+from automask_ui.ui.run_queue import RunQueue
+
+__all__ = ["Changes", "Handlers", "Visitor"]
+
+
+class Handlers:
+    """All handlers of one page, on one service.
+
+    Args:
+        service: the use cases.
+        autosave: keeps work in progress, where that is wanted.
+    """
+
+    def __init__(self, service: Service, autosave: Autosave | None = None) -> None:
+        self.service = service
+        self.run_queue = RunQueue()
+        self.screens = Screens(service)
+        self.runs = RunHandlers(service, self.screens, self.run_queue)
+        self.settings = SettingsHandlers(service, self.screens, self.runs)
+        self.masks = MaskHandlers(service)
+        self.pictures = PictureListHandlers(service)
+        self.opening = OpeningHandlers(service, self.screens, self.run_queue, self.pictures, autosave)

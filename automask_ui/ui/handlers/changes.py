@@ -1,0 +1,94 @@
+"""What an event changes on the page, by name; the one place where that becomes values of components."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from automask_ui.ui.components.queue_table import QueueTableData
+from automask_ui.ui.components.status_line import Status
+from automask_ui.ui.components.viewer import ViewerData
+from automask_ui.ui.controls import Controls
+from automask_ui.ui.parts import Parts
+
+__all__ = ["Changes"]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What to change on the page; None leaves a part as it is.
+
+    Attributes:
+        view: the picture with its masks.
+        status: the line above the picture.
+        candidates: how many candidates pass, above the sliders.
+        is_busy: whether Stop can be pressed, and Find cannot.
+        controls: where all controls are set to.
+        picture_list: the table of several pictures.
+        frees_drop_zones: nothing stays in the fields in which files arrive.
+        preset: the one that is chosen.
+        sliders: slider values by option name.
+        model_info: what the chosen model is good for.
+        preset_info: what the preset does.
+        device: model and device, in the header.
+        forecast: what a run will cost.
+        points_text: the list of points of one's own.
+        note: a sentence at a place of the picture.
+        edits: the viewer's edits, with the ticket that they answer.
+        class_list: a class list to be looked at before it is taken.
+        proof: what is in a finished download.
+        download: the finished file.
+    """
+
+    view: ViewerData | None = None
+    status: Status | None = None
+    candidates: str | None = None
+    is_busy: bool | None = None
+    controls: Controls | None = None
+    picture_list: QueueTableData | None = None
+    frees_drop_zones: bool = False
+    preset: str | None = None
+    sliders: Mapping[str, float] | None = None
+    model_info: str | None = None
+    preset_info: str | None = None
+    device: str | None = None
+    forecast: str | None = None
+    points_text: str | None = None
+    note: Mapping[str, Any] | None = None
+    edits: Mapping[str, Any] | None = None
+    class_list: Mapping[str, Any] | None = None
+    proof: Mapping[str, Any] | None = None
+    download: Path | None = None
+
+    def outputs(self, parts: Parts) -> dict[Any, Any]:
+        """Values by component; what stays as it is is not among them."""
+        viewer = {"note": self.note, "edits": self.edits, "class_list": self.class_list, "proof": self.proof}
+        props: dict[str, Any] = {name: value for name, value in viewer.items() if value is not None}
+        values = {
+            parts.viewer: self.view if self.view is not None else gr.update(**props) if props else None,
+            parts.status: self.status,
+            parts.sliders.candidates: self.candidates,
+            parts.queue: self.picture_list,
+            parts.model.preset: self.preset,
+            parts.model.info: self.model_info,
+            parts.model.preset_info: self.preset_info,
+            parts.device: self.device,
+            parts.run.forecast: self.forecast,
+            parts.sliders.points.text: self.points_text,
+            parts.download: None if self.download is None else str(self.download),
+        }
+        found: dict[Any, Any] = {component: value for component, value in values.items() if value is not None}
+        if self.is_busy is not None:
+            found[parts.run.find] = gr.update(interactive=not self.is_busy)
+            found[parts.run.stop] = gr.update(interactive=self.is_busy)
+        if self.controls is not None:
+            found |= parts.values_of(self.controls)
+        if self.sliders is not None:
+            found |= {parts.sliders.all[name]: value for name, value in self.sliders.items()}
+        if self.frees_drop_zones:
+            found |= {parts.photo.upload: None, parts.photo.files: None}
+        return found

@@ -1,0 +1,106 @@
+"""What the picture and the table ask of the server: edits, downloads, class lists, and why there is no mask."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from automask_ui.errors import AutoMaskError, LabelError
+from automask_ui.export import ExportReport
+from automask_ui.masks.explain import explain
+from automask_ui.serving.service import Service
+from automask_ui.session import Session
+from automask_ui.session.class_names import read_classes
+from automask_ui.ui.components.status_line import status
+from automask_ui.ui.components.viewer import viewer_note
+from automask_ui.ui.editing import take_steps, viewer_edits
+from automask_ui.ui.handlers.changes import Changes
+from automask_ui.ui.handlers.visitor import Visitor
+from automask_ui.ui.text import sentences
+from automask_ui.ui.text.report import proof_of
+
+__all__ = ["MaskHandlers"]
+
+
+class MaskHandlers:
+    """The masks of the picture that a visitor has open."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def edit(self, visitor: Visitor, payload: Any) -> Changes:
+        """Take steps that the viewer shows already, and tell it what came of them.
+
+        Raises:
+            RunGoneError: the masks are no longer on the server.
+        """
+        session = self._session_of(visitor, payload)
+        told, error = None, ""
+        try:
+            told = take_steps(session, payload.get("steps"))
+        except LabelError as refused:
+            error = visitor.words.error(refused)
+        self._service.store.keep(session)
+        way, action = told or ("", None)
+        said = {"way": way, **asdict(action)} if action else None
+        return Changes(edits={**viewer_edits(session), "answers": payload.get("ticket"), "told": said, "error": error})
+
+    def class_file(self, path: str | None) -> Changes:
+        """Show the class list in an uploaded file, which is looked at before it is taken.
+
+        Raises:
+            LabelError: there is no class list in it.
+        """
+        return Changes(class_list={"names": list(read_classes(path)) if path else [], "key": uuid.uuid4().hex})
+
+    def why(self, visitor: Visitor, payload: Any) -> Changes | None:
+        """Say at a place why there is no mask; None where nothing was found yet.
+
+        Raises:
+            RunGoneError: the masks are no longer on the server.
+        """
+        session = self._session_of(visitor, payload)
+        x, y = payload.get("x"), payload.get("y")
+        if session.result is None or type(x) is not int or type(y) is not int:
+            return None
+        if not session.result.has_candidates:
+            return Changes(note=viewer_note(visitor.words.say("why.unknown"), x, y))
+        reason = explain(session.result, x, y)
+        return Changes(note=viewer_note(sentences.why_sentence(visitor.words, session.result, reason), x, y))
+
+    def export(self, visitor: Visitor, payload: Any) -> ExportReport:
+        """Write masks in the format that the viewer asks for, and check the file.
+
+        Raises:
+            RunGoneError: the masks are no longer on the server.
+            ExportError: no such format, no mask, or the file failed its check.
+        """
+        session = self._session_of(visitor, payload)
+        ids, by_class = payload.get("ids"), payload.get("colour_by") == "class"
+        return self._service.export(session, payload.get("format"), ids if isinstance(ids, list) else [], by_class)
+
+    def prepare(self, visitor: Visitor, payload: Any) -> Iterator[Changes]:
+        """Write a download, and tell what is in it, to be read before it is saved."""
+        yield Changes(status=status(visitor.words.say("status.exporting"), "busy", -1))
+        ticket = payload.get("ticket") if isinstance(payload, dict) else None
+        try:
+            session = self._session_of(visitor, payload)
+            ids, by_class = payload.get("ids"), payload.get("colour_by") == "class"
+            report = self._service.export(
+                session, payload.get("format"), ids if isinstance(ids, list) else [], by_class
+            )
+        except AutoMaskError as error:
+            sentence = visitor.words.error(error)
+            refused = {"ticket": ticket, "error": True, "sentence": sentence}
+            yield Changes(proof=refused, status=status(sentence, "error"))
+            return
+        labels = self._session_of(visitor, payload).edits.labels
+        unlabelled = sum(check.id not in labels for check in report.checks)
+        proof = proof_of(visitor.words, report, unlabelled if unlabelled < len(report.checks) else 0)
+        proof = {"ticket": ticket, "error": False, **proof}
+        yield Changes(download=report.path, proof=proof, status=status(proof["sentence"], "done"))
+
+    def _session_of(self, visitor: Visitor, payload: Any) -> Session:
+        return self._service.store.get(visitor.owner, payload.get("run") if isinstance(payload, dict) else None)

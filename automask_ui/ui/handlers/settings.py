@@ -1,0 +1,116 @@
+"""Presets, models, sliders and points of one's own: what they set on the page before any run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from automask_ui.errors import OptionError
+from automask_ui.files.point_grids import parse_point_grids, read_point_grids
+from automask_ui.serving.service import Service
+from automask_ui.ui.components.status_line import status
+from automask_ui.ui.controls import CUSTOM, Controls, preset_values
+from automask_ui.ui.handlers.changes import Changes
+from automask_ui.ui.handlers.runs import RunHandlers
+from automask_ui.ui.handlers.screens import Screens
+from automask_ui.ui.handlers.visitor import Visitor
+from automask_ui.ui.text import sentences
+
+__all__ = ["SettingsHandlers"]
+
+
+class SettingsHandlers:
+    """The controls on the left, but for the buttons of a run."""
+
+    def __init__(self, service: Service, screens: Screens, runs: RunHandlers) -> None:
+        self._service, self._screens, self._runs = service, screens, runs
+
+    def choose_preset(self, visitor: Visitor, controls: Controls) -> Changes:
+        """Set the sliders as a preset has them for the chosen model."""
+        return self._changes(visitor, controls, controls.preset)
+
+    def settle(self, visitor: Visitor, controls: Controls) -> Changes:
+        """Show what is known once a model is chosen or loaded; an untouched preset takes its thresholds."""
+        return self._changes(visitor, controls, self.untouched_preset(controls))
+
+    def moved(self, visitor: Visitor, controls: Controls) -> Changes:
+        """Name the preset anew after a slider was moved: it is no longer what it says."""
+        self._runs.supersede(visitor, controls)
+        return self._changes(visitor, controls, CUSTOM)
+
+    def _changes(self, visitor: Visitor, controls: Controls, preset: str) -> Changes:
+        """Set the sliders to ``preset``; CUSTOM leaves them, and names the preset after where they stand."""
+        sliders = None
+        if preset == CUSTOM:
+            preset = self.matching_preset(controls)
+        else:
+            sliders = preset_values(preset, self._service.models.thresholds(controls.model))
+            controls = controls.with_values(sliders)
+        return Changes(
+            model_info=self.model_info(visitor, controls.model),
+            preset_info=visitor.words.say(f"preset.{preset}.help"),
+            device=self.device_line(controls.model),
+            forecast=self.forecast(visitor, controls),
+            preset=preset,
+            sliders=sliders,
+        )
+
+    def matching_preset(self, controls: Controls) -> str:
+        """The preset that the controls name, or Custom where a slider was moved away from it."""
+        return controls.preset if controls.is_preset(self._service.models.thresholds(controls.model)) else CUSTOM
+
+    def untouched_preset(self, controls: Controls) -> str:
+        """The same where the sliders may still stand where the preset put them for another model."""
+        known = (self._service.models.thresholds(name) for name in self._service.models)
+        return controls.preset if any(map(controls.is_preset, known)) else CUSTOM
+
+    def forecast(self, visitor: Visitor, controls: Controls) -> str:
+        """What a run with these controls will cost, or why there can be none."""
+        try:
+            options = controls.options(self._service.models.thresholds(controls.model))
+            work = self._service.runs.workload(options)
+        except OptionError as error:
+            return visitor.words.error(error)
+        seconds = self._service.runs.speeds.run_seconds(controls.model, work)
+        line = sentences.forecast_line(visitor.words, work, seconds)
+        session = self._service.store.peek(visitor.owner)
+        if session is None or session.result is None:
+            return line
+        # How many points at a time does not change where they are.
+        before, now = (replace(own.grid, points_per_batch=1) for own in (session.result.options, options))
+        return line if before == now else f"{line} · {visitor.words.say('forecast.pending')}"
+
+    def model_info(self, visitor: Visitor, model: str) -> str:
+        """What the chosen model is good for."""
+        return sentences.model_line(visitor.words, self._service.models[model], self._service.models.loaded.get(model))
+
+    def device_line(self, model: str) -> str:
+        """Model and device for the header."""
+        loaded, title = self._service.models.loaded.get(model), self._service.models[model].title
+        return title if loaded is None else f"{title} · {sentences.device_name(loaded)}"
+
+    def point_file(self, path: str | None) -> Changes:
+        """Put the point list in a dropped file into its field, once it is checked.
+
+        Raises:
+            OptionError: it is no list of points.
+        """
+        text = read_point_grids(path) if path else ""
+        parse_point_grids(text)
+        return Changes(points_text=text)
+
+    def preview_points(self, visitor: Visitor, text: str) -> Changes:
+        """Show the points of a pasted list as dots on the picture.
+
+        Raises:
+            OptionError: it is no list of points.
+        """
+        layers = parse_point_grids(text) or []
+        session = self._service.store.peek(visitor.owner)
+        if session is None:
+            return Changes()
+        points = [[float(x), float(y)] for layer in layers[:1] for x, y in layer]
+        view = self._screens.views.data(session, points=points)
+        if not layers:
+            return Changes(view)
+        count = sum(len(layer) for layer in layers)
+        return Changes(view, status(visitor.words.count("status.points", count, points=count)))

@@ -1,0 +1,106 @@
+"""What plain HTTP meets besides the page: a health check, and refusals that look like refusals.
+
+Gradio answers 500 where a caller's values do not fit, and lets exceptions of its own routes (an event that does not
+exist, say) end the request. Monitors and clients take both for a broken server.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+from typing import Any
+
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from automask_ui import __version__
+from automask_ui.serving.service import Service
+
+__all__ = ["REFUSALS", "health_route"]
+
+_log = logging.getLogger(__name__)
+
+_REFUSED = {"error": "This request does not fit the page: see /gradio_api/info for the documented endpoint."}
+_DISK_FULL = {"error": "The server's disk is full. Try again later."}
+
+
+class _Refusals:
+    """Answers 4xx, and in words, where Gradio would answer 500; 507 where the disk is full."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(send)
+        try:
+            await self._app(scope, receive, answer.pass_on)
+        except Exception as error:
+            if answer.has_begun:
+                raise
+            _log.warning("Refused %s %s: %r", scope["method"], scope["path"], error)
+            is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+            response = JSONResponse(_DISK_FULL, 507) if is_full else JSONResponse(_REFUSED, 400)
+            await response(scope, receive, send)
+            return
+        if answer.failure is not None:
+            # Past the queue only settings are read: what fails there is a value of the caller's.
+            await JSONResponse(_said(answer.failure), 422)(scope, receive, send)
+
+
+class _Answer:
+    """Passes a response on as it comes, unless it is a 500, which is kept in ``failure`` instead."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.has_begun = False
+        self.failure: bytes | None = None
+
+    async def pass_on(self, message: Message) -> None:
+        """Stands in for ``send``."""
+        if message["type"] == "http.response.start" and message["status"] == 500:
+            self.failure = b""
+        elif self.failure is not None:
+            self.failure += message.get("body", b"")
+        else:
+            self.has_begun = True
+            await self._send(message)
+
+
+def _said(body: bytes) -> dict[str, Any]:
+    """What Gradio says of a failure, where it says anything."""
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return _REFUSED
+    return said if isinstance(said, dict) and said.get("error") else _REFUSED
+
+
+REFUSALS = Middleware(_Refusals)
+
+
+def health_route(service: Service) -> Route:
+    """``GET /health``: what a container or a monitor asks, without anything of a visitor's."""
+
+    async def health(request: Request) -> JSONResponse:
+        return JSONResponse(_health(service), headers={"Cache-Control": "no-store"})
+
+    return Route("/health", health, methods=["GET"])
+
+
+def _health(service: Service) -> dict[str, Any]:
+    model = service.models.loaded.get(service.models.default)
+    return {
+        "status": "starting" if model is None else "ok",
+        "version": __version__,
+        "model": service.models.default,
+        "device": None if model is None else str(model.device),
+        "busy": service.runs.count > 0,
+        "runs": service.runs.count,
+    }

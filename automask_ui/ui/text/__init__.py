@@ -1,0 +1,71 @@
+"""All words of the page by language, and how sentences are made of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from automask_ui.options import PARAMETERS
+from automask_ui.ui.text.en import EN
+from automask_ui.ui.text.ko import KO, KO_ERRORS
+
+__all__ = ["I18N", "TEXTS", "Words", "words_for"]
+
+TEXTS: dict[str, dict[str, str]] = {"en": EN, "ko": KO}
+# Errors speak English themselves.
+_ERRORS: dict[str, dict[str, str]] = {"en": {}, "ko": KO_ERRORS}
+
+
+def _labels(texts: dict[str, str]) -> dict[str, str]:
+    """The texts that the browser chooses: all without values, and what stands below each slider (Markdown)."""
+    labels = {key: text for key, text in texts.items() if "{" not in text}
+    return labels | {f"parameter.{name}.info": f"`{name}` {texts[f'parameter.{name}.help']}" for name in PARAMETERS}
+
+
+I18N = gr.I18n(**{code: _labels(texts) for code, texts in TEXTS.items()})
+
+
+class Words:
+    """Sentences of one language."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._texts = TEXTS[language]
+
+    def say(self, key: str, **values: Any) -> str:
+        """The text ``key`` with its values filled in."""
+        return self._texts[key].format(**values)
+
+    def get(self, key: str, default: str) -> str:
+        """The text ``key``, or ``default`` where this language has none."""
+        return self._texts.get(key, default)
+
+    def error(self, error: Exception) -> str:
+        """What happened, in this language as far as it has words for it, then in the error's own."""
+        meanings = [_ERRORS[self.language].get(kind.__name__, "") for kind in type(error).__mro__]
+        meaning = next(filter(None, meanings), "")
+        return f"{meaning} {error}".strip()
+
+    def count(self, key: str, n: int, **values: Any) -> str:
+        """The text ``key`` in the form that fits the number ``n``."""
+        return self.say(f"{key}.one" if n == 1 else key, **values)
+
+    def time(self, seconds: float) -> str:
+        """A time as people say it: whole seconds, minutes from two on."""
+        if seconds >= 120:
+            return self.say("minutes", n=round(seconds / 60))
+        rounded = f"{seconds:.1f}" if seconds < 2 else f"{seconds:.0f}"
+        return self.say("seconds", n=rounded)
+
+
+def words_for(headers: Mapping[str, str]) -> Words:
+    """The words in the first language of ``Accept-Language`` that we have, else English."""
+    ranked = []
+    for place, part in enumerate(headers.get("accept-language", "").split(",")):
+        match = re.fullmatch(r"\s*([a-zA-Z]+)[-\w]*\s*(?:;\s*q=(\d(?:\.\d+)?))?\s*", part)
+        if match and match[1].lower() in TEXTS:
+            ranked.append((-float(match[2] or 1), place, match[1].lower()))
+    return Words(min(ranked)[2] if ranked else "en")

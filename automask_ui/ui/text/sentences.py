@@ -1,0 +1,189 @@
+"""Sentences about runs, results and forecasts, in the visitor's language."""
+
+from __future__ import annotations
+
+from automask_ui.masks import MaskResult, Verdict
+from automask_ui.masks.explain import Reason
+from automask_ui.models.checkpoints import AvailableModel
+from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS
+from automask_ui.protocol import EngineModel
+from automask_ui.session import Difference, Session
+from automask_ui.session.estimate import Workload
+from automask_ui.session.run import Progress
+from automask_ui.ui.components.status_line import Status, status
+from automask_ui.ui.text import Words
+
+__all__ = [
+    "candidates_line",
+    "changed_line",
+    "device_name",
+    "empty_sentence",
+    "forecast_line",
+    "model_line",
+    "opened_line",
+    "progress_line",
+    "restored_line",
+    "stopped_line",
+    "why_sentence",
+]
+
+# Which option a verdict hangs on, and whether it would have to be lowered.
+_OPTION_OF = {
+    Verdict.LOW_PREDICTED_IOU: "pred_iou_thresh",
+    Verdict.LOW_STABILITY: "stability_score_thresh",
+    Verdict.CROP_EDGE: "crop_overlap_ratio",
+    Verdict.DUPLICATE: "box_nms_thresh",
+    Verdict.CROP_DUPLICATE: "crop_nms_thresh",
+    Verdict.CLEANED_AWAY: "box_nms_thresh",
+}
+_THRESHOLDS = (Verdict.LOW_PREDICTED_IOU, Verdict.LOW_STABILITY)
+
+
+def progress_line(words: Words, progress: Progress, session: Session, seconds: float) -> Status:
+    """The status line of a run that has taken ``seconds`` so far."""
+    masks = len(session.shown()[0])
+    counts = {"masks": masks, "done": progress.done, "total": progress.total}
+    if progress.stage == "encode" and not progress.done:
+        if progress.seconds_left:
+            return status(words.say("status.encode.time", time=words.time(progress.seconds_left)), "busy", -1)
+        return status(words.say("status.encode"), "busy", -1)
+    if progress.stage == "fetch":
+        sizes = {"done": progress.done / 1e6, "total": progress.total / 1e6}
+        parts = [words.say("status.fetch", **sizes), *_time_left(words, progress)]
+        return status(" · ".join(parts), "busy", progress.done / progress.total if progress.total else -1)
+    if progress.stage == "load":
+        return status(words.say("status.load", model=progress.model), "busy", -1)
+    if progress.stage == "stopped":
+        return stopped_line(words, session)
+    if progress.stage == "done":
+        parts = [words.count("status.done", masks, masks=masks, time=words.time(seconds)), *_notes(session)]
+        return status(" · ".join(parts), "done")
+    if progress.stage == "clean":
+        return status(words.count("status.clean", masks, **counts), "busy", 1.0)
+    parts = [words.count("status.decode", masks, **counts), *_time_left(words, progress)]
+    return status(" · ".join(parts), "busy", progress.done / max(1, progress.total))
+
+
+def _time_left(words: Words, progress: Progress) -> list[str]:
+    if progress.seconds_left is None:
+        return []
+    return [words.say("status.left", time=words.time(progress.seconds_left))]
+
+
+def stopped_line(words: Words, session: Session) -> Status:
+    """A run that was stopped: how far it got, and with what."""
+    result, masks = session.result, len(session.shown()[0])
+    if result is None or not result.partial:
+        return status(words.say("status.stopped.none"))
+    # Every point has one row for each of the model's masks.
+    rows_a_point = int(result.candidates.level.max(initial=0)) + 1
+    done, total = (int(n) // rows_a_point for n in (result.candidates.decoded.sum(), len(result.candidates)))
+    return status(words.count("status.stopped", masks, masks=masks, done=done, total=total))
+
+
+def _notes(session: Session) -> tuple[str, ...]:
+    return session.result.notes if session.result else ()
+
+
+def changed_line(words: Words, change: Difference) -> Status:
+    """What moving a slider did to the masks that are shown."""
+    parts = [words.count("status.masks", change.total, masks=change.total)]
+    parts += [words.say("status.more", n=change.more)] if change.more else []
+    parts += [words.say("status.fewer", n=change.fewer)] if change.fewer else []
+    if len(parts) == 1:
+        parts.append(words.say("status.same"))
+    return status(", ".join(parts), "done")
+
+
+def opened_line(words: Words, session: Session) -> Status:
+    """A photo that was just opened, with what was done to it."""
+    height, width = session.image.rgb.shape[:2]
+    sentence = words.say("status.opened", name=session.image.name, width=width, height=height)
+    return status(" ".join([sentence, *session.image.notes]))
+
+
+def restored_line(words: Words, session: Session, is_complete: bool, key: str = "restore.done") -> Status:
+    """Work that was taken up, said with ``key``; ``is_complete`` says whether its model is here."""
+    masks, name = len(session.shown()[0]), session.image.name
+    if session.result is None:
+        return opened_line(words, session)
+    parts = [words.count(key, masks, name=name, masks=masks)]
+    if not is_complete:
+        parts.append(words.say("restore.no_model", model=session.model))
+    elif session.result.partial:
+        parts.append(words.say("restore.partial"))
+    else:
+        parts.append(words.say("restore.sliders"))
+    return status(" ".join(parts), "done")
+
+
+def candidates_line(words: Words, result: MaskResult | None) -> str:
+    """How many candidates of a result pass."""
+    if result is None:
+        return words.say("candidates.none")
+    if not result.has_candidates:
+        return words.say("candidates.unknown")
+    decoded = int(result.candidates.decoded.sum())
+    return words.say("candidates", passing=len(result.masks), all=decoded)
+
+
+def empty_sentence(words: Words, session: Session) -> str:
+    """Why there is nothing to see of a result, and what to do; "" where there is."""
+    result = session.result
+    if result is None or result.partial or len(session.shown()[0]):
+        return ""
+    if len(result.masks):
+        return words.say("empty.show", all=len(result.masks))
+    counts = result.candidates.counts()
+    first = words.say("empty.none", all=len(result.candidates))
+    lost = {verdict: n for verdict, n in counts.items() if n and verdict is not Verdict.KEPT}
+    worst = max(lost, key=lambda verdict: lost[verdict], default=None)
+    if worst is None or worst not in (*_THRESHOLDS, Verdict.CROP_EDGE):
+        return f"{first} {words.say('empty.other')}"
+    name = _OPTION_OF[worst]
+    key = "empty.threshold" if worst in _THRESHOLDS else "empty.edge"
+    title, value = words.say(f"parameter.{name}"), result.options.flat()[name]
+    return f"{first} {words.say(key, n=lost[worst], title=title, value=value)}"
+
+
+def why_sentence(words: Words, result: MaskResult, reason: Reason) -> str:
+    """Why there is no mask at a place, and what to do."""
+    if reason.verdict is None or reason.verdict not in _OPTION_OF:
+        return words.say("why.kept" if reason.kind == "kept" else "why.none")
+    name = _OPTION_OF[reason.verdict]
+    key = "why.near" if reason.kind == "near" else "why.dropped"
+    if reason.verdict not in _THRESHOLDS:
+        key = "why.edge" if reason.verdict is Verdict.CROP_EDGE else "why.duplicate"
+    title, value = words.say(f"parameter.{name}"), result.options.flat()[name]
+    return words.say(key, score=reason.score, title=title, value=value)
+
+
+def forecast_line(words: Words, work: Workload, seconds: float | None) -> str:
+    """What a run will cost; the time only where it was measured."""
+    if work.crops > 1:
+        parts = [words.say("forecast.crops", points=work.points, crops=work.crops)]
+    else:
+        parts = [words.count("forecast.points", work.points, points=work.points)]
+    if seconds is not None:
+        parts.append(words.say("forecast.time", time=words.time(seconds)))
+    return " · ".join(parts)
+
+
+def model_line(words: Words, model: AvailableModel, loaded: EngineModel | None) -> str:
+    """What a model is good for, and where it runs."""
+    good_for = words.get(f"model.{model.name}.good_for", model.good_for)
+    if model.name == BUILT_IN_MODEL:
+        finer = CHECKPOINTS["vit_t"]
+        offer = words.say("model.finer", model=finer.title, size=f"{(finer.size_bytes or 0) / 1e6:,.0f} MB")
+        good_for = f"{good_for}. {offer}".removesuffix(".")
+    if loaded is not None:
+        return words.say("model.info", good_for=good_for, device=device_name(loaded))
+    if model.path is None and model.size_bytes:
+        return words.say("model.download", good_for=good_for, size=f"{model.size_bytes / 1e6:,.0f} MB")
+    return words.say("model.unloaded", good_for=good_for)
+
+
+def device_name(model: EngineModel) -> str:
+    """The device as people call it."""
+    names = {"cpu": "CPU", "cuda": "GPU", "mps": "Apple GPU"}
+    return names.get(str(model.device).split(":")[0], str(model.device))

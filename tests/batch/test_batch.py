@@ -1,0 +1,538 @@
+"""Batches: what lands, what is done again, and that no interruption shows in the result."""
+
+import csv
+import json
+import os
+import shutil
+import threading
+import weakref
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from batch_runs import Engine, contents, make_pictures, run, run_killed, task
+from filelock import FileLock
+from PIL import Image
+from pycocotools.coco import COCO
+
+from automask_ui.batch import Failure, run_batch, store, work
+from automask_ui.batch.pictures import Picture, find_pictures
+from automask_ui.batch.store import Dataset, MasksRecord
+from automask_ui.errors import BatchError, EngineOutOfMemoryError, ExportError
+from automask_ui.export import EXPORTERS
+from automask_ui.export.coco import to_coco
+from automask_ui.export.hard_masks import hard_mask_set
+from automask_ui.files.images import open_image
+from automask_ui.masks import rle
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    make_pictures(folder, 4)
+    return folder
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "dataset"
+
+
+def paint(path: Path, colour: str = "navy", size_wh: tuple[int, int] = (53, 37)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size_wh, colour).save(path)
+
+
+def visible(folder: Path) -> dict[str, bytes]:
+    """What the user is given."""
+    return {name: data for name, data in contents(folder).items() if not name.startswith(".automask/")}
+
+
+def test_a_coco_file_holds_every_picture_with_its_masks(photos, out):
+    report = run(photos, out, "coco")
+    coco = COCO(out / "coco.json")
+    names = ["photo 0.png", "photo 1.png", "photo 3.png", "more/of it/photo 1.png"]
+    assert [image["file_name"] for image in coco.dataset["images"]] == names
+    assert {(image["height"], image["width"]) for image in coco.dataset["images"]} == {(37, 53)}
+    assert len(coco.anns) == report.masks > 40
+    for annotation in coco.dataset["annotations"]:
+        assert rle.area(coco.annToRLE(annotation)) == annotation["area"] > 0
+    assert [len(coco.getAnnIds(image)) for image in coco.imgs] == [report.masks // 4] * 4
+    assert coco.dataset["info"]["model"] == "Fake model"
+    assert report.written == [f"coco.json: {report.masks} masks, all exact"]
+
+
+def test_formats_with_files_for_each_picture_keep_the_folders(photos, out):
+    run(photos, out, "yolo", "voc", "labelme", "masks", "overlay")
+    pairs = {"photo 0", "photo 1", "photo 3", "more/of it/photo 1"}
+    for folder, suffix in [
+        ("yolo/images", ".jpg"),
+        ("yolo/labels", ".txt"),
+        ("voc/JPEGImages", ".jpg"),
+        ("voc/SegmentationClass", ".png"),
+        ("voc/SegmentationObject", ".png"),
+        ("labelme", ".json"),
+        ("labelme", ".jpg"),
+        ("overlay", ".png"),
+        ("masks", "/metadata.csv"),
+    ]:
+        found = {name for name in contents(out / folder) if name.endswith(suffix)}
+        assert found == {f"{pair}{suffix}" for pair in pairs}
+    assert (out / "yolo" / "data.yaml").read_text().startswith("train: images\n")
+    listed = (out / "voc" / "ImageSets" / "Segmentation" / "default.txt").read_text().splitlines()
+    assert set(listed) == pairs
+    assert (out / "voc" / "labelmap.txt").exists()
+    # The two of one name are two pictures.
+    assert (out / "overlay/photo 1.png").read_bytes() != (out / "overlay/more/of it/photo 1.png").read_bytes()
+
+
+def test_every_format_works(photos, out):
+    shutil.rmtree(photos / "more")
+    report = run(photos, out, *EXPORTERS, pred_iou_thresh=0.9)
+    assert report.failures == []
+    assert len(report.written) == len(EXPORTERS)
+    for name in EXPORTERS:
+        assert (out / f"{name}.json").is_file() if EXPORTERS[name].whole_dataset else (out / name).is_dir()
+    with (out / "manifest.csv").open(newline="", encoding="utf-8") as table:
+        rows = list(csv.DictReader(table))
+    assert [row["picture"] for row in rows] == ["photo 0.png", "photo 1.png", "photo 3.png"]
+    assert sum(int(row["masks"]) for row in rows) == report.masks
+
+
+def test_what_is_finished_is_not_done_again(photos, out):
+    first = run(photos, out)
+    before = contents(out)
+    times = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
+    engine = Engine()
+    second = run(photos, out, engine=engine)
+    assert engine.shown == 0
+    assert (first.made, first.kept, second.made, second.kept) == (4, 0, 0, 4)
+    assert contents(out) == before
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.png")} == times
+    assert second.written == first.written
+
+
+def _change_picture(photos: Path, out: Path) -> None:
+    paint(photos / "photo 3.png", size_wh=(41, 29))
+
+
+def _add_picture(photos: Path, out: Path) -> None:
+    paint(photos / "a new folder" / "photo.png")
+
+
+def _delete_results(photos: Path, out: Path) -> None:
+    (out / "yolo/labels/photo 0.txt").unlink()
+    (out / "coco.json").unlink()
+
+
+def _cut_off_result(photos: Path, out: Path) -> None:
+    with (out / "overlay/photo 0.png").open("r+b") as file:
+        file.truncate(10)
+
+
+def _damage_record(photos: Path, out: Path) -> None:
+    next((out / ".automask" / "masks").glob("*/*.json")).write_text('{"version": 1, "mas')
+
+
+def _leave_scratch(photos: Path, out: Path) -> None:
+    (out / ".automask" / "scratch" / "of a run").mkdir(parents=True)
+    (out / ".automask" / "scratch" / "of a run" / "half a file").write_bytes(b"half")
+
+
+def _nothing(photos: Path, out: Path) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "shown"),
+    [
+        (_nothing, {"pred_iou_thresh": 0.9}, 4),  # other masks, and fewer: the files of those that went have to go
+        (_nothing, {"points_per_side": 5}, 4),  # more masks
+        (_nothing, {"model_key": "other"}, 4),  # another model
+        (_nothing, {"points_per_batch": 3}, 0),  # makes no difference to the masks
+        (_change_picture, {}, 1),  # a picture is not what it was
+        (_add_picture, {}, 1),
+        (_delete_results, {}, 0),
+        (_cut_off_result, {}, 0),
+        (_damage_record, {}, 1),
+        (_leave_scratch, {}, 0),
+    ],
+)
+def test_only_what_changed_is_done_again(photos, out, tmp_path, change, settings, shown):
+    run(photos, out)
+    change(photos, out)
+    engine = Engine()
+    run(photos, out, engine=engine, **settings)
+    assert engine.shown == shown
+    run(photos, tmp_path / "anew", **settings)
+    assert contents(out) == contents(tmp_path / "anew")
+
+
+def test_a_further_format_needs_no_model(photos, out):
+    run(photos, out, "coco", "overlay")
+    coco = (out / "coco.json").read_bytes()
+    engine = Engine()
+    report = run(photos, out, "yolo", engine=engine)
+    assert engine.shown == 0
+    assert report.kept == 4
+    assert len(list((out / "yolo" / "labels").rglob("*.txt"))) == 4
+    # What was made before shows the same masks, so it stays.
+    assert (out / "coco.json").read_bytes() == coco
+    assert len(list((out / "overlay").rglob("*.png"))) == 4
+
+
+def test_files_that_show_other_masks_do_not_stay(photos, out):
+    run(photos, out, "coco", "coco-polygons", "overlay")
+    run(photos, out, "yolo", pred_iou_thresh=0.9)
+    assert {name.split("/")[0] for name in visible(out)} == {"yolo", "manifest.csv"}
+
+
+class _Stopped(BaseException):
+    """Ends a run where it stands, as a kill would."""
+
+
+@pytest.mark.parametrize("is_done", [False, True])  # just before or just after the file was moved
+def test_stopped_at_any_step_it_ends_with_the_same_files(tmp_path, monkeypatch, is_done):
+    photos, whole = tmp_path / "photos", tmp_path / "whole"
+    make_pictures(photos, 2)
+    settings = {"points_per_side": 2, "pred_iou_thresh": 0.8}
+    formats = ("coco", "yolo", "masks")
+    replace = os.replace
+    left = 0
+
+    def move(source, target):
+        nonlocal left
+        left -= 1
+        if left == 0 and not is_done:
+            raise _Stopped
+        replace(source, target)
+        if left == 0:
+            raise _Stopped
+
+    monkeypatch.setattr(os, "replace", move)
+    run(photos, whole, *formats, **settings)
+    steps = -left
+    assert steps > 20
+    expected = contents(whole)
+    for step in range(1, steps + 1):
+        out = tmp_path / f"stopped at {step}"
+        # From other masks, so that there is something to be tidied away.
+        if step % 3 == 0:
+            run(photos, out, *formats, **{**settings, "points_per_side": 2})
+        left = step
+        try:
+            run(photos, out, *formats, **settings)
+        except _Stopped:
+            left = 0
+            run(photos, out, *formats, **settings)
+        assert contents(out) == expected, step
+
+
+def test_killed_at_random_moments_it_ends_with_every_picture_once(tmp_path):
+    photos = tmp_path / "photos"
+    make_pictures(photos, 12)
+    assert run_killed(photos, tmp_path / "killed", kills=6) >= 4
+    engine = Engine()
+    run(photos, tmp_path / "killed", engine=engine)
+    assert engine.shown == 0
+    run(photos, tmp_path / "whole")
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+    names = [image["file_name"] for image in COCO(tmp_path / "killed" / "coco.json").dataset["images"]]
+    assert len(names) == len(set(names)) == 12
+
+
+def test_a_full_disk_is_said_and_loses_nothing(photos, out, tmp_path, monkeypatch):
+    write = store.write_atomic
+    left = 30
+
+    def write_some(*arguments, **options):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(28, "No space left on device")
+        return write(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write_atomic", write_some)
+        with pytest.raises(BatchError, match=r"could not be written: No space left on device.*goes on from there"):
+            run(photos, out)
+    engine = Engine()
+    run(photos, out, engine=engine)
+    assert 0 < engine.shown < 4
+    run(photos, tmp_path / "whole")
+    assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_a_full_disk_while_a_file_is_exported_stops_the_run(photos, out, monkeypatch):
+    def fails(name, items, folder):
+        raise ExportError("The file could not be written: full.") from OSError(28, "full")
+
+    monkeypatch.setattr("automask_ui.batch.formats.export", fails)
+    with pytest.raises(BatchError, match=r"full\. What is finished is kept"):
+        run(photos, out, "overlay")
+
+
+def test_pictures_that_cannot_be_used_are_named_and_the_others_done(photos, out):
+    (photos / "text.jpg").write_text("no picture")
+    (photos / "empty.png").write_bytes(b"")
+    (photos / "gone.png").symlink_to(photos / "nowhere.png")
+    report = run(photos, out, "coco", "overlay")
+    assert [failure.name for failure in report.failures] == ["empty.png", "gone.png", "text.jpg"]
+    assert "0 bytes" in report.failures[0].reason
+    assert "could not be read" in report.failures[1].reason
+    assert (report.total, report.made) == (7, 4)
+    assert len(COCO(out / "coco.json").imgs) == 4
+    with (out / "manifest.csv").open(newline="", encoding="utf-8") as table:
+        assert [row["picture"] for row in csv.DictReader(table) if row["error"]] == [
+            "empty.png",
+            "gone.png",
+            "text.jpg",
+        ]
+
+
+def test_a_picture_that_the_model_cannot_take_does_not_stop_the_others(photos, out):
+    class Small(Engine):
+        def steps(self, image, options, earlier=None):
+            if image.shape[0] > 100:
+                raise EngineOutOfMemoryError("Memory ran out.")
+            return super().steps(image, options, earlier)
+
+    paint(photos / "large.png", size_wh=(20, 101))
+    report = run(photos, out, engine=Small())
+    assert report.failures == [Failure("large.png", "Memory ran out.")]
+    assert report.made == 4
+
+
+def test_a_format_that_cannot_hold_the_masks_is_named_and_the_others_written(out, tmp_path, monkeypatch):
+    def is_full(name, items, folder):
+        if name == "voc":
+            raise ExportError("Too many objects.")
+        return export(name, items, folder)
+
+    from automask_ui.batch import formats
+
+    export = formats.export
+    monkeypatch.setattr(formats, "export", is_full)
+    make_pictures(tmp_path / "photos", 1)
+    report = run(tmp_path / "photos", out, "voc", "overlay")
+    assert report.failures == [Failure("photo 0.png", "voc: Too many objects.")]
+    assert (out / "overlay" / "photo 0.png").exists()
+    # It is tried again, with the masks that are there.
+    monkeypatch.setattr(formats, "export", export)
+    engine = Engine()
+    assert run(tmp_path / "photos", out, "voc", "overlay", engine=engine).failures == []
+    assert engine.shown == 0
+
+
+def test_pictures_without_masks_are_in_the_dataset(photos, out):
+    report = run(photos, out, "coco", "yolo", pred_iou_thresh=1)
+    coco = COCO(out / "coco.json")
+    assert (len(coco.imgs), len(coco.anns)) == (4, 0)
+    assert report.failures == []
+    assert "4 pictures have no masks" in report.notes[0]
+    assert not (out / "yolo").exists()
+
+
+def test_pictures_that_are_gone_are_left_out_and_said(photos, out):
+    run(photos, out, "coco")
+    (photos / "photo 3.png").unlink()
+    report = run(photos, out, "coco")
+    assert len(COCO(out / "coco.json").imgs) == 3
+    assert "1 pictures of earlier runs are no longer there" in report.notes[0]
+
+
+def test_names_that_would_meet_are_kept_apart(tmp_path, out):
+    photos = tmp_path / "photos"
+    names = ["a.png", "a.bmp", "A.webp", "b.png", "b/a.png", "data.png", "labels.png", "=1+1.png", "é" * 120 + ".png"]
+    for number, name in enumerate(names):
+        paint(photos / name, f"#{number:02x}ffff")
+    paint(photos / ".hidden.png")
+    paint(photos / ".folder" / "hidden.png")
+    (photos / "notes.txt").write_text("no picture")
+    report = run(photos, out, "coco", "yolo", "masks")
+    assert report.failures == []
+    assert sorted(image["file_name"] for image in COCO(out / "coco.json").dataset["images"]) == sorted(names)
+    pictures = {name: open_image(path)[0, 0, 0] for path in out.rglob("*.jpg") for name in [path.stem]}
+    assert len(list((out / "yolo" / "images").rglob("*.jpg"))) == len(names)
+    assert sorted({"a", "a-2", "a-3", "b-2", "data", "labels"} & pictures.keys()) == [
+        *("a", "a-2", "a-3", "b-2", "data", "labels")
+    ]
+    labels = {path.relative_to(out / "yolo/labels").with_suffix("") for path in out.rglob("yolo/labels/**/*.txt")}
+    images = {path.relative_to(out / "yolo/images").with_suffix("") for path in out.rglob("yolo/images/**/*.jpg")}
+    assert labels == images
+    assert find_pictures(photos, out).others == 2
+
+
+@pytest.mark.parametrize("name", ["masks", "yolo", "overlay"])
+def test_pictures_that_come_later_take_nobodys_files(tmp_path, out, name):
+    photos = tmp_path / "photos"
+    paint(photos / "a.png", "navy")
+    run(photos, out, name)
+    before = visible(out)
+    paint(photos / "a.bmp", "teal")
+    paint(photos / "automask.png", "olive")
+    report = run(photos, out, name)
+    after = visible(out)
+    assert report.failures == []
+    del before["manifest.csv"]
+    assert before.items() <= after.items()
+    fresh = tmp_path / "fresh"
+    run(photos, fresh, name)
+    assert len(after) == len(visible(fresh))
+    for path in out.rglob(".automask/files/*/*.json"):
+        record = json.loads(path.read_text())
+        assert all((out / file).is_file() for written in record["formats"].values() for file in written["files"])
+    assert run(photos, out, name, engine=Engine()).made == 0
+
+
+def test_datasets_are_no_place_to_look_for_pictures(photos):
+    out = photos / "dataset"
+    run(photos, out, "yolo", "overlay")
+    again = run(photos, out, "yolo", "overlay")
+    assert (again.total, again.kept) == (4, 4)
+    assert run(photos, photos / "another", "overlay").total == 4
+
+
+@pytest.mark.parametrize(
+    ("folder", "formats", "message"),
+    [
+        ("missing", ("coco",), "is not there: give a folder"),
+        ("photos/photo 0.png", ("coco",), "is no folder: give a folder"),
+        ("empty", ("coco",), r"no picture in .*\(1 other files\).*\.jpg, .*\.heic"),
+        ("dataset", ("coco",), "cannot be made in .*where the pictures are"),
+        ("photos", ("coco", "word"), "no format 'word'; formats are masks, coco"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_made(photos, tmp_path, folder, formats, message):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("no picture")
+    (tmp_path / "dataset").mkdir()
+    with pytest.raises(BatchError, match=message):
+        run(tmp_path / folder, tmp_path / "dataset", *formats)
+    assert list((tmp_path / "dataset").iterdir()) == []
+
+
+def test_two_runs_do_not_write_to_one_dataset(photos, out):
+    run(photos, out, "coco")
+    with FileLock(out / ".automask" / "lock"), pytest.raises(BatchError, match="Another run is writing"):
+        run(photos, out, "coco")
+
+
+def test_a_folder_that_cannot_be_made_is_said(photos, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BatchError, match="could not be written"):
+        run(photos, tmp_path / "file" / "dataset")
+
+
+def test_a_folder_that_cannot_be_read_is_named(photos, out, monkeypatch):
+    scandir = os.scandir
+
+    def refused(path):
+        if str(path).endswith("more"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    report = run(photos, out, "coco")
+    assert report.total == 3
+    assert report.failures[0].name.endswith("more")
+    assert "Permission denied" in report.failures[0].reason
+
+
+def test_a_whole_file_that_fails_its_check_is_not_kept(photos, out, monkeypatch):
+    everything = rle.to_coco_json(rle.encode(np.ones((37, 53), dtype=bool)))
+    form = replace(EXPORTERS["coco"].whole_dataset, build=lambda items: to_coco(items, lambda rle: everything))
+    monkeypatch.setitem(EXPORTERS, "coco", replace(EXPORTERS["coco"], whole_dataset=form))
+    report = run(photos, out, "coco")
+    assert [failure.name for failure in report.failures] == ["coco.json"]
+    assert "failed its check" in report.failures[0].reason
+    assert set(visible(out)) == {"manifest.csv"}
+
+
+def test_masks_come_back_from_the_records_as_they_were(out, tmp_path):
+    masks = hard_mask_set((37, 53))
+    dataset = Dataset(out)
+    picture = Picture(tmp_path / "x.png", "x.png", "x")
+    with dataset.hold(), dataset.open_scratch():
+        dataset.write_masks(picture, MasksRecord("key", "sha", masks))
+        kept = dataset.read_masks(picture)
+    assert kept.masks.size_hw == masks.size_hw
+    for name in masks.column_names():
+        if name != "candidate":
+            np.testing.assert_array_equal(getattr(kept.masks, name), getattr(masks, name))
+            assert getattr(kept.masks, name).dtype == getattr(masks, name).dtype
+
+
+def test_pictures_are_forgotten_as_the_run_goes_on(tmp_path, out):
+    class Watching(Engine):
+        most = 0
+
+        def __init__(self):
+            super().__init__()
+            self.images = []
+
+        def steps(self, image, options, earlier=None):
+            self.images.append(weakref.ref(image))
+            self.most = max(self.most, sum(image() is not None for image in self.images))
+            return super().steps(image, options, earlier)
+
+    make_pictures(tmp_path / "photos", 12, (13, 19))
+    engine = Watching()
+    run(tmp_path / "photos", out, "coco", "overlay", engine=engine)
+    assert engine.shown == 12
+    # The one in hand, and the one before it that its loop has not let go of yet.
+    assert engine.most <= 2
+
+
+def test_the_next_picture_is_read_while_the_model_is_busy(photos, out, monkeypatch):
+    read = threading.Semaphore(0)
+    load = work.load_image
+
+    def load_image(*source, **name):
+        read.release()
+        return load(*source, **name)
+
+    class Waiting(Engine):
+        def steps(self, image, options, earlier=None):
+            # The first one's own reading, and that of the next; after the last, nothing comes.
+            for _ in range((2, 1, 1, 0)[self.shown]):
+                assert read.acquire(timeout=20)
+            return super().steps(image, options, earlier)
+
+    monkeypatch.setattr(work, "load_image", load_image)
+    assert run(photos, out, "coco", engine=Waiting()).made == 4
+
+
+def test_progress_counts_every_picture_and_knows_the_rate(photos, out):
+    (photos / "text.jpg").write_text("no picture")
+    seen = []
+    run_batch(photos, out, Engine(), task("coco"), seen.append)
+    assert [progress.done for progress in seen] == [1, 2, 3, 4, 5]
+    assert {progress.total for progress in seen} == {5}
+    assert seen[-1].failed == 1
+    assert seen[-1].per_second > 0
+    assert seen[-1].seconds_left == 0
+    again = []
+    run_batch(photos, out, Engine(), task("coco"), again.append)
+    assert again[-1].per_second is None
+
+
+def test_a_folder_that_another_worker_removes_is_made_again(out, monkeypatch):
+    dataset = Dataset(out)
+    mkdir = Path.mkdir
+    times = 0
+
+    def mkdir_and_lose(path, *how, **ever):
+        nonlocal times
+        mkdir(path, *how, **ever)
+        times += path.name == "folder"
+        if path.name == "folder" and times == 1:
+            path.rmdir()
+
+    monkeypatch.setattr(Path, "mkdir", mkdir_and_lose)
+    with dataset.open_scratch():
+        dataset.land(b"data", out / "folder" / "file")
+    assert (out / "folder" / "file").read_bytes() == b"data"
+    with pytest.raises(BatchError, match="could not be written"):
+        dataset.move(out / "nothing", out / "folder" / "file")

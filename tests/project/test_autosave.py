@@ -1,0 +1,315 @@
+"""Work in progress: what is kept, for whom, for how long."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import FakeEngine, fake_models
+from PIL import Image
+
+from automask_ui.errors import ResumeError
+from automask_ui.options import GeneratorOptions
+from automask_ui.project import autosave as autosave_module
+from automask_ui.project.autosave import Autosave, autosave_for
+from automask_ui.project.restore import read_saved
+from automask_ui.serving.service import Service
+from automask_ui.session import Session
+
+OPTIONS = GeneratorOptions(points_per_side=5, pred_iou_thresh=0.7, stability_score_thresh=0.0)
+ANN, BOB = "a" * 32, "b" * 32
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service(lambda name: FakeEngine(), fake_models("fake"), "fake")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "work"
+
+
+@pytest.fixture
+def autosave(service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Autosave:
+    """Without its thread: tests say themselves when it looks."""
+    monkeypatch.setattr(autosave_module, "_watch", lambda autosave: None)
+    return Autosave(folder, service.store, service.models)
+
+
+def opened(service: Service, tmp_path: Path, owner: str = "ann", grey: int = 90) -> Session:
+    path = tmp_path / f"{owner}.png"
+    Image.fromarray(np.full((37, 53, 3), grey, np.uint8)).save(path)
+    return service.open(owner, path)
+
+
+def test_work_is_kept_as_it_is(autosave: Autosave, service: Service, tmp_path: Path) -> None:
+    assert autosave.kept(ANN, autosave.sessions) is None
+    autosave.follow(ANN, "ann")
+    session = opened(service, tmp_path)
+    list(service.runs.find(session, "fake", OPTIONS))
+    session.set_label(session.shown()[0][:2], "cat")
+    autosave.keep("ann")
+    path = autosave.kept(ANN, autosave.sessions)
+    assert path is not None
+    saved, photo = read_saved(path)
+    assert photo == session.image.data
+    assert (saved.numbers, saved.edits) == (session.snapshot().numbers, session.edits)
+
+
+@pytest.mark.parametrize("change", ["edit", "refilter", "photo"])
+def test_every_change_is_noticed_and_nothing_else(
+    autosave: Autosave, service: Service, tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = opened(service, tmp_path)
+    list(service.runs.find(session, "fake", OPTIONS))
+    autosave.follow(ANN, "ann")
+    written: list[Path] = []
+    monkeypatch.setattr(autosave.sessions, "write", lambda owner, path, most: written.append(path))
+    autosave.keep("ann")
+    assert not written  # nothing was done yet: the sample that a page begins with is no work
+    if change == "edit":
+        session.set_hidden(session.shown()[0][:1], True)
+    elif change == "refilter":
+        list(service.runs.refilter(session, OPTIONS.replace(pred_iou_thresh=0.8)))
+    else:
+        opened(service, tmp_path, grey=91)
+    autosave.keep("ann")
+    autosave.keep("ann")
+    assert len(written) == 1
+
+
+def test_reloaded_page_finds_what_its_old_self_had_not_kept(
+    autosave: Autosave, service: Service, tmp_path: Path
+) -> None:
+    autosave.follow(ANN, "old")
+    session = opened(service, tmp_path, "old")
+    list(service.runs.find(session, "fake", OPTIONS))
+    path = autosave.kept(ANN, autosave.sessions)
+    assert path is not None
+    autosave.follow(ANN, "new")
+    newer = opened(service, tmp_path, "new", 91)
+    autosave.keep("new")
+    # Only now the old page is known to be gone: it does not take the place of newer work.
+    autosave.leave("old")
+    assert read_saved(path)[0].image.pixels_sha256 == newer.image.pixels_sha256
+
+
+def test_leaving_keeps_the_last_change(autosave: Autosave, service: Service, tmp_path: Path) -> None:
+    autosave.follow(ANN, "ann")
+    session = opened(service, tmp_path)
+    session.set_classes(["cat"])
+    autosave.leave("ann")
+    path = autosave.kept(ANN, autosave.sessions)
+    assert path is not None
+    assert read_saved(path)[0].edits.classes == ("cat",)
+    session.set_classes(["dog"])
+    autosave.keep("ann")
+    assert read_saved(path)[0].edits.classes == ("cat",)
+
+
+def test_nobody_else_reaches_it(autosave: Autosave, service: Service, tmp_path: Path, folder: Path) -> None:
+    autosave.follow(ANN, "ann")
+    opened(service, tmp_path)
+    autosave.leave("ann")
+    assert autosave.kept(BOB, autosave.sessions) is None
+    (path,) = folder.iterdir()
+    assert ANN not in path.name
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("token", [None, "", "a" * 31, "A" * 32, "../" + "a" * 32, "a" * 32 + "\n", 7, ["a" * 32]])
+def test_what_is_no_token_keeps_nothing(
+    autosave: Autosave, service: Service, tmp_path: Path, folder: Path, token: object
+) -> None:
+    autosave.follow(token, "ann")
+    opened(service, tmp_path)
+    autosave.leave("ann")
+    assert autosave.kept(token, autosave.sessions) is None
+    assert not folder.exists()
+
+
+def test_old_work_goes(autosave: Autosave, service: Service, tmp_path: Path) -> None:
+    autosave.follow(ANN, "ann")
+    opened(service, tmp_path)
+    autosave.leave("ann")
+    path = autosave.kept(ANN, autosave.sessions)
+    assert path is not None
+    old = time.time() - autosave_module.MAX_AGE_SECONDS - 60
+    os.utime(path, (old, old))
+    assert autosave.kept(ANN, autosave.sessions) is None
+    assert not path.exists()
+
+
+def test_bytes_are_bounded(service: Service, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autosave_module, "_watch", lambda autosave: None)
+    autosave = Autosave(folder, service.store, service.models, max_bytes=3500)
+    for number, token in enumerate((ANN, BOB, "c" * 32, "d" * 32, "e" * 32, "f" * 32)):
+        autosave.follow(token, token)
+        opened(service, tmp_path, token, number)
+        autosave.leave(token)
+        for path in folder.iterdir():
+            os.utime(path, (path.stat().st_mtime - 10,) * 2)
+    kept = [path.stat().st_size for path in folder.iterdir()]
+    assert 1 < len(kept) < 6
+    assert sum(kept) <= 3500
+    assert autosave.kept(ANN, autosave.sessions) is None
+    assert autosave.kept("f" * 32, autosave.sessions) is not None
+
+
+def test_large_work_is_not_kept(
+    service: Service, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    autosave = Autosave(folder, service.store, service.models, max_bytes=100)
+    autosave.follow(ANN, "ann")
+    opened(service, tmp_path)
+    autosave.leave("ann")
+    assert "too large" in caplog.text
+    assert autosave.kept(ANN, autosave.sessions) is None
+
+
+def test_disk_that_cannot_be_written_does_not_stop_the_work(
+    service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    autosave = Autosave(tmp_path / "file" / "work", service.store, service.models)
+    autosave.follow(ANN, "ann")
+    opened(service, tmp_path)
+    autosave.leave("ann")
+    assert "could not be kept" in caplog.text
+
+
+def test_work_that_breaks_a_keeper_spoils_nobody_elses(
+    autosave: Autosave, service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken:
+        suffix = ".broken"
+
+        def mark(self, owner: str) -> object | None:
+            raise RuntimeError("dictionary changed size")
+
+        def write(self, owner: str, path: Path, most: int) -> None: ...
+
+    autosave.add(Broken())
+    for token, owner in ((ANN, "ann"), (BOB, "bob")):
+        autosave.follow(token, owner)
+        opened(service, tmp_path, owner)
+    autosave.keep_all()
+    assert caplog.text.count("could not be kept") == 2
+    assert autosave.kept(BOB, autosave.sessions) is not None
+
+
+def test_nobody_waits_for_what_another_keeps(
+    autosave: Autosave, service: Service, tmp_path: Path, folder: Path
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow:
+        suffix = ".slow"
+
+        def mark(self, owner: str) -> object | None:
+            return 1 if owner == "ann" else None
+
+        def write(self, owner: str, path: Path, most: int) -> None:
+            begun.set()
+            assert go_on.wait(30)
+            path.write_text("done")
+
+    slow = Slow()
+    autosave.add(slow)
+    autosave.follow(ANN, "ann")
+    writing = threading.Thread(target=autosave.keep, args=("ann",))
+    writing.start()
+    assert begun.wait(30)
+    try:
+        autosave.follow(BOB, "bob")
+        opened(service, tmp_path, "bob")
+        assert autosave.kept(BOB, autosave.sessions) is not None
+        # Who reads what is being written waits until it is whole.
+        assert not autosave.hold(ANN).acquire(blocking=False)
+    finally:
+        go_on.set()
+        writing.join(30)
+    with autosave.hold(ANN):
+        assert [path.read_text() for path in folder.glob("*.slow")] == ["done"]
+
+
+def test_thread_keeps_by_itself(
+    service: Service, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autosave_module, "EVERY_SECONDS", 0.01)
+    autosave = Autosave(folder, service.store, service.models)
+    autosave.follow(ANN, "ann")
+    opened(service, tmp_path)
+    deadline = time.monotonic() + 30
+    while not list(folder.glob("*.zip")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert list(folder.glob("*.zip"))
+    autosave.leave("ann")
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_on"),
+    [({}, True), ({"SPACE_ID": "me/space"}, False), ({"AUTOMASK_AUTOSAVE": "0"}, False)],
+)
+def test_off_on_spaces_and_where_unwanted(
+    service: Service, variables: dict[str, str], is_on: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert (autosave_for(service.store, service.models) is not None) is is_on
+
+
+def test_what_could_not_be_written_is_tried_again(
+    autosave: Autosave, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    autosave.follow(ANN, "ann")
+    opened(service, tmp_path)
+    write, fails = autosave.sessions.write, [OSError("No space left on device")]
+
+    def write_once_in_vain(owner: str, path: Path, most: int) -> None:
+        if fails:
+            raise fails.pop()
+        write(owner, path, most)
+
+    monkeypatch.setattr(autosave.sessions, "write", write_once_in_vain)
+    autosave.keep("ann")
+    assert autosave.kept(ANN, autosave.sessions) is not None
+
+
+def test_session_that_has_gone_leaves_what_was_kept(autosave: Autosave, service: Service, tmp_path: Path) -> None:
+    autosave.follow(ANN, "ann")
+    opened(service, tmp_path)
+    autosave.keep("ann")
+    path = autosave.kept(ANN, autosave.sessions)
+    assert path is not None
+    before = path.read_bytes()
+    autosave.sessions.write("nobody", path, 10**9)
+    assert path.read_bytes() == before
+
+
+def test_what_is_too_large_is_not_tried_again_until_it_changes(
+    autosave: Autosave, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def refuse(owner: str, path: Path, most: int) -> None:
+        tried.append(owner)
+        raise ResumeError("it is too large.")
+
+    monkeypatch.setattr(autosave.sessions, "write", refuse)
+    autosave.follow(ANN, "ann")
+    session = opened(service, tmp_path)
+    autosave.keep("ann")
+    autosave.keep("ann")
+    assert len(tried) == 1
+    list(service.runs.find(session, "fake", OPTIONS))
+    autosave.keep("ann")
+    assert len(tried) == 2

@@ -1,0 +1,300 @@
+"""Many pictures dropped on the page: what is taken, what becomes of each, stopping and going on, one dataset out."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import zipfile
+from collections.abc import Generator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import FakeEngine, fake_models
+from PIL import Image
+
+from automask_ui.batch.work import BatchTask
+from automask_ui.errors import ArchiveError, BatchError, ExportError
+from automask_ui.export import EXPORTERS
+from automask_ui.masks import Candidates, MaskResult, Step
+from automask_ui.options import GeneratorOptions
+from automask_ui.project import uploads
+from automask_ui.project.document import SavedModel
+from automask_ui.project.export import export_queue
+from automask_ui.project.pictures import Queue
+from automask_ui.project.restore import saved_of
+from automask_ui.project.uploads import collect
+from automask_ui.session import Session
+
+OPTIONS = GeneratorOptions(points_per_side=4, points_per_batch=4, pred_iou_thresh=0.7, stability_score_thresh=0.0)
+JOB = BatchTask(OPTIONS, (), "fake")
+MODEL = SavedModel("fake", "Fake Model", None)
+PATIENCE = 60
+
+
+def picture(grey: int, size_hw: tuple[int, int] = (37, 53)) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((*size_hw, 3), grey, np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def file(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def archive(path: Path, entries: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for name, data in entries.items():
+            target.writestr(name, data)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "queue"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def queue(folder: Path, tmp_path: Path) -> Queue:
+    """Three pictures and one that is none."""
+    files = [file(tmp_path / f"{grey}.png", picture(grey, (37 + grey, 53))) for grey in (1, 2, 3)]
+    files.insert(1, file(tmp_path / "broken.jpg", b"no picture"))
+    return Queue(collect(files, folder).pictures, folder)
+
+
+def wait(queue: Queue) -> None:
+    assert queue._thread is not None
+    queue._thread.join(PATIENCE)
+    assert not queue.is_running
+
+
+# What is taken
+
+
+def test_files_and_archives(folder: Path, tmp_path: Path) -> None:
+    files = [
+        file(tmp_path / "a.JPG", picture(1)),
+        file(tmp_path / "notes.txt", b"x"),
+        archive(
+            tmp_path / "more.zip",
+            {
+                "a.jpg": picture(2),  # a name that is taken, but for its case
+                "deep/er/b.png": picture(3),
+                "../../evil.png": picture(4),
+                "/abs.png": picture(5),
+                "C:\\windows\\c.png": picture(6),
+                "__MACOSX/._a.jpg": b"junk",
+                ".hidden.png": b"junk",
+                "readme.md": b"x",
+                "nested.zip": b"PK\x03\x04",
+            },
+        ),
+    ]
+    listing = collect(files, folder)
+    names = [picture.relative for picture in listing.pictures]
+    assert names == ["a.JPG", "a-2.jpg", "deep/er/b.png", "evil.png", "abs.png", "windows/c.png"]
+    assert all(picture.path.parent == folder and picture.path.read_bytes() for picture in listing.pictures)
+    assert sorted(path.parent for path in folder.parent.rglob("*.png")) == [folder] * 4
+    assert listing.others == 5
+
+
+def test_number_is_bounded(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "MAX_PICTURES", 3)
+    path = archive(tmp_path / "many.zip", {f"{number}.png": picture(number) for number in range(4)})
+    with pytest.raises(BatchError, match=r"more than 3 pictures.*automask_ui batch"):
+        collect([path], folder)
+
+
+@pytest.mark.parametrize("kind", ["file", "archive"])
+def test_bytes_are_bounded(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(uploads, "MAX_BYTES", 1000)
+    data = bytes(2000)
+    path = file(tmp_path / "a.bmp", data) if kind == "file" else archive(tmp_path / "a.zip", {"a.bmp": data})
+    with pytest.raises(BatchError, match="GB together"):
+        collect([path], folder)
+
+
+def test_one_photo_is_bounded_in_a_zip_and_beside_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("automask_ui.limits.MAX_PHOTO_BYTES", 1_000_000)
+    with pytest.raises(ArchiveError, match="unpacks to more than 1 MB"):
+        collect([archive(tmp_path / "large.zip", {"a.png": bytes(1_000_001)})], folder)
+    with pytest.raises(BatchError, match=r"large\.png has 1 MB, but a photo may have 1 MB here"):
+        collect([file(tmp_path / "large.png", bytes(1_000_001))], folder)
+
+
+def test_bomb_with_a_false_size_is_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "MAX_BYTES", 100_000)
+    path = archive(tmp_path / "bomb.zip", {"a.png": bytes(10_000_000)})
+    data = bytearray(path.read_bytes())
+    for mark, offset in ((b"PK\x01\x02", 24), (b"PK\x03\x04", 22)):
+        place = data.index(mark) + offset
+        data[place : place + 4] = (50).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises((ArchiveError, BatchError)):
+        collect([path], folder)
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 100_000
+
+
+def test_nothing_to_do(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(BatchError, match=r"no picture among these files \(1 other files\)"):
+        collect([file(tmp_path / "a.txt", b"")], folder)
+
+
+# Working through
+
+
+def test_every_picture_gets_its_masks_or_its_error(queue: Queue) -> None:
+    queue.start(FakeEngine().steps, JOB, MODEL)
+    wait(queue)
+    assert [(item.name, item.state) for item in queue.items] == [
+        ("1.png", "done"),
+        ("broken.jpg", "failed"),
+        ("2.png", "done"),
+        ("3.png", "done"),
+    ]
+    assert "broken.jpg is no picture" in queue.items[1].error
+    assert queue.done == 4
+    for index in (0, 2, 3):
+        masks = queue.masks(index)
+        assert masks is not None
+        assert len(masks) == queue.items[index].masks
+        assert masks.size_hw == queue.image(index).rgb.shape[:2]
+        assert queue.thumbnail(index) is not None
+        assert queue.items[index].seconds is not None
+    assert queue.thumbnail(1) is None
+
+
+class Halting:
+    """An engine that waits in the middle of a picture until it is told to go on."""
+
+    def __init__(self, pictures: int) -> None:
+        self.engine = FakeEngine()
+        self.seen = 0
+        self.is_there, self.goes_on = threading.Event(), threading.Event()
+        self._pictures = pictures
+
+    def steps(self, image: np.ndarray, options: GeneratorOptions) -> Generator[Step, None, MaskResult]:
+        self.seen += 1
+        run = self.engine.steps(image, options)
+        if self.seen == self._pictures:
+            yield next(run)
+            self.is_there.set()
+            assert self.goes_on.wait(PATIENCE)
+        return (yield from run)
+
+
+def test_stop_in_the_middle_and_go_on(queue: Queue) -> None:
+    halting = Halting(2)
+    queue.start(halting.steps, JOB, MODEL)
+    assert halting.is_there.wait(PATIENCE)
+    assert [item.state for item in queue.items] == ["done", "failed", "running", "waiting"]
+    queue.start(halting.steps, JOB, MODEL)  # twice: one run
+    queue.stop()
+    halting.goes_on.set()
+    wait(queue)
+    assert [item.state for item in queue.items] == ["done", "failed", "waiting", "waiting"]
+    queue.start(halting.steps, JOB, MODEL)
+    wait(queue)
+    assert [item.state for item in queue.items] == ["done", "failed", "done", "done"]
+    assert halting.seen == 4  # the first picture was not looked at again
+
+
+def test_picture_that_is_edited_while_it_is_looked_at_stays_edited(queue: Queue) -> None:
+    queue.start(FakeEngine().steps, JOB, MODEL)
+    wait(queue)
+    session = edit(queue, 0)
+    mine = queue.edited(0)
+    assert mine is not None
+    halting = Halting(1)
+    queue.start(halting.steps, BatchTask(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), MODEL)
+    assert halting.is_there.wait(PATIENCE)
+    index = next(index for index, item in enumerate(queue.items) if item.state == "running")
+    queue.keep(index, mine)
+    kept = queue.items[index]
+    halting.goes_on.set()
+    wait(queue)
+    assert queue.items[index] == kept
+    assert queue.saved(index) is mine
+    assert session.edits == mine.edits
+
+
+def test_other_settings_do_everything_again_but_edited_pictures(queue: Queue) -> None:
+    queue.start(FakeEngine().steps, JOB, MODEL)
+    wait(queue)
+    before = [item.masks for item in queue.items]
+    edit(queue, 0)
+    queue.start(FakeEngine().steps, BatchTask(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), MODEL)
+    wait(queue)
+    after = [item.masks for item in queue.items]
+    assert (queue.items[0].edited, after[0]) == (True, before[0] - 2)  # type: ignore[operator]
+    assert all(new < old for new, old in zip(after[2:], before[2:], strict=True))  # type: ignore[operator]
+
+
+def test_engine_that_fails_is_told_picture_by_picture_or_at_the_end(queue: Queue) -> None:
+    queue.start(FakeEngine(error=BatchError("The disk is full.")).steps, JOB, MODEL)
+    wait(queue)
+    assert queue.error == "The disk is full."
+    assert [item.state for item in queue.items] == ["waiting", "waiting", "waiting", "waiting"]
+    queue.start(FakeEngine(error=RuntimeError("/secret")).steps, JOB, MODEL)
+    wait(queue)
+    assert "on our side" in queue.error
+    assert "/secret" not in queue.error
+    queue.start(FakeEngine().steps, JOB, MODEL)
+    wait(queue)
+    assert (queue.error, queue.done) == ("", 4)
+
+
+# One dataset out
+
+
+def edit(queue: Queue, index: int) -> Session:
+    """A visitor deletes one mask, hides one, labels one and deletes a further one."""
+    image, masks = queue.image(index), queue.masks(index)
+    assert masks is not None
+    session = Session(image, "ann")
+    candidates = Candidates.unknown(masks.size_hw)
+    session.update(MaskResult(image.rgb, "", "", OPTIONS, candidates, masks), "fake")
+    numbers = session.shown()[0]
+    session.delete(numbers[:2])
+    session.set_hidden(numbers[2:3], True)
+    session.set_label(numbers[3:4], "cat")
+    models = {model.name: model for model in fake_models("fake")}
+    queue.keep(index, saved_of(session.snapshot(), image, models))
+    return session
+
+
+@pytest.mark.parametrize("name", list(EXPORTERS))
+def test_dataset_in_any_format(queue: Queue, tmp_path: Path, name: str) -> None:
+    queue.start(FakeEngine().steps, JOB, MODEL)
+    wait(queue)
+    # A few masks each: what is at stake is that every picture comes with its own.
+    for index in (0, 2, 3):
+        edit(queue, index)
+    report = export_queue(queue, name, tmp_path)
+    assert {check.photo for check in report.checks} == {"1.png", "2.png", "3.png"}
+    assert report.path.name.startswith("1-and-2-more-")
+
+
+def test_edits_are_in_the_dataset(queue: Queue, tmp_path: Path) -> None:
+    queue.start(FakeEngine().steps, JOB, MODEL)
+    wait(queue)
+    edit(queue, 2)
+    document = json.loads(export_queue(queue, "coco", tmp_path).path.read_text())
+    names = {image["id"]: image["file_name"] for image in document["images"]}
+    counts = [sum(names[row["image_id"]] == name for row in document["annotations"]) for name in ("1.png", "2.png")]
+    masks = queue.masks(2)
+    assert masks is not None
+    assert counts == [queue.items[0].masks, len(masks) - 3]
+    assert "cat" in [row["name"] for row in document["categories"]]
+    assert queue.classes == ("cat",)
+
+
+def test_export_before_there_are_masks(queue: Queue, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="no masks yet"):
+        export_queue(queue, "coco", tmp_path)

@@ -1,0 +1,518 @@
+"""Kept work: what is written comes back to the last bit, and nothing else is let in."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fakes import FakeEngine, fake_models, fake_result
+from PIL import Image
+
+from automask_ui.errors import ArchiveError, ResumeError
+from automask_ui.export import EXPORTERS, ExportItem, export
+from automask_ui.export.hard_masks import hard_items
+from automask_ui.files.images import LoadedImage, load_image
+from automask_ui.files.safe_zip import open_archive
+from automask_ui.masks import MaskSet, rle
+from automask_ui.options import GeneratorOptions
+from automask_ui.project.document import NAME, Saved, parse, to_bytes
+from automask_ui.project.restore import check_photo, extras, has_model, is_saved, read_saved, restore, saved_of, work_of
+from automask_ui.serving.service import Service
+from automask_ui.session import Session, ShowOnly
+from automask_ui.session import run as run_module
+
+LOOSE = GeneratorOptions(
+    points_per_side=5, pred_iou_thresh=0.7, stability_score_thresh=0.0, crop_overlap_ratio=512 / 1500
+)
+MODELS = {model.name: model for model in fake_models("fake")}
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> LoadedImage:
+    path = tmp_path / "사진 & photo.png"
+    rng = np.random.default_rng(1)
+    Image.fromarray(rng.integers(0, 255, (37, 53, 3), np.uint8)).save(path)
+    return load_image(path)
+
+
+@pytest.fixture
+def session(photo: LoadedImage, tmp_path: Path) -> Session:
+    """Work with everything in it: two runs, numbers with gaps, labels, hidden and deleted masks."""
+    session = Session(photo, "ann", tmp_path)
+    session.update(fake_result(photo.rgb, LOOSE), "fake")
+    session.update(fake_result(photo.rgb, LOOSE.replace(pred_iou_thresh=0.85)))
+    numbers = session.shown()[0]
+    session.set_label(numbers[:2], "고양이")
+    session.set_label(numbers[2:3], "<b>dog</b>")
+    session.set_hidden(numbers[1:3], True)
+    session.delete(numbers[3:4])
+    session.show_only(ShowOnly(smallest=2, largest=90, unit="%", covering=80))
+    return session
+
+
+def kept(session: Session) -> Saved:
+    return saved_of(session.snapshot(), session.image, MODELS)
+
+
+def same(one: MaskSet, other: MaskSet) -> bool:
+    columns = [name for name in MaskSet.column_names() if name not in ("rle", "candidate")]
+    arrays = [(getattr(one, name), getattr(other, name)) for name in columns]
+    return (
+        list(one.rle) == list(other.rle)
+        and all(a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in arrays)
+        and one.size_hw == other.size_hw
+    )
+
+
+# Round trip
+
+
+def test_document_comes_back_as_it_was(session: Session) -> None:
+    before = kept(session)
+    after = parse(to_bytes(before))
+    assert same(before.masks, after.masks)
+    assert len(after.masks) > 5
+    for name in ("image", "model", "options", "partial", "numbers", "contents", "show", "edits"):
+        assert getattr(after, name) == getattr(before, name), name
+    assert to_bytes(after) == to_bytes(before)
+
+
+def test_session_goes_on_where_it_was(session: Session, tmp_path: Path) -> None:
+    other = Session(session.image, "bob", tmp_path)
+    other.take_up(work_of(parse(to_bytes(kept(session))), session.image))
+    assert other.shown()[0] == session.shown()[0]
+    assert same(other.shown()[1], session.shown()[1])
+    assert (other.edits, other.show, other.model) == (session.edits, session.show, session.model)
+    assert other.result is not None
+    assert not other.result.has_candidates
+    # The model finds the candidates again: every mask keeps its number, and old ones get theirs back.
+    for options in (LOOSE.replace(pred_iou_thresh=0.85), LOOSE):
+        for one in (session, other):
+            one.show_only(ShowOnly())
+            one.update(fake_result(session.image.rgb, options))
+        assert other.passing()[0] == session.passing()[0]
+
+
+def test_work_without_a_run_comes_back(photo: LoadedImage, tmp_path: Path) -> None:
+    session = Session(photo, "ann", tmp_path)
+    session.set_classes(["cat"])
+    after = parse(to_bytes(kept(session)))
+    assert (after.model, after.options, len(after.masks)) == (None, None, 0)
+    other = Session(photo, "bob", tmp_path)
+    other.take_up(work_of(after, photo))
+    assert other.result is None
+    assert other.edits.classes == ("cat",)
+
+
+def test_hard_masks_and_scores_that_were_not_measured_come_back(tmp_path: Path) -> None:
+    for item in hard_items():
+        masks = replace(item.masks, stability_score=np.full(len(item.masks), np.nan, np.float32))
+        image = LoadedImage(np.ascontiguousarray(item.image), item.name, ())
+        session = Session(image, "ann", tmp_path)
+        session.update(replace(fake_result(image.rgb, LOOSE), masks=masks), "fake")
+        assert same(parse(to_bytes(kept(session))).masks, masks)
+
+
+@pytest.mark.parametrize("name", [name for name, row in EXPORTERS.items() if row.extension == "zip"])
+def test_every_archive_carries_the_work_and_the_photo(name: str, session: Session, tmp_path: Path) -> None:
+    ids, masks = session.shown()
+    item = ExportItem(session.image.name, session.image.rgb, masks, ids, ("",) * len(ids))
+    report = export(name, [item], tmp_path, extras(session, MODELS).items())
+    assert is_saved(report.path)
+    after, data = read_saved(report.path)
+    assert data == session.image.data
+    assert same(after.masks, kept(session).masks)
+    check_photo(after, load_image(data, name=after.image.name))
+
+
+def test_large_photo_stays_outside(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("automask_ui.project.restore.MAX_PHOTO_BYTES", 100)
+    files = extras(session, MODELS)
+    assert list(files) == [NAME]
+    assert json.loads(files[NAME])["image"]["file"] is None
+
+
+# The photo
+
+
+def test_photo_saved_again_without_loss_is_the_same(session: Session) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(session.image.rgb).save(buffer, "BMP")
+    check_photo(kept(session), load_image(buffer.getvalue(), name="again.bmp"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rgb: np.rot90(rgb).copy(),  # another size
+        lambda rgb: rgb[::-1].copy(),  # the same size, other pixels
+        lambda rgb: np.ascontiguousarray(rgb.reshape(53, 37, 3)),  # the same bytes in another shape
+    ],
+)
+def test_other_photo_is_refused(session: Session, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    with pytest.raises(ResumeError, match=r"other\.png .* is not the picture .* 사진 & photo\.png"):
+        check_photo(kept(session), LoadedImage(change(session.image.rgb), "other.png", ()))
+
+
+# What is not let in
+
+
+def broken(session: Session, change: Callable[[dict[str, Any]], object]) -> bytes:
+    document = json.loads(to_bytes(kept(session)))
+    change(document)
+    return json.dumps(document).encode()
+
+
+def first(document: dict[str, Any]) -> dict[str, Any]:
+    return document["masks"][0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.pop("format"), "does not say"),  # another program's JSON
+        (lambda d: d.update(version=2), "version '2'.*reads version 1"),  # from the future
+        (lambda d: d.update(version=None), "version 'None'"),  # no version
+        (lambda d: d.update(image=[]), "“image” must be an object"),  # wrong type
+        (lambda d: d["image"].update(size_hw=[53, 37]), "is for a picture of"),  # sides swapped
+        (lambda d: d["image"].update(size_hw=[10**6, 10**6]), "limit is 120,000,000"),  # too large
+        (lambda d: d["image"].update(size_hw=[0, 5]), "cannot be"),  # nothing
+        (lambda d: d["image"].update(size_hw=[37.0, 53]), "2 whole numbers"),  # not whole
+        (lambda d: d["image"].update(name="x" * 300), "“name” must be text"),  # long name
+        (lambda d: d["image"].update(pixels_sha256="../x"), "SHA-256 is none"),  # no hash
+        (lambda d: d["image"].update(file="../../etc/passwd"), "not one that AutoMask gives"),  # path
+        (lambda d: d["image"].update(file="automask/photo/../x"), "not one that AutoMask gives"),  # nested path
+        (lambda d: d["model"].update(sha256=7), "model's SHA-256"),  # wrong type
+        (lambda d: d["options"].update(points_per_side=10**9), "points_per_side must be"),  # out of range
+        (lambda d: d["options"].update(evil=1), "no option evil"),  # unknown option
+        (lambda d: d["options"].update(output_mode=[]), "output_mode"),  # wrong type
+        (lambda d: d["options"].update(point_grids="boom"), "point_grids"),  # wrong type
+        (lambda d: d["show"].update(unit="inch"), "px or %"),  # unknown unit
+        (lambda d: d["show"].update(other=1), "unknown setting"),  # unknown setting
+        (lambda d: d["show"].update(smallest=[]), "smallest area"),  # wrong type
+        (lambda d: d.update(masks={}), "“masks” must be a list"),  # wrong type
+        (lambda d: d.update(masks=[0] * 20_001), "20,001 entries; at most 20,000"),  # too many
+        (lambda d: d.update(masks=[[]]), "must be an object"),  # wrong type
+        (lambda d: d.update(model=None), "at most 0"),  # masks out of nowhere
+        (lambda d: first(d).update(id=d["masks"][1]["id"]), "same number"),  # twice
+        (lambda d: first(d).update(id=10**6), "not among the"),  # never given
+        (lambda d: first(d).update(id=True), "whole number"),  # a bool
+        (lambda d: first(d).update(area=1), "pixels, not 1"),  # a lie
+        (lambda d: first(d).update(bbox=[0, 0, 0, 0]), "does not hold its pixels"),  # a lie
+        (lambda d: first(d).update(bbox=[-1, 0, 5, 5]), "not inside the picture"),  # outside
+        (lambda d: first(d).update(crop_box=[0, 0, 99, 9]), "not inside the picture"),  # outside
+        (lambda d: first(d).update(crop_box=[0, 0, 2**80, 9]), "too large"),  # would not fit an array
+        (lambda d: first(d).update(point=[1]), "must be two numbers"),  # half a point
+        (lambda d: first(d).update(point=[1e300, 0]), "not in the picture"),  # far away
+        (lambda d: first(d).update(predicted_iou="1"), "is no score"),  # text
+        (lambda d: first(d).update(stability_score=1e39), "is no score"),  # infinite in float32
+        (lambda d: first(d)["segmentation"].update(counts="zzz"), "no RLE"),  # not closed
+        (lambda d: first(d)["segmentation"].update(counts=""), "no RLE"),  # nothing
+        (lambda d: first(d)["segmentation"].update(counts="\u0000" * 9), "characters"),  # not of an RLE
+        (lambda d: first(d)["segmentation"].update(counts="고"), "no RLE"),  # no ASCII
+        (lambda d: first(d)["segmentation"].update(counts="1" * 999), "its runs are not"),  # too many pixels
+        (lambda d: first(d)["segmentation"].update(counts="o" * 50 + "0"), "no end"),  # endless number
+        (lambda d: first(d)["segmentation"].update(counts=[1, 2]), "must be text"),  # uncompressed
+        (lambda d: d.update(contents=[["zz", 0]]), "pairs of a hash"),  # no hash
+        (lambda d: d["contents"].append(d["contents"][0]), "same content"),  # twice
+        (lambda d: d.update(contents=[["0" * 24, -1]]), "no number of masks"),  # negative
+        (lambda d: d.update(contents=[]), "not among the 0"),  # masks without a number
+        (lambda d: d.update(edits=None), "Edits must be an object"),  # missing
+        (lambda d: d["edits"].update(hidden=[-1]), "mask's number"),  # negative
+        (lambda d: d["edits"].update(labels={"1": "cow"}), "not in the class list"),  # unknown class
+        (lambda d: d["edits"].update(classes=["x" * 101]), "at most 100"),  # long name
+    ],
+)
+def test_hostile_document_is_refused(
+    session: Session, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    with pytest.raises(ResumeError, match=message):
+        parse(broken(session, change))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "no readable JSON"),  # empty
+        (b"\xff\xfe", "no readable JSON"),  # no UTF-8
+        (b"[" * 100_000, "no readable JSON"),  # deep
+        (b'{"a": NaN}', "NaN is no number"),  # not JSON
+        (b"1" * 5000, "no readable JSON"),  # a huge number
+        (b"[]", "holds no work"),  # no object
+        (b"null", "holds no work"),  # nothing
+    ],
+)
+def test_garbage_is_refused(data: bytes, message: str) -> None:
+    with pytest.raises(ResumeError, match=message):
+        parse(data)
+
+
+PARTS = ["format", "version", "image", "model", "options", "show", "masks", "contents", "edits"]
+MASK_PARTS = ["id", "segmentation", "area", "bbox", "point", "crop_box"]
+
+
+@pytest.mark.parametrize("path", [*((key,) for key in PARTS), *(("masks", 0, key) for key in MASK_PARTS)], ids=str)
+def test_missing_part_is_refused(session: Session, path: tuple[Any, ...]) -> None:
+    document = json.loads(to_bytes(kept(session)))
+    parent: Any = document
+    for key in path[:-1]:
+        parent = parent[key]
+    del parent[path[-1]]
+    with pytest.raises(ResumeError):
+        parse(json.dumps(document).encode())
+
+
+# Archives
+
+
+def archive(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as file:
+        for name, data in files.items():
+            file.writestr(name, data)
+    return path
+
+
+def test_other_photo_in_the_archive_is_refused(service: Service, session: Session, tmp_path: Path) -> None:
+    files = extras(session, MODELS)
+    buffer = io.BytesIO()
+    Image.fromarray(session.image.rgb[::-1]).save(buffer, "PNG")
+    saved, photo = read_saved(archive(tmp_path / "x.zip", {**files, "automask/photo.png": buffer.getvalue()}))
+    assert photo is not None
+    with pytest.raises(ResumeError, match="not the picture"):
+        restore(service.store, "bob", saved, load_image(photo, name=saved.image.name))
+
+
+def test_archive_without_its_photo_has_none(session: Session, tmp_path: Path) -> None:
+    files = {NAME: extras(session, MODELS)[NAME]}
+    assert read_saved(archive(tmp_path / "x.zip", files))[1] is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_spoilt_bytes_never_do_more_than_refuse(session: Session, tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    path = archive(tmp_path / "x.zip", extras(session, MODELS))
+    whole = path.read_bytes()
+    for _ in range(20):
+        data = bytearray(whole)
+        # Half of them where the list of entries is.
+        for place in (*rng.integers(0, len(data), 2), *rng.integers(len(data) - 300, len(data), 2)):
+            data[place] = rng.integers(0, 256)
+        path.write_bytes(data)
+        with suppress(ResumeError, ArchiveError):
+            assert read_saved(path)[0].image.size_hw == (37, 53)
+
+
+def test_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = archive(tmp_path / "bomb.zip", {NAME: b" " * 3_000_000})
+    assert path.stat().st_size < 10_000
+    monkeypatch.setattr("automask_ui.project.restore.MAX_JSON_BYTES", 2_000_000)
+    with pytest.raises(ArchiveError, match=r"automask\.json in bomb\.zip unpacks to more than 2 MB"):
+        read_saved(path)
+
+
+def test_photo_bomb_is_refused(tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = archive(tmp_path / "bomb.zip", extras(session, MODELS))
+    monkeypatch.setattr("automask_ui.project.restore.MAX_PHOTO_BYTES", 1000)
+    with pytest.raises(ArchiveError, match=r"photo\.png .* more than"):
+        read_saved(path)
+
+
+def test_size_in_the_header_is_not_believed(tmp_path: Path, session: Session) -> None:
+    path = archive(tmp_path / "x.zip", extras(session, MODELS), zipfile.ZIP_STORED)
+    data = bytearray(path.read_bytes())
+    entry = data.rindex(b"PK\x01\x02", 0, data.rindex(b"automask/photo"))
+    data[entry + 24 : entry + 28] = (5).to_bytes(4, "little")  # uncompressed size
+    path.write_bytes(data)
+    with pytest.raises(ArchiveError, match="damaged"):
+        read_saved(path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda data: data[: len(data) // 2], "its end is missing"),  # half a download
+        (lambda data: data[:-22] + b"PK\x06\x07" + bytes(16) + data[-22:], "too many files"),  # second directory
+        (lambda data: data[:-10] + b"\xff\xff\xff\x7f" + data[-6:], "too many files"),  # directory of 2 GB
+        (lambda data: data[:60] + b"\xff" * 40 + data[100:], "damaged|no complete"),  # spoilt content
+    ],
+)
+def test_spoilt_archive_is_refused(
+    tmp_path: Path, session: Session, spoil: Callable[[bytes], bytes], message: str
+) -> None:
+    path = archive(tmp_path / "x.zip", {NAME: to_bytes(kept(session))})
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises((ArchiveError, ResumeError), match=message):
+        read_saved(path)
+
+
+def test_other_archives_and_methods(tmp_path: Path, session: Session) -> None:
+    nested = archive(tmp_path / "nested.zip", {f"folder/{NAME}": to_bytes(kept(session))})
+    assert not is_saved(nested)
+    with pytest.raises(ResumeError, match=r"nested\.zip has no automask\.json"):
+        read_saved(nested)
+    packed = archive(tmp_path / "lzma.zip", {NAME: to_bytes(kept(session))}, zipfile.ZIP_LZMA)
+    with pytest.raises(ArchiveError, match="ordinary ZIP"):
+        read_saved(packed)
+
+
+def test_large_json_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "large.json"
+    path.write_bytes(b" " * 2000)
+    monkeypatch.setattr("automask_ui.project.restore.MAX_JSON_BYTES", 1000)
+    with pytest.raises(ResumeError, match=r"large\.json has more than"):
+        read_saved(path)
+
+
+@pytest.mark.parametrize("mask", [np.zeros((37, 53), bool), np.ones((37, 53), bool), np.eye(37, 53) > 0])
+def test_checked_rle_is_the_rle(mask: np.ndarray) -> None:
+    coded = rle.encode(mask)
+    assert rle.checked([coded["counts"].decode()], (37, 53)) == [coded]
+    with pytest.raises(ValueError, match="its runs are not"):
+        rle.checked([coded["counts"].decode()], (37, 54))
+
+
+# In the service
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def service(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Service:
+    monkeypatch.setattr(run_module, "UPDATE_SECONDS", 0.0)
+    return Service(lambda name: engine, fake_models("fake"), "fake")
+
+
+@pytest.fixture
+def taken_up(service: Service, session: Session) -> Session:
+    return restore(service.store, "bob", parse(to_bytes(kept(session))), session.image)
+
+
+def test_slider_of_work_that_was_taken_up_finds_the_candidates_again(
+    service: Service, engine: FakeEngine, session: Session, taken_up: Session
+) -> None:
+    before = taken_up.passing()[0]
+    taken_up.show_only(ShowOnly())
+    session.show_only(ShowOnly())
+    seen = [(progress.stage, len(taken_up.passing()[0])) for progress in service.runs.refilter(taken_up, LOOSE)]
+    assert before
+    # The masks stay until all candidates are there.
+    assert len({count for stage, count in seen if stage != "done"}) == 1
+    assert seen[-1][0] == "done"
+    assert engine.decoded
+    session.update(fake_result(session.image.rgb, LOOSE))
+    assert taken_up.passing()[0] == session.passing()[0]
+    assert taken_up.edits == session.edits
+    decoded = engine.decoded
+    run = service.runs.refilter(taken_up, LOOSE.replace(pred_iou_thresh=0.9))
+    assert [progress.stage for progress in run] == ["done"]
+    assert engine.decoded == decoded
+
+
+def test_stopping_that_leaves_the_masks(service: Service, taken_up: Session) -> None:
+    before = taken_up.snapshot()
+    for progress in service.runs.refilter(taken_up, LOOSE.replace(pred_iou_thresh=0.71)):
+        if progress.stage == "decode":
+            service.runs.stop(taken_up)
+    assert progress.stage == "stopped"
+    assert taken_up.snapshot().result is before.result
+
+
+def test_same_settings_need_no_model(service: Service, engine: FakeEngine, taken_up: Session) -> None:
+    assert taken_up.result is not None
+    assert not list(service.runs.refilter(taken_up, taken_up.result.options))
+    assert not engine.decoded
+
+
+@pytest.mark.parametrize("content", [b"other weights", None], ids=["other file of that name", "no such model"])
+def test_other_model_does_not_pass_for_the_same(
+    service: Service, taken_up: Session, tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(content or b"")
+    found = service.models.pop("fake")
+    if content:
+        service.models["fake"] = replace(found, path=path)
+    assert not has_model(taken_up, service.models)
+    for ask in (lambda: list(service.runs.refilter(taken_up, LOOSE)), lambda: service.runs.resume(taken_up)):
+        with pytest.raises(ResumeError, match=r"found by fake .* not on this machine"):
+            ask()
+    assert taken_up.job is None
+
+
+def test_checksum_of_the_model_is_kept_and_known_again(service: Service, session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"weights")
+    service.models["fake"] = replace(service.models["fake"], path=path)
+    document = saved_of(session.snapshot(), session.image, service.models)
+    assert document.model is not None
+    assert document.model.sha256 == hashlib.sha256(b"weights").hexdigest()
+    other = restore(service.store, "bob", document, session.image)
+    assert has_model(other, service.models)
+    # Kept once more without the model, it still says which one it was.
+    assert saved_of(other.snapshot(), session.image, {}).model == replace(document.model, title="fake")
+
+
+def test_new_run_takes_the_place_of_work_that_was_taken_up(service: Service, taken_up: Session) -> None:
+    assert [*service.runs.find(taken_up, "fake", LOOSE)][-1].stage == "done"
+    assert taken_up.result is not None
+    assert taken_up.result.has_candidates
+    assert not taken_up.result.partial
+
+
+def test_wrong_photo_leaves_the_earlier_work(service: Service, session: Session) -> None:
+    mine = service.store.begin(session.image, "bob")
+    other = LoadedImage(np.zeros((37, 53, 3), np.uint8), "other.png", ())
+    with pytest.raises(ResumeError):
+        restore(service.store, "bob", kept(session), other)
+    assert service.store.current("bob") is mine
+
+
+def test_page_download_is_the_way_back(service: Service, session: Session) -> None:
+    mine = service.store.begin(session.image, "ann")
+    mine.take_up(session.snapshot())
+    report = service.export(mine, "masks", mine.shown()[0][:2])
+    after, photo = read_saved(report.path)
+    assert photo == session.image.data
+    assert after.numbers == session.snapshot().numbers
+    assert after.edits == session.edits
+
+
+def test_fault_of_the_reader_is_not_blamed_on_the_archive(tmp_path: Path) -> None:
+    path = archive(tmp_path / "x.zip", {"a.txt": b"a"})
+    with pytest.raises(OSError, match="disk full"), open_archive(path):
+        raise OSError("disk full")
+
+
+def test_masks_that_another_machine_finds_nearly_the_same_keep_their_numbers(session: Session, tmp_path: Path) -> None:
+    other = Session(session.image, "bob", tmp_path)
+    other.take_up(work_of(parse(to_bytes(kept(session))), session.image))
+    result = fake_result(session.image.rgb, LOOSE.replace(pred_iou_thresh=0.85))
+    found = result.candidates.rle.copy()
+    # Each mask a pixel larger or smaller than it was where it comes from.
+    for row in result.masks.candidate.tolist():
+        mask = rle.decode(result.candidates.rle[row])
+        edge = tuple(np.argwhere(mask)[0]) if mask.sum() > 20 else None
+        if edge is not None:
+            mask[edge] = False
+        found[row] = rle.encode(mask)
+    candidates = replace(result.candidates, rle=found)
+    masks = replace(result.masks, rle=found[result.masks.candidate].copy())
+    differing = sum(a != b for a, b in zip(masks.rle, result.masks.rle, strict=True))
+    assert differing > 3
+    before = dict(zip(other.passing()[0], other.passing()[1].bbox_xywh.tolist(), strict=True))
+    other.update(replace(result, candidates=candidates, masks=masks))
+    after = dict(zip(other.passing()[0], other.passing()[1].bbox_xywh.tolist(), strict=True))
+    assert after == before
+    assert other.edits == session.edits

@@ -1,0 +1,157 @@
+"""Class names, and lists of them from people and from files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automask_ui.errors import LabelError
+from automask_ui.session import class_names
+from automask_ui.session.class_names import (
+    MAX_CLASSES,
+    MAX_NAME,
+    class_name,
+    clean_text,
+    parse_class_list,
+    parse_classes,
+    read_class_list,
+    read_classes,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("car\nperson\ndog", ("car", "person", "dog")),  # a name a line
+        ("car, person ,dog", ("car", "person", "dog")),  # one line, commas
+        ("car;person；dog", ("car", "person", "dog")),  # semicolons, also those of East Asia
+        ("person, standing\nperson, sitting", ("person, standing", "person, sitting")),  # commas inside lines
+        ("\ufeffcar\r\n\r\n  person  \r\ncar\r\n", ("car", "person")),  # byte order mark, Windows, blank, twice
+        ("delivery van", ("delivery van",)),  # a name with a blank
+        ("사람, 자동차", ("사람", "자동차")),  # Korean
+        ('{"categories": [{"id": 3, "name": "dog"}, {"id": 1, "name": "car"}]}', ("car", "dog")),  # COCO: by id
+        ('[{"name": "car", "attributes": []}, {"name": "dog"}]', ("car", "dog")),  # CVAT's raw labels
+        ('["car", "dog"]', ("car", "dog")),  # a plain JSON list
+        ("train: images\nnames:\n  0: car\n  1: dog\n", ("car", "dog")),  # YOLO
+        ("names:\n  1: dog\n  0: car\n", ("car", "dog")),  # YOLO out of order
+        ("nc: 2\nnames: [car, 'traffic: light']\n", ("car", "traffic: light")),  # YOLO as it used to be
+        ("names: [1, 2.5, yes]\n", ("1", "2.5", "yes")),  # names that YAML takes for something else
+        (
+            "names: [no, yes, on, off, ~, 0x10, 007, 1e3, 2024-01-01]",
+            ("no", "yes", "on", "off", "~", "0x10", "007", "1e3", "2024-01-01"),
+        ),
+        ("names:\n  0: no\n  1: null\n", ("no", "null")),
+        ("id,name\n0,dog\n1,cat\n", ("dog", "cat")),  # a table
+        ("0,dog", ("dog",)),  # of one class
+        ('name;id\n"dog; big";1\ncat;0\n', ("cat", "dog; big")),  # the other way round
+        ("id\tname\tcolor\n7\tdog\t#ff0000\n", ("dog",)),  # with more columns
+        ("0: dog\n1: cat", ("dog", "cat")),
+        ('{"0": "dog", "1": "cat"}', ("dog", "cat")),  # numbers and names, as classifiers have them
+        ("person, standing\n3, seater", ("person, standing", "3, seater")),  # no table
+    ],
+)
+def test_parse(text: str, names: tuple[str, ...]) -> None:
+    assert parse_classes(text) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no class names"),  # nothing
+        (" ,\t;\n", "no class names"),  # separators only
+        ("{", "looks like JSON"),  # cut off
+        ("[" * 100_000, "looks like JSON"),  # nested deeper than Python goes
+        ('{"images": []}', "no “categories”"),  # another JSON
+        ('{"categories": [{"name": "car"}]}', "no “id”"),  # without ids
+        ('{"categories": [{"id": 1, "name": ["car"]}]}', "must be text"),  # a list for a name
+        ("names: {a: b}", "not numbered"),  # a mapping of something else
+        ("names: car", "no list of “names”"),  # text, which is iterable too
+        ("names: [!!python/object/apply:os.system [x]]", "must be text"),  # code, which never runs
+        ("names: {0: dog, 1: dog}", "both the numbers 0 and 1"),  # twice
+        ("names: [dog, dog]", "both the numbers 0 and 1"),  # leaving one out would change the numbers of others
+        ('{"categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}', "number 1 stands for both"),
+        ('{"categories": [{"id": -1, "name": "a"}]}', "from 0 to"),
+        ("id,name\n0,dog\nx,cat", "“x” stands where the table has numbers"),
+        ("names: [&a [x, x], *a]", "must be text"),  # an alias, which could multiply
+        ("x" * (MAX_NAME + 1), f"at most {MAX_NAME}"),  # one word of a novel
+        ("\n".join(map(str, range(MAX_CLASSES + 1))), "2,001 classes"),  # more than any list
+    ],
+)
+def test_parse_refuses(text: str, message: str) -> None:
+    with pytest.raises(LabelError, match=message):
+        parse_classes(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        (" a\r\n\x00b ", "a b"),  # one line, no control characters
+        ("a\u202eb", "a b"),  # no character that turns the rest around
+        ("می\u200cخواهم", "می\u200cخواهم"),  # Persian: letters held apart
+        ("क\u094d\u200dष", "क\u094d\u200dष"),  # Hindi: letters joined
+        ("👩\u200d🚀 1", "👩\u200d🚀 1"),  # an emoji of two
+        (
+            "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
+            "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
+        ),
+        ("\u200da \u200c b\u200c", "a b"),  # a joiner with nothing to join
+        ("Auto\u00adbahn\ufeff", "Autobahn"),  # a soft hyphen
+        ("\uffff\ud800a", "a"),  # what XML cannot hold
+        ("<b>&amp;", "<b>&amp;"),  # markup is text
+        ("=1+1", "=1+1"),  # a formula is text; the CSV writer guards it
+    ],
+)
+def test_class_name(value: str, name: str) -> None:
+    assert class_name(value) == name
+
+
+@given(st.text())
+def test_cleaning_twice_changes_nothing(text: str) -> None:
+    assert clean_text(clean_text(text)) == clean_text(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "ids", "note"),
+    [
+        (
+            '{"categories": [{"id": 90, "name": "c"}, {"id": 1, "name": "a"}, {"id": 18, "name": "b"}]}',
+            (1, 18, 90),
+            "87",
+        ),
+        ("names: {0: a, 2: b, 5: c}", (0, 2, 5), "from 0 to 5, and 3 between them are not used"),
+        ("names: [a, b, c]", (0, 1, 2), None),
+        ("id,name\n3,a\n4,b\n5,c", (3, 4, 5), None),
+        ("a\nb\nc", None, None),
+        ("a\nb\nb\nc", None, "1 name was there already"),
+    ],
+)
+def test_numbers_are_kept(text: str, ids: tuple[int, ...] | None, note: str | None) -> None:
+    found = parse_class_list(text)
+    assert found.names == ("a", "b", "c")
+    assert found.ids == ids
+    assert [note in said for said in found.notes] == [True] * (note is not None)
+
+
+def test_many_aliases_of_aliases_are_refused_at_once() -> None:
+    lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60))]
+    with pytest.raises(LabelError, match="must be text"):
+        parse_classes("\n".join([*lines, "names: [*a59]"]))
+
+
+def test_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "classes.txt"
+    path.write_text("car\n사람\n", encoding="utf-8")
+    assert read_classes(path) == ("car", "사람")
+    path.write_bytes("id\tname\r\n3\t사람".encode("utf-16"))  # Excel's “Unicode text”
+    assert read_class_list(path).ids == (3,)
+    path.write_bytes("사람".encode("euc-kr"))
+    with pytest.raises(LabelError, match="UTF-8"):
+        read_classes(path)
+    with pytest.raises(LabelError, match="could not be read"):
+        read_classes(tmp_path / "missing.txt")
+    monkeypatch.setattr(class_names, "MAX_FILE_BYTES", 3)
+    with pytest.raises(LabelError, match="Paste the names"):
+        read_classes(path)

@@ -1,0 +1,85 @@
+"""Refusals over plain HTTP, and the health check, on an application that fails in every way."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from fakes import FakeEngine, fake_models
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from automask_ui import __version__
+from automask_ui.serving.service import Service
+from automask_ui.ui.http import REFUSALS, health_route
+
+
+async def fails(request: Request) -> Response:
+    kind = request.path_params["kind"]
+    if kind == "slip":
+        raise KeyError("/secret/path")
+    if kind == "full":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/secret/path")
+    if kind == "stream":
+        return StreamingResponse(iter([b"one", b"two"]))
+    answers = {
+        "said": JSONResponse({"error": "covering must be a number"}, 500),
+        "unsaid": JSONResponse({"error": None}, 500),
+        "text": Response("Internal Server Error", 500),
+        "missing": Response("Not here", 404),
+    }
+    return answers.get(kind, JSONResponse({"fine": True}))
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service(lambda name: FakeEngine(), fake_models("fake"), "fake")
+
+
+def ask(path: str, service: Service) -> httpx.Response:
+    """The answer to a request. In a thread of its own: browser tests leave an event loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(_ask(path, service))).result()
+
+
+async def _ask(path: str, service: Service) -> httpx.Response:
+    app = Starlette(routes=[Route("/fails/{kind}", fails), health_route(service)], middleware=[REFUSALS])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://page") as client:
+        return await client.get(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "said"),
+    [
+        ("nothing", 200, "fine"),  # what works passes
+        ("stream", 200, "onetwo"),  # piece by piece, too
+        ("missing", 404, "Not here"),  # refusals of others stay
+        ("said", 422, "covering must be a number"),  # a value that does not fit, in Gradio's words
+        ("unsaid", 422, "does not fit the page"),  # the same, where Gradio has none
+        ("text", 422, "does not fit the page"),
+        ("slip", 400, "does not fit the page"),  # an exception of the routes
+        ("full", 507, "disk is full"),
+    ],
+)
+def test_answers(service: Service, kind: str, status: int, said: str) -> None:
+    answer = ask(f"/fails/{kind}", service)
+    assert answer.status_code == status
+    assert said in answer.text
+    assert "secret" not in answer.text
+    assert int(answer.headers.get("content-length", len(answer.content))) == len(answer.content)
+
+
+def test_health_before_and_after_loading(service: Service) -> None:
+    before = ask("/health", service).json()
+    assert before["status"] == "starting"
+    service.models.load("fake")
+    health = ask("/health", service).json()
+    assert health == {
+        "status": "ok", "version": __version__, "model": "fake", "device": "cpu", "busy": False, "runs": 0
+    }  # fmt: skip
