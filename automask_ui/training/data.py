@@ -210,10 +210,21 @@ def _other_prompts(
     meant = rng.choice(np.flatnonzero(there.ravel()), size=count)
     prompts = []
     for number, index in enumerate(meant):
-        mask = in_rows(flat[index]) >= 2
-        mask = mask if mask.any() else in_rows(flat[index]) > 0
-        prompts.append(box_prompt(rng, mask) if 2 * number < count else correcting_prompt(rng, mask))
+        mask = _as_mask(flat[index])
+        if 2 * number < count:
+            prompts.append(box_prompt(rng, mask))
+        else:
+            # The two levels of a click are neighbours: a part where the thing is meant, or the other way round.
+            has_other = there[index // LEVELS].all()
+            prompts.append(correcting_prompt(rng, mask, _as_mask(flat[index ^ 1]) if has_other else None))
     return meant, prompts
+
+
+def _as_mask(cover: np.ndarray) -> np.ndarray:
+    """A target's pixels of more than half cover, or of any if there are none. (N, 16) uint8 to (S / 2, S / 2) bool."""
+    rows = in_rows(cover)
+    mask = rows >= 2
+    return mask if mask.any() else rows > 0
 
 
 def _cover(cells: np.ndarray, is_in: np.ndarray) -> np.ndarray:

@@ -50,16 +50,17 @@ def box_prompt(rng: np.random.Generator, target: np.ndarray) -> Prompt:
     return Prompt.of(points, labels)
 
 
-def correcting_prompt(rng: np.random.Generator, target: np.ndarray) -> Prompt:
-    """A wrong mask as input, and one to four clicks where it is wrong, the first inside the target.
+def correcting_prompt(rng: np.random.Generator, target: np.ndarray, other: np.ndarray | None = None) -> Prompt:
+    """A wrong mask as input, one click inside the target, and one to three where the mask is wrong.
 
     Args:
         rng: Source of randomness.
         target: (LOWRES, LOWRES) bool, at least one pixel.
+        other: Another mask that the click may have meant, as a model that guessed wrong would have given it.
     """
-    wrong = _spoilt(rng, target)
+    wrong = _spoilt(rng, target) if other is None or rng.random() < 0.3 else other
     points, labels = [_pixel_of(rng, target)], [FOREGROUND]
-    for _ in range(int(rng.integers(0, 4))):
+    for _ in range(int(rng.integers(1, 4))):
         error = wrong != target
         if not error.any():
             break

@@ -82,15 +82,15 @@ class Settings:
     """
 
     images: int = 4
-    clicks: int = 16
-    others: int = 6
-    further: int = 3
+    clicks: int = 12
+    others: int = 8
+    further: int = 4
     seen: int = 1280
     cells: int = 448
     balance: float = 0.3
     dice_weight: float = 1.0
     dense_weight: float = 0.3
-    others_weight: float = 0.5
+    others_weight: float = 1.0
 
 
 @dataclass(eq=False)
