@@ -135,7 +135,7 @@ def log_scenes(sam: Sam, count: int) -> None:
     )  # fmt: skip
 
 
-def measure_samples(generator: AutomaticMaskGenerator, pictures: Path | None) -> None:
+def measure_samples(generator: AutomaticMaskGenerator, pictures: Path | None, beside: Path | None = None) -> None:
     """Log what default masks the samples get, and which named things and coins have one; write overlays if asked to."""
     all_best: list[float] = []
     for name in SAMPLES:
@@ -155,7 +155,10 @@ def measure_samples(generator: AutomaticMaskGenerator, pictures: Path | None) ->
             logger.info("  coins found: %d of %d (mean best IoU %.3f)", number, len(best_coins), np.mean(best_coins))
         if pictures is not None:
             pictures.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(overlay(image, found)).save(pictures / f"{Path(name).stem}.jpg", quality=85)
+            picture, file_name = overlay(image, found), f"{Path(name).stem}.jpg"
+            if beside is not None:
+                picture = np.hstack([np.asarray(Image.open(beside / file_name).convert("RGB")), picture])
+            Image.fromarray(picture).save(pictures / file_name, quality=85)
     found_things = sum(iou >= THING_IOU for iou in all_best)
     logger.info("named things with a mask of IoU >= %.2f: %d of %d", THING_IOU, found_things, len(all_best))
 
@@ -201,6 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--pred-iou-thresh", type=float, help="instead of the weights' own")
     parser.add_argument("--stability-score-thresh", type=float, help="instead of the weights' own")
     parser.add_argument("--pictures", type=Path, help="write overlays of the samples into this folder")
+    parser.add_argument("--beside", type=Path, help="folder with overlays of an earlier version, to put to their left")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     sam = build_tiny_sam()
@@ -224,7 +228,7 @@ def measure(sam: Sam, defaults: Defaults, options: argparse.Namespace) -> None:
         measure_segments(generator, spread_over_sources(rows, options.segmented))
     if options.scenes:
         log_scenes(sam, options.scenes)
-    measure_samples(generator, options.pictures)
+    measure_samples(generator, options.pictures, options.beside)
     measure_speed(generator)
 
 
