@@ -225,8 +225,12 @@ class Preset:
         """The options of this preset for a model with these default thresholds; without them, upstream's."""
         values = dict(self.values)
         for name, own in model_thresholds.items():
-            # On the sliders' steps, so that Meta's weights have the very numbers above.
-            values[name] = round(own * values[name] / PARAMETERS[name].default, 2) if name in values else own
+            default = PARAMETERS[name].default
+            # On the sliders' steps, so that Meta's weights have the very numbers above. A preset's own clean-up stays.
+            if name in values and default:
+                values[name] = round(own * values[name] / default, 2)
+            else:
+                values.setdefault(name, own)
         return GeneratorOptions(**values)
 
 

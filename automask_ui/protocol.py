@@ -50,8 +50,10 @@ class Engine(Protocol):
 
 
 def own_thresholds(model: EngineModel) -> dict[str, float]:
-    """The default thresholds of ``model`` itself, by option name."""
-    return {name: float(getattr(model, name)) for name in ("pred_iou_thresh", "stability_score_thresh")}
+    """The default thresholds of ``model`` itself, by option name, and its clean-up if it has one."""
+    own = {name: float(getattr(model, name)) for name in ("pred_iou_thresh", "stability_score_thresh")}
+    cleanup = int(getattr(model, "min_mask_region_area", 0))
+    return own | {"min_mask_region_area": cleanup} if cleanup else own
 
 
 def run_to_end(run: Generator[Any, None, T]) -> T:

@@ -1,139 +1,234 @@
-"""Training batches: random crops of drawn scenes, with clicks and the masks that each click may mean."""
+"""Training batches: photographs, drawn scenes and pasted things, with prompts and the masks that these may mean."""
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from automask_ui.engine.encoders.builtin import IMAGE_SIZE, STRIDE
-from automask_ui.training.pool import MAX_INSTANCES, ScenePool
-from automask_ui.training.textures import log_uniform
+from automask_ui.training.augment import another_camera, padded, random_window
+from automask_ui.training.compose import CUT_FROM, Cutout, cut_rendered, cut_thing, paste_things
+from automask_ui.training.photographs import Photograph, draw_weights, read_picture, read_scene, training_photographs
+from automask_ui.training.pool import ScenePool
+from automask_ui.training.prompts import LOWRES, Prompt, box_prompt, correcting_prompt
+from automask_ui.training.scenes import UNKNOWN, Scene
 
+DRAWN_SHARE, BACKGROUND_SHARE = 0.2, 0.05
+# Of photographs, and of drawn scenes, so many have things pasted over them.
+PASTED_SHARE, PASTED_DRAWN_SHARE = 0.2, 0.25
+RENDERED_SHARE = 0.45
 MIN_TARGET_PIXELS = 24
-LOWRES_STRIDE = 2
-# What `Sam.preprocess` pads with is this colour, once normalised; its cells belong to an instance nobody clicks on.
-MEAN_COLOUR = (124, 116, 104)
-PADDING = MAX_INSTANCES - 1
+LEVELS = 2
+# A mask is asked for the more often the larger it is, but far less so than its area says.
+AREA_POWER, GROUND_WEIGHT = 0.25, 0.4
+SIDE_CELLS = IMAGE_SIZE // STRIDE
+SUBPIXELS = 16
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What one training step sees. S is the crop's side, C = S / STRIDE its side in cells.
+    """What one training step sees: B full inputs of S = 512 px, N = 64 x 64 cells each, P clicks and Q others on each.
 
     Attributes:
         images: (B, 3, S, S) uint8 RGB.
-        cell_ids: (B, C, C) int64, the instance at the middle of each cell.
-        cell_wholes: (B, C, C) int64, the whole at the middle of each cell.
-        points_xy: (B, P, 2) float32 clicks, pixels of the crop.
-        targets: (B, P, 2, S / 2, S / 2) float32 cover in [0, 1] of the two masks that a click may mean: the
-            instance under it, and the whole that this is a part of.
-        origin_cells: (row, column) of the crop in the cells of the model's full input, as if cut from it.
+        cell_ids: (B, N) int64, the instance at the middle of each cell; -1 where nobody knows.
+        cell_wholes: (B, N) int64, the whole at the middle of each cell; -1 where nobody knows.
+        is_void: (B, N) bool, cells of padding.
+        clicks_xy: (B, P, 2) float32 single clicks, pixels of the input.
+        targets: (B, P, 2, N, 16) uint8 cover, 0 to 4, of the masks that a click may mean, from small to large: the part
+            under it and the thing that this is a part of. In the order of `decoder.pixels_of_cells`.
+        is_target: (B, P, 2) bool, which of them there are; the first always is.
+        meant: (B, Q) int64, which of the 2 P targets each of the other prompts means.
+        points_xy: (B, Q, T, 2) float32, the other prompts' points.
+        labels: (B, Q, T) int64, what these are; see `prompts`.
+        masks: (B, Q, S / 2, S / 2) float16 logits that the other prompts bring along.
+        has_mask: (B, Q) bool, which of them do.
     """
 
     images: Tensor
     cell_ids: Tensor
     cell_wholes: Tensor
-    points_xy: Tensor
+    is_void: Tensor
+    clicks_xy: Tensor
     targets: Tensor
-    origin_cells: tuple[int, int]
+    is_target: Tensor
+    meant: Tensor
+    points_xy: Tensor
+    labels: Tensor
+    masks: Tensor
+    has_mask: Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class _Crop:
-    """A square piece of a scene: `image` (S, S, 3) uint8, `ids` and `wholes` (S, S) int16."""
+class Sources:
+    """Where scenes come from.
 
-    image: np.ndarray
-    ids: np.ndarray
-    wholes: np.ndarray
-
-
-def sample_batch(pool: ScenePool, rng: np.random.Generator, size: int, images: int, prompts: int) -> Batch:
-    """Cut random crops from random scenes and click on things in them.
-
-    Args:
-        pool: Where the scenes come from.
-        rng: Source of randomness; decides everything.
-        size: Side of the crops, pixels, a multiple of 32.
-        images: Crops a batch.
-        prompts: Clicks a crop; no clicks are drawn for 0.
+    Attributes:
+        photographs: Those with masks.
+        weights: How often each of them is drawn.
+        cuttable: Those of them whose things are cut out and pasted.
+        backgrounds: Photographs without masks, to paste on.
+        rendered: Cut-outs with alpha.
+        drawn: Drawn scenes.
     """
-    crops = [_random_crop(pool, rng, size) for _ in range(images)]
-    ids = torch.from_numpy(np.stack([crop.ids for crop in crops]))
-    wholes = torch.from_numpy(np.stack([crop.wholes for crop in crops]))
-    points = np.stack([_random_points(rng, crop.ids, prompts) for crop in crops])
-    rows, columns = torch.from_numpy(points[..., 1]), torch.from_numpy(points[..., 0])
-    which = torch.arange(images)[:, None]
-    targets = torch.stack([_cover(labels, labels[which, rows, columns]) for labels in (ids, wholes)], dim=2)
-    middle = slice(STRIDE // 2, None, STRIDE)
-    spare = (IMAGE_SIZE - size) // STRIDE
+
+    photographs: list[Photograph]
+    weights: np.ndarray
+    cuttable: list[Photograph]
+    backgrounds: list[Photograph]
+    rendered: list[Photograph]
+    drawn: ScenePool
+
+    @classmethod
+    def of(cls, rows: list[Photograph], drawn: ScenePool) -> "Sources":
+        """All of a manifest but what is held out."""
+        photographs = training_photographs(rows)
+        return cls(
+            photographs=photographs,
+            weights=draw_weights(photographs),
+            cuttable=[row for row in photographs if row.source in CUT_FROM],
+            backgrounds=[row for row in rows if row.path.parent.name == "backgrounds"],
+            rendered=[row for row in rows if row.path.parent.name == "cutouts"],
+            drawn=drawn,
+        )
+
+
+def sample_batch(sources: Sources, rng: np.random.Generator, images: int, clicks: int, others: int) -> Batch:
+    """Take random scenes and prompt for things in them; the generator's state decides everything."""
+    scenes = [sample_scene(sources, rng) for _ in range(images)]
+    cells = [in_cells(scene.ids) for scene in scenes]
+    prompts = [_random_clicks(rng, scene, laid_out, clicks) for scene, laid_out in zip(scenes, cells, strict=True)]
+    middle = np.stack([scene.ids[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE].reshape(-1) for scene in scenes])
+    wholes = np.stack([scene.parents[row] for scene, row in zip(scenes, middle, strict=True)]).astype(np.int64)
+    void = np.stack([row == len(scene.parents) - 1 for scene, row in zip(scenes, middle, strict=True)])
+    more = [_other_prompts(rng, targets, there, others) for _, targets, there in prompts]
+    asked = [prompt for _, row in more for prompt in row]
+    empty = np.zeros((LOWRES, LOWRES), np.float16)
+    masks = np.stack([empty if prompt.mask is None else prompt.mask for prompt in asked])
     return Batch(
-        images=torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2),
-        cell_ids=ids[:, middle, middle].long(),
-        cell_wholes=wholes[:, middle, middle].long(),
-        points_xy=torch.from_numpy(points).float(),
-        targets=targets,
-        origin_cells=(int(rng.integers(spare + 1)), int(rng.integers(spare + 1))),
+        images=torch.from_numpy(np.stack([scene.image for scene in scenes])).permute(0, 3, 1, 2),
+        cell_ids=torch.from_numpy(np.where(wholes == UNKNOWN, -1, middle.astype(np.int64))),
+        cell_wholes=torch.from_numpy(wholes),
+        is_void=torch.from_numpy(void & (wholes == UNKNOWN)),
+        clicks_xy=torch.from_numpy(np.stack([points for points, _, _ in prompts])).float(),
+        targets=torch.from_numpy(np.stack([targets for _, targets, _ in prompts])),
+        is_target=torch.from_numpy(np.stack([there for _, _, there in prompts])),
+        meant=torch.from_numpy(np.stack([meant for meant, _ in more])),
+        points_xy=torch.from_numpy(np.stack([prompt.points_xy for prompt in asked])).unflatten(0, (images, -1)),
+        labels=torch.from_numpy(np.stack([prompt.labels for prompt in asked])).unflatten(0, (images, -1)),
+        masks=torch.from_numpy(masks).unflatten(0, (images, -1)),
+        has_mask=torch.tensor([prompt.mask is not None for prompt in asked]).unflatten(0, (images, -1)),
     )
 
 
-def _cover(labels: Tensor, chosen: Tensor) -> Tensor:
-    """How much of each low-resolution pixel belongs to each chosen label.
+def sample_scene(sources: Sources, rng: np.random.Generator) -> Scene:
+    """A full input with at least one thing to prompt for."""
+    while True:
+        kind = rng.random()
+        pasted = PASTED_SHARE
+        if kind < DRAWN_SHARE:
+            index, drawn = int(rng.integers(len(sources.drawn))), sources.drawn
+            scene = Scene(np.asarray(drawn.images[index]), np.asarray(drawn.ids[index]), drawn.parents[index])
+            pasted = PASTED_DRAWN_SHARE
+        elif kind < DRAWN_SHARE + BACKGROUND_SHARE:
+            image = read_picture(sources.backgrounds[int(rng.integers(len(sources.backgrounds)))].path)
+            scene = Scene(image, np.zeros(image.shape[:2], np.int16), np.array([UNKNOWN], np.int16))
+            pasted = 1.0
+        else:
+            scene = read_scene(sources.photographs[int(rng.choice(len(sources.photographs), p=sources.weights))])
+        scene = random_window(rng, scene, IMAGE_SIZE)
+        if rng.random() < pasted:
+            things = [_random_cutout(sources, rng) for _ in range(int(rng.integers(1, 7 if pasted == 1 else 5)))]
+            scene = paste_things(rng, scene, [thing for thing in things if thing is not None])
+        scene = padded(Scene(another_camera(rng, scene.image), scene.ids, scene.parents), IMAGE_SIZE)
+        if len(_promptable(scene)[0]):
+            return scene
 
-    Args:
-        labels: (B, S, S) int16.
-        chosen: (B, P) int16.
+
+def _random_cutout(sources: Sources, rng: np.random.Generator) -> Cutout | None:
+    if rng.random() < RENDERED_SHARE:
+        return cut_rendered(read_picture(sources.rendered[int(rng.integers(len(sources.rendered)))].path))
+    return cut_thing(rng, read_scene(sources.cuttable[int(rng.integers(len(sources.cuttable)))]))
+
+
+def in_cells(ids: np.ndarray) -> np.ndarray:
+    """Labels by cell, low-resolution pixel and pixel: (S, S) to (N, 16, 4), in the order of `pixels_of_cells`."""
+    # Axes: cell row, quarter, pixel, phase, and the same for columns.
+    pieces = ids.reshape(SIDE_CELLS, 2, 2, 2, SIDE_CELLS, 2, 2, 2)
+    return np.ascontiguousarray(pieces.transpose(0, 4, 1, 5, 2, 6, 3, 7)).reshape(SIDE_CELLS**2, SUBPIXELS, 4)
+
+
+def in_rows(cells: np.ndarray) -> np.ndarray:
+    """Low-resolution pixels back in rows and columns: (N, 16) to (S / 2, S / 2)."""
+    pieces = cells.reshape(SIDE_CELLS, SIDE_CELLS, 2, 2, 2, 2)
+    return pieces.transpose(0, 2, 4, 1, 3, 5).reshape(LOWRES, LOWRES)
+
+
+def _promptable(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """Instances that are large enough, wholes counted with their parts: their ids and their areas."""
+    count = len(scene.parents)
+    areas = np.bincount(scene.ids.ravel(), minlength=count)
+    is_part = (scene.parents != np.arange(count)) & (scene.parents != UNKNOWN)
+    np.add.at(areas, scene.parents[is_part], areas[is_part])
+    ids = np.flatnonzero((areas >= MIN_TARGET_PIXELS) & (scene.parents != UNKNOWN))
+    return ids, areas[ids]
+
+
+def _random_clicks(
+    rng: np.random.Generator, scene: Scene, cells: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Clicks on instances, large ones more often, but less so than their area says.
 
     Returns:
-        (B, P, S / 2, S / 2) float32 in [0, 1].
+        (P, 2) int64 xy, (P, 2, N, 16) uint8 targets and (P, 2) bool, which of these there are.
     """
-    total = torch.zeros(1)
-    for row in range(LOWRES_STRIDE):
-        for column in range(LOWRES_STRIDE):
-            phase = labels[:, None, row::LOWRES_STRIDE, column::LOWRES_STRIDE]
-            total = total + (phase == chosen[..., None, None])
-    return total / LOWRES_STRIDE**2
+    labels, areas = _promptable(scene)
+    weights = areas**AREA_POWER * np.where(labels == 0, GROUND_WEIGHT, 1.0)
+    chosen = labels[rng.choice(len(labels), size=count, p=weights / weights.sum())]
+    wholes = scene.parents[scene.ids]
+    points, targets = np.zeros((count, 2), np.int64), np.zeros((count, LEVELS, len(cells), SUBPIXELS), np.uint8)
+    there = np.ones((count, LEVELS), bool)
+    for number, label in enumerate(chosen):
+        flat = np.flatnonzero((scene.ids == label) | (wholes == label))
+        row, column = divmod(int(flat[rng.integers(len(flat))]), IMAGE_SIZE)
+        points[number] = column, row
+        part = int(scene.ids[row, column])
+        whole = int(scene.parents[part])
+        there[number, 1] = part != whole
+        masks = [_cover(cells, np.arange(len(scene.parents)) == part)] if part != whole else []
+        masks.append(_cover(cells, scene.parents == whole))
+        targets[number, : len(masks)] = masks
+    return points, targets, there
 
 
-def _random_crop(pool: ScenePool, rng: np.random.Generator, size: int) -> _Crop:
-    """A piece of a random scene, at a random scale, flipped, its colours exchanged now and then."""
-    index = int(rng.integers(len(pool)))
-    scene_side = pool.ids.shape[1]
-    window = int(min(scene_side, size * log_uniform(rng, 0.7, 2.2)))
-    top, left = rng.integers(0, scene_side - window + 1, 2)
-    area = (index, slice(top, top + window), slice(left, left + window))
-    image, ids = np.asarray(pool.images[area]), np.asarray(pool.ids[area])
-    if window != size:
-        how = cv2.INTER_AREA if window > size else cv2.INTER_LINEAR
-        image = cv2.resize(image, (size, size), interpolation=how)
-        ids = cv2.resize(ids, (size, size), interpolation=cv2.INTER_NEAREST)
-    if rng.random() < 0.5:
-        image, ids = image[:, ::-1], ids[:, ::-1]
-    if rng.random() < 0.3:
-        image, ids = image.transpose(1, 0, 2), ids.T
-    if rng.random() < 0.4:
-        image = image[..., rng.permutation(3)]
-    if size == IMAGE_SIZE and rng.random() < 0.7:
-        image, ids = _padded(rng, image, ids)
-    ids = np.ascontiguousarray(ids)
-    return _Crop(np.ascontiguousarray(image), ids, pool.parents[index][ids])
+def _other_prompts(
+    rng: np.random.Generator, targets: np.ndarray, there: np.ndarray, count: int
+) -> tuple[np.ndarray, list[Prompt]]:
+    """Boxes, and clicks that correct a mask, each for one of the clicks' targets. (Q,) int64 and the prompts."""
+    flat = targets.reshape(-1, *targets.shape[2:])
+    meant = rng.choice(np.flatnonzero(there.ravel()), size=count)
+    prompts = []
+    for number, index in enumerate(meant):
+        mask = _as_mask(flat[index])
+        if 2 * number < count:
+            prompts.append(box_prompt(rng, mask))
+        else:
+            # The two levels of a click are neighbours: a part where the thing is meant, or the other way round.
+            has_other = there[index // LEVELS].all()
+            prompts.append(correcting_prompt(rng, mask, _as_mask(flat[index ^ 1]) if has_other else None))
+    return meant, prompts
 
 
-def _padded(rng: np.random.Generator, image: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A full input as of a photograph that is not square: nothing at its bottom or at its right."""
-    image, ids = image.copy(), ids.copy()
-    kept = int(ids.shape[0] * rng.uniform(0.5, 0.95))
-    void = (slice(kept, None), slice(None)) if rng.random() < 0.7 else (slice(None), slice(kept, None))
-    image[void], ids[void] = MEAN_COLOUR, PADDING
-    return image, ids
+def _as_mask(cover: np.ndarray) -> np.ndarray:
+    """A target's pixels of more than half cover, or of any if there are none. (N, 16) uint8 to (S / 2, S / 2) bool."""
+    rows = in_rows(cover)
+    mask = rows >= 2
+    return mask if mask.any() else rows > 0
 
 
-def _random_points(rng: np.random.Generator, ids: np.ndarray, count: int) -> np.ndarray:
-    """Clicks on instances, large ones more often, but less so than their area says. (P, 2) int64 xy."""
-    order = np.argsort(ids, axis=None, kind="stable")
-    labels, starts, areas = np.unique(ids.ravel()[order], return_index=True, return_counts=True)
-    weights = np.sqrt(areas) * (areas >= MIN_TARGET_PIXELS) * (labels != PADDING)
-    chosen = rng.choice(len(areas), size=count, p=weights / weights.sum())
-    pixels = order[starts[chosen] + (rng.random(count) * areas[chosen]).astype(np.int64)]
-    return np.stack([pixels % ids.shape[1], pixels // ids.shape[1]], axis=1)
+def _cover(cells: np.ndarray, is_in: np.ndarray) -> np.ndarray:
+    """How many of its 4 pixels each low-resolution pixel has in a set of labels. (N, 16) uint8."""
+    inside = is_in.view(np.uint8)[cells].view(np.uint32)[..., 0]
+    # The sum of four bytes, by one multiplication.
+    return ((inside * np.uint32(0x01010101)) >> np.uint32(24)).astype(np.uint8)

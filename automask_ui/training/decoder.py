@@ -1,10 +1,11 @@
-"""The official mask decoder, computed for many clicks of many images at once and only where a loss looks.
+"""The official mask decoder, computed for many prompts of many images at once and only where a loss looks.
 
 The mathematics is that of `segment_anything.modeling.MaskDecoder` (a test compares them); the order of the products is
-not: each click has 7 tokens and the image has a thousand or more, so projections of the image side are folded into the
-tokens wherever they would be done anew for every click, and only chosen cells are upscaled.
+not: each prompt has 7 to 11 tokens and the image has a thousand or more, so projections of the image side are folded
+into the tokens wherever they would be done anew for every prompt, and only chosen cells are upscaled.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -13,9 +14,14 @@ from segment_anything.modeling.transformer import Attention, TwoWayAttentionBloc
 from torch import Tensor
 from torch.nn import functional
 
-from automask_ui.engine.encoders.builtin import IMAGE_SIZE, STRIDE
+from automask_ui.engine.encoders.builtin import STRIDE
+from automask_ui.training.prompts import ABSENT
 
 SUBPIXELS = 16
+FORBIDDEN = -1e4
+# At most this share of the cells that are looked at are outlines, and this many are padding.
+OUTLINE_SHARE = 0.4
+VOID_CELLS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,82 +45,141 @@ class Glimpse:
 
     Attributes:
         cells: (B, K) int64 flat indices.
-        stands_for: (B, K) float32, how many cells of the crop each of them stands for.
-        attention_bias: (B, K) float32, the logarithm of how many cells of the model's full input it stands for. Added
-            to attention scores, it makes the softmax what it would be over a full input that goes on like the crop.
+        stands_for: (B, K) float32, how many cells each of them stands for. Its logarithm, added to attention scores,
+            makes the softmax what it would be over all cells.
     """
 
     cells: Tensor
     stands_for: Tensor
-    attention_bias: Tensor
 
 
-def glimpse_at(points_xy: Tensor, side: int, count: int, generator: torch.Generator) -> Glimpse:
-    """Choose cells to look at: the click's own and the eight around it always, the rest at random.
+@dataclass(frozen=True, eq=False)
+class MaskPrompts:
+    """`logits` (M, 4C, 4C) float32 of low-resolution masks, and the `rows` (M,) int64 of the prompts with them."""
+
+    logits: Tensor
+    rows: Tensor
+
+
+def glimpse_at(points_xy: Tensor, outlines: Tensor, is_void: Tensor, count: int, generator: torch.Generator) -> Glimpse:
+    """Choose cells to look at: those around clicks always, outlines often, padding hardly, the rest at random.
 
     Args:
-        points_xy: (B, P, 2) float32 clicks, pixels of the crop.
-        side: Side of the crop, cells.
+        points_xy: (B, M, 2) float32, pixels, around which all cells are looked at.
+        outlines: (B, N) bool, cells that the outline of a target runs through.
+        is_void: (B, N) bool, cells of padding.
         count: How many cells, K.
         generator: Source of randomness.
     """
-    columns, rows = (points_xy // STRIDE).long().unbind(-1)
+    side = math.isqrt(outlines.shape[1])
+    columns, rows = (points_xy // STRIDE).long().clamp(0, side - 1).unbind(-1)
     clicked = torch.zeros(len(points_xy), 1, side, side)
     clicked[torch.arange(len(points_xy))[:, None], 0, rows, columns] = 1
-    near = functional.max_pool2d(clicked, 3, stride=1, padding=1).flatten(1)
-    chosen = (near * 2 + torch.rand(near.shape, generator=generator)).topk(count, dim=1).indices
-    is_near, near_count = near.gather(1, chosen) > 0, near.sum(dim=1, keepdim=True)
-    others = (count - near_count).clamp_min(1)
-    full = (IMAGE_SIZE // STRIDE) ** 2
-    bias = torch.where(is_near, 0.0, ((full - near_count) / others).log())
-    return Glimpse(chosen, torch.where(is_near, 1.0, (side**2 - near_count) / others), bias)
+    near = functional.max_pool2d(clicked, 3, stride=1, padding=1).flatten(1) > 0
+    # Strata: 0 padding, 1 anything else, 2 outlines, 3 around clicks.
+    stratum = torch.where(near, 3, torch.where(outlines, 2, torch.where(is_void, 0, 1)))
+    sizes = functional.one_hot(stratum, 4).sum(dim=1)
+    takes = torch.zeros_like(sizes)
+    takes[:, 3] = sizes[:, 3]
+    takes[:, 2] = sizes[:, 2].clamp_max(int(count * OUTLINE_SHARE))
+    takes[:, 0] = sizes[:, 0].clamp_max(VOID_CELLS)
+    takes[:, 1] = torch.minimum(sizes[:, 1], count - takes.sum(dim=1))
+    for index in (2, 0):
+        takes[:, index] += torch.minimum(sizes[:, index] - takes[:, index], count - takes.sum(dim=1))
+    chosen, stands_for = take_from_strata(stratum, sizes, takes, generator)
+    return Glimpse(chosen, stands_for)
 
 
-def decode_clicks(
+def take_from_strata(
+    stratum: Tensor, sizes: Tensor, takes: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Choose from each row's strata at random.
+
+    Args:
+        stratum: (G, N) int64, the stratum of each cell.
+        sizes: (G, S) int64, how many cells are in each stratum.
+        takes: (G, S) int64, how many to choose of each; the sums over S are all the same, K.
+        generator: Source of randomness.
+
+    Returns:
+        (G, K) int64 cells, and (G, K) float32, how many cells of its stratum each of them stands for.
+    """
+    # One sort shuffles each stratum; then the first few of each are taken.
+    order = (stratum * 2 + torch.rand(stratum.shape, generator=generator)).argsort(dim=1)
+    sorted_stratum = stratum.gather(1, order)
+    starts = sizes.cumsum(dim=1) - sizes
+    rank = torch.arange(stratum.shape[1]) - starts.gather(1, sorted_stratum)
+    chosen = order[rank < takes.gather(1, sorted_stratum)].view(len(stratum), -1)
+    stands_for = sizes / takes.clamp_min(1)
+    return chosen, stands_for.gather(1, stratum.gather(1, chosen))
+
+
+def decode_prompts(
     sam: Sam,
     embeddings: Tensor,
     points_xy: Tensor,
-    origin_cells: tuple[int, int],
+    labels: Tensor,
     glimpse: Glimpse | None = None,
+    masks: MaskPrompts | None = None,
 ) -> Decoded:
-    """Run the transformer of the mask decoder for single foreground clicks.
+    """Run the transformer of the mask decoder.
 
     Args:
         sam: The model.
-        embeddings: (B, D, C, C) float embeddings of crops; the image side is computed in their precision.
-        points_xy: (B, P, 2) float32 clicks, pixels of the crop.
-        origin_cells: (row, column) at which the crop lies in the model's full input.
-        glimpse: The cells to look at, which then are all the cells there are; None for all of the crop.
+        embeddings: (B, D, C, C) float embeddings; the image side is computed in their precision.
+        points_xy: (B, P, T, 2) float32, pixels: clicks, padding points and corners of boxes.
+        labels: (B, P, T) int64, what each of them is; see `prompts`.
+        glimpse: The cells to look at, which then are all the cells there are; None for all.
+        masks: The masks that some of the prompts bring along; None where none does.
     """
     prompts = points_xy.shape[1]
     decoder, transformer = sam.mask_decoder, sam.mask_decoder.transformer
-    position = _position_code(sam, embeddings.shape[-1], origin_cells).to(embeddings.dtype)[None]
+    position = sam.prompt_encoder.get_dense_pe().flatten(2).transpose(1, 2).to(embeddings.dtype)
     shared = embeddings.flatten(2).transpose(1, 2) + sam.prompt_encoder.no_mask_embed.weight.to(embeddings.dtype)
     bias = torch.zeros(len(shared), shared.shape[1])
     if glimpse is not None:
-        shared = shared.gather(1, glimpse.cells[..., None].expand(-1, -1, shared.shape[2]))
-        position, bias = position[0][glimpse.cells], glimpse.attention_bias
+        shared, bias = _rows(shared, glimpse.cells), glimpse.stands_for.log()
+        position = position[0][glimpse.cells]
     bias = bias.to(embeddings.dtype)
-    code = _token_code(sam, points_xy, origin_cells)
+    code = _token_code(sam, points_xy.flatten(0, 1), labels.flatten(0, 1))
+    absent = _absence(labels.flatten(0, 1), code.shape[1])
 
     first, second = transformer.layers
-    tokens = first.norm1(first.self_attn(q=code, k=code, v=code))
-    pooled = _pool_shared(first.cross_attn_token_to_image, tokens + code, shared, position, bias)
-    tokens = _finish_tokens(first, tokens, pooled)
-    update = _spread_shared(first.cross_attn_image_to_token, tokens, code, shared, position)
-    cells = first.norm4((shared[:, None] + update.unflatten(0, (-1, prompts))).flatten(0, 1))
+    tokens = first.norm1(_attend_tokens(first.self_attn, code, code, absent))
+    if masks is None:
+        pooled = _pool_shared(first.cross_attn_token_to_image, tokens + code, shared, position, bias)
+        tokens = _finish_tokens(first, tokens, pooled)
+        update = _spread_shared(first.cross_attn_image_to_token, tokens, code, absent, shared, position)
+        cells = first.norm4((shared[:, None] + update.unflatten(0, (-1, prompts))).flatten(0, 1))
+    else:
+        cells = _with_masks(sam, shared.repeat_interleave(prompts, 0), masks, glimpse)
+        pooled = _pool(first.cross_attn_token_to_image, tokens + code, cells, position, bias)
+        tokens = _finish_tokens(first, tokens, pooled)
+        update = _spread(first.cross_attn_image_to_token, tokens, code, absent, cells, position)
+        cells = first.norm4(cells + update)
 
     query = tokens + code
-    tokens = second.norm1(tokens + second.self_attn(q=query, k=query, v=tokens))
+    tokens = second.norm1(tokens + _attend_tokens(second.self_attn, query, tokens, absent))
     pooled = _pool(second.cross_attn_token_to_image, tokens + code, cells, position, bias)
     tokens = _finish_tokens(second, tokens, pooled)
-    cells = second.norm4(cells + _spread(second.cross_attn_image_to_token, tokens, code, cells, position))
+    update = _spread(second.cross_attn_image_to_token, tokens, code, absent, cells, position)
+    cells = second.norm4(cells + update)
 
     pooled = _pool(transformer.final_attn_token_to_image, tokens + code, cells, position, bias)
     tokens = transformer.norm_final_attn(tokens + pooled)
     mask_tokens = tokens[:, 1 : 1 + decoder.num_mask_tokens]
     hypers = [mlp(mask_tokens[:, index]) for index, mlp in enumerate(decoder.output_hypernetworks_mlps)]
     return Decoded(cells, torch.stack(hypers, dim=1), decoder.iou_prediction_head(tokens[:, 0]))
+
+
+def _with_masks(sam: Sam, cells: Tensor, masks: MaskPrompts, glimpse: Glimpse | None) -> Tensor:
+    """Cells (G, N, D) of all prompts, with what some prompts' masks say about them instead of "no mask"."""
+    prompts = sam.prompt_encoder
+    change = prompts.mask_downscaling(masks.logits[:, None]).flatten(2).transpose(1, 2) - prompts.no_mask_embed.weight
+    change = change.to(cells.dtype)
+    if glimpse is not None:
+        change = _rows(change, glimpse.cells[masks.rows // (len(cells) // len(glimpse.cells))])
+    return cells.index_add(0, masks.rows, change)
 
 
 def masks_at_cells(decoder: MaskDecoder, decoded: Decoded, chosen: Tensor) -> Tensor:
@@ -150,20 +215,37 @@ def pixels_of_cells(maps: Tensor) -> Tensor:
     return halves.permute(order).flatten(lead, lead + 1).flatten(lead + 1)
 
 
-def _position_code(sam: Sam, side: int, origin_cells: tuple[int, int]) -> Tensor:
-    """The piece of the model's dense positional code that belongs to a crop. (N, D) float32."""
-    row, column = origin_cells
-    code = sam.prompt_encoder.get_dense_pe()[0, :, row : row + side, column : column + side]
-    return code.flatten(1).T
+def _rows(table: Tensor, rows: Tensor) -> Tensor:
+    """Some rows of each (N, D) table of a batch: (B, N, D) and (B, K) to (B, K, D)."""
+    return table.gather(1, rows[..., None].expand(-1, -1, table.shape[2]))
 
 
-def _token_code(sam: Sam, points_xy: Tensor, origin_cells: tuple[int, int]) -> Tensor:
-    """The 7 tokens of each click: IoU, 4 masks, the click, and the padding point. (B * P, 7, D) float32."""
-    row, column = origin_cells
-    clicks = points_xy.flatten(0, 1)[:, None] + torch.tensor([column * STRIDE, row * STRIDE])
-    prompts, _ = sam.prompt_encoder(points=(clicks, torch.ones(len(clicks), 1)), boxes=None, masks=None)
-    learned = torch.cat([sam.mask_decoder.iou_token.weight, sam.mask_decoder.mask_tokens.weight])
-    return torch.cat([learned.expand(len(clicks), -1, -1), prompts], dim=1)
+def _token_code(sam: Sam, points_xy: Tensor, labels: Tensor) -> Tensor:
+    """The tokens of each prompt: IoU, 4 masks, then its points. (G, T, 2) and (G, T) to (G, 5 + T, D) float32."""
+    encoder, decoder = sam.prompt_encoder, sam.mask_decoder
+    codes = encoder.pe_layer.forward_with_coords(points_xy + 0.5, encoder.input_image_size)
+    kinds = torch.cat([encoder.not_a_point_embed.weight, *(kind.weight for kind in encoder.point_embeddings)])
+    points = codes * (labels >= 0)[..., None] + kinds[(labels + 1).clamp_min(0)]
+    learned = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
+    return torch.cat([learned.expand(len(points), -1, -1), points], dim=1)
+
+
+def _absence(labels: Tensor, count: int) -> Tensor | None:
+    """What to add to attention scores so that nothing looks at absent tokens. (G, count) float32, or None."""
+    if (labels != ABSENT).all():
+        return None
+    absent = torch.zeros(len(labels), count)
+    absent[:, -labels.shape[1] :] = torch.where(labels == ABSENT, FORBIDDEN, 0.0)
+    return absent
+
+
+def _attend_tokens(attention: Attention, queries: Tensor, values: Tensor, absent: Tensor | None) -> Tensor:
+    """Tokens look at one another, queries also serving as keys. (G, T, D) each."""
+    query, key = _heads(attention, attention.q_proj(queries)), _heads(attention, attention.k_proj(queries))
+    value = _heads(attention, attention.v_proj(values))
+    bias = None if absent is None else absent[:, None, None].to(query.dtype)
+    pooled = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+    return attention.out_proj(pooled.transpose(1, 2).flatten(2))
 
 
 def _finish_tokens(layer: TwoWayAttentionBlock, tokens: Tensor, pooled: Tensor) -> Tensor:
@@ -186,13 +268,15 @@ def _pool_shared(attention: Attention, queries: Tensor, shared: Tensor, position
     return attention.out_proj(pooled.transpose(1, 2).flatten(2).reshape(-1, count, attention.internal_dim))
 
 
-def _spread_shared(attention: Attention, tokens: Tensor, code: Tensor, shared: Tensor, position: Tensor) -> Tensor:
+def _spread_shared(
+    attention: Attention, tokens: Tensor, code: Tensor, absent: Tensor | None, shared: Tensor, position: Tensor
+) -> Tensor:
     """The still shared image looks at each click's tokens. Returns the update, (B * P, N, D)."""
     images, (clicks, count) = len(shared), tokens.shape[:2]
     query = _heads(attention, attention.q_proj(shared + position))
     key = _heads(attention, attention.k_proj(tokens + code).reshape(images, -1, attention.internal_dim))
     logits = (key @ query.transpose(-1, -2)).unflatten(2, (-1, count)).transpose(1, 2)
-    return _mix_tokens(attention, tokens, logits.reshape(clicks, attention.num_heads, count, -1))
+    return _mix_tokens(attention, tokens, absent, logits.reshape(clicks, attention.num_heads, count, -1))
 
 
 def _pool(attention: Attention, queries: Tensor, cells: Tensor, position: Tensor, bias: Tensor) -> Tensor:
@@ -210,14 +294,16 @@ def _pool(attention: Attention, queries: Tensor, cells: Tensor, position: Tensor
     return attention.out_proj(values.transpose(1, 2).flatten(2) + attention.v_proj.bias)
 
 
-def _spread(attention: Attention, tokens: Tensor, code: Tensor, cells: Tensor, position: Tensor) -> Tensor:
+def _spread(
+    attention: Attention, tokens: Tensor, code: Tensor, absent: Tensor | None, cells: Tensor, position: Tensor
+) -> Tensor:
     """Each image looks at its tokens: fold the query projection into them. Returns the update, (B * P, N, D)."""
     heads = attention.num_heads
     key = _heads(attention, attention.k_proj(tokens + code))
     folded = (key @ attention.q_proj.weight.unflatten(0, (heads, -1))).flatten(1, 2)
     bias = (key @ attention.q_proj.bias.unflatten(0, (heads, -1))[..., None]).flatten(1, 2)
     logits = folded @ cells.transpose(1, 2) + _by_image(folded, position) + bias
-    return _mix_tokens(attention, tokens, logits.unflatten(1, (heads, -1)))
+    return _mix_tokens(attention, tokens, absent, logits.unflatten(1, (heads, -1)))
 
 
 def _by_image(folded: Tensor, position: Tensor) -> Tensor:
@@ -228,10 +314,13 @@ def _by_image(folded: Tensor, position: Tensor) -> Tensor:
     return products.view(len(folded), -1, position.shape[1])
 
 
-def _mix_tokens(attention: Attention, tokens: Tensor, logits: Tensor) -> Tensor:
+def _mix_tokens(attention: Attention, tokens: Tensor, absent: Tensor | None, logits: Tensor) -> Tensor:
     """Softmax over the tokens and their values through the output projection. logits (G, H, T, N) to (G, N, D)."""
     heads = attention.num_heads
-    attend = functional.softmax(logits * (attention.internal_dim // heads) ** -0.5, dim=2).flatten(1, 2)
+    logits = logits * (attention.internal_dim // heads) ** -0.5
+    if absent is not None:
+        logits = logits + absent[:, None, :, None].to(logits.dtype)
+    attend = functional.softmax(logits, dim=2).flatten(1, 2)
     value = _heads(attention, attention.v_proj(tokens))
     outputs = attention.out_proj.weight.unflatten(1, (heads, -1)).permute(1, 2, 0)
     # Weights over the tokens sum to one in each head, so the bias may go in before the mixing.

@@ -1,145 +1,120 @@
 """Measure the built-in checkpoint: every figure of its model card comes from here.
 
-`python -m automask_ui.training.evaluate` measures the committed weights. `--from-state` takes the averaged weights of
-the training run instead, and `--export VERSION` then writes them as the committed file. `--pictures FOLDER` writes
-overlays.
+`python -m automask_ui.training.evaluate` measures the committed weights on drawn scenes and the sample photographs,
+with `--photographs FOLDER` on validation photographs too. `--from-state` takes the averaged weights of the training run
+instead. `--pictures FOLDER` writes overlays. `python -m automask_ui.training.export` writes the committed file.
 """
 
 import argparse
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from PIL import Image
 from segment_anything.modeling import Sam
-from segment_anything.utils.transforms import ResizeLongestSide
-from torch import Tensor
 
 from automask_ui.engine.encoders.builtin import build_tiny_sam
 from automask_ui.engine.pipeline.generator import AutomaticMaskGenerator
+from automask_ui.training.measures import best_ious, islands
+from automask_ui.training.photographs import Photograph, read_manifest, read_scene, validation_photographs
 from automask_ui.training.pool import default_state_dir, held_out_scenes
-from automask_ui.training.reference import COINS_LABELS, COINS_PHOTO
-from automask_ui.training.scenes import Scene
-from automask_ui.training.weights import WEIGHTS_PATH, load_weights, save_weights
+from automask_ui.training.prompted import Measured, masks_of, measure_picture, measure_scenes
+from automask_ui.training.reference import COINS_LABELS, COINS_PHOTO, read_things
+from automask_ui.training.scenes import UNKNOWN
+from automask_ui.training.weights import WEIGHTS_PATH, Defaults, load_weights, read_defaults
 
 logger = logging.getLogger(__name__)
 
 SCENE_HW = (384, 512)
 MIN_INSTANCE_SHARE = 0.01
-COIN_IOU = 0.8
+# Parts of validation photographs are small: at least a pupil in a portrait.
+MIN_PHOTO_SHARE = 0.001
+MIN_SEGMENT_SHARE = 0.005
+COIN_IOU, THING_IOU = 0.8, 0.75
 SAMPLES = ("coffee.jpg", "chelsea.jpg", "astronaut.jpg", "rocket.jpg", "coins.png")
 SPEED_HW = (534, 800)
 
-
-@dataclass(frozen=True, eq=False)
-class ClickScores:
-    """One row for each click: `iou` and `scores`, (N, 3) float32, are measured and predicted IoU of its three masks."""
-
-    iou: np.ndarray
-    scores: np.ndarray
-
-    @property
-    def best(self) -> float:
-        """Mean IoU of the best of the three masks."""
-        return float(self.iou.max(axis=1).mean())
-
-    @property
-    def preferred(self) -> float:
-        """Mean IoU of the mask that the model scores highest."""
-        return float(np.take_along_axis(self.iou, self.scores.argmax(axis=1)[:, None], axis=1).mean())
-
-    @property
-    def correlation(self) -> float:
-        """Pearson's correlation of predicted with measured IoU."""
-        return float(np.corrcoef(self.iou.ravel(), self.scores.ravel())[0, 1])
-
-    def calibration(self, edges: Sequence[float]) -> list[tuple[float, int, float]]:
-        """For each lower edge: how many masks are scored at or above it, and their mean measured IoU."""
-        rows = []
-        for edge in edges:
-            above = self.scores >= edge
-            rows.append((edge, int(above.sum()), float(self.iou[above].mean()) if above.any() else float("nan")))
-        return rows
+Records = Sequence[dict[str, Any]]
 
 
-def score_clicks(sam: Sam, scenes: Sequence[Scene]) -> ClickScores:
-    """Click once at the centre of each instance of at least `MIN_INSTANCE_SHARE` of its scene.
-
-    Wholes are instances with their parts; parts are instances too. The centre is the pixel farthest from the outline.
-    """
-    measured, predicted = [], []
-    for scene in scenes:
-        masks, centres = instances_of(scene)
-        if not len(masks):
-            continue
-        logits, scores = predict_clicks(sam, scene.image, centres)
-        found = (logits > sam.mask_threshold).flatten(2).float()
-        wanted = torch.from_numpy(masks).flatten(1).float()[:, None]
-        both = (found * wanted).sum(dim=2)
-        measured.append(both / (found.sum(dim=2) + wanted.sum(dim=2) - both))
-        predicted.append(scores)
-    return ClickScores(torch.cat(measured).numpy(), torch.cat(predicted).numpy())
-
-
-def instances_of(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """The instances of a scene that are large enough, (N, H, W) bool, and their centres, (N, 2) float64 xy."""
-    wholes = scene.parents[scene.ids]
-    candidates = [wholes == label for label in np.unique(wholes)]
-    candidates += [scene.ids == label for label in np.unique(scene.ids) if scene.parents[label] != label]
-    least = MIN_INSTANCE_SHARE * scene.ids.size
-    masks = [mask for mask in candidates if mask.sum() >= least]
-    centres = []
-    for mask in masks:
-        depth = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
-        centres.append(np.unravel_index(depth.argmax(), depth.shape)[::-1])
-    return np.asarray(masks), np.asarray(centres, dtype=np.float64)
+def measure_prompts(sam: Sam, photographs: Sequence[Photograph]) -> Measured:
+    """Log what clicks and boxes give on validation photographs: each thing and part of at least 0.1 % is asked for."""
+    measured = Measured()
+    for row in photographs:
+        scene = read_scene(row)
+        masks, is_part = masks_of(scene, MIN_PHOTO_SHARE, with_ground=False)
+        if masks:
+            measure_picture(sam, scene.image, masks, measured)
+            measured.is_part += is_part
+    is_large = np.array(measured.share) >= MIN_INSTANCE_SHARE
+    is_part = np.array(measured.is_part)
+    for title, chosen in (
+        ("of at least 1 %", is_large),
+        ("of these, things", is_large & ~is_part),
+        ("of these, parts", is_large & is_part),
+        ("smaller", ~is_large),
+    ):
+        logger.info("validation photographs (%d), %d masks %s:", len(photographs), chosen.sum(), title)
+        log_prompts(measured, chosen)
+    return measured
 
 
-@torch.no_grad()
-def predict_clicks(sam: Sam, image: np.ndarray, points_xy: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Three masks for each click: (N, 3, H, W) float32 logits at the image's size, and (N, 3) float32 scores.
-
-    Args:
-        sam: The model.
-        image: (H, W, 3) uint8 RGB.
-        points_xy: (N, 2) float64, pixels of the image.
-    """
-    resize = ResizeLongestSide(sam.image_encoder.img_size)
-    small = torch.from_numpy(resize.apply_image(image)).permute(2, 0, 1)[None]
-    embedding = sam.image_encoder(sam.preprocess(small.float()))
-    clicks = torch.from_numpy(resize.apply_coords(points_xy, image.shape[:2])).float()[:, None]
-    sparse, dense = sam.prompt_encoder(points=(clicks, torch.ones(len(clicks), 1)), boxes=None, masks=None)
-    logits, scores = sam.mask_decoder(
-        image_embeddings=embedding,
-        image_pe=sam.prompt_encoder.get_dense_pe(),
-        sparse_prompt_embeddings=sparse,
-        dense_prompt_embeddings=dense,
-        multimask_output=True,
-    )
-    return sam.postprocess_masks(logits, tuple(small.shape[-2:]), image.shape[:2]), scores
+def log_prompts(measured: Measured, chosen: np.ndarray) -> None:
+    """Log the figures of some of the wanted masks, (N,) bool."""
+    if not chosen.any():
+        return
+    click = Measured.joined(measured.click).rows(chosen)
+    logger.info(
+        "  one click: best of three %.3f, preferred %.3f (as any labelled mask %.3f), boundary F-score %.3f",
+        click.best, click.preferred, click.any_of_preferred.mean(), np.array(measured.boundary)[chosen].mean(),
+    )  # fmt: skip
+    logger.info("  its scores: correlation %.3f, expected calibration error %.3f", click.correlation, click.calibration)
+    for name, answers in (
+        ("three clicks", measured.three_clicks),
+        ("three clicks and the mask before", measured.three_with_mask),
+        ("a box", measured.box),
+    ):
+        some = Measured.joined(answers).rows(chosen)
+        logger.info("  %s: preferred %.3f, best of three %.3f", name, some.preferred, some.best)
 
 
-def count_coins(found: Sequence[dict]) -> tuple[int, list[float]]:
+def measure_segments(generator: AutomaticMaskGenerator, photographs: Sequence[Photograph]) -> None:
+    """Log how well default masks cover the labelled things (level 1) of validation photographs."""
+    best, counts, pieces = [], [], []
+    for row in photographs:
+        scene = read_scene(row)
+        wholes = scene.parents[scene.ids]
+        labels = [label for label in np.unique(wholes) if label and label != UNKNOWN]
+        wanted = [wholes == label for label in labels]
+        wanted = [mask for mask in wanted if mask.mean() >= MIN_SEGMENT_SHARE]
+        found = [record["segmentation"] for record in generator.generate(scene.image)]
+        best += best_ious(found, wanted).tolist()
+        counts.append(len(found))
+        pieces += [islands(mask) for mask in found]
+    logger.info(
+        "default masks on %d validation photographs: mean best IoU %.3f of %d things, %.0f masks, %.2f islands a mask",
+        len(photographs), np.mean(best), len(best), np.mean(counts), np.mean(pieces) if pieces else 0.0,
+    )  # fmt: skip
+
+
+def count_coins(found: Records) -> tuple[int, list[float]]:
     """How many reference coins have a mask of IoU at least `COIN_IOU`, and each coin's best IoU.
 
     Args:
         found: Masks of the coins photograph, dicts as upstream's generator returns them.
     """
     labels = np.asarray(Image.open(COINS_LABELS))
-    best = []
-    for coin in range(1, int(labels.max()) + 1):
-        mask = labels == coin
-        overlaps = ((record["segmentation"] & mask).sum() / (record["segmentation"] | mask).sum() for record in found)
-        best.append(float(max(overlaps, default=0.0)))
+    coins = [labels == coin for coin in range(1, int(labels.max()) + 1)]
+    best = best_ious([record["segmentation"] for record in found], coins).tolist()
     return sum(iou >= COIN_IOU for iou in best), best
 
 
-def overlay(image: np.ndarray, found: Sequence[dict], seed: int = 0) -> np.ndarray:
+def overlay(image: np.ndarray, found: Records, seed: int = 0) -> np.ndarray:
     """The photograph with each mask tinted and outlined, large ones below. (H, W, 3) uint8."""
     colours = np.random.default_rng(seed).integers(40, 256, (len(found), 3))
     picture = image.astype(np.float32)
@@ -151,31 +126,41 @@ def overlay(image: np.ndarray, found: Sequence[dict], seed: int = 0) -> np.ndarr
     return picture.clip(0, 255).astype(np.uint8)
 
 
-def measure_scenes(sam: Sam, count: int) -> ClickScores:
-    """Log the figures on held-out scenes."""
-    clicks = score_clicks(sam, list(held_out_scenes(count, SCENE_HW)))
+def log_scenes(sam: Sam, count: int) -> None:
+    """Log the figures on held-out drawn scenes."""
+    clicks = measure_scenes(sam, held_out_scenes(count, SCENE_HW), MIN_INSTANCE_SHARE)
     logger.info(
-        "held-out scenes (%d, %d clicks): best of three %.3f, preferred %.3f, correlation of scores %.3f",
+        "held-out drawn scenes (%d, %d clicks): best of three %.3f, preferred %.3f, correlation of scores %.3f",
         count, len(clicks.iou), clicks.best, clicks.preferred, clicks.correlation,
     )  # fmt: skip
-    for edge, number, mean in clicks.calibration((0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)):
-        logger.info("  scored at least %.1f: %d masks, mean IoU %.3f", edge, number, mean)
-    return clicks
 
 
-def measure_photographs(generator: AutomaticMaskGenerator, pictures: Path | None) -> None:
-    """Log how many coins are found and how many masks the other samples get; write overlays if asked to."""
+def measure_samples(generator: AutomaticMaskGenerator, pictures: Path | None, beside: Path | None = None) -> None:
+    """Log what default masks the samples get, and which named things and coins have one; write overlays if asked to."""
+    all_best: list[float] = []
     for name in SAMPLES:
         image = np.asarray(Image.open(COINS_PHOTO.parent / name).convert("RGB"))
         found = generator.generate(image)
-        cover = np.any([record["segmentation"] for record in found], axis=0).mean() if found else 0.0
-        logger.info("%s: %d masks covering %.0f %%", name, len(found), 100 * cover)
+        masks = [record["segmentation"] for record in found]
+        cover = np.any(masks, axis=0).mean() if masks else 0.0
+        pieces = np.mean([islands(mask) for mask in masks]) if masks else 0.0
+        logger.info("%s: %d masks covering %.0f %%, %.2f islands a mask", name, len(found), 100 * cover, pieces)
+        things = read_things(name, (image.shape[0], image.shape[1]))
+        if things:
+            best = best_ious(masks, list(things.values()))
+            all_best += best.tolist()
+            logger.info("  %s", ", ".join(f"{thing} {iou:.2f}" for thing, iou in zip(things, best, strict=True)))
         if name == COINS_PHOTO.name:
-            number, best = count_coins(found)
-            logger.info("coins found: %d of %d (mean best IoU %.3f)", number, len(best), np.mean(best))
+            number, best_coins = count_coins(found)
+            logger.info("  coins found: %d of %d (mean best IoU %.3f)", number, len(best_coins), np.mean(best_coins))
         if pictures is not None:
             pictures.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(overlay(image, found)).save(pictures / f"{Path(name).stem}.jpg", quality=85)
+            picture, file_name = overlay(image, found), f"{Path(name).stem}.jpg"
+            if beside is not None:
+                picture = np.hstack([np.asarray(Image.open(beside / file_name).convert("RGB")), picture])
+            Image.fromarray(picture).save(pictures / file_name, quality=85)
+    found_things = sum(iou >= THING_IOU for iou in all_best)
+    logger.info("named things with a mask of IoU >= %.2f: %d of %d", THING_IOU, found_things, len(all_best))
 
 
 def measure_speed(generator: AutomaticMaskGenerator) -> None:
@@ -186,36 +171,64 @@ def measure_speed(generator: AutomaticMaskGenerator) -> None:
     logger.info("32 x 32 clicks on %d x %d: %.1f s", *SPEED_HW[::-1], time.perf_counter() - started)
 
 
+def generator_of(sam: Sam, defaults: Defaults) -> AutomaticMaskGenerator:
+    """The drop-in generator with a model's own defaults."""
+    return AutomaticMaskGenerator(
+        sam,
+        pred_iou_thresh=defaults.pred_iou_thresh,
+        stability_score_thresh=defaults.stability_score_thresh,
+        min_mask_region_area=defaults.min_mask_region_area,
+    )
+
+
+def spread_over_sources(photographs: Sequence[Photograph], count: int) -> list[Photograph]:
+    """Some photographs, of each source about as many."""
+    rank: dict[str, int] = {}
+    order = []
+    for row in photographs:
+        rank[row.source] = rank.get(row.source, -1) + 1
+        order.append((rank[row.source], row.source, row))
+    return [row for _, _, row in sorted(order, key=lambda one: one[:2])][:count]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, and export if asked to."""
+    """Measure from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", type=Path, default=WEIGHTS_PATH)
     parser.add_argument("--from-state", action="store_true", help="measure the training run's averaged weights")
     parser.add_argument("--state-dir", type=Path, default=default_state_dir())
-    parser.add_argument("--scenes", type=int, default=60, help="how many held-out scenes")
+    parser.add_argument("--photographs", type=Path, help="folder with manifest.csv; its held-out part is measured")
+    parser.add_argument("--at-most", type=int, default=1000, help="how many photographs are prompted")
+    parser.add_argument("--segmented", type=int, default=20, help="how many photographs are segmented whole")
+    parser.add_argument("--scenes", type=int, default=24, help="how many held-out drawn scenes")
     parser.add_argument("--pred-iou-thresh", type=float, help="instead of the weights' own")
     parser.add_argument("--stability-score-thresh", type=float, help="instead of the weights' own")
     parser.add_argument("--pictures", type=Path, help="write overlays of the samples into this folder")
-    parser.add_argument("--export", metavar="VERSION", help="write the measured weights and thresholds to --weights")
+    parser.add_argument("--beside", type=Path, help="folder with overlays of an earlier version, to put to their left")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     sam = build_tiny_sam()
     if options.from_state:
         state = torch.load(options.state_dir / "state.pt", weights_only=True)
         sam.load_state_dict(state["average"])
-        own = {"pred_iou_thresh": "0.7", "stability_score_thresh": "0.8"}
+        defaults = Defaults()
         logger.info("after %(step)d steps, %(seconds).0f s", state["progress"])
     else:
-        own = load_weights(sam, options.weights)
-    pred_iou_thresh = options.pred_iou_thresh or float(own["pred_iou_thresh"])
-    stability_score_thresh = options.stability_score_thresh or float(own["stability_score_thresh"])
-    if options.export:
-        save_weights(sam, options.weights, options.export, pred_iou_thresh, stability_score_thresh)
-    measure_scenes(sam, options.scenes)
-    generator = AutomaticMaskGenerator(
-        sam, pred_iou_thresh=pred_iou_thresh, stability_score_thresh=stability_score_thresh
-    )
-    measure_photographs(generator, options.pictures)
+        defaults = read_defaults(load_weights(sam, options.weights))
+    measure(sam, defaults.replaced(options.pred_iou_thresh, options.stability_score_thresh), options)
+
+
+def measure(sam: Sam, defaults: Defaults, options: argparse.Namespace) -> None:
+    """Log every figure."""
+    logger.info("%s", defaults)
+    generator = generator_of(sam, defaults)
+    if options.photographs:
+        rows = validation_photographs(read_manifest(options.photographs))
+        measure_prompts(sam, spread_over_sources(rows, options.at_most))
+        measure_segments(generator, spread_over_sources(rows, options.segmented))
+    if options.scenes:
+        log_scenes(sam, options.scenes)
+    measure_samples(generator, options.pictures, options.beside)
     measure_speed(generator)
 
 

@@ -4,35 +4,43 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from automask_ui.training.decoder import SUBPIXELS
+from automask_ui.training.decoder import SUBPIXELS, take_from_strata
 
-ALL_MASKS_WEIGHT = 0.1
+ALL_MASKS_WEIGHT = 0.05
+ALTERNATIVES_WEIGHT = 0.3
 SINGLE_WEIGHT = 0.25
 SCORE_WEIGHT = 1.0
 MIN_CLASS_SHARE = 0.02
+# In the cross-entropy cells that an outline runs through weigh this much more than others.
+OUTLINE_EMPHASIS = 3.0
+ORDERED_PAIRS = ((0, 1), (0, 2), (1, 2))
 
 
 def affinity_loss(logits: Tensor, cell_ids: Tensor, cell_wholes: Tensor, cells: Tensor) -> Tensor:
-    """Balanced cross-entropy of "these two cells belong together".
+    """Balanced cross-entropy of "these two cells belong together", where somebody knows.
 
     Args:
         logits: (2, B, K, K) float32 from `AffinityHead`.
-        cell_ids: (B, C, C) int64 instances.
-        cell_wholes: (B, C, C) int64 wholes.
+        cell_ids: (B, N) int64 instances, -1 where nobody knows.
+        cell_wholes: (B, N) int64 wholes, -1 where nobody knows.
         cells: (K,) int64, which cells were compared.
     """
-    labels = torch.stack([cell_ids, cell_wholes]).flatten(2)[..., cells]
+    labels = torch.stack([cell_ids, cell_wholes])[..., cells]
     same = (labels[..., :, None] == labels[..., None, :]).float()
-    share = same.mean(dim=(1, 2, 3), keepdim=True)
-    weight = torch.where(same > 0, 0.5 / share, 0.5 / (1 - share).clamp_min(1e-3))
-    return functional.binary_cross_entropy_with_logits(logits, same, weight=weight)
+    known = (labels >= 0).float()
+    # Of two unknown cells nobody knows whether they belong together; an unknown and a labelled one do not.
+    counts = 1 - (1 - known[..., :, None]) * (1 - known[..., None, :])
+    total = counts.sum(dim=(1, 2, 3), keepdim=True).clamp_min(1)
+    share = ((same * counts).sum(dim=(1, 2, 3), keepdim=True) / total).clamp(1e-3, 1 - 1e-3)
+    weight = torch.where(same > 0, 0.5 / share, 0.5 / (1 - share)) * counts / total
+    return functional.binary_cross_entropy_with_logits(logits, same, weight=weight, reduction="sum") / len(labels)
 
 
 def choose_cells(targets: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Choose the cells in which a click's masks are compared: most of them where a target is, some anywhere else.
 
     Args:
-        targets: (G, 2, N, SUBPIXELS) float32 cover of each click's two targets.
+        targets: (G, L, N, SUBPIXELS) float32 cover of each prompt's targets.
         count: How many cells to choose, K.
         generator: Source of randomness.
 
@@ -50,39 +58,33 @@ def choose_cells(targets: Tensor, count: int, generator: torch.Generator) -> tup
     take_ground = torch.minimum(ground, count - take_inner - take_outline)
     take_inner = torch.minimum(inner, count - take_ground - take_outline)
     takes = torch.stack([take_ground, take_inner, count - take_ground - take_inner], dim=1)
-    # One sort shuffles each stratum; then the first few of each are taken.
-    order = (stratum * 2 + torch.rand(stratum.shape, generator=generator)).argsort(dim=1)
-    sorted_stratum = stratum.gather(1, order)
-    starts = sizes.cumsum(dim=1) - sizes
-    rank = torch.arange(stratum.shape[1]) - starts.gather(1, sorted_stratum)
-    taken = rank < takes.gather(1, sorted_stratum)
-    chosen = order[taken].view(len(targets), count)
-    stands_for = sizes / takes.clamp_min(1)
-    return chosen, stands_for.gather(1, stratum.gather(1, chosen))
+    return take_from_strata(stratum, sizes, takes, generator)
 
 
 def mask_losses(
     logits: Tensor, targets: Tensor, weights: Tensor, balance: float, dice_weight: float
 ) -> tuple[Tensor, Tensor]:
-    """Compare every mask output with both targets.
+    """Compare every mask output with every target.
 
     Args:
         logits: (G, 4, K, SUBPIXELS) float32.
-        targets: (G, 2, K, SUBPIXELS) float32 in [0, 1].
+        targets: (G, L, K, SUBPIXELS) float32 in [0, 1].
         weights: (G, K) float32, how many cells each chosen cell stands for.
         balance: From 0, plain cross-entropy, to 1, target and ground weigh the same however small the target.
         dice_weight: Weight of the dice loss beside the cross-entropy.
 
     Returns:
-        (G, 4, 2) float32 losses, cross-entropy plus dice, and (G, 4, 2) float32 measured IoU, without gradient.
+        (G, 4, L) float32 losses, cross-entropy plus dice, and (G, 4, L) float32 measured IoU, without gradient.
     """
     each = weights[:, None, :, None].expand(-1, 1, -1, SUBPIXELS).flatten(2)
+    is_outline = (targets.amin(dim=3) < 0.5) & (targets.amax(dim=3) >= 0.5)
+    emphasised = each * (1 + OUTLINE_EMPHASIS * is_outline.any(dim=1).repeat_interleave(SUBPIXELS, dim=1)[:, None])
     logits, wanted = logits.flatten(2), targets.flatten(2).transpose(1, 2)
-    total, wanted_sum = each.sum(dim=2, keepdim=True), each @ wanted
-    surplus = functional.softplus(logits) * each
-    missed = surplus @ wanted - (logits * each) @ wanted
+    total, wanted_sum = emphasised.sum(dim=2, keepdim=True), each @ wanted
+    surplus = functional.softplus(logits) * emphasised
+    missed = surplus @ wanted - (logits * emphasised) @ wanted
     spilt = surplus.sum(dim=2, keepdim=True) - surplus @ wanted
-    share = (wanted_sum / total).clamp(MIN_CLASS_SHARE, 1 - MIN_CLASS_SHARE)
+    share = (emphasised @ wanted / total).clamp(MIN_CLASS_SHARE, 1 - MIN_CLASS_SHARE)
     entropy = (missed * (0.5 / share) ** balance + spilt * (0.5 / (1 - share)) ** balance) / total
     likely = torch.sigmoid(logits) * each
     dice = 1 - (2 * (likely @ wanted) + 1) / (likely.sum(dim=2, keepdim=True) + wanted_sum + 1)
@@ -93,16 +95,36 @@ def mask_losses(
     return entropy + dice_weight * dice, iou
 
 
-def click_loss(losses: Tensor, iou: Tensor, scores: Tensor) -> Tensor:
-    """The loss of a click: each target is the business of the output nearest to it; scores must tell the measured IoU.
+def click_loss(losses: Tensor, iou: Tensor, scores: Tensor, is_target: Tensor) -> Tensor:
+    """The loss of a click: each target is the business of one output; scores must tell the measured IoU.
+
+    A click with two targets wants the smaller one from an earlier output than the larger one.
 
     Args:
         losses: (G, 4, 2) float32 from `mask_losses`; output 0 is the single mask, 1 to 3 are the alternatives.
         iou: (G, 4, 2) float32 from `mask_losses`.
         scores: (G, 4) float32, predicted IoU.
+        is_target: (G, 2) bool, which targets there are; the first always is.
     """
-    alternatives = losses[:, 1:]
-    nearest = alternatives.amin(dim=1).mean()
-    single = losses[:, 0].amin(dim=1).mean()
-    score_error = functional.mse_loss(scores, iou.amax(dim=2))
-    return nearest + ALL_MASKS_WEIGHT * alternatives.mean() + SINGLE_WEIGHT * single + SCORE_WEIGHT * score_error
+    first, second = losses[:, 1:].unbind(dim=2)
+    pairs = torch.stack([first[:, i] + second[:, j] for i, j in ORDERED_PAIRS], dim=1)
+    nearest = torch.where(is_target[:, 1], pairs.amin(dim=1) / 2, first.amin(dim=1)).mean()
+    to_any = losses.masked_fill(~is_target[:, None], torch.inf).amin(dim=2)
+    # Of a part and a thing the single mask is to be the thing.
+    single = torch.where(is_target[:, 1], losses[:, 0, 1], losses[:, 0, 0]).mean()
+    measured = iou.masked_fill(~is_target[:, None], 0).amax(dim=2)
+    score_error = functional.mse_loss(scores, measured)
+    return nearest + ALL_MASKS_WEIGHT * to_any[:, 1:].mean() + SINGLE_WEIGHT * single + SCORE_WEIGHT * score_error
+
+
+def certain_loss(losses: Tensor, iou: Tensor, scores: Tensor) -> Tensor:
+    """The loss of a prompt that can mean one thing only: all masks are to be it.
+
+    Args:
+        losses: (G, 4, 1) float32 from `mask_losses`.
+        iou: (G, 4, 1) float32 from `mask_losses`.
+        scores: (G, 4) float32, predicted IoU.
+    """
+    single, alternatives = losses[:, 0, 0], losses[:, 1:, 0]
+    masks = single.mean() + alternatives.amin(dim=1).mean() + ALTERNATIVES_WEIGHT * alternatives.mean()
+    return 0.5 * masks + SCORE_WEIGHT * functional.mse_loss(scores, iou[..., 0])

@@ -26,6 +26,7 @@ from automask_ui.training.textures import (
 CROWD_SHARE = 0.25
 MEDAL_SHARE = 0.4
 RELIEF_SHARE = 0.12
+UNKNOWN = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +36,8 @@ class Scene:
     Attributes:
         image: (H, W, 3) uint8 RGB.
         ids: (H, W) int16, the topmost instance at each pixel; a part has an id of its own.
-        parents: (N,) int16, for each id the whole that it is a part of; wholes are their own parents.
+        parents: (N,) int16, for each id the whole that it is a part of; wholes are their own parents. What nobody has
+            labelled, an id of its own, has `UNKNOWN` for its parent.
     """
 
     image: np.ndarray

@@ -1,5 +1,7 @@
-"""The committed weights file: float16 safetensors, with the model's own default thresholds in its header."""
+"""The committed weights file: float16 safetensors, with the model's own defaults in its header."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,22 +12,45 @@ from segment_anything.modeling import Sam
 WEIGHTS_PATH = Path(__file__).resolve().parents[2] / "assets" / "models" / "automask-tiny.safetensors"
 
 
-def save_weights(sam: Sam, path: Path, version: str, pred_iou_thresh: float, stability_score_thresh: float) -> None:
+@dataclass(frozen=True)
+class Defaults:
+    """What this model's masks need to be worth showing.
+
+    Attributes:
+        pred_iou_thresh: Least predicted IoU.
+        stability_score_thresh: Least stability score.
+        min_mask_region_area: Holes and islands below it are removed, pixels.
+    """
+
+    pred_iou_thresh: float = 0.5
+    stability_score_thresh: float = 0.7
+    min_mask_region_area: int = 0
+
+    def replaced(self, pred_iou_thresh: float | None, stability_score_thresh: float | None) -> "Defaults":
+        """The same with other thresholds, where they are not None."""
+        return Defaults(
+            self.pred_iou_thresh if pred_iou_thresh is None else pred_iou_thresh,
+            self.stability_score_thresh if stability_score_thresh is None else stability_score_thresh,
+            self.min_mask_region_area,
+        )
+
+
+def save_weights(sam: Sam, path: Path, version: str, defaults: Defaults) -> None:
     """Write a model as float16.
 
     Args:
         sam: The model.
         path: The file to write.
         version: Which training this is, for people.
-        pred_iou_thresh: The predicted IoU from which on this model's masks are worth showing.
-        stability_score_thresh: The same for the stability score.
+        defaults: The model's own defaults.
     """
     header = {
         "format": "pt",
         "architecture": "tiny",
         "version": version,
-        "pred_iou_thresh": f"{pred_iou_thresh:g}",
-        "stability_score_thresh": f"{stability_score_thresh:g}",
+        "pred_iou_thresh": f"{defaults.pred_iou_thresh:g}",
+        "stability_score_thresh": f"{defaults.stability_score_thresh:g}",
+        "min_mask_region_area": f"{defaults.min_mask_region_area:d}",
     }
     state = {
         name: (value.half() if value.is_floating_point() else value).contiguous()
@@ -41,3 +66,12 @@ def load_weights(sam: Sam, path: Path = WEIGHTS_PATH) -> dict[str, str]:
     sam.load_state_dict(state, strict=True)
     with safe_open(path, framework="pt") as file:
         return dict(file.metadata())
+
+
+def read_defaults(header: Mapping[str, str]) -> Defaults:
+    """The model's own defaults from its file's header."""
+    return Defaults(
+        float(header["pred_iou_thresh"]),
+        float(header["stability_score_thresh"]),
+        int(header.get("min_mask_region_area", 0)),
+    )

@@ -35,6 +35,14 @@ def test_thresholds_that_are_none(tmp_path: Path, text: str) -> None:
         load_model(checkpoint=tmp_path / "mine.safetensors")
 
 
+def test_a_file_may_recommend_a_clean_up(tmp_path: Path) -> None:
+    save_file(small_sam().state_dict(), tmp_path / "mine.safetensors", {"min_mask_region_area": "60"})
+    assert load_model(checkpoint=tmp_path / "mine.safetensors").min_mask_region_area == 60
+    save_file(small_sam().state_dict(), tmp_path / "mine.safetensors", {"min_mask_region_area": "-1"})
+    with pytest.raises(CheckpointFormatError, match=r"mine\.safetensors recommends min_mask_region_area"):
+        load_model(checkpoint=tmp_path / "mine.safetensors")
+
+
 def without(state: dict[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in state.items() if key not in keys}
 

@@ -10,90 +10,147 @@ import torch
 from safetensors import safe_open
 from segment_anything import SamAutomaticMaskGenerator
 from segment_anything.modeling import Sam
+from test_training_photos import write_photographs
 from test_training_scenes import small_pool
-from torch import nn
+from torch import Tensor
 
-from automask_ui.engine.encoders.builtin import IMAGE_SIZE, build_tiny_sam
+from automask_ui.engine.encoders.builtin import BLOCK_SHAPES, IMAGE_SIZE, build_tiny_sam
 from automask_ui.training import train
-from automask_ui.training.affinity_start import start_from_code
-from automask_ui.training.decoder import decode_clicks, glimpse_at, masks_at_cells, pixels_of_cells
-from automask_ui.training.evaluate import count_coins, instances_of, score_clicks
-from automask_ui.training.losses import affinity_loss, choose_cells, click_loss, mask_losses
-from automask_ui.training.model import AffinityHead, new_model
-from automask_ui.training.muon import orthogonal
-from automask_ui.training.pool import ScenePool
-from automask_ui.training.reference import COINS_LABELS, COINS_PHOTO, label_coins
-from automask_ui.training.scenes import Scene
-from automask_ui.training.weights import WEIGHTS_PATH, load_weights, save_weights
+from automask_ui.training.affinity import AffinityHead
+from automask_ui.training.data import Sources
+from automask_ui.training.decoder import MaskPrompts, decode_prompts, glimpse_at, masks_at_cells, pixels_of_cells
+from automask_ui.training.evaluate import count_coins
+from automask_ui.training.export import calibrate_scores
+from automask_ui.training.losses import affinity_loss, certain_loss, choose_cells, click_loss, mask_losses
+from automask_ui.training.measures import best_ious, boundary_f, calibration_error, deepest_point, islands, pairwise_iou
+from automask_ui.training.photographs import read_manifest
+from automask_ui.training.prompted import Answers, Measured, masks_of, measure_picture, measure_scenes
+from automask_ui.training.prompts import ABSENT, BACKGROUND, FOREGROUND, LOWER_RIGHT, PADDING, UPPER_LEFT
+from automask_ui.training.reference import COINS_LABELS, COINS_PHOTO, label_coins, read_things
+from automask_ui.training.scenes import UNKNOWN, Scene
+from automask_ui.training.trunk import fill_trunk
+from automask_ui.training.weights import WEIGHTS_PATH, Defaults, load_weights, read_defaults, save_weights
 
-MAX_WEIGHTS_BYTES = 12_000_000
+MAX_WEIGHTS_BYTES = 14_000_000
+# Kinds of prompts: a click, clicks of both kinds, a box, a box with a click.
+LABELS = torch.tensor(
+    [
+        [[FOREGROUND, PADDING, ABSENT], [FOREGROUND, BACKGROUND, PADDING], [UPPER_LEFT, LOWER_RIGHT, ABSENT]],
+        [[FOREGROUND, UPPER_LEFT, LOWER_RIGHT], [BACKGROUND, PADDING, ABSENT], [FOREGROUND, FOREGROUND, PADDING]],
+    ]
+)
 
 
 @pytest.fixture(scope="module")
 def stirred_sam() -> Sam:
     """A model whose biases and norms are not the identity, so that a forgotten one shows."""
-    sam, _ = new_model(seed=1)
+    torch.manual_seed(1)
+    sam = build_tiny_sam()
     with torch.no_grad():
         for parameter in sam.mask_decoder.parameters():
             parameter += torch.randn_like(parameter) * 0.05
     return sam
 
 
-def test_decoder_agrees_with_upstream(stirred_sam: Sam) -> None:
-    embeddings = torch.randn(2, 128, 64, 64) * 0.5
-    points = torch.rand(2, 3, 2) * IMAGE_SIZE
+@pytest.mark.parametrize("with_masks", [False, True])
+def test_decoder_agrees_with_upstream(stirred_sam: Sam, with_masks: bool) -> None:
+    torch.manual_seed(0)
+    embeddings, points = torch.randn(2, 128, 64, 64) * 0.5, torch.rand(2, 3, 3, 2) * IMAGE_SIZE
+    logits, rows = torch.randn(3, 256, 256), torch.tensor([0, 2, 5])
+    masks = MaskPrompts(logits, rows) if with_masks else None
     with torch.no_grad():
-        decoded = decode_clicks(stirred_sam, embeddings, points, (0, 0))
-        masks = masks_at_cells(stirred_sam.mask_decoder, decoded, torch.arange(64 * 64).expand(6, -1))
-        for image in range(2):
-            clicks = (points[image][:, None], torch.ones(3, 1))
-            sparse, dense = stirred_sam.prompt_encoder(points=clicks, boxes=None, masks=None)
-            expected, scores = stirred_sam.mask_decoder.predict_masks(
-                image_embeddings=embeddings[image : image + 1],
-                image_pe=stirred_sam.prompt_encoder.get_dense_pe(),
-                sparse_prompt_embeddings=sparse,
-                dense_prompt_embeddings=dense,
-            )
-            rows = slice(3 * image, 3 * image + 3)
-            torch.testing.assert_close(masks[rows], pixels_of_cells(expected), atol=2e-4, rtol=1e-4)
-            torch.testing.assert_close(decoded.scores[rows], scores, atol=1e-5, rtol=1e-4)
+        decoded = decode_prompts(stirred_sam, embeddings, points, LABELS, masks=masks)
+        found = masks_at_cells(stirred_sam.mask_decoder, decoded, torch.arange(64 * 64).expand(6, -1))
+        for row in range(6):
+            brought = logits[rows.tolist().index(row)] if with_masks and row in rows else None
+            expected, scores = upstream(stirred_sam, embeddings[row // 3], points[row // 3, row % 3], row, brought)
+            torch.testing.assert_close(found[row], pixels_of_cells(expected[0]), atol=2e-4, rtol=1e-4)
+            torch.testing.assert_close(decoded.scores[row], scores[0], atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("origin", [(0, 0), (5, 3), (60, 60)])
-def test_a_crop_is_seen_where_it_lies_in_the_full_input(stirred_sam: Sam, origin: tuple[int, int]) -> None:
-    """Moving crop and click together must not change which cell the click is in."""
-    row, column = origin
-    embeddings, points = torch.zeros(1, 128, 4, 4), torch.tensor([[[11.5, 3.5]]])
-    code = stirred_sam.prompt_encoder.get_dense_pe()[0, :, row : row + 4, column : column + 4].flatten(1)
-    moved = points[:, :, None] + torch.tensor([8.0 * column, 8.0 * row])
-    click, _ = stirred_sam.prompt_encoder(points=(moved[0], torch.ones(1, 1)), boxes=None, masks=None)
-    assert int((click[0, 0] @ code).argmax()) == 1  # x 11.5 is column 1, y 3.5 is row 0
-    decoded = decode_clicks(stirred_sam, embeddings, points, origin)
-    assert decoded.cells.shape == (1, 16, 128)
+def upstream(sam: Sam, embedding: Tensor, points: Tensor, row: int, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """All four masks and scores of one of the prompts of `LABELS`."""
+    labels = LABELS[row // 3, row % 3]
+    is_click, is_corner = (labels == FOREGROUND) | (labels == BACKGROUND), labels >= UPPER_LEFT
+    sparse, dense = sam.prompt_encoder(
+        points=(points[is_click][None], labels[is_click][None]) if is_click.any() else None,
+        boxes=points[is_corner].reshape(1, 4) if is_corner.any() else None,
+        masks=None if mask is None else mask[None, None],
+    )
+    return sam.mask_decoder.predict_masks(
+        image_embeddings=embedding[None],
+        image_pe=sam.prompt_encoder.get_dense_pe(),
+        sparse_prompt_embeddings=sparse,
+        dense_prompt_embeddings=dense,
+    )
 
 
 def test_a_glimpse_of_everything_is_no_glimpse(stirred_sam: Sam) -> None:
-    """All cells of a full input, in another order: the same scores, and the same cells once they are put back."""
-    embeddings = torch.randn(2, 128, 64, 64) * 0.5
-    points = torch.rand(2, 2, 2) * IMAGE_SIZE
-    glimpse = glimpse_at(points, 64, 64 * 64, torch.Generator().manual_seed(0))
+    """All cells, in another order: the same scores, and the same cells once they are put back."""
+    embeddings, points = torch.randn(2, 128, 64, 64) * 0.5, torch.rand(2, 3, 3, 2) * IMAGE_SIZE
+    nothing = torch.zeros(2, 4096, dtype=torch.bool)
+    glimpse = glimpse_at(points[:, :, 0], nothing, nothing, 4096, torch.Generator().manual_seed(0))
+    masks = MaskPrompts(torch.randn(2, 256, 256), torch.tensor([1, 4]))
     with torch.no_grad():
-        plain = decode_clicks(stirred_sam, embeddings, points, (0, 0))
-        seen = decode_clicks(stirred_sam, embeddings, points, (0, 0), glimpse)
+        plain = decode_prompts(stirred_sam, embeddings, points, LABELS, masks=masks)
+        seen = decode_prompts(stirred_sam, embeddings, points, LABELS, glimpse, masks)
     torch.testing.assert_close(seen.scores, plain.scores, atol=1e-5, rtol=1e-4)
-    moved = plain.cells.gather(1, glimpse.cells.repeat_interleave(2, 0)[..., None].expand_as(plain.cells))
+    moved = plain.cells.gather(1, glimpse.cells.repeat_interleave(3, 0)[..., None].expand_as(plain.cells))
     torch.testing.assert_close(seen.cells, moved, atol=1e-4, rtol=1e-4)
 
 
 def test_a_glimpse_has_every_click_and_stands_for_all() -> None:
-    points = torch.tensor([[[3.0, 3.0], [120.0, 60.0]], [[64.0, 64.0], [65.0, 64.0]]])
-    glimpse = glimpse_at(points, 16, 40, torch.Generator().manual_seed(0))
-    assert glimpse.stands_for.sum(dim=1).tolist() == pytest.approx([256, 256])
-    assert glimpse.attention_bias.exp().sum(dim=1).tolist() == pytest.approx([4096, 4096], rel=1e-4)
-    for image, clicked in enumerate([{0, 7 * 16 + 15}, {8 * 16 + 8}]):
-        assert clicked <= set(glimpse.cells[image].tolist())
-        near = glimpse.attention_bias[image] == 0
-        assert near.sum() == [4 + 6, 9][image]  # a corner, a border, and the same cell twice
+    points = torch.tensor([[[3.0, 3.0], [500.0, 100.0]], [[64.0, 64.0], [65.0, 64.0]]])
+    outlines, void = torch.zeros(2, 4096, dtype=torch.bool), torch.zeros(2, 4096, dtype=torch.bool)
+    outlines[0, 200:900], void[:, 3000:] = True, True
+    glimpse = glimpse_at(points, outlines, void, 1000, torch.Generator().manual_seed(0))
+    assert glimpse.cells.shape == (2, 1000)
+    assert glimpse.stands_for.sum(dim=1).tolist() == pytest.approx([4096, 4096])
+    assert {0, 12 * 64 + 62} <= set(glimpse.cells[0].tolist())
+    assert 8 * 64 + 8 in glimpse.cells[1]
+    assert (glimpse.cells[0] < 900).sum() > 400  # outlines are looked at often
+    assert (glimpse.cells >= 3000).sum() < 200  # padding hardly
+
+
+def test_the_trunk_is_that_of_imagenet() -> None:
+    """Folded batch norms and another normalisation of pixels give what the unfolded layers give."""
+    sam = build_tiny_sam()
+    state = random_trunk()
+    fill_trunk(sam.image_encoder, state, sam.pixel_mean, sam.pixel_std)
+    colours = torch.randint(0, 256, (1, 3, 32, 32)).float()
+    stem = torch.nn.functional.conv2d((colours - 127) / 128, state["_conv_stem.weight"], stride=2)
+    expected = normalised(stem, state, "_bn0")
+    found = sam.image_encoder.stem((colours - sam.pixel_mean) / sam.pixel_std)
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-4)
+    features = torch.randn(1, 16, 8, 8)
+    weight = state["_blocks.1._expand_conv.weight"]
+    expanded = normalised(torch.nn.functional.conv2d(features, weight), state, "_blocks.1._bn0")
+    torch.testing.assert_close(sam.image_encoder.blocks[1].expand(features), expanded, atol=1e-3, rtol=1e-4)
+
+
+def random_trunk() -> dict[str, Tensor]:
+    """A state dict with the names and shapes of the package's file."""
+    torch.manual_seed(0)
+    state = {"_conv_stem.weight": torch.randn(32, 3, 3, 3)}
+    norms = {"_bn0": 32}
+    for number, shape in enumerate(BLOCK_SHAPES):
+        name, inner = f"_blocks.{number}.", shape.channels_in * shape.expansion
+        if shape.expansion > 1:
+            state[name + "_expand_conv.weight"] = torch.randn(inner, shape.channels_in, 1, 1)
+            norms[name + "_bn0"] = inner
+        state[name + "_depthwise_conv.weight"] = torch.randn(inner, 1, shape.kernel, shape.kernel)
+        state[name + "_project_conv.weight"] = torch.randn(shape.channels_out, inner, 1, 1)
+        norms |= {name + "_bn1": inner, name + "_bn2": shape.channels_out}
+    for name, channels in norms.items():
+        state[name + ".running_var"] = torch.rand(channels) + 0.5
+        for part in ("weight", "bias", "running_mean"):
+            state[f"{name}.{part}"] = torch.randn(channels)
+    return state
+
+
+def normalised(features: Tensor, state: dict[str, Tensor], name: str) -> Tensor:
+    parts = (state[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
+    return torch.nn.functional.batch_norm(features, *parts, eps=1e-3)
 
 
 def test_pixels_of_cells_walks_quarters_then_pixels() -> None:
@@ -138,68 +195,113 @@ def test_losses_prefer_the_right_mask_and_measure_iou() -> None:
     assert losses[0, :, 0].argmin() == 1
     assert losses[0, :, 1].argmin() == 2
     assert iou[0].tolist() == [[0.25, 0.5], [1.0, 0.5], [0.5, 1.0], [0.0, 0.0]]
-    right, wrong = (click_loss(losses, iou, scores) for scores in (iou.amax(2), 1 - iou.amax(2)))
+    both = torch.tensor([[True, True]])
+    right, wrong = (click_loss(losses, iou, scores, both) for scores in (iou.amax(2), 1 - iou.amax(2)))
     assert right < wrong
 
 
-def test_affinity_loss_knows_neighbours() -> None:
-    ids = torch.tensor([[[0, 0], [1, 1]]])
+def test_parts_come_from_earlier_outputs_than_things() -> None:
+    """The same two masks in the other order cost more; where there is one target any output may be it."""
+    losses = torch.full((1, 4, 2), 1.0)
+    losses[0, 1, 0] = losses[0, 2, 1] = 0.0
+    swapped = losses[:, [0, 2, 1, 3]]
+    iou, scores, both = torch.zeros(1, 4, 2), torch.zeros(1, 4), torch.tensor([[True, True]])
+    assert click_loss(losses, iou, scores, both) < click_loss(swapped, iou, scores, both) - 0.4
+    one = torch.tensor([[True, False]])
+    assert click_loss(losses, iou, scores, one) == pytest.approx(float(click_loss(swapped, iou, scores, one)))
+
+
+def test_a_certain_prompt_wants_all_masks_to_be_the_same() -> None:
+    one_right, all_right = torch.ones(1, 4, 1), torch.zeros(1, 4, 1)
+    one_right[0, 2] = 0
+    iou = 1 - one_right
+    assert certain_loss(all_right, 1 - all_right, torch.ones(1, 4)) == 0
+    assert certain_loss(one_right, iou, iou[..., 0]) > 0.5
+
+
+def test_affinity_loss_knows_neighbours_and_leaves_the_unknown_alone() -> None:
+    ids = torch.tensor([[0, 0, 1, 1]])
     cells = torch.arange(4)
-    same = (ids.flatten()[:, None] == ids.flatten()).float()
-    right = ((same * 2 - 1) * 5).expand(2, 1, 4, 4)
+    same = (ids[0][:, None] == ids[0]).float()
+    right = ((same * 2 - 1) * 5).expand(2, 1, 4, 4).clone()
     assert affinity_loss(right, ids, ids, cells) < 0.01
     assert affinity_loss(-right, ids, ids, cells) > 4
+    unknown = torch.tensor([[0, 0, -1, -1]])
+    right[..., 2, 3] = right[..., 3, 2] = -5.0
+    assert affinity_loss(right, unknown, unknown, cells) < 0.01
 
 
 def test_affinity_head_shape() -> None:
     assert AffinityHead()(torch.randn(2, 128, 8, 8), torch.arange(10)).shape == (2, 2, 10, 10)
 
 
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
+    photographs = write_photographs(tmp_path_factory.mktemp("photos"))
+    return Sources.of(read_manifest(photographs), small_pool(scenes=3, side=128))
+
+
 @pytest.fixture
-def short_stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two stages so small that a step takes a moment; the run never gets past their time."""
-    clicks = replace(train.STAGES[1], scene_px=96, crop_px=64, images=2, clicks=2, seen=48, cells=32, until=1.0)
-    monkeypatch.setattr(train, "STAGES", (clicks,))
+def settings() -> train.Settings:
+    """A step that takes a moment."""
+    return replace(train.Settings(), images=1, clicks=3, others=2, further=1, seen=256, cells=64)
 
 
-@pytest.mark.usefixtures("short_stages")
-def test_a_resumed_run_is_the_run_itself(tmp_path: Path) -> None:
-    pools: dict[int, ScenePool] = {96: small_pool()}
+def test_a_resumed_run_is_the_run_itself(tmp_path: Path, sources: Sources, settings: train.Settings) -> None:
     straight, halves = tmp_path / "straight", tmp_path / "halves"
     straight.mkdir()
     halves.mkdir()
-    before = {name: value.clone() for name, value in new_model()[0].state_dict().items()}
-    run = train.new_run(*new_model(), minutes=1e6)
-    train.train(run, pools, straight, max_steps=2)
-    train.train(train.new_run(*new_model(), minutes=1e6), pools, halves, max_steps=1)
+
+    def start() -> train.Run:
+        torch.manual_seed(0)
+        return train.new_run(build_tiny_sam(), AffinityHead(), minutes=1e6)
+
+    run = start()
+    before = {name: value.clone() for name, value in run.sam.state_dict().items()}
+    train.train(run, sources, straight, settings, max_steps=2)
+    train.train(start(), sources, halves, settings, max_steps=1)
     resumed = train.load_run(halves)
     assert resumed.step == 1
-    train.train(resumed, pools, halves, max_steps=1)
+    train.train(resumed, sources, halves, settings, max_steps=1)
     assert resumed.step == run.step == 2
     for name, value in run.sam.state_dict().items():
-        torch.testing.assert_close(resumed.sam.state_dict()[name], value, msg=name, atol=1e-5, rtol=1e-3)
+        torch.testing.assert_close(resumed.sam.state_dict()[name], value, msg=name, atol=1e-4, rtol=1e-2)
     changed = [name for name, value in run.sam.state_dict().items() if not torch.equal(value, before[name])]
-    assert any(name.startswith("image_encoder") for name in changed)
-    assert any(name.startswith("mask_decoder.output_hypernetworks") for name in changed)
+    for part in ("image_encoder.blocks.9", "image_encoder.lateral2", "mask_decoder.output_hypernetworks"):
+        assert any(name.startswith(part) for name in changed)
+    assert not any(name.startswith("image_encoder.stem") for name in changed)
 
 
-@pytest.mark.usefixtures("short_stages")
-def test_the_log_tells_whether_clicks_are_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_has_a_figure_for_every_kind_of_prompt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sources: Sources, settings: train.Settings
+) -> None:
     monkeypatch.setattr(train, "LOG_EVERY", 1)
-    train.train(train.new_run(*new_model(), minutes=1e6), {96: small_pool()}, tmp_path, max_steps=1)
+    run = train.new_run(build_tiny_sam(), AffinityHead(), minutes=1e6)
+    train.train(run, sources, tmp_path, settings, max_steps=1)
     row = json.loads((tmp_path / "log.jsonl").read_text())
     assert row["step"] == 1
-    assert row["spread"] > 0.01
     assert 0 <= row["preferred"] <= row["best"] <= 1
+    assert all(0 <= row[kind] <= 1 for kind in ("box", "corrected", "further"))
+
+
+def test_a_finished_run_is_followed_by_a_further_one(tmp_path: Path) -> None:
+    run = train.new_run(build_tiny_sam(), AffinityHead(), minutes=1.0)
+    run.seconds, run.step = 61.0, 7
+    train.save_run(run, tmp_path)
+    further = train.start_or_resume(tmp_path, 5.0, run.team)
+    assert (further.progress, further.step, further.first_step) == (0, 7, 7)
+    run.seconds = 30.0
+    train.save_run(run, tmp_path)
+    assert train.start_or_resume(tmp_path, 5.0, run.team).progress == 0.5
 
 
 def test_weights_round_trip(tmp_path: Path, stirred_sam: Sam) -> None:
     path = tmp_path / "model.safetensors"
-    save_weights(stirred_sam, path, "test", 0.5, 0.75)
+    save_weights(stirred_sam, path, "test", Defaults(0.5, 0.75, 80))
     sam = build_tiny_sam()
     header = load_weights(sam, path)
-    assert header["pred_iou_thresh"] == "0.5"
-    assert header["stability_score_thresh"] == "0.75"
+    assert header["version"] == "test"
+    assert read_defaults(header) == Defaults(0.5, 0.75, 80)
     for name, value in sam.state_dict().items():
         torch.testing.assert_close(value, stirred_sam.state_dict()[name], atol=1e-2, rtol=1e-2, msg=name)
 
@@ -237,18 +339,75 @@ def test_a_plain_thing_on_a_plain_ground_is_found() -> None:
     image = np.where(ids[..., None] == 1, (220, 60, 40), (90, 90, 90)).astype(np.uint8)
     sam = build_tiny_sam()
     load_weights(sam)
-    clicks = score_clicks(sam, [Scene(image, ids, np.array([0, 1], np.int16))])
+    clicks = measure_scenes(sam, [Scene(image, ids, np.array([0, 1], np.int16))], 0.01)
     assert clicks.iou.shape == (2, 3)
     assert clicks.iou[1].max() > 0.7
 
 
-def test_instances_are_wholes_and_parts_that_are_large_enough() -> None:
+def test_every_kind_of_prompt_is_measured(stirred_sam: Sam) -> None:
+    mask = np.zeros((60, 80), bool)
+    mask[20:40, 30:60] = True
+    measured = Measured()
+    measure_picture(stirred_sam, np.full((60, 80, 3), 90, np.uint8), [mask, ~mask], measured)
+    for answers in (measured.click, measured.three_clicks, measured.three_with_mask, measured.box):
+        assert Measured.joined(answers).iou.shape == (2, 3)
+    assert len(measured.boundary) == 2
+
+
+def test_masks_of_a_scene_are_wholes_and_parts_that_are_large_enough() -> None:
     ids = np.zeros((40, 50), np.int16)
     ids[5:25, 5:25], ids[10:20, 10:20], ids[30:32, 40:42] = 1, 2, 3
     scene = Scene(np.zeros((40, 50, 3), np.uint8), ids, np.array([0, 1, 1, 3], np.int16))
-    masks, centres = instances_of(scene)
-    assert sorted(int(mask.sum()) for mask in masks) == [100, 400, 1596]  # the part, the whole with it, the ground
-    assert all(mask[int(y), int(x)] for mask, (x, y) in zip(masks, centres, strict=True))
+    masks, is_part = masks_of(scene, 0.01)
+    assert [(int(mask.sum()), part) for mask, part in zip(masks, is_part, strict=True)] == [
+        (100, True), (1596, False), (400, False),
+    ]  # fmt: skip
+    unknown = Scene(scene.image, ids, np.array([UNKNOWN, 1, 1, 3], np.int16))
+    assert sorted(int(mask.sum()) for mask in masks_of(unknown, 0.01)[0]) == [100, 400]
+    assert len(masks_of(scene, 0.01, with_ground=False)[0]) == 2
+
+
+def test_calibrated_scores_mean_measured_iou(stirred_sam: Sam) -> None:
+    scores = np.tile(np.linspace(0.1, 0.5, 9)[:, None], (1, 3))
+    iou = 2 * scores - 0.1
+    layer = stirred_sam.mask_decoder.iou_prediction_head.layers[-1]
+    inputs = torch.randn(4, layer.in_features)
+    with torch.no_grad():
+        before = layer(inputs)
+        assert calibrate_scores(stirred_sam, Answers(iou, scores, iou)) == pytest.approx((2, -0.1), abs=1e-6)
+        torch.testing.assert_close(layer(inputs), 2 * before - 0.1, atol=1e-5, rtol=1e-5)
+
+
+def test_measures() -> None:
+    mask = np.zeros((100, 200), bool)
+    mask[20:60, 30:90] = True
+    shifted = np.roll(mask, 1, axis=1)
+    assert boundary_f(mask, mask) == 1
+    assert boundary_f(shifted, mask) == pytest.approx(1)  # within the tolerance of two pixels
+    assert boundary_f(np.roll(mask, 20, axis=1), mask) < 0.7
+    assert boundary_f(np.zeros_like(mask), mask) == 0
+    assert islands(mask | np.roll(mask, 100, axis=1)) == 2
+    assert islands(np.zeros_like(mask)) == 0
+    assert mask[deepest_point(mask)[::-1]]
+    assert best_ious([], [mask]).tolist() == [0]
+    assert best_ious([~mask, mask], [mask]).tolist() == [1]
+    assert best_ious([mask], []).tolist() == []
+    there = torch.from_numpy(mask)[None]
+    assert pairwise_iou(torch.stack([there, ~there], dim=1), there).tolist() == [[1, 0]]
+    scores = np.array([0.25, 0.25, 0.85, 0.85])
+    assert calibration_error(scores, np.array([0.5, 0.0, 0.9, 0.8])) == pytest.approx(0)
+    assert calibration_error(scores, scores - 0.1) == pytest.approx(0.1)
+
+
+def test_named_things_lie_where_they_are() -> None:
+    things = read_things("coffee.jpg", (400, 600))
+    assert set(things) == {"cup", "coffee", "saucer", "spoon", "table"}
+    assert not (things["saucer"] & (things["cup"] | things["spoon"])).any()
+    assert things["coffee"][150, 300]
+    assert things["table"][300, 550]
+    assert all(mask.any() for picture in ("chelsea.jpg", "astronaut.jpg", "rocket.jpg")
+               for mask in read_things(picture, (512, 640)).values())  # fmt: skip
+    assert read_things("coins.png", (303, 384)) == {}
 
 
 def test_coins_reference_is_what_its_segmentation_makes() -> None:
@@ -261,29 +420,3 @@ def test_coins_reference_is_what_its_segmentation_makes() -> None:
     assert count_coins(perfect)[0] == 24
     assert count_coins(perfect[:5])[0] == 5
     assert count_coins([])[0] == 0
-
-
-@pytest.mark.parametrize("shape", [(8, 20), (20, 8), (16, 16)])
-def test_muon_makes_updates_nearly_orthogonal(shape: tuple[int, int]) -> None:
-    torch.manual_seed(0)
-    singular = torch.linalg.svdvals(orthogonal(torch.randn(shape)))
-    assert singular.max() < 1.4
-    assert singular.min() > 0.3
-
-
-def test_a_decoder_started_from_a_code_masks_what_has_the_clicked_code() -> None:
-    """With a code that is there from the start, masks are its likeness: three nested ones, the click in all."""
-    torch.manual_seed(0)
-    trained, _ = new_model()
-    code = nn.Conv2d(128, 15, 1).requires_grad_(False)
-    sam = start_from_code(trained.eval(), code, small_pool(scenes=4, side=512))
-    with torch.no_grad():
-        embeddings = sam.image_encoder(torch.randn(1, 3, 512, 512).clamp(-2, 2))
-        points = torch.tensor([[[100.0, 204.0], [300.0, 404.0]]])
-        decoded = decode_clicks(sam, embeddings, points, (0, 0))
-        masks = masks_at_cells(sam.mask_decoder, decoded, torch.arange(4096).expand(2, -1))
-    for click, (column, row) in enumerate([(12, 25), (37, 50)]):
-        loose, middle, tight = (masks[click, 1:, :, 0] > 0).unbind()
-        assert loose[row * 64 + column]
-        assert (loose >= middle).all()
-        assert (middle >= tight).all()

@@ -1,10 +1,8 @@
-"""Drawn scenes: made by seed, with instance masks that are true, and clicks that mean what they say."""
+"""Drawn scenes: made by seed, with instance masks that are true."""
 
 import numpy as np
 import pytest
-import torch
 
-from automask_ui.training.data import MIN_TARGET_PIXELS, sample_batch
 from automask_ui.training.pool import MAX_INSTANCES, ScenePool, draw_pool, held_out_scenes, load_pool, scene_at
 from automask_ui.training.scenes import draw_scene
 from automask_ui.training.shapes import MIN_PIXELS, random_shape
@@ -87,29 +85,6 @@ def test_photo_patches_have_no_brightness_of_their_own() -> None:
     patch = photo_patch(np.random.default_rng(1), (37, 53), PHOTOS)
     assert patch.mean() == pytest.approx(0, abs=1e-4)
     assert patch.std() == pytest.approx(1, abs=0.02)
-
-
-@pytest.mark.parametrize(("size", "images", "clicks"), [(32, 1, 1), (64, 3, 5), (96, 2, 0)])
-def test_clicks_lie_in_their_targets(size: int, images: int, clicks: int) -> None:
-    batch = sample_batch(small_pool(), np.random.default_rng(5), size, images, clicks)
-    assert batch.images.shape == (images, 3, size, size)
-    assert batch.cell_ids.shape == (images, size // 8, size // 8)
-    assert batch.targets.shape == (images, clicks, 2, size // 2, size // 2)
-    columns, rows = (batch.points_xy // 2).long().unbind(-1)
-    for image in range(images):
-        for click in range(clicks):
-            at_click = batch.targets[image, click, :, rows[image, click], columns[image, click]]
-            assert (at_click > 0).all()
-            part, whole = batch.targets[image, click]
-            assert (whole >= part).all()  # what is in the part is in the whole
-            assert part.sum() * 4 >= MIN_TARGET_PIXELS
-
-
-def test_batches_are_their_seed() -> None:
-    first, again = (sample_batch(small_pool(), np.random.default_rng(9), 64, 2, 3) for _ in range(2))
-    assert torch.equal(first.images, again.images)
-    assert torch.equal(first.points_xy, again.points_xy)
-    assert first.origin_cells == again.origin_cells
 
 
 def test_a_pool_on_disk_holds_the_scenes_of_its_seed(tmp_path) -> None:

@@ -61,6 +61,7 @@ class SamModel:
     precision: str = PRECISIONS[0]
     pred_iou_thresh: float = 0.88  # the model's own default thresholds, 0 to 1; these are what the
     stability_score_thresh: float = 0.95  # published weights were made for, as in SamAutomaticMaskGenerator
+    min_mask_region_area: int = 0  # the model's own default clean-up, pixels
 
     @classmethod
     def wrap(cls, sam: Sam, precision: str | None = None) -> SamModel:
@@ -212,7 +213,7 @@ def _own_copy(tensor: Tensor, dtype: torch.dtype, device: torch.device) -> Tenso
 
 
 def _read_thresholds(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Read the thresholds that the file recommends, by field of `SamModel`."""
+    """Read the thresholds and the clean-up that the file recommends, by field of `SamModel`."""
     found = {}
     for key in ("pred_iou_thresh", "stability_score_thresh"):
         if key in metadata:
@@ -222,6 +223,11 @@ def _read_thresholds(metadata: Mapping[str, str]) -> dict[str, Any]:
                 found[key] = math.nan
             if not 0.0 <= found[key] <= 1.0:
                 raise CheckpointFormatError(f"recommends {key} {metadata[key]!r}, which is no number from 0 to 1")
+    if "min_mask_region_area" in metadata:
+        text = metadata["min_mask_region_area"]
+        if not text.isdecimal():
+            raise CheckpointFormatError(f"recommends min_mask_region_area {text!r}, which is no number of pixels")
+        found["min_mask_region_area"] = int(text)
     return found
 
 
