@@ -52,11 +52,11 @@ def measure_prompts(sam: Sam, photographs: Sequence[Photograph]) -> Measured:
             measure_picture(sam, scene.image, masks, measured)
             measured.is_part += is_part
     is_large = np.array(measured.share) >= MIN_INSTANCE_SHARE
-    part = np.array(measured.is_part)
+    of_parts = np.array(measured.is_part)
     for title, chosen in (
         ("of at least 1 %", is_large),
-        ("of these, things", is_large & ~part),
-        ("of these, parts", is_large & part),
+        ("of these, things", is_large & ~of_parts),
+        ("of these, parts", is_large & of_parts),
         ("smaller", ~is_large),
     ):
         logger.info("validation photographs (%d), %d masks %s:", len(photographs), chosen.sum(), title)

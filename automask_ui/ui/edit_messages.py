@@ -29,14 +29,14 @@ def take_steps(session: Session, steps: object) -> tuple[Way, Action] | None:
     for step in steps if isinstance(steps, list) else []:
         if not isinstance(step, Mapping):
             raise LabelError("A step of an edit must be an object.")
-        kind, ids = step.get("do"), step.get("ids")
-        numbers = [number for number in ids if type(number) is int] if isinstance(ids, list) else []
+        kind, given = step.get("do"), step.get("ids")
+        ids = [id_ for id_ in given if type(id_) is int] if isinstance(given, list) else []
         if kind == "hide":
-            session.editor.set_hidden(numbers, step.get("hidden") is True)
+            session.editor.set_hidden(ids, step.get("hidden") is True)
         elif kind == "label":
-            session.editor.set_label(numbers, _text(step, "label"))
+            session.editor.set_label(ids, _text(step, "label"))
         elif kind == "delete":
-            session.editor.delete(numbers)
+            session.editor.delete(ids)
         elif kind == "classes":
             text = _text(step, "text")
             session.editor.set_classes(parse_classes(text) if text.strip() else ())
@@ -67,7 +67,7 @@ def viewer_edits(session: Session) -> ViewerEdits:
         "run": session.run,
         "version": version,
         "classes": list(edits.classes),
-        "labels": [[number, places[name]] for number, name in edits.labels.items()],
+        "labels": [[id_, places[name]] for id_, name in edits.labels.items()],
         "hidden": sorted(edits.hidden),
         "deleted": sorted(edits.deleted),
         "undo": _action(history.undo),

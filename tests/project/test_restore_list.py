@@ -384,8 +384,8 @@ def test_size_that_is_a_lie_is_told_when_it_is_used(
     [
         ("sources.MAX_JSON_BYTES", 100, r"automask\.json in download\.zip unpacks to more than"),  # the list
         ("sources.MAX_JSON_BYTES", 100_000, r"00001\.json in download\.zip unpacks to more than"),  # one document
-        ("restore.MAX_WORK_BYTES", 100_000, r"00001\.json in download\.zip unpacks to more than"),  # all documents
-        ("restore.MAX_BYTES", 100_000, r"00001\.png in download\.zip unpacks to more than"),  # all photos
+        ("restore_list.MAX_WORK_BYTES", 100_000, r"00001\.json in download\.zip unpacks to more than"),  # all documents
+        ("restore_list.MAX_BYTES", 100_000, r"00001\.png in download\.zip unpacks to more than"),  # all photos
     ],
 )
 def test_bombs_are_refused(
@@ -393,7 +393,7 @@ def test_bombs_are_refused(
 ) -> None:
     with zipfile.ZipFile(dataset, "a", zipfile.ZIP_DEFLATED) as whole, pytest.warns(UserWarning, match="Duplicate"):
         whole.writestr(
-            "automask/00001.png" if limit == "restore.MAX_BYTES" else "automask/00001.json", b" " * 1_000_000
+            "automask/00001.png" if limit == "restore_list.MAX_BYTES" else "automask/00001.json", b" " * 1_000_000
         )
     assert dataset.stat().st_size < 500_000
     monkeypatch.setattr(f"automask_ui.project.{limit}", most)
