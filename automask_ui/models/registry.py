@@ -15,7 +15,7 @@ _META_URL = "https://dl.fbaipublicfiles.com/segment_anything/"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model of the registry. ``url`` and ``sha256`` are None for the one that comes with the repository."""
+    """A model of the registry. ``url`` is None for the one that comes with the repository."""
 
     name: str
     title: str
@@ -35,8 +35,8 @@ _ROWS = (
         title="Built-in model",
         arch="tiny",
         filename="automask-tiny.safetensors",
-        size_bytes=None,
-        sha256=None,
+        size_bytes=8_275_720,
+        sha256="2862a6d43a62ce2d15e26cc0e55abb451665c67fbdfc362113a7a9794c19f166",
         url=None,
         licence="Apache-2.0",
         good_for="Instant, works offline, coarse",

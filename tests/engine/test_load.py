@@ -24,8 +24,6 @@ from automask_ui.errors import (
     OptionError,
     UnknownModelError,
 )
-from automask_ui.models import checkpoints
-from automask_ui.models.registry import CHECKPOINTS
 
 
 @pytest.fixture
@@ -128,25 +126,32 @@ def test_tables_of_the_attention_bias_may_be_in_the_file(tmp_path: Path) -> None
 
 
 def test_counts_of_training_steps_may_be_missing_or_halved(tmp_path: Path) -> None:
-    state = build_tiny_sam().state_dict()
+    state = build_vit_t_sam(SMALL_TINY_VIT, DECODER).state_dict()
     for kept in (
         {key: value for key, value in state.items() if "num_batches" not in key},
         {key: value.half() for key, value in state.items()},
     ):
-        sam = load_model(checkpoint=save(kept, tmp_path / "mine.pth")).sam
-        assert sam.image_encoder.stem[0][1].num_batches_tracked.dtype == torch.int64
+        found = load_model(checkpoint=save(kept, tmp_path / "mine.pth")).sam.state_dict()
+        counts = [value for key, value in found.items() if "num_batches" in key]
+        assert counts
+        assert all(count.dtype == torch.int64 for count in counts)
 
 
-def test_thresholds_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thresholds_of_the_file(tmp_path: Path) -> None:
     state = {key: value.half() for key, value in build_tiny_sam().state_dict().items()}
     told = {"architecture": "tiny", "pred_iou_thresh": "0.7", "stability_score_thresh": "0.85"}
-    (tmp_path / "assets").mkdir()
-    monkeypatch.setattr(checkpoints, "ASSETS_FOLDER", tmp_path / "assets")
-    save_file(state, tmp_path / "assets" / CHECKPOINTS["tiny"].filename, told)
+    save_file(state, tmp_path / "mine.safetensors", told)
+    model = load_model(checkpoint=tmp_path / "mine.safetensors")
+    assert model.arch == "tiny"
+    assert (model.pred_iou_thresh, model.stability_score_thresh, model.min_mask_region_area) == (0.7, 0.85, 0)
+    assert {tensor.dtype for tensor in model.sam.parameters()} == {torch.float32}
+
+
+def test_the_built_in_model_has_its_own_defaults() -> None:
     model = load_model()
     assert (model.name, model.title, model.arch) == ("tiny", "Built-in model", "tiny")
-    assert (model.pred_iou_thresh, model.stability_score_thresh) == (0.7, 0.85)
-    assert {tensor.dtype for tensor in model.sam.parameters()} == {torch.float32}
+    assert model.pred_iou_thresh < 0.88
+    assert model.min_mask_region_area > 0
 
 
 def test_names(tmp_path: Path, file: Path) -> None:

@@ -1,5 +1,6 @@
 """Training the built-in model: its decoder is upstream's, its losses tell right from wrong, a run can be resumed."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from test_training_scenes import small_pool
 from torch import Tensor
 
 from automask_ui.engine.encoders.builtin import BLOCK_SHAPES, IMAGE_SIZE, build_tiny_sam
+from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS
 from automask_ui.training import train
 from automask_ui.training.affinity import AffinityHead
 from automask_ui.training.data import Sources
@@ -315,6 +317,12 @@ def test_committed_weights_are_small_and_fit() -> None:
     with safe_open(WEIGHTS_PATH, framework="pt") as file:
         kinds = {file.get_tensor(name).dtype for name in file.keys()}  # noqa: SIM118 (not a mapping)
     assert kinds <= {torch.float16, torch.int64}  # int64: how many batches the normalisation has counted
+
+
+def test_committed_weights_are_those_of_the_registry() -> None:
+    row = CHECKPOINTS[BUILT_IN_MODEL]
+    assert WEIGHTS_PATH.stat().st_size == row.size_bytes
+    assert hashlib.sha256(WEIGHTS_PATH.read_bytes()).hexdigest() == row.sha256
 
 
 def test_upstream_generator_runs_on_the_committed_weights() -> None:
