@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 SAMPLES = [
     ASSETS_FOLDER.parent / "samples" / name
-    for name in ("astronaut.jpg", "coffee.jpg", "chelsea.jpg", "rocket.jpg", "coins.png")
+    for name in ("coffee.jpg", "chelsea.jpg", "astronaut.jpg", "rocket.jpg", "coins.png")
 ]
 
 

@@ -56,7 +56,7 @@ def test_no_home_is_needed(url: str) -> None:
     with Visitor(url) as visitor:
         view = visitor.output("first_visit", "viewer", visitor.ask("first_visit", ["a" * 43]))
         visitor.run = view["run"]
-        assert view["name"] == "astronaut.jpg"
+        assert view["name"] == "coffee.jpg"
         assert view["masks"]
         file, said = visitor.download([view["masks"][0]["id"]])
         assert said.startswith("1 mask, exact")
