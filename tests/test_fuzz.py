@@ -236,7 +236,7 @@ def test_events_that_wait_cannot_be_had_past_the_queue(visitor: Visitor) -> None
 
 
 def test_refusal_of_a_slider_says_what_and_why(visitor: Visitor) -> None:
-    values = visitor.values("settle", {"points_per_side": 999})
+    values = visitor.values("refresh", {"points_per_side": 999})
     body = {"data": values, "fn_index": visitor.events["refresh"]["id"], "session_hash": visitor.session}
     answer = visitor.http.post("/gradio_api/run/predict", json=body)
     assert answer.status_code == 422

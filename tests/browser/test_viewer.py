@@ -126,13 +126,16 @@ def test_hovering_the_picture_lights_mask_and_row(viewer: Viewer) -> None:
 
 
 def lit_at(viewer: Viewer, share: tuple[float, float]) -> bool:
-    """Whether the layer of marks has paint at a spot of the photo."""
-    x, y = viewer.place(share)
-    return viewer.page.evaluate(
-        "([x, y]) => { const c = document.querySelector('.marks'), b = c.getBoundingClientRect();"
-        " return c.getContext('2d').getImageData(x - b.left, y - b.top, 1, 1).data[3] > 0; }",
-        [x, y],
-    )
+    """Whether a spot of the photo is clear while places without masks are under the veil."""
+    veils = [
+        viewer.page.evaluate(
+            "([x, y]) => { const c = document.querySelector('.marks'), b = c.getBoundingClientRect();"
+            " return c.getContext('2d').getImageData(x - b.left, y - b.top, 1, 1).data[3] > 0; }",
+            [*viewer.place(spot)],
+        )
+        for spot in (share, NOWHERE)
+    ]
+    return veils == [False, True]
 
 
 def test_tooltip_says_area_share_and_scores(viewer: Viewer) -> None:

@@ -135,7 +135,7 @@ def test_scores_that_were_not_measured(name: str, tmp_path: Path) -> None:
 
 
 UNMEASURED = {
-    "masks": "nan",
+    "masks": "",
     "table": "",
     **dict.fromkeys(("coco", "coco-polygons", "geojson", "raw", "raw-uncompressed")),
 }

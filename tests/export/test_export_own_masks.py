@@ -82,7 +82,7 @@ def test_document_of_a_whole_dataset(name: str, items: list[ExportItem], tmp_pat
     with dataset.open_scratch():
         for picture, item in zip(pictures, items, strict=True):
             dataset.write_masks(picture, MasksRecord("k", "s", item.masks))
-        written = write_document(dataset, name, pictures, {})
+        written = write_document(dataset, EXPORTERS[name], pictures, {})
     assert written.masks == written.exact == sum(len(item.masks) for item in items)
 
 
