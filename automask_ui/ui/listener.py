@@ -23,7 +23,14 @@ def listener(handler: Callable[..., Any], parts: Parts, outputs: Sequence[Any]) 
     with the event, trusted in nothing), and, under any other name, the value of the one input. It returns, or yields,
     :class:`Changes`; None changes nothing.
     """
-    wanted = [name for name in inspect.signature(handler).parameters if name not in ("visitor", "payload")]
+    named = inspect.signature(handler).parameters
+    wanted = [name for name in named if name not in ("visitor", "payload")]
+    types: dict[str, Any] = {**dict.fromkeys(wanted, Any), "request": gr.Request}
+    if "payload" in named:
+        types["event"] = gr.EventData
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    signature = inspect.Signature([inspect.Parameter(name, kind, annotation=type_) for name, type_ in types.items()])
+    request_place = len(wanted)
 
     def _arguments(given: tuple[Any, ...]) -> dict[str, Any]:
         values = dict(zip(signature.parameters, given, strict=True))
@@ -55,13 +62,6 @@ def listener(handler: Callable[..., Any], parts: Parts, outputs: Sequence[Any]) 
             changes = handler(**_arguments(given))
             return _values(changes) if outputs else None
 
-    named = inspect.signature(handler).parameters
-    types: dict[str, Any] = {**dict.fromkeys(wanted, Any), "request": gr.Request}
-    if "payload" in named:
-        types["event"] = gr.EventData
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    signature = inspect.Signature([inspect.Parameter(name, kind, annotation=type_) for name, type_ in types.items()])
-    request_place = len(wanted)
     listening: Any = _generate if inspect.isgeneratorfunction(handler) else _call
     listening.__name__ = handler.__name__
     listening.__signature__, listening.__annotations__ = signature, types

@@ -172,7 +172,7 @@ def _slider(row: Parameter, value: float) -> gr.Slider:
         label=t(f"parameter.{row.field}"),
         info=t(f"parameter.{row.field}.info"),
         elem_id=row.field,
-        elem_classes="parameter basic" if row.is_basic else "parameter",
+        elem_classes="parameter",
     )
 
 
