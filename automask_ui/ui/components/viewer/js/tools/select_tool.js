@@ -1,6 +1,7 @@
 // @ts-check
-/** @import { Edits, Language, Listing, Look, Notes, Picture } from "../types.d.ts" */
+/** @import { Draft, Edits, Language, Listing, Look, Notes, Picture } from "../types.d.ts" */
 /** @import { Point, Selection, Tool, Trigger, Viewport } from "../types.d.ts" */
+import { boxBetween } from "../model/draft.js";
 import { score } from "../model/language.js";
 
 const SAME_SPOT = 5; // px between two clicks that count as one place
@@ -9,6 +10,7 @@ const SAME_SPOT = 5; // px between two clicks that count as one place
  * The tool that shows, selects and explains: what is under the pointer, and on a click what to do with it.
  *
  * @param {object} deps
+ * @param {Draft} deps.draft
  * @param {Edits} deps.edits
  * @param {Language} deps.language
  * @param {Listing} deps.listing
@@ -20,7 +22,8 @@ const SAME_SPOT = 5; // px between two clicks that count as one place
  * @param {Viewport} deps.viewport
  * @returns {Tool}
  */
-export function createSelectTool({ edits, language, listing, look, notes, picture, selection, trigger, viewport }) {
+export function createSelectTool(deps) {
+  const { draft, edits, language, listing, look, notes, picture, selection, trigger, viewport } = deps;
   const { text, percent } = language;
   /** Place of the last click, stage px, and the id that it selected. @type {(Point & { id: number }) | null} */
   let lastClick = null;
@@ -78,10 +81,10 @@ export function createSelectTool({ edits, language, listing, look, notes, pictur
       notes.hideTip();
     },
 
-    click(point, event) {
+    click(point, how) {
       notes.hideNote();
       const ids = idsUnder(point);
-      const adds = event.ctrlKey || event.metaKey || event.shiftKey;
+      const adds = how.ctrlKey || how.metaKey || how.shiftKey;
       if (!ids.length) {
         lastClick = null;
         if (adds) return;
@@ -97,6 +100,21 @@ export function createSelectTool({ edits, language, listing, look, notes, pictur
         selection.only(id);
         selection.setHover(id);
       }
+    },
+
+    startDrag(point, how) {
+      if (!how.shiftKey) return null;
+      const from = viewport.toPhoto(point.x, point.y);
+      return {
+        move({ x, y }) {
+          draft.setBox(boxBetween(from, viewport.toPhoto(x, y)));
+        },
+        end() {
+          if (draft.box) selection.these(listing.within(draft.box));
+          draft.clear();
+        },
+        cancel: draft.clear,
+      };
     },
   };
 }
