@@ -1,6 +1,10 @@
 // @ts-check
 /** @import { ViewerMask } from "../../automask_ui/ui/components/viewer/js/types.d.ts" */
+import { mock } from "node:test";
 import { Shape } from "../../automask_ui/ui/components/viewer/js/model/shapes.js";
+
+// Timers that wait for answers would keep the tests running until they are due.
+mock.timers.enable({ apis: ["setTimeout"] });
 
 /**
  * A mask with made-up facts.
