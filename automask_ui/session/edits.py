@@ -6,7 +6,7 @@ Masks keep their ids over new thresholds and new runs (:mod:`automask_ui.session
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, get_args
@@ -15,7 +15,7 @@ import numpy as np
 
 from automask_ui.errors import LabelError
 from automask_ui.files.json_fields import WrongError
-from automask_ui.masks import MaskSet, codec
+from automask_ui.masks import Mask, MaskSet, codec
 from automask_ui.masks.rle import Rle
 from automask_ui.session.class_names import class_name, class_names_of
 
@@ -24,8 +24,7 @@ __all__ = ["Action", "EditedMasks", "Edits", "History", "Origin", "OwnMask", "ap
 MAX_STEPS = 100  # that can be taken back
 MAX_ID = 2**31 - 1  # of a mask; label maps hold no larger ones
 
-Origin = Literal["found", "clicked", "merged", "split", "painted"]
-Kind = Literal["label", "unlabel", "hide", "show", "delete", "classes", "add", "change", "merge", "split"]
+Origin = Literal["found", "clicked", "merged", "split", "painted", "changed"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,11 @@ class OwnMask:
     origin: Origin
     predicted_iou: float | None = None  # None: no model has scored it
     stability_score: float | None = None
+
+    @classmethod
+    def of(cls, mask: Mask, origin: Origin) -> OwnMask:
+        """The pixels and scores of ``mask``."""
+        return cls(mask.rle, origin, _or_none(mask.predicted_iou), _or_none(mask.stability_score))
 
     def __post_init__(self) -> None:
         # As float32, which they are in a MaskSet, so that they come back from a file as they were.
@@ -97,8 +101,8 @@ class Edits:
         return replace(self, deleted=self.deleted | frozenset(ids))
 
     def with_own(self, masks: Mapping[int, OwnMask]) -> Edits:
-        """Put masks made by hand in the place of those with the same ids, or beside the others."""
-        return replace(self, own={**self.own, **masks})
+        """Put masks made by hand in the place of those with the same ids, deleted ones too, or beside the others."""
+        return replace(self, own={**self.own, **masks}, deleted=self.deleted - masks.keys()) if masks else self
 
     @property
     def ids(self) -> frozenset[int]:
@@ -241,17 +245,14 @@ def _own(data: object, size_hw: tuple[int, int] | None) -> dict[int, OwnMask]:
         raise LabelError("Of edits, “own” must have one id, all different, and one origin for every mask.")
     if strange := [origin for origin in origins if origin not in get_args(Origin)]:
         raise LabelError(f"A mask made by hand has the unknown origin {str(strange[0])[:20]!r}.")
-    return {
-        id_: OwnMask(mask.rle, origin, _or_none(mask.predicted_iou), _or_none(mask.stability_score))
-        for id_, origin, mask in zip(ids, origins, masks, strict=True)
-    }
+    return {id_: OwnMask.of(mask, origin) for id_, origin, mask in zip(ids, origins, masks, strict=True)}
 
 
 @dataclass(frozen=True)
 class Action:
     """What a step did, for people."""
 
-    kind: Kind
+    kind: str  # its name in the page's texts
     count: int = 0  # masks it was done to
     label: str = ""
 
@@ -263,6 +264,13 @@ class History:
     now: Edits = field(default_factory=Edits)
     past: tuple[tuple[Action, Edits], ...] = ()  # each step with the edits before it, the last one last
     future: tuple[tuple[Action, Edits], ...] = ()  # each step with the edits after it, the next one last
+
+    @property
+    def every(self) -> Iterator[Edits]:
+        """The edits at all of its steps, those now first."""
+        yield self.now
+        for _, edits in (*self.past, *self.future):
+            yield edits
 
     def done(self, action: Action, edits: Edits) -> History:
         """After a step to ``edits``; the same history where it changes nothing. What was taken back is forgotten."""

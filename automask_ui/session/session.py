@@ -28,6 +28,7 @@ from automask_ui.options import GeneratorOptions
 from automask_ui.session.editor import Editor
 from automask_ui.session.edits import EditedMasks, Edits, apply_edits
 from automask_ui.session.mask_ids import Content, same_masks
+from automask_ui.session.predictions import Predictions
 
 __all__ = ["Difference", "Job", "Session", "ShowOnly", "Snapshot"]
 
@@ -135,6 +136,7 @@ class Session:
         owner: the visitor it belongs to.
         model: registry name of the model that made the result, "" before there is one.
         editor: what the visitor does to the masks, step by step.
+        predictions: masks that clicks were answered with last.
         files: folder of files made from this work, or None where none was asked for.
         job: the run in progress, or None.
         lock: held while any of this changes.
@@ -149,6 +151,7 @@ class Session:
         self.job: Job | None = None
         self.lock = threading.RLock()
         self.editor = Editor(self.lock)
+        self.predictions = Predictions()
         self._state = _State()
         self._scratch = scratch
         self._missing: dict[int, Rle] = {}  # found masks that were edited and are in no result now
@@ -158,6 +161,17 @@ class Session:
     def result(self) -> MaskResult | None:
         """All that was found so far, shown or not."""
         return self._state.result
+
+    @property
+    def found_ids(self) -> tuple[int, ...]:
+        """Ids of the masks in ``result``, in their order."""
+        return tuple(self._state.ids.tolist())
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width of the picture, px."""
+        height, width = self.image.rgb.shape[:2]
+        return height, width
 
     @property
     def show(self) -> ShowOnly:
@@ -181,9 +195,11 @@ class Session:
     def nbytes(self) -> int:
         """About the memory that this work holds."""
         history, size = self.editor.history, self.image.rgb.nbytes + len(self.image.data)
-        for _, edits in (*history.past, *history.future):
+        for edits in history.every:
             size += 100 * (len(edits.labels) + len(edits.hidden) + len(edits.deleted))
-        size += sum(len(own.rle["counts"]) for own in self.edits.own.values())
+        # Those of earlier steps, too, each once: steps share the masks that they leave as they are.
+        own = {id(mask): mask for edits in history.every for mask in edits.own.values()}
+        size += sum(len(mask.rle["counts"]) for mask in own.values()) + self.predictions.nbytes
         if self.result is not None:
             candidates, masks = self.result.candidates, self.result.masks
             size += sum(len(rle["counts"]) for rle in (*candidates.rle, *masks.rle) if rle is not None)
@@ -265,7 +281,7 @@ class Session:
 
     def _edited(self, rows: np.ndarray | slice, *, with_deleted: bool = False) -> EditedMasks:
         state = self._state
-        masks = MaskSet.empty(self.image.rgb.shape[:2]) if state.result is None else state.result.masks[rows]
+        masks = MaskSet.empty(self.size_hw) if state.result is None else state.result.masks[rows]
         return apply_edits(masks, state.ids[rows].tolist(), self.edits, with_deleted=with_deleted)
 
     def _pass_on(self, before: _State, result: MaskResult, ids: list[int]) -> None:
