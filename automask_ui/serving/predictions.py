@@ -51,7 +51,7 @@ class ModelPredictions:
         engine = self._models.load(self._present(session.model, model))
         masks = _candidates(engine, session.image, clicks, refined)
         session.predictions.remember(ticket, [OwnMask.of(mask, "clicked") for mask in masks])
-        self._store.keep(session)
+        self._store.touch(session)
         return masks
 
     def predict_alone(self, image: LoadedImage, model: str, clicks: Clicks) -> MaskSet:

@@ -116,7 +116,7 @@ def keep(session: Session, x: float, y: float) -> NewMasks:
         return NewMasks("add", [OwnMask(candidates.rle[row], "found", *scores)])
     # It was kept, so it has an id already. What clean-up has made of it is the mask that people know.
     id_ = session.found_ids[rows[0]]
-    if id_ in session.shown().ids:
+    if id_ in session.current_masks().ids:
         raise EditError(f"The mask at this place is there already: it is number {id_}.")
     return NewMasks("add", [OwnMask.of(result.masks[int(rows[0])], "found")], [id_])
 

@@ -56,12 +56,12 @@ def do(session: Session, kind: str, **step: Any) -> tuple[int, ...]:
 
 
 def pixels(session: Session) -> dict[int, np.ndarray]:
-    ids, masks, _ = session.shown()
+    ids, masks, _ = session.current_masks()
     return {id_: rle.decode(mask) for id_, mask in zip(ids, masks.rle, strict=True)}
 
 
 def labels(session: Session) -> dict[int, str]:
-    ids, _, labels = session.shown()
+    ids, _, labels = session.current_masks()
     return dict(zip(ids, labels, strict=True))
 
 
@@ -438,7 +438,7 @@ EVERY_KIND: list[tuple[str, dict[str, Any]]] = [
 
 
 def state(session: Session) -> dict[int, tuple[Rle, float, str]]:
-    ids, masks, labels = session.shown()
+    ids, masks, labels = session.current_masks()
     return {
         id_: (mask.rle, -1.0 if math.isnan(mask.predicted_iou) else mask.predicted_iou, label)
         for id_, mask, label in zip(ids, masks, labels, strict=True)

@@ -44,7 +44,7 @@ class MaskHandlers:
             outcome = take_steps(session, payload.get("steps"))
         except EditError as refused:
             error = visitor.words.error(refused)
-        self._service.store.keep(session)
+        self._service.store.touch(session)
         way, action = outcome.told or ("", None)
         redraws = session.edits.own is not own
         answer: ViewerAnswer = {
@@ -111,4 +111,4 @@ class MaskHandlers:
         yield Changes(download=report.path, proof=proof, status=status(proof["sentence"], "done"))
 
     def _session_of(self, visitor: Visitor, payload: Any) -> Session:
-        return self._service.store.get(visitor.owner, payload.get("run") if isinstance(payload, dict) else None)
+        return self._service.store.get(visitor.owner, payload.get("session") if isinstance(payload, dict) else None)

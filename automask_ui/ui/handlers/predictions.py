@@ -31,14 +31,14 @@ class PredictionHandlers:
         """Tell the viewer what the model makes of clicks and a box; every error goes into the answer."""
         asked = payload if isinstance(payload, dict) else {}
         answer: ViewerPrediction = {
-            "session": str(asked.get("run"))[:_MAX_TICKET],
+            "session": str(asked.get("session"))[:_MAX_TICKET],
             "ticket": str(asked.get("ticket"))[:_MAX_TICKET],
             "error": "",
             "layers": "",
             "candidates": [],
         }
         try:
-            session = self._service.store.get(visitor.owner, asked.get("run"))
+            session = self._service.store.get(visitor.owner, asked.get("session"))
             masks = self._service.predictions.predict(session, str(model), _clicks(asked), answer["ticket"])
         except Exception as error:
             return Changes(prediction={**answer, "error": error_sentence(visitor.words, error)})

@@ -144,7 +144,7 @@ class SettingsHandlers:
             return Changes(status=status(error_sentence(visitor.words, error), "error"))
 
     def _look_at(self, visitor: Visitor, controls: Controls, payload: dict[str, Any]) -> Changes:
-        session = self._service.store.get(visitor.owner, payload.get("run"))
+        session = self._service.store.get(visitor.owner, payload.get("session"))
         outlines = step_fields.outlines("outlines", payload.get("outlines"))
         text = ""
         if outlines:

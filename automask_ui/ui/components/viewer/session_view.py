@@ -52,11 +52,11 @@ class SessionViews:
         display = self._display(session)
         display.points = (points or [])[:_SHOWN_POINTS]
         # Deleted ones too: when that is taken back, they are there at once.
-        ids, masks, _ = session.passing()
+        ids, masks, _ = session.current_masks(with_deleted=True)
         own = session.edits.own
         height, width = session.size_hw
         return ViewerData(
-            run=session.run,
+            session=session.id,
             name=session.image.name,
             image=display.photo(),
             layers=display.layers(ids, masks) if ids else None,
