@@ -16,7 +16,8 @@ AutoMaskError
 ├── SessionError                      what a visitor refers to is not there
 │   ├── NoImageError                    nothing has been opened yet
 │   └── RunGoneError                    the run is no longer on the server, or is not theirs
-├── LabelError                        a class list, a label or another edit cannot be used
+├── EditError                         an edit of the masks cannot be done
+│   └── LabelError                      a class list, a label or a file's edits cannot be used
 ├── ArchiveError                      a ZIP cannot be read, or holds more than it may
 ├── ResumeError                       kept work cannot be taken up again
 ├── ExportError                       a download could not be made, or failed its check
@@ -35,6 +36,7 @@ __all__ = [
     "CheckpointFormatError",
     "CheckpointNotFoundError",
     "DownloadError",
+    "EditError",
     "EngineError",
     "EngineOutOfMemoryError",
     "ExportError",
@@ -115,8 +117,12 @@ class RunGoneError(SessionError):
     """The run is no longer on the server, or belongs to someone else."""
 
 
-class LabelError(AutoMaskError):
-    """A class list, a label or another edit cannot be used."""
+class EditError(AutoMaskError):
+    """An edit of the masks cannot be done."""
+
+
+class LabelError(EditError):
+    """A class list, a label or a file's edits cannot be used."""
 
 
 class ArchiveError(AutoMaskError):

@@ -16,12 +16,13 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from automask_ui.errors import OptionError
 
-__all__ = ["MAX_POINTS", "parse_point_grids", "read_point_grids"]
+__all__ = ["MAX_POINTS", "format_point_grids", "parse_point_grids", "read_point_grids"]
 
 Layers = list[list[tuple[float, float]]]
 
@@ -29,6 +30,11 @@ MAX_POINTS = 100_000
 _MAX_BYTES = 10_000_000
 _SEPARATOR = re.compile(r"\s*[,;\t ]\s*")
 _HEADER = re.compile(r"\s*\"?x\"?\s*[,;\t ]\s*\"?y\"?\s*", re.IGNORECASE)
+
+
+def format_point_grids(layers: Iterable[Iterable[Iterable[float]]]) -> str:
+    """Plain text that :func:`parse_point_grids` reads as these ``layers`` of (x, y), Python floats."""
+    return "\n\n".join("\n".join(f"{x!r}, {y!r}" for x, y in layer) for layer in layers)
 
 
 def read_point_grids(path: str | Path) -> str:

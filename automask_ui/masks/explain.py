@@ -13,6 +13,7 @@ __all__ = ["Reason", "explain"]
 
 # Rules, the most promising first: the later a rule applies, the closer to being kept is a candidate that it dropped.
 _ORDER = (
+    Verdict.KEPT,
     Verdict.DUPLICATE,
     Verdict.CROP_DUPLICATE,
     Verdict.CLEANED_AWAY,
@@ -29,6 +30,7 @@ class Reason:
     kind: str  # "kept", "dropped" (both cover the place), "near" (its mask is not known) or "none"
     verdict: Verdict | None = None
     score: float = float("nan")  # the score that the rule compares: predicted IoU or stability
+    candidate: int | None = None  # its row, where it covers the place
 
 
 def explain(result: MaskResult, x: float, y: float) -> Reason:
@@ -36,15 +38,15 @@ def explain(result: MaskResult, x: float, y: float) -> Reason:
     height, width = result.masks.size_hw
     place = int(np.clip(x, 0, width - 1)) * height + int(np.clip(y, 0, height - 1))
     candidates = result.candidates
-    covering = [row for row in np.flatnonzero(candidates.has_mask) if _covers(candidates.rle[row], place)]
-    if any(candidates.verdict[row] == Verdict.KEPT for row in covering):
-        return Reason("kept", Verdict.KEPT)
+    covering = [row for row in np.flatnonzero(candidates.has_mask).tolist() if _covers(candidates.rle[row], place)]
     for verdict in _ORDER:
         rows = [row for row in covering if candidates.verdict[row] == verdict]
         if rows:
             scores = _scores(candidates, verdict)
             best = max(rows, key=lambda row: float(scores[row]))
-            return Reason("dropped", verdict, float(scores[best]))
+            if verdict == Verdict.KEPT:
+                return Reason("kept", verdict, candidate=best)
+            return Reason("dropped", verdict, float(scores[best]), best)
     return _nearest(result, x, y)
 
 

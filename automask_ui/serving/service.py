@@ -15,6 +15,7 @@ from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.project.store import Projects
 from automask_ui.protocol import Engine
 from automask_ui.serving.models import Models
+from automask_ui.serving.predictions import ModelPredictions
 from automask_ui.serving.runs import ModelRuns
 from automask_ui.serving.samples import Samples
 from automask_ui.session import Session
@@ -45,6 +46,7 @@ class Service:
         projects: their photos and lists of pictures, as they are saved and restored.
         models: the models by name, and their engines.
         runs: find masks, refilter, resume and stop.
+        predictions: masks for clicks and boxes.
         samples: the sample photographs by name.
     """
 
@@ -64,6 +66,7 @@ class Service:
         self.models = Models(engines, models, default_model)
         self.projects = Projects(self.store, self.models)
         self.runs = ModelRuns(self.models, self.store, max_points, fetch)
+        self.predictions = ModelPredictions(self.models, self.store)
         self.samples = Samples(samples, self.store, self.models, self.runs, background_engines)
 
     def open(self, owner: str, path: str | Path) -> Session:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal
 
-from automask_ui.errors import RunGoneError
+from automask_ui.errors import EditError, RunGoneError
 from automask_ui.session.class_names import class_name
 from automask_ui.session.edits import Action, Edits, History, OwnMask
-from automask_ui.session.mask_ids import Content, MaskIds
+from automask_ui.session.mask_ids import Fingerprint, MaskIds
 
 __all__ = ["Editor"]
+
+MAX_OWN = 5_000  # masks made by hand, deleted ones too: they can come back
 
 
 class Editor:
@@ -70,10 +71,13 @@ class Editor:
 
     def put_masks(
         self,
-        kind: Literal["add", "change", "merge", "split"],
+        kind: str,
         masks: Sequence[OwnMask],
         ids: Sequence[int] | None = None,
         instead_of: Iterable[int] = (),
+        *,
+        labels: Sequence[str] = (),
+        count: int | None = None,
     ) -> tuple[int, ...]:
         """Put masks made by hand among the others, and take those away that they are made of, in one step.
 
@@ -82,19 +86,35 @@ class Editor:
             masks: of this picture.
             ids: of the masks whose pixels these become, one each; by default, each is a new mask with an id of its own.
             instead_of: ids of masks that go.
+            labels: of ``masks``, one each; "" leaves a mask as it is. By default, for all of them.
+            count: masks that the step was done to, for people; by default, as many as ``masks``.
 
         Returns:
             The ids of ``masks``.
 
         Raises:
+            EditError: these would be too many masks, or a label cannot be used.
             RunGoneError: one of ``ids`` was never given.
         """
         with self._lock:
             if missing := [id_ for id_ in ids or () if id_ not in self.ids]:
                 raise RunGoneError(f"Mask {missing[0]} is no longer there: select again.")
+            if len(self.now.own.keys() - set(ids or ())) + len(masks) > MAX_OWN:
+                raise EditError(
+                    f"A picture can have {MAX_OWN:,} masks made by hand, and those that were merged, split or deleted "
+                    "since count as well: take steps back."
+                )
             given = self.ids.new(len(masks)) if ids is None else tuple(ids)
             own, gone = dict(zip(given, masks, strict=True)), self._known(instead_of)
-            self._do(Action(kind, len(masks)), lambda edits: edits.with_own(own).with_deleted(gone - own.keys()))
+
+            def change(edits: Edits) -> Edits:
+                edits = edits.with_own(own).with_deleted(gone - own.keys())
+                for label in filter(None, dict.fromkeys(labels)):
+                    labelled = [id_ for id_, name in zip(given, labels, strict=True) if name == label]
+                    edits = edits.with_label(labelled, label)
+                return edits
+
+            self._do(Action(kind, len(masks) if count is None else count), change)
             return given
 
     def undo(self) -> Action | None:
@@ -111,16 +131,16 @@ class Editor:
             self._take(self.history.redone())
             return action
 
-    def inherit(self, heirs: Mapping[int, int]) -> None:
-        """Let masks that are values have what was done to those that are keys, at every step."""
-        if heirs:
+    def carry_over(self, successors: Mapping[int, int]) -> None:
+        """Do what was done to each mask to its successor as well, at every step; ``successors``: old id -> new id."""
+        if successors:
             with self._lock:
-                self._take(self.history.inherited(heirs))
+                self._take(self.history.carried_over(successors))
 
-    def restart(self, edits: Edits, contents: Iterable[Content]) -> None:
-        """Go on from ``edits`` of masks whose ids hang on ``contents``; nothing of that can be taken back."""
+    def restart(self, edits: Edits, fingerprints: Iterable[Fingerprint]) -> None:
+        """Go on from ``edits`` of the masks with these ``fingerprints``; nothing of that can be taken back."""
         with self._lock:
-            self.ids = MaskIds(contents)
+            self.ids = MaskIds(fingerprints)
             self._take(History(edits))
 
     def _known(self, ids: Iterable[int]) -> frozenset[int]:

@@ -6,7 +6,7 @@ Masks keep their ids over new thresholds and new runs (:mod:`automask_ui.session
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, get_args
@@ -15,7 +15,7 @@ import numpy as np
 
 from automask_ui.errors import LabelError
 from automask_ui.files.json_fields import WrongError
-from automask_ui.masks import MaskSet, codec
+from automask_ui.masks import Mask, MaskSet, codec
 from automask_ui.masks.rle import Rle
 from automask_ui.session.class_names import class_name, class_names_of
 
@@ -24,8 +24,7 @@ __all__ = ["Action", "EditedMasks", "Edits", "History", "Origin", "OwnMask", "ap
 MAX_STEPS = 100  # that can be taken back
 MAX_ID = 2**31 - 1  # of a mask; label maps hold no larger ones
 
-Origin = Literal["found", "clicked", "merged", "split", "painted"]
-Kind = Literal["label", "unlabel", "hide", "show", "delete", "classes", "add", "change", "merge", "split"]
+Origin = Literal["found", "clicked", "merged", "split", "painted", "changed"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,11 @@ class OwnMask:
     origin: Origin
     predicted_iou: float | None = None  # None: no model has scored it
     stability_score: float | None = None
+
+    @classmethod
+    def of(cls, mask: Mask, origin: Origin) -> OwnMask:
+        """The pixels and scores of ``mask``."""
+        return cls(mask.rle, origin, _or_none(mask.predicted_iou), _or_none(mask.stability_score))
 
     def __post_init__(self) -> None:
         # As float32, which they are in a MaskSet, so that they come back from a file as they were.
@@ -97,8 +101,8 @@ class Edits:
         return replace(self, deleted=self.deleted | frozenset(ids))
 
     def with_own(self, masks: Mapping[int, OwnMask]) -> Edits:
-        """Put masks made by hand in the place of those with the same ids, or beside the others."""
-        return replace(self, own={**self.own, **masks})
+        """Put masks made by hand in the place of those with the same ids, deleted ones too, or beside the others."""
+        return replace(self, own={**self.own, **masks}, deleted=self.deleted - masks.keys()) if masks else self
 
     @property
     def ids(self) -> frozenset[int]:
@@ -115,14 +119,17 @@ class Edits:
         height, width = masks[0].rle["size"]
         return MaskSet.from_rles([mask.rle for mask in masks], (height, width), *scores)
 
-    def inherited(self, heirs: Mapping[int, int]) -> Edits:
-        """Do what was done to the masks that are keys to those that are values as well.
+    def carried_over(self, successors: Mapping[int, int]) -> Edits:
+        """Do what was done to each mask to its successor as well; ``successors``: old id -> new id.
 
-        Of a mask made by hand, which stays, nobody needs a second one: its heir is deleted.
+        Of a mask made by hand, which stays, nobody needs a second one: its successor is deleted, unless that was made by
+        hand as well, at another step than the one that is now.
         """
-        labels = {heirs[id_]: name for id_, name in self.labels.items() if id_ in heirs and id_ not in self.own}
-        hidden = {heirs[id_] for id_ in self.hidden if id_ in heirs and id_ not in self.own}
-        deleted = {heirs[id_] for id_ in (*self.deleted, *self.own) if id_ in heirs}
+        labels = {
+            successors[id_]: name for id_, name in self.labels.items() if id_ in successors and id_ not in self.own
+        }
+        hidden = {successors[id_] for id_ in self.hidden if id_ in successors and id_ not in self.own}
+        deleted = {successors[id_] for id_ in (*self.deleted, *self.own) if id_ in successors} - self.own.keys()
         return replace(
             self, labels={**labels, **self.labels}, hidden=self.hidden | hidden, deleted=self.deleted | deleted
         )
@@ -241,17 +248,14 @@ def _own(data: object, size_hw: tuple[int, int] | None) -> dict[int, OwnMask]:
         raise LabelError("Of edits, “own” must have one id, all different, and one origin for every mask.")
     if strange := [origin for origin in origins if origin not in get_args(Origin)]:
         raise LabelError(f"A mask made by hand has the unknown origin {str(strange[0])[:20]!r}.")
-    return {
-        id_: OwnMask(mask.rle, origin, _or_none(mask.predicted_iou), _or_none(mask.stability_score))
-        for id_, origin, mask in zip(ids, origins, masks, strict=True)
-    }
+    return {id_: OwnMask.of(mask, origin) for id_, origin, mask in zip(ids, origins, masks, strict=True)}
 
 
 @dataclass(frozen=True)
 class Action:
     """What a step did, for people."""
 
-    kind: Kind
+    kind: str  # its name in the page's texts
     count: int = 0  # masks it was done to
     label: str = ""
 
@@ -263,6 +267,13 @@ class History:
     now: Edits = field(default_factory=Edits)
     past: tuple[tuple[Action, Edits], ...] = ()  # each step with the edits before it, the last one last
     future: tuple[tuple[Action, Edits], ...] = ()  # each step with the edits after it, the next one last
+
+    @property
+    def every(self) -> Iterator[Edits]:
+        """The edits at all of its steps, those now first."""
+        yield self.now
+        for _, edits in (*self.past, *self.future):
+            yield edits
 
     def done(self, action: Action, edits: Edits) -> History:
         """After a step to ``edits``; the same history where it changes nothing. What was taken back is forgotten."""
@@ -284,12 +295,13 @@ class History:
         action, after = self.future[-1]
         return History(after, (*self.past, (action, self.now)), self.future[:-1])
 
-    def inherited(self, heirs: Mapping[int, int]) -> History:
-        """With :meth:`Edits.inherited` at every step, so that a step taken back is taken back for heirs, too."""
+    def carried_over(self, successors: Mapping[int, int]) -> History:
+        """With :meth:`Edits.carried_over` at every step, so that a step is taken back for successors, too."""
         past, future = (
-            tuple((action, edits.inherited(heirs)) for action, edits in steps) for steps in (self.past, self.future)
+            tuple((action, edits.carried_over(successors)) for action, edits in steps)
+            for steps in (self.past, self.future)
         )
-        return History(self.now.inherited(heirs), past, future)
+        return History(self.now.carried_over(successors), past, future)
 
     @property
     def undo(self) -> Action | None:

@@ -1,4 +1,4 @@
-"""The documented endpoint ``find_masks``: a picture and SAM's 13 parameters in, masks as JSON out."""
+"""The documented endpoints: ``find_masks`` of a picture and SAM's parameters, ``predict_mask`` of clicks and a box."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from gradio.data_classes import FileData
 
-from automask_ui.errors import NoImageError, OptionError
+from automask_ui.errors import EditError, NoImageError, OptionError
 from automask_ui.files.images import load_image
 from automask_ui.masks import MaskResult, Verdict
 from automask_ui.options import PARAMETERS, GeneratorOptions, checked_options
 from automask_ui.serving.service import Service
+from automask_ui.session import step_fields
+from automask_ui.session.predictions import MAX_CLICKS, Clicks
 from automask_ui.ui.components.photo_upload import photo_at
 from automask_ui.ui.errors import errors_in_words
+from automask_ui.ui.listener import set_signature
 from automask_ui.ui.text import Words
 
-__all__ = ["find_masks_endpoint"]
+__all__ = ["find_masks_endpoint", "predict_mask_endpoint"]
 
 _JSON_MODES = ("coco_rle", "uncompressed_rle")
 
@@ -29,6 +33,13 @@ DESCRIPTION = (
     "width], the masks (segmentation as COCO RLE, area, bbox, predicted_iou, point_coords, stability_score, crop_box), "
     "the number of candidates by verdict, the options used and the seconds taken. While it runs, job.outputs() holds "
     "stage, points_done and points."
+)
+
+PREDICT_DESCRIPTION = (
+    "Find the one object that clicks or a box mean: image=handle_file('photo.jpg'), points=[[x, y], ...] in px with "
+    "labels 1 (on it, the default) or 0 (beside it), box=[left, top, right, bottom]. Returns image size [height, "
+    "width] and up to three masks, the likeliest first: segmentation as COCO RLE, area, bbox, predicted_iou, "
+    "stability_score."
 )
 
 
@@ -42,10 +53,60 @@ def find_masks_endpoint(service: Service, **queue: Any) -> None:
         with errors_in_words(Words("en")):
             yield from _answers(service, image, model, values)
 
-    # Gradio makes the endpoint's documentation of these.
-    find_masks.__signature__ = inspect.Signature(parameters, return_annotation=Iterator[dict])  # type: ignore[attr-defined]
-    find_masks.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    # Gradio makes the endpoint's documentation of it.
+    set_signature(find_masks, parameters, Iterator[dict])
     gr.api(find_masks, api_name="find_masks", api_description=DESCRIPTION, **queue)
+
+
+def predict_mask_endpoint(service: Service, **queue: Any) -> None:
+    """Add the endpoint to the Blocks that are being built; ``queue`` is where it waits for the model."""
+
+    def predict_mask(
+        image: FileData,
+        points: list | None = None,
+        labels: list | None = None,
+        box: list | None = None,
+        model: str = service.models.default,
+    ) -> dict:
+        with errors_in_words(Words("en")):
+            return _predicted(service, image, model, _clicks(points, labels, box))
+
+    # Types are for the documentation only, which Gradio reads off the function itself: every value may be anything.
+    predict_mask.__annotations__ = {
+        **dict.fromkeys(("points", "labels", "box"), list | None), "image": FileData, "model": str, "return": dict
+    }  # fmt: skip
+    gr.api(predict_mask, api_name="predict_mask", api_description=PREDICT_DESCRIPTION, **queue)
+
+
+def _clicks(points: object, labels: object, box: object) -> Clicks:
+    """Clicks and a box of values that may be anything.
+
+    Raises:
+        EditError: they are none.
+    """
+    places = step_fields.points(MAX_CLICKS)("points", [] if points is None else points)
+    kinds = [1] * len(places) if labels is None else labels
+    if not isinstance(kinds, list) or len(kinds) != len(places) or any(kind not in (0, 1) for kind in kinds):
+        raise EditError(f"“labels” must be one 0 or 1 for each of the {len(places)} points.")
+    return Clicks(places, np.array(kinds, np.int64), step_fields.optional(step_fields.box)("box", box))
+
+
+def _predicted(service: Service, image: object, model: object, clicks: Clicks) -> dict[str, Any]:
+    """The masks that the model makes of ``clicks``.
+
+    Raises:
+        AutoMaskError: a value does not fit, the picture cannot be read, or the model cannot be run.
+    """
+    began = time.monotonic()
+    photo = load_image(photo_at(_uploaded(image)))
+    masks = service.predictions.predict_alone(photo, model if isinstance(model, str) else repr(model), clicks)
+    fields = ("segmentation", "area", "bbox", "predicted_iou", "stability_score")
+    return {
+        "image_size": list(masks.size_hw),
+        "model": model,
+        "masks": [{field: row[field] for field in fields} for row in masks.to_sam_dicts("coco_rle")],
+        "seconds": round(time.monotonic() - began, 3),
+    }
 
 
 def _parameters(service: Service) -> list[inspect.Parameter]:

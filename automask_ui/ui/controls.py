@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from automask_ui.files.point_grids import parse_point_grids
+from automask_ui.files.point_grids import format_point_grids, parse_point_grids
 from automask_ui.options import PARAMETERS, PRESETS, GeneratorOptions, Parameter, checked_options
 from automask_ui.session import ShowOnly
 
@@ -86,7 +86,7 @@ def controls_of(model: str, options: GeneratorOptions, show: ShowOnly, threshold
         model,
         CUSTOM,
         {name: slider_value(PARAMETERS[name], value) for name, value in values.items()},
-        "" if grids is None else "\n\n".join("\n".join(f"{x!r}, {y!r}" for x, y in layer) for layer in grids),
+        "" if grids is None else format_point_grids(grids),
         show.smallest,
         show.largest,
         show.unit,

@@ -2,60 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
 
-from automask_ui.errors import LabelError
+from automask_ui.errors import EditError
 from automask_ui.session import Session
 from automask_ui.session.class_names import parse_classes
 from automask_ui.session.edits import Action
+from automask_ui.session.mask_edits import MASK_EDITS, MaskEdit
+from automask_ui.session.step_fields import flag, mask_ids, text
 from automask_ui.ui.components.viewer import ViewerAction, ViewerEdits
 
-__all__ = ["take_steps", "viewer_edits"]
+__all__ = ["Outcome", "take_steps", "viewer_edits"]
 
-Way = Literal["undone", "redone"]
+MAX_STEPS = 1_000  # of one parcel
 
 
-def take_steps(session: Session, steps: object) -> tuple[Way, Action] | None:
-    """Do what the viewer asks for, step by step.
+class Outcome(NamedTuple):
+    """What came of steps."""
 
-    Returns:
-        What was taken back or done again last, to be told.
+    told: tuple[Literal["undone", "redone"], Action] | None = None  # what was taken back or done again last
+    made: tuple[int, ...] = ()  # ids of the masks that were made or changed
+
+
+def take_steps(session: Session, steps: object) -> Outcome:
+    """Do what the viewer asks for, step by step; nothing in ``steps`` is trusted.
 
     Raises:
-        LabelError: a step is none; those before it are done.
+        EditError: a step is none, or cannot be done; those before it are done.
     """
-    told: tuple[Way, Action] | None = None
+    if isinstance(steps, list) and len(steps) > MAX_STEPS:
+        raise EditError(f"An edit can have {MAX_STEPS:,} steps, but has {len(steps):,}.")
+    told, made = None, dict[int, None]()
     for step in steps if isinstance(steps, list) else []:
         if not isinstance(step, Mapping):
-            raise LabelError("A step of an edit must be an object.")
-        kind, given = step.get("do"), step.get("ids")
-        ids = [id_ for id_ in given if type(id_) is int] if isinstance(given, list) else []
-        if kind == "hide":
-            session.editor.set_hidden(ids, step.get("hidden") is True)
-        elif kind == "label":
-            session.editor.set_label(ids, _text(step, "label"))
-        elif kind == "delete":
-            session.editor.delete(ids)
-        elif kind == "classes":
-            text = _text(step, "text")
-            session.editor.set_classes(parse_classes(text) if text.strip() else ())
-        elif kind == "undo":
-            action = session.editor.undo()
-            told = ("undone", action) if action else told
-        elif kind == "redo":
-            action = session.editor.redo()
-            told = ("redone", action) if action else told
-        else:
-            raise LabelError(f"There is no edit {str(kind)[:20]!r}.")
-    return told
+            raise EditError("A step of an edit must be an object.")
+        do = step.get("do")
+        take = _STEPS.get(do) if isinstance(do, str) else None
+        if take is None:
+            raise EditError(f"There is no edit {str(do)[:20]!r}.")
+        outcome = take(session, step)
+        told = outcome.told or told
+        made |= dict.fromkeys(outcome.made)
+    there = frozenset(made) - session.edits.deleted
+    return Outcome(told, tuple(id_ for id_ in made if id_ in there))
 
 
-def _text(step: Mapping[str, Any], name: str) -> str:
-    value = step.get(name)
-    if not isinstance(value, str):
-        raise LabelError(f"“{name}” must be text, but is {str(value)[:40]!r}.")
-    return value
+def _label(session: Session, step: Mapping[str, Any]) -> Outcome:
+    session.editor.set_label(_ids(step), text("label", step.get("label")))
+    return Outcome()
+
+
+def _hide(session: Session, step: Mapping[str, Any]) -> Outcome:
+    session.editor.set_hidden(_ids(step), flag("hidden", step.get("hidden")))
+    return Outcome()
+
+
+def _delete(session: Session, step: Mapping[str, Any]) -> Outcome:
+    session.editor.delete(_ids(step))
+    return Outcome()
+
+
+def _classes(session: Session, step: Mapping[str, Any]) -> Outcome:
+    names = text("text", step.get("text"))
+    session.editor.set_classes(parse_classes(names) if names.strip() else ())
+    return Outcome()
+
+
+def _undo(session: Session, step: Mapping[str, Any]) -> Outcome:
+    action = session.editor.undo()
+    return Outcome(told=("undone", action) if action else None)
+
+
+def _redo(session: Session, step: Mapping[str, Any]) -> Outcome:
+    action = session.editor.redo()
+    return Outcome(told=("redone", action) if action else None)
+
+
+def _mask_step(edit: MaskEdit) -> Callable[[Session, Mapping[str, Any]], Outcome]:
+    return lambda session, step: Outcome(made=edit.do(session, step))
+
+
+def _ids(step: Mapping[str, Any]) -> tuple[int, ...]:
+    return mask_ids("ids", step.get("ids"))
+
+
+# What a step asks for by its "do"; kinds of edits that make masks are listed where their rules are.
+_STEPS: dict[str, Callable[[Session, Mapping[str, Any]], Outcome]] = {
+    "label": _label,
+    "hide": _hide,
+    "delete": _delete,
+    "classes": _classes,
+    "undo": _undo,
+    "redo": _redo,
+    **{do: _mask_step(edit) for do, edit in MASK_EDITS.items()},
+}
 
 
 def viewer_edits(session: Session) -> ViewerEdits:
@@ -64,7 +105,7 @@ def viewer_edits(session: Session) -> ViewerEdits:
     edits = history.now
     places = {name: place for place, name in enumerate(edits.classes)}
     return {
-        "run": session.run,
+        "session": session.id,
         "version": version,
         "classes": list(edits.classes),
         "labels": [[id_, places[name]] for id_, name in edits.labels.items()],

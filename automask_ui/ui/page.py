@@ -11,7 +11,7 @@ from automask_ui.export import EXPORTERS
 from automask_ui.project.autosave import autosave_for
 from automask_ui.serving.service import Service
 from automask_ui.ui import panels
-from automask_ui.ui.api import find_masks_endpoint
+from automask_ui.ui.api import find_masks_endpoint, predict_mask_endpoint
 from automask_ui.ui.components.queue_table import QueueTable
 from automask_ui.ui.components.status_line import StatusLine
 from automask_ui.ui.components.viewer import DownloadFormat, MaskViewer
@@ -65,6 +65,7 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
         parts = Parts(photo, model, sliders, show, run, queue, viewer, line, device, download, classes, token)
         wire(page, parts, Handlers(service, autosave))
         find_masks_endpoint(service, **MODEL_QUEUE)
+        predict_mask_endpoint(service, **MODEL_QUEUE)
     # Nothing that waits for its turn can be had past the queue, which Gradio allows outside of Spaces.
     page.queue(max_size=_QUEUE_SIZE, api_open=False)
     return page

@@ -17,7 +17,7 @@ __all__ = ["MODEL_QUEUE", "wire"]
 # One model run at a time in the whole process, whichever event asks for it.
 MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 _HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-# Past the queue: only for what cannot fail, since Gradio shows no error of such an event.
+# Past the queue: only for what cannot fail, or tells of it in its answer: Gradio shows no error of such an event.
 _QUICK: dict[str, Any] = {"queue": False, **_HIDDEN}
 _QUEUED: dict[str, Any] = {"concurrency_limit": None, **_HIDDEN}
 # Sliders: what comes while one answer is under way is answered once, with the last values.
@@ -145,5 +145,10 @@ def _wire_viewer(on: _On, parts: Parts, handlers: Handlers) -> None:
     on(viewer.why, masks.why, None, [viewer], **_QUEUED)
     # One parcel at a time, the next as soon as the answer is there: by Gradio's count the last one is still under way.
     on(viewer.edit, masks.edit, None, [viewer], trigger_mode="multiple", **_QUEUED)
+    # As quick as a pointer moves: past the queue, and beside a run.
+    on(viewer.predict, handlers.predictions.predict, parts.model.model, [viewer], trigger_mode="multiple", **_QUICK)
+    points, settings = parts.sliders.points, handlers.settings
+    looked = on(viewer.look_at, settings.look_at, parts.controls, [points.text, viewer, parts.status], **_QUICK)
+    on(looked.then, settings.refresh, parts.controls, parts.settings, **_QUICK)
     viewer.pick_classes(None, None, None, js=_CLICK_CLASSES, **_QUICK)
     on(parts.classes.upload, masks.class_file, parts.classes, [viewer], **_QUEUED)

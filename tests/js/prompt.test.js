@@ -17,21 +17,23 @@ function started() {
   /** @type {(() => void)[]} */
   const restarts = [];
   const picture = {
-    run: "run", data: completeData({ display_width: 10 }), enlargement: () => 2,
-    onRunStarted: (/** @type {() => void} */ run) => void restarts.push(run),
+    session: "session", data: completeData({ display_width: 10 }), enlargement: () => 2,
+    onSessionStarted: (/** @type {() => void} */ run) => void restarts.push(run),
   };
   const prompt = createPrompt({
     picture, send: (parcel) => void asked.push(parcel), signals: fakeSignals(), unpack: async () => LAYERS,
   });
-  const answer = async (at = asked.length - 1, candidates = ROWS, error = "") =>
-    prompt.take({ run: "run", ticket: asked[at].ticket, error, layers: candidates.length ? "packed" : "", candidates });
+  const answer = async (at = asked.length - 1, candidates = ROWS, error = "") => {
+    const layers = candidates.length ? "packed" : "";
+    await prompt.take({ session: "session", ticket: asked[at].ticket, error, layers, candidates });
+  };
   return { prompt, asked, answer, picture, restart: () => restarts.forEach((run) => run()) };
 }
 
 test("a click is asked in px of the original, and its candidates can be stepped through", async () => {
   const { prompt, asked, answer } = started();
   prompt.click({ x: 3, y: 1.5 }, true);
-  assert.deepEqual(asked, [{ run: "run", ticket: "prompt-1", id: 0, clicks: [[6, 3, 1]], box: null }]);
+  assert.deepEqual(asked, [{ session: "session", ticket: "prompt-1", id: 0, clicks: [[6, 3, 1]], box: null }]);
   assert.equal(prompt.current(), undefined);
   await answer();
   assert.deepEqual([prompt.current()?.place, prompt.current()?.area, prompt.isWaiting()], [0, 12, false]);
@@ -83,7 +85,7 @@ test("clicks are taken back one by one, and nothing is asked of nothing", async 
   await answer();
   prompt.click({ x: 3, y: 1 }, false);
   await answer();
-  assert.deepEqual(asked[1], { run: "run", ticket: "prompt-2", id: 0, clicks: [[6, 2, 0]], box: [2, 0, 10, 2] });
+  assert.deepEqual([asked[1].clicks, asked[1].box], [[[6, 2, 0]], [2, 0, 10, 2]]);
   prompt.undo();
   assert.deepEqual(asked[2].clicks, []);
   await answer();
@@ -98,7 +100,7 @@ test("a refusal is told, and another picture forgets everything", async () => {
   assert.equal(asked[0].id, 7);
   await answer(0, [], "no mask here");
   assert.deepEqual([prompt.error, prompt.candidates.length], ["no mask here", 0]);
-  picture.run = "another";
+  picture.session = "another";
   restart();
   assert.deepEqual([prompt.error, prompt.isOpen(), prompt.id], ["", false, 0]);
 });

@@ -10,18 +10,20 @@ import { fakeSignals } from "./helpers.js";
 
 const KEYS = { ctrlKey: false, metaKey: false, shiftKey: false, altKey: false };
 /** @type {ViewerEdits} */
-const NO_EDITS = { run: "run", version: 0, classes: [], labels: [], hidden: [], deleted: [], undo: null, redo: null };
+const NO_EDITS = {
+  session: "session", version: 0, classes: [], labels: [], hidden: [], deleted: [], undo: null, redo: null,
+};
 const PLAIN = { ...KEYS, minus: false };
 
 /** Paint tools on a photo of 200 × 100 px, shown at half its size; stage px are display px. */
 function started() {
   const signals = fakeSignals(), draft = createDraft({ signals });
-  /** @type {{ run: string, ticket: string, steps: Step[] }[]} */
+  /** @type {{ session: string, ticket: string, steps: Step[] }[]} */
   const sent = [];
   /** @type {string[]} */
   const flashed = [];
   const edits = createEdits({ signals, send: (parcel) => void sent.push(parcel) });
-  edits.start("run");
+  edits.start("session");
   const selection = { primary: 0 };
   const toPhoto = (/** @type {number} */ x, /** @type {number} */ y) => ({ x, y });
   const tools = createPaintTools({

@@ -8,6 +8,7 @@ from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.masks import MaskHandlers
 from automask_ui.ui.handlers.opening import OpeningHandlers
 from automask_ui.ui.handlers.picture_list import PictureListHandlers
+from automask_ui.ui.handlers.predictions import PredictionHandlers
 from automask_ui.ui.handlers.runs import RunHandlers
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.settings import SettingsHandlers
@@ -31,6 +32,7 @@ class Handlers:
         self.screens = Screens(service)
         self.runs = RunHandlers(service, self.screens, self.run_queue)
         self.settings = SettingsHandlers(service, self.screens, self.runs)
-        self.masks = MaskHandlers(service)
+        self.masks = MaskHandlers(service, self.screens)
+        self.predictions = PredictionHandlers(service)
         self.pictures = PictureListHandlers(service)
         self.opening = OpeningHandlers(service, self.screens, self.run_queue, self.pictures, autosave)

@@ -11,7 +11,7 @@ import gradio as gr
 
 from automask_ui.ui.components.queue_table import QueueTableData
 from automask_ui.ui.components.status_line import Status
-from automask_ui.ui.components.viewer import ViewerData
+from automask_ui.ui.components.viewer import ViewerAnswer, ViewerData, ViewerPrediction
 from automask_ui.ui.controls import Controls
 from automask_ui.ui.parts import Parts
 
@@ -39,6 +39,7 @@ class Changes:
         points_text: the list of points of one's own.
         note: a sentence at a place of the picture.
         edits: the viewer's edits, with the ticket that they answer.
+        prediction: what the model makes of clicks in the picture.
         class_list: a class list to be looked at before it is taken.
         proof: what is in a finished download.
         download: the finished file.
@@ -59,17 +60,21 @@ class Changes:
     forecast: str | None = None
     points_text: str | None = None
     note: Mapping[str, Any] | None = None
-    edits: Mapping[str, Any] | None = None
+    edits: ViewerAnswer | None = None
+    prediction: ViewerPrediction | None = None
     class_list: Mapping[str, Any] | None = None
     proof: Mapping[str, Any] | None = None
     download: Path | None = None
 
     def outputs(self, parts: Parts) -> dict[Any, Any]:
         """Values by component; what stays as it is is not among them."""
-        viewer = {"note": self.note, "edits": self.edits, "class_list": self.class_list, "proof": self.proof}
-        props: dict[str, Any] = {name: value for name, value in viewer.items() if value is not None}
+        names = ("note", "edits", "prediction", "class_list", "proof")
+        props: dict[str, Any] = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        viewer: Any = self.view
+        if props:
+            viewer = gr.update(**props) if self.view is None else gr.update(value=self.view, **props)
         values = {
-            parts.viewer: self.view if self.view is not None else gr.update(**props) if props else None,
+            parts.viewer: viewer,
             parts.status: self.status,
             parts.sliders.candidates: self.candidates,
             parts.queue: self.picture_list,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from automask_ui.errors import AutoMaskError, LabelError
+from automask_ui.errors import AutoMaskError, EditError
 from automask_ui.export import ExportReport
 from automask_ui.masks.explain import explain
 from automask_ui.project.export import export_photo
@@ -15,9 +15,10 @@ from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.session.class_names import read_classes
 from automask_ui.ui.components.status_line import status
-from automask_ui.ui.components.viewer import viewer_note
-from automask_ui.ui.edit_messages import take_steps, viewer_edits
+from automask_ui.ui.components.viewer import ViewerAnswer, viewer_note
+from automask_ui.ui.edit_messages import Outcome, take_steps, viewer_edits
 from automask_ui.ui.handlers.changes import Changes
+from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences
 from automask_ui.ui.text.report import proof_of
@@ -28,8 +29,8 @@ __all__ = ["MaskHandlers"]
 class MaskHandlers:
     """The masks of the picture that a visitor has open."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, service: Service, screens: Screens) -> None:
+        self._service, self._screens = service, screens
 
     def edit(self, visitor: Visitor, payload: Any) -> Changes:
         """Take steps that the viewer shows already, and tell it what came of them.
@@ -38,15 +39,23 @@ class MaskHandlers:
             RunGoneError: the masks are no longer on the server.
         """
         session = self._session_of(visitor, payload)
-        told, error = None, ""
+        own, outcome, error = session.edits.own, Outcome(), ""
         try:
-            told = take_steps(session, payload.get("steps"))
-        except LabelError as refused:
+            outcome = take_steps(session, payload.get("steps"))
+        except EditError as refused:
             error = visitor.words.error(refused)
-        self._service.store.keep(session)
-        way, action = told or ("", None)
-        said = {"way": way, **asdict(action)} if action else None
-        return Changes(edits={**viewer_edits(session), "answers": payload.get("ticket"), "told": said, "error": error})
+        self._service.store.touch(session)
+        way, action = outcome.told or ("", None)
+        redraws = session.edits.own is not own
+        answer: ViewerAnswer = {
+            **viewer_edits(session),
+            "answers": payload.get("ticket"),
+            "told": {"way": way, **asdict(action)} if action else None,
+            "error": error,
+            "made": list(outcome.made),
+            "redraws": redraws,
+        }
+        return Changes(edits=answer, view=self._screens.redrawn(visitor, session) if redraws else None)
 
     def class_file(self, path: str | None) -> Changes:
         """Show the class list in an uploaded file, which is looked at before it is taken.
@@ -102,4 +111,4 @@ class MaskHandlers:
         yield Changes(download=report.path, proof=proof, status=status(proof["sentence"], "done"))
 
     def _session_of(self, visitor: Visitor, payload: Any) -> Session:
-        return self._service.store.get(visitor.owner, payload.get("run") if isinstance(payload, dict) else None)
+        return self._service.store.get(visitor.owner, payload.get("session") if isinstance(payload, dict) else None)

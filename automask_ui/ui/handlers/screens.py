@@ -5,6 +5,7 @@ from __future__ import annotations
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.ui.components.status_line import Status
+from automask_ui.ui.components.viewer import ViewerData
 from automask_ui.ui.components.viewer.session_view import SessionViews
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.visitor import Visitor
@@ -26,6 +27,12 @@ class Screens:
         empty, suggestion = sentences.empty_sentence(words, session), sentences.empty_suggestion(words, session)
         view = self.views.data(session, empty, suggestion=suggestion)
         return Changes(view, line, sentences.candidates_line(words, session.result))
+
+    def redrawn(self, visitor: Visitor, session: Session) -> ViewerData:
+        """The picture with its masks as they are now; dots of a point list stay as they are."""
+        words, points = visitor.words, self.views.points(session)
+        empty, suggestion = sentences.empty_sentence(words, session), sentences.empty_suggestion(words, session)
+        return self.views.data(session, empty, points, suggestion)
 
     def show_opened(self, visitor: Visitor, session: Session) -> Changes:
         """Show a session that was opened just now."""

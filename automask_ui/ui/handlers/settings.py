@@ -6,11 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from automask_ui.errors import OptionError
-from automask_ui.files.point_grids import parse_point_grids, read_point_grids
+from automask_ui.files.point_grids import format_point_grids, parse_point_grids, read_point_grids
 from automask_ui.options import PARAMETERS, check_value
 from automask_ui.serving.service import Service
+from automask_ui.session import step_fields
+from automask_ui.session.look_at import grid_points
 from automask_ui.ui.components.status_line import status
 from automask_ui.ui.controls import CUSTOM, Controls, preset_values
+from automask_ui.ui.errors import error_sentence
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.runs import RunHandlers
 from automask_ui.ui.handlers.screens import Screens
@@ -129,3 +132,29 @@ class SettingsHandlers:
             return Changes(view)
         count = sum(len(layer) for layer in layers)
         return Changes(view, status(visitor.words.count("status.points", count, points=count)))
+
+    def look_at(self, visitor: Visitor, controls: Controls, payload: Any) -> Changes:
+        """Make the list of points those of the grid inside what was drawn, or outside; without a drawing, empty.
+
+        Every error goes into the status line.
+        """
+        try:
+            return self._look_at(visitor, controls, payload if isinstance(payload, dict) else {})
+        except Exception as error:
+            return Changes(status=status(error_sentence(visitor.words, error), "error"))
+
+    def _look_at(self, visitor: Visitor, controls: Controls, payload: dict[str, Any]) -> Changes:
+        session = self._service.store.get(visitor.owner, payload.get("session"))
+        outlines = step_fields.outlines("outlines", payload.get("outlines"))
+        text = ""
+        if outlines:
+            side = check_value("points_per_side", controls.values.get("points_per_side"))
+            if controls.values.get("crop_n_layers"):
+                title = visitor.words.say("parameter.crop_n_layers")
+                raise OptionError(f"A list of points cannot leave out a place of zoomed crops: set {title} to 0 first.")
+            inside = step_fields.flag("only", payload.get("only"))
+            points = grid_points(int(side), outlines, session.size_hw, inside=inside)
+            if not len(points):
+                raise OptionError("No point of the grid lies there: draw more, or choose a denser grid.")
+            text = format_point_grids([points.tolist()])
+        return replace(self.preview_points(visitor, text), points_text=text)

@@ -276,6 +276,7 @@ KO_ERRORS: dict[str, str] = {
     "BusyError": "지금은 기다리는 사람이 너무 많습니다. 잠시 뒤에 다시 해 보세요.",
     "NoImageError": "먼저 사진을 여세요.",
     "RunGoneError": "이 결과는 서버에 더 이상 없습니다. 사진을 다시 열어 주세요.",
+    "EditError": "이 편집은 할 수 없습니다.",
     "LabelError": "이 레이블을 쓸 수 없습니다.",
     "ArchiveError": "이 ZIP 파일은 쓸 수 없습니다.",
     "ResumeError": "저장된 작업을 이어갈 수 없습니다.",

@@ -1,9 +1,9 @@
 """The picture with its mask table: one component, drawn in the browser from plain data.
 
 Everything a person does to look (hover, select, zoom, sort, filter) stays in the browser; Python hears of a run only
-through the events ``adjust``, ``edit``, ``pick_classes``, ``prepare``, ``save``, ``resume``, ``why`` and
-``open_sample``. The templates are constant and rows are built from text nodes, so no file name or label can become
-markup.
+through the events ``adjust``, ``edit``, ``look_at``, ``pick_classes``, ``predict``, ``prepare``, ``save``, ``resume``,
+``why`` and ``open_sample``. The templates are constant and rows are built from text nodes, so no file name or label
+can become markup.
 """
 
 from __future__ import annotations
@@ -29,9 +29,12 @@ __all__ = [
     "DownloadFormat",
     "MaskViewer",
     "ViewerAction",
+    "ViewerAnswer",
+    "ViewerCandidate",
     "ViewerData",
     "ViewerEdits",
     "ViewerMask",
+    "ViewerPrediction",
     "ViewerSuggestion",
     "viewer_note",
 ]
@@ -39,7 +42,8 @@ __all__ = [
 HERE = Path(__file__).parent
 
 # Read once: Gradio builds a component anew with every update of a prop.
-SCRIPT = bundle(HERE / "js" / "main.js", "createViewer({ element, props, trigger, watch });")
+# Gradio knows an event only where its name stands in quotes in the script: until the tools trigger them, these do here.
+SCRIPT = bundle(HERE / "js" / "main.js", 'createViewer({ element, props, trigger, watch }); // "predict", "look_at"')
 
 
 class ViewerMask(TypedDict):
@@ -53,6 +57,7 @@ class ViewerMask(TypedDict):
     stability: float | None  # None: not measured
     point: list[float] | None  # x, y; px of the original; None: the mask comes from no point of a grid
     crop: list[int]  # left, top, width, height; px of the original
+    origin: str  # as in automask_ui.session.edits.Origin: "found", or how a person has made it
 
 
 class ViewerSuggestion(TypedDict):
@@ -74,7 +79,7 @@ class ViewerAction(TypedDict):
 class ViewerEdits(TypedDict):
     """What was done to the masks. Of two, the browser believes the one with the higher version."""
 
-    run: str
+    session: str  # its id
     version: int
     classes: list[str]
     labels: list[list[int]]  # number of a mask, place in ``classes``
@@ -84,10 +89,38 @@ class ViewerEdits(TypedDict):
     redo: ViewerAction | None
 
 
-class ViewerData(GradioModel):
-    """All that the viewer shows. A new ``run`` is a new picture; the same ``run`` with more masks keeps what is set."""
+class ViewerAnswer(ViewerEdits):
+    """The prop ``edits``: what came of a parcel of steps (event ``edit``)."""
 
-    run: str = ""
+    answers: Any  # the parcel's ticket
+    told: dict[str, Any] | None  # a ViewerAction with its "way", "undone" or "redone"; None where nothing was
+    error: str  # why a step was refused, in the visitor's words; "" where none was
+    made: list[int]  # ids of the masks that were made or changed
+    redraws: bool  # pixels have changed: the masks come along as a new value
+
+
+class ViewerCandidate(TypedDict):
+    """A mask that the model proposes for clicks."""
+
+    score: float  # predicted IoU
+    stability: float
+    area: int  # px of the original
+
+
+class ViewerPrediction(TypedDict):
+    """The prop ``prediction``: what the model makes of clicks and a box (event ``predict``)."""
+
+    session: str  # its id
+    ticket: str  # as the event has it
+    error: str  # why there is none, in the visitor's words
+    layers: str  # base64 of pack_layers, with the numbers 1, 2, 3 in the candidates' order
+    candidates: list[ViewerCandidate]  # none where there is an error
+
+
+class ViewerData(GradioModel):
+    """All that the viewer shows. A new ``session`` is a new picture; the same one with more masks keeps what is set."""
+
+    session: str = ""  # its id
     name: str = ""  # the photo's file name
     image: FileData | None = None  # from display_image
     layers: FileData | None = None  # from pack_layers
@@ -138,10 +171,10 @@ class MaskViewer(OutputComponent):
             offer_sample: whether the empty viewer offers a sample photo (event ``open_sample``).
             value: what is shown first.
             kwargs: of ``gr.HTML``, such as ``elem_id``; and what updates set: ``note`` (see ``viewer_note``), ``edits``
-                (``ViewerEdits`` with the ticket it answers), ``class_list`` and ``proof``.
+                (``ViewerAnswer``), ``prediction`` (``ViewerPrediction``), ``class_list`` and ``proof``.
         """
         # Gradio builds a component anew from its arguments with every update of a prop: these may come that way.
-        for name in ("note", "edits", "class_list", "proof"):
+        for name in ("note", "edits", "prediction", "class_list", "proof"):
             kwargs.setdefault(name, None)
         super().__init__(
             value=value,

@@ -15,6 +15,7 @@ from automask_ui.masks import Mask, MaskSet
 from automask_ui.masks.overlay import mask_colour
 from automask_ui.masks.rle import Rle
 from automask_ui.session import Session
+from automask_ui.session.edits import Origin
 from automask_ui.ui.components.viewer import ViewerData, ViewerMask, ViewerSuggestion
 from automask_ui.ui.components.viewer.display import display_image, display_runs, display_size, pack_layers
 from automask_ui.ui.edit_messages import viewer_edits
@@ -48,15 +49,14 @@ class SessionViews:
             points: preview of a point list, x and y in 0 to 1.
             suggestion: the setting that would help then.
         """
-        with self._lock:
-            display = self._displays.get(session)
-            if display is None:
-                display = self._displays[session] = _Display(session)
+        display = self._display(session)
+        display.points = (points or [])[:_SHOWN_POINTS]
         # Deleted ones too: when that is taken back, they are there at once.
-        ids, masks, _ = session.passing()
-        height, width = session.image.rgb.shape[:2]
+        ids, masks, _ = session.current_masks(with_deleted=True)
+        own = session.edits.own
+        height, width = session.size_hw
         return ViewerData(
-            run=session.run,
+            session=session.id,
             name=session.image.name,
             image=display.photo(),
             layers=display.layers(ids, masks) if ids else None,
@@ -64,22 +64,36 @@ class SessionViews:
             height=height,
             display_width=display.size_hw[1],
             display_height=display.size_hw[0],
-            masks=[_row(display, id_, mask) for id_, mask in zip(ids, masks, strict=True)],
+            masks=[
+                _row(display, id_, own[id_].origin if id_ in own else "found", mask)
+                for id_, mask in zip(ids, masks, strict=True)
+            ],
             edits=viewer_edits(session),
             partial=session.result is not None and session.result.partial and session.job is None,
             empty=empty,
             suggestion=suggestion,
-            points=(points or [])[:_SHOWN_POINTS],
+            points=display.points,
         )
+
+    def points(self, session: Session) -> list[list[float]]:
+        """The preview of a point list that was shown last, x and y in 0 to 1."""
+        return self._display(session).points
+
+    def _display(self, session: Session) -> _Display:
+        with self._lock:
+            display = self._displays.get(session)
+            if display is None:
+                display = self._displays[session] = _Display(session)
+            return display
 
 
 class _Display:
     """One session's files and what its masks look like at display size."""
 
     def __init__(self, session: Session) -> None:
-        rgb = session.image.rgb
-        self.size_hw = display_size((rgb.shape[0], rgb.shape[1]))
-        self._rgb = rgb
+        self.size_hw = display_size(session.size_hw)
+        self.points: list[list[float]] = []
+        self._rgb = session.image.rgb
         self._folder: Path = session.folder
         self._lock = Lock()
         self._runs: dict[bytes, np.ndarray] = {}
@@ -140,7 +154,7 @@ def _write(path: Path, data: bytes) -> None:
         raise
 
 
-def _row(display: _Display, id_: int, mask: Mask) -> ViewerMask:
+def _row(display: _Display, id_: int, origin: Origin, mask: Mask) -> ViewerMask:
     """One mask in plain numbers: NumPy's own would reach the browser as text."""
     return {
         "id": id_,
@@ -151,6 +165,7 @@ def _row(display: _Display, id_: int, mask: Mask) -> ViewerMask:
         "stability": _or_none(mask.stability_score),
         "point": mask.point_coords[0] if mask.point_coords else None,
         "crop": list(mask.crop_box_xywh),
+        "origin": origin,
     }
 
 

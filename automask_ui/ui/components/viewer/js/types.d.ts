@@ -69,7 +69,7 @@ export interface ViewerAction {
 }
 
 export interface ViewerEdits {
-  run: string;
+  session: string;
   version: number;
   classes: string[];
   labels: [id: number, place: number][];
@@ -91,7 +91,7 @@ export interface EditsAnswer extends ViewerEdits {
 }
 
 export interface ViewerData {
-  run: string;
+  session: string;
   name: string;
   image: { url: string } | null;
   layers: { url: string } | null;
@@ -130,7 +130,7 @@ export interface Proof {
 
 /** What the model makes of a prompt; the answer to the event with the same ticket. */
 export interface PredictionAnswer {
-  run: string;
+  session: string;
   ticket: string;
   error: string;
   /** The candidates' shapes as a layers file, in base64; their ids count from 1. */

@@ -12,13 +12,13 @@ const ANSWER_WITHIN = 60_000; // ms: a large model may have to read the picture 
 /** `place` is the server's. @typedef {PredictionAnswer["candidates"][0] & { place: number, shape: Shape }} Candidate */
 /** @typedef {{ clicks: readonly Click[], box: Box | null, id: number }} Question */
 /** In px of the original. @typedef {{ clicks: [number, number, number][], box: number[] | null, id: number }} Asked */
-/** @typedef {Asked & { run: string | null, ticket: string }} Parcel */
+/** @typedef {Asked & { session: string | null, ticket: string }} Parcel */
 
 /**
  * Owns the prompt in the making, and the masks that the model has offered for it.
  *
  * @param {object} deps
- * @param {Pick<Picture, "run" | "data" | "enlargement" | "onRunStarted">} deps.picture
+ * @param {Pick<Picture, "session" | "data" | "enlargement" | "onSessionStarted">} deps.picture
  * @param {(parcel: Parcel) => void} deps.send to the server, which answers with `take`
  * @param {Pick<Signals, "changed">} deps.signals
  * @param {(base64: string) => Promise<ArrayBuffer>} deps.unpack unzips a layers file
@@ -57,7 +57,7 @@ export function createPrompt({ picture, send, signals, unpack }) {
     const k = picture.enlargement(), ticket = `prompt-${++tickets}`;
     asked = { ticket, key, timer: setTimeout(giveUp, ANSWER_WITHIN) };
     send({
-      run: picture.run, ticket, id,
+      session: picture.session, ticket, id,
       clicks: clicks.map(({ x, y, label }) => [x * k, y * k, label]),
       box: box && [box.x * k, box.y * k, (box.x + box.w) * k, (box.y + box.h) * k],
     });
@@ -135,10 +135,10 @@ export function createPrompt({ picture, send, signals, unpack }) {
     /** @param {PredictionAnswer | null} answer */
     async take(answer) {
       if (!answer || !asked || answer.ticket !== asked.ticket) return;
-      const { key, timer } = asked, run = picture.run;
+      const { key, timer } = asked, { session } = picture;
       const layers = answer.layers && (await unpack(answer.layers));
       const shapes = layers ? readLayers(layers, picture.data.display_width, new Map()) : new Map();
-      if (run !== picture.run || asked?.ticket !== answer.ticket) return;
+      if (session !== picture.session || asked?.ticket !== answer.ticket) return;
       clearTimeout(timer);
       asked = null;
       // An answer to clicks that have changed since is none; a pointer that has moved a little still wants to see it.
@@ -154,7 +154,7 @@ export function createPrompt({ picture, send, signals, unpack }) {
     },
   };
 
-  picture.onRunStarted(() => {
+  picture.onSessionStarted(() => {
     clearTimeout(asked?.timer);
     asked = null;
     prompt.start(0);

@@ -31,11 +31,11 @@ export function createRegionTool({ draft, picture, trigger, viewport }) {
   function send() {
     const k = picture.enlargement();
     const outlines = region.outlines.map((points) => points.map(({ x, y }) => /** @type {XY} */ ([x * k, y * k])));
-    trigger("look_at", { run: picture.run, outlines, only: region.isOnly });
+    trigger("look_at", { session: picture.session, outlines, only: region.isOnly });
     draft.clear();
   }
 
-  picture.onRunStarted(() => {
+  picture.onSessionStarted(() => {
     region.outlines = [];
   });
   const tool = outlineTool({

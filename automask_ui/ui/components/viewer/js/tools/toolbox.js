@@ -106,7 +106,7 @@ export function createToolbox({ dom: { all, one }, draft, picture, signals, view
       next.click();
     });
   }
-  picture.onRunStarted(() => {
+  picture.onSessionStarted(() => {
     if (toolbox.name !== "select") choose("select");
   });
   return toolbox;

@@ -1,0 +1,38 @@
+"""Where a run is to look: points of the grid inside, or outside, of what a person has drawn on the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from automask_ui.masks import operations
+from automask_ui.masks.rle import run_counts
+
+__all__ = ["grid_points"]
+
+
+def grid_points(
+    points_per_side: int, outlines: Sequence[np.ndarray], size_hw: tuple[int, int], *, inside: bool
+) -> np.ndarray:
+    """The points of SAM's grid that lie in a pixel inside any of ``outlines``, or in none.
+
+    Args:
+        points_per_side: of the grid.
+        outlines: polygons, (n, 2) float64 each, px of the picture; at least one.
+        size_hw: of the picture, px.
+        inside: the points inside; else those outside.
+
+    Returns:
+        (m, 2) float64: x and y in 0 to 1, row by row.
+    """
+    # As upstream's build_point_grid lays them.
+    offset = 1 / (2 * points_per_side)
+    one_side = np.linspace(offset, 1 - offset, points_per_side)
+    grid = np.stack([np.tile(one_side, points_per_side), np.repeat(one_side, points_per_side)], axis=1)
+    height, width = size_hw
+    column, row = np.floor(grid * (width, height)).astype(np.int64).T
+    drawn = operations.union([operations.polygon(outline, size_hw) for outline in outlines])
+    # Runs of zeros and ones take turns: a drawn pixel lies in a run of odd number.
+    run = np.searchsorted(np.cumsum(run_counts(drawn)), column * height + row, side="right")
+    return grid[(run % 2 == 1) == inside]

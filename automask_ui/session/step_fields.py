@@ -1,0 +1,171 @@
+"""What the fields of an edit's step may be: each reader takes a field's name and a value that nobody has checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from automask_ui.errors import EditError
+
+__all__ = [
+    "Field",
+    "Stroke",
+    "box",
+    "flag",
+    "mask_ids",
+    "number",
+    "one_of",
+    "optional",
+    "outline",
+    "outlines",
+    "points",
+    "strokes",
+    "text",
+    "whole",
+]
+
+T = TypeVar("T")
+
+# Reads a field: its name for people, and its value; raises EditError.
+Field = Callable[[str, object], T]
+
+MAX_POINTS = 20_000  # of an outline, or of all strokes of a step
+MAX_STROKES = 1_000
+MAX_WIDTH = 2_000.0  # px, of a stroke
+_MAX_PLACE = 1e6  # px; far outside any picture
+
+
+class Stroke(NamedTuple):
+    """A line painted with a round brush."""
+
+    width: float  # px
+    points_xy: np.ndarray  # (n, 2) float64, px of the picture
+
+
+def text(name: str, value: object) -> str:
+    """Any text."""
+    if not isinstance(value, str):
+        raise EditError(f"“{name}” must be text, but is {_said(value)}.")
+    return value
+
+
+def flag(name: str, value: object) -> bool:
+    """True or not: what is no bool is not true."""
+    return value is True
+
+
+def mask_ids(name: str, value: object) -> tuple[int, ...]:
+    """Mask ids, each once; what is no whole number is passed over."""
+    ids = value if isinstance(value, list) else []
+    return tuple(dict.fromkeys(id_ for id_ in ids if type(id_) is int))
+
+
+def one_of(*names: str) -> Field[str]:
+    """One of ``names``."""
+
+    def read(name: str, value: object) -> str:
+        if not isinstance(value, str) or value not in names:
+            raise EditError(f"“{name}” must be one of {', '.join(names)}, but is {_said(value)}.")
+        return value
+
+    return read
+
+
+def whole(least: int, most: int) -> Field[int]:
+    """A whole number from ``least`` to ``most``."""
+
+    def read(name: str, value: object) -> int:
+        if type(value) is not int or not least <= value <= most:
+            raise EditError(f"“{name}” must be a whole number from {least:,} to {most:,}, but is {_said(value)}.")
+        return value
+
+    return read
+
+
+def number(least: float, most: float) -> Field[float]:
+    """A number from ``least`` to ``most``."""
+
+    def read(name: str, value: object) -> float:
+        # Compared before it becomes a float, which may overflow; NaN is in no range.
+        if type(value) not in (int, float) or not least <= value <= most:  # type: ignore[operator]
+            raise EditError(f"“{name}” must be a number from {least:,g} to {most:,g}, but is {_said(value)}.")
+        return float(value)  # type: ignore[arg-type]
+
+    return read
+
+
+def optional(field: Field[T]) -> Field[T | None]:
+    """What ``field`` reads, or None where there is nothing."""
+    return lambda name, value: None if value is None else field(name, value)
+
+
+def box(name: str, value: object) -> np.ndarray:
+    """Left, top, right and bottom of a box, in any order of the two corners: (4,) float64, sorted."""
+    if not isinstance(value, list) or len(value) != 4 or not all(map(_is_place, value)):
+        raise EditError(f"“{name}” must be left, top, right and bottom in px, but is {_said(value)}.")
+    x0, y0, x1, y1 = value
+    return np.array([min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)], np.float64)
+
+
+def points(most: int, numbers: int = 2) -> Field[np.ndarray]:
+    """Up to ``most`` points of two numbers, or of two and more for each: (n, numbers) float64."""
+
+    def read(name: str, value: object) -> np.ndarray:
+        if not isinstance(value, list):
+            raise EditError(f"“{name}” must be a list of points, but is {_said(value)}.")
+        if len(value) > most:
+            raise EditError(f"“{name}” can have {most:,} points, but has {len(value):,}.")
+        for point in value:
+            if not isinstance(point, list) or len(point) != numbers or not all(map(_is_place, point)):
+                raise EditError(f"A point of “{name}” must be {numbers} numbers in px, but is {_said(point)}.")
+        return np.array(value, np.float64).reshape(-1, numbers)
+
+    return read
+
+
+def outline(name: str, value: object) -> np.ndarray:
+    """The corners of a polygon: (n, 2) float64, n at least 3."""
+    corners = points(MAX_POINTS)(name, value)
+    if len(corners) < 3:
+        raise EditError(f"“{name}” must have at least 3 corners, but has {len(corners)}.")
+    return corners
+
+
+def outlines(name: str, value: object) -> tuple[np.ndarray, ...]:
+    """Polygons: see :func:`outline`."""
+    if not isinstance(value, list) or len(value) > MAX_STROKES:
+        raise EditError(f"“{name}” must be a list of at most {MAX_STROKES:,} outlines.")
+    if sum(len(corners) for corners in value if isinstance(corners, list)) > MAX_POINTS:
+        raise EditError(f"“{name}” can have {MAX_POINTS:,} corners in all.")
+    return tuple(outline(name, corners) for corners in value)
+
+
+def strokes(name: str, value: object) -> tuple[Stroke, ...]:
+    """Lines of a brush, each with at least one point."""
+    if not isinstance(value, list) or len(value) > MAX_STROKES:
+        raise EditError(f"“{name}” must be a list of at most {MAX_STROKES:,} strokes.")
+    read, left = [], MAX_POINTS
+    for stroke in value:
+        if not isinstance(stroke, Mapping):
+            raise EditError(f"A stroke of “{name}” must be an object, but is {_said(stroke)}.")
+        width = number(1, MAX_WIDTH)("width", stroke.get("width"))
+        given = stroke.get("points")
+        if isinstance(given, list) and len(given) > left:
+            raise EditError(f"“{name}” can have {MAX_POINTS:,} points in all.")
+        places = points(left)("points", given)
+        if not len(places):
+            raise EditError(f"A stroke of “{name}” must have at least one point.")
+        left -= len(places)
+        read.append(Stroke(width, places))
+    return tuple(read)
+
+
+def _is_place(value: Any) -> bool:
+    return type(value) in (int, float) and -_MAX_PLACE <= value <= _MAX_PLACE
+
+
+def _said(value: object) -> str:
+    """``value`` for a message, cut short."""
+    return repr(str(value)[:40])
