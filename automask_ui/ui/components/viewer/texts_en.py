@@ -107,6 +107,7 @@ ENGLISH = {
     "no_match": "No mask matches the filter.",
     "no_masks": "No masks yet.",
     "none_found": "No masks.",
+    "splitter": "Width of the table: drag, or ← →",
     "more_columns": "Show box, point and crop",
     "col_shown": "Shown",
     "col_id": "Mask",

@@ -108,6 +108,7 @@ KOREAN = {
     "no_match": "필터 조건에 맞는 마스크가 없습니다.",
     "no_masks": "아직 마스크가 없습니다.",
     "none_found": "마스크가 없습니다.",
+    "splitter": "표 너비: 드래그하거나 ← →",
     "more_columns": "상자, 점, 크롭 열 표시",
     "col_shown": "표시",
     "col_id": "마스크",

@@ -25,6 +25,7 @@ import { createViewport } from "./model/viewport.js";
 import { paintLayers } from "./picture/canvas.js";
 import { draftLayers } from "./picture/drafts.js";
 import { maskLayers, photoLayer, pointsLayer } from "./picture/layers.js";
+import { connectLayout } from "./picture/layout.js";
 import { connectLegend } from "./picture/legend.js";
 import { markLayers } from "./picture/marks.js";
 import { createNotes } from "./picture/notes.js";
@@ -99,6 +100,7 @@ export function createViewer({ element, props, trigger, watch }) {
     signals, picture, viewport,
   });
   connectPointer({ dom, notes, picture, viewport, tool: toolbox.current });
+  connectLayout({ dom, look, picture, signals });
   connectLegend({ colours, dom, language, look, signals });
   connectToolbar({ dom, language, look, signals, viewport });
 
