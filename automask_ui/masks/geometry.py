@@ -20,8 +20,9 @@ import numpy as np
 
 from automask_ui.masks.rle import Rle, decode_window
 
-__all__ = ["Part", "contours", "keyhole", "one_contour", "outlines"]
+__all__ = ["Part", "contours", "innermost_pixel", "keyhole", "one_contour", "outlines"]
 
+_INNERMOST_SEARCH = 256  # px: the copy of a mask in which its innermost pixel is looked for
 _PAIRS_AT_ONCE = 1 << 20  # distances computed together where parts are joined: 32 MB
 _MOST_PAIRS = 1 << 25  # distances computed for two parts: a quarter of a second
 
@@ -297,3 +298,20 @@ def _nearest(first: np.ndarray, second: np.ndarray) -> tuple[int, int]:
         if distances[row, column] < best:
             best, nearest = distances[row, column], ((start + int(row)) * stride, int(column) * stride)
     return nearest
+
+
+def innermost_pixel(window: np.ndarray, offset_xy: tuple[int, int]) -> tuple[int, int]:
+    """The pixel (x, y) of a mask that is deepest inside; of a large mask, among every few pixels only.
+
+    Args:
+        window: h×w bool, with at least one pixel of the mask.
+        offset_xy: the window's left and top in the picture, px.
+    """
+    step = max(1, -(-max(window.shape) // _INNERMOST_SEARCH))
+    small = window[::step, ::step]
+    # A thin mask can fall between the sampled rows and columns.
+    if not small.any():
+        small, step = window, 1
+    depth = cv2.distanceTransform(np.pad(small.astype(np.uint8), 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    return offset_xy[0] + int(x) * step, offset_xy[1] + int(y) * step

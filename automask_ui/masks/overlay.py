@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from automask_ui.masks import MaskSet
+from automask_ui.masks.geometry import innermost_pixel
 from automask_ui.masks.rle import Rle, decode_window
 
 __all__ = ["NO_CLASS_COLOUR", "PALETTE", "class_colour", "draw", "hex_to_rgb", "mask_colour"]
@@ -24,7 +25,6 @@ PALETTE = (
 NO_CLASS_COLOUR = "#9a9aa2"  # of masks without a label, where classes have colours
 ALPHA = 0.35  # how much of the fill's colour shows
 _PX_PER_OUTLINE = 1000  # a picture of 4000 px on its long side gets outlines of 4 px
-_LABEL_SEARCH = 256  # px: the copy in which the place of a number is looked for
 
 
 def mask_colour(rle: Rle) -> str:
@@ -80,7 +80,7 @@ def draw(
         for row in order:
             window, offset_xy = decode_window(masks.rle[row])
             if window.size:
-                _write_number(picture, str(numbers[row]), _middle_xy(window, offset_xy))
+                _write_number(picture, str(numbers[row]), innermost_pixel(window, offset_xy))
     return picture
 
 
@@ -99,18 +99,6 @@ def _inner_edge(window: np.ndarray, thickness: int) -> np.ndarray:
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     inside = cv2.erode(padded, cross, iterations=thickness, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return np.asarray(window & (inside[1:-1, 1:-1] == 0))
-
-
-def _middle_xy(window: np.ndarray, offset_xy: tuple[int, int]) -> tuple[int, int]:
-    """Find the point deepest inside the mask, in px of the picture."""
-    step = max(1, -(-max(window.shape) // _LABEL_SEARCH))
-    small = window[::step, ::step]
-    # A thin mask can fall between the sampled rows and columns.
-    if not small.any():
-        small, step = window, 1
-    depth = cv2.distanceTransform(np.pad(small.astype(np.uint8), 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
-    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-    return offset_xy[0] + int(x) * step, offset_xy[1] + int(y) * step
 
 
 def _write_number(picture: np.ndarray, text: str, centre_xy: tuple[int, int]) -> None:

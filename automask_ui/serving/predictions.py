@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from automask_ui.errors import CheckpointNotFoundError, EditError, RunGoneError
 from automask_ui.files.images import LoadedImage
-from automask_ui.masks import MaskSet
-from automask_ui.masks.rle import Rle
+from automask_ui.masks import MaskResult, MaskSet
+from automask_ui.masks.geometry import innermost_pixel
+from automask_ui.masks.prompt import Prediction
+from automask_ui.masks.rle import Rle, decode_window
 from automask_ui.protocol import Engine
 from automask_ui.serving.models import Models
 from automask_ui.session import Session
@@ -49,7 +51,9 @@ class ModelPredictions:
             except RunGoneError as error:
                 raise EditError("The mask to refine is no longer there: select again.") from error
         engine = self._models.load(self._present(session.model, model))
-        masks = _candidates(engine, session.image, clicks, refined)
+        # A result knows the key of its picture, which takes time to find.
+        picture = session.result or session.image.rgb
+        masks = _candidates(engine, picture, clicks, refined)
         session.predictions.remember(ticket, [OwnMask.of(mask, "clicked") for mask in masks])
         self._store.touch(session)
         return masks
@@ -60,7 +64,7 @@ class ModelPredictions:
         Raises:
             AutoMaskError: as :meth:`predict`.
         """
-        return _candidates(self._models.load(self._present(model)), image, clicks, None)
+        return _candidates(self._models.load(self._present(model)), image.rgb, clicks, None)
 
     def _present(self, *names: str) -> str:
         """The first of these models whose file is here; the last one where it is none of ours, to be refused."""
@@ -75,10 +79,50 @@ class ModelPredictions:
         return names[-1]
 
 
-def _candidates(engine: Engine, image: LoadedImage, clicks: Clicks, refined: Rle | None) -> MaskSet:
+def _candidates(engine: Engine, picture: np.ndarray | MaskResult, clicks: Clicks, refined: Rle | None) -> MaskSet:
     """The masks to choose from, in the order in which they are offered.
 
     Args:
+        picture: H×W×3 uint8 RGB, or a result with it.
         refined: the mask that is to become better.
     """
-    raise NotImplementedError
+    size_hw = picture.masks.size_hw if isinstance(picture, MaskResult) else (picture.shape[0], picture.shape[1])
+    points_xy, labels, box = _inside(clicks, size_hw)
+    if refined is not None:
+        # SAM was trained to refine with the clicks from the first one on: a mask alone tells it little.
+        window, offset_xy = decode_window(refined)
+        if not window.size:
+            raise EditError("The mask to refine has no pixel.")
+        inside = np.add(innermost_pixel(window, offset_xy), 0.5)
+        points_xy = np.concatenate([[inside], points_xy])
+        labels = np.concatenate([[1], labels])
+    elif not len(points_xy) and box is None:
+        raise EditError("Nothing is shown to the model: click on the object, or draw a box around it.")
+    prediction = engine.predict(picture, points_xy=points_xy, labels=labels, box_xyxy=box, mask=refined)
+    masks = _in_order(prediction, is_ambiguous=len(points_xy) == 1 and box is None and refined is None)
+    if not len(masks):
+        raise EditError("The model finds nothing there: click elsewhere, or draw a box around the object.")
+    return masks
+
+
+def _inside(clicks: Clicks, size_hw: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Points, labels and box, cut to the picture: a pointer that is dragged leaves it easily.
+
+    Raises:
+        EditError: nothing of the box is inside the picture.
+    """
+    width_height = np.array([size_hw[1], size_hw[0]], np.float64)
+    points_xy = np.clip(clicks.points_xy, 0, width_height)
+    box = None if clicks.box_xyxy is None else np.clip(clicks.box_xyxy, 0, np.tile(width_height, 2))
+    if box is not None and not (box[:2] < box[2:]).all():
+        raise EditError("The box has no area inside the picture: draw it around the object.")
+    return points_xy, clicks.labels, box
+
+
+def _in_order(prediction: Prediction, *, is_ambiguous: bool) -> MaskSet:
+    """What to offer of ``prediction``, without empty masks: of one click, which may mean a part or the whole, all by
+    their scores; otherwise the one that the model proposes where there is no doubt, then the best others."""
+    masks = prediction.masks
+    alternatives = np.argsort(-masks.predicted_iou[:-1], kind="stable").tolist()
+    order = alternatives if is_ambiguous else [len(masks) - 1, *alternatives]
+    return masks[[row for row in order if masks.area[row]][:MOST_CANDIDATES]]

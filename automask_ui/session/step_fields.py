@@ -23,6 +23,7 @@ __all__ = [
     "points",
     "strokes",
     "text",
+    "ticket",
     "whole",
 ]
 
@@ -31,6 +32,7 @@ T = TypeVar("T")
 # Reads a field: its name for people, and its value; raises EditError.
 Field = Callable[[str, object], T]
 
+MAX_TICKET = 100  # characters
 MAX_POINTS = 20_000  # of an outline, or of all strokes of a step
 MAX_STROKES = 1_000
 MAX_WIDTH = 2_000.0  # px, of a stroke
@@ -49,6 +51,13 @@ def text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise EditError(f"“{name}” must be text, but is {_said(value)}.")
     return value
+
+
+def ticket(name: str, value: object) -> str:
+    """What the page calls something that it has asked for."""
+    if len(text(name, value)) > MAX_TICKET:
+        raise EditError(f"“{name}” can have {MAX_TICKET} characters.")
+    return text(name, value)
 
 
 def flag(name: str, value: object) -> bool:

@@ -14,7 +14,7 @@ from fakes import FakeEngine, FakeModel, fake_models
 from page_handlers import prepare
 from PIL import Image
 
-from automask_ui.errors import LabelError, RunGoneError
+from automask_ui.errors import EditError, RunGoneError
 from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.export.hard_masks import hard_items, mask_set
 from automask_ui.masks import rle
@@ -22,7 +22,7 @@ from automask_ui.options import GeneratorOptions
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.session.edits import OwnMask
-from automask_ui.ui.edit_messages import take_steps, viewer_edits
+from automask_ui.ui.edit_messages import Outcome, take_steps, viewer_edits
 from automask_ui.ui.handlers import Handlers, Visitor
 from automask_ui.ui.text import Words
 from automask_ui.ui.text.report import proof_of, proof_sentence
@@ -50,7 +50,7 @@ def session(handlers: Handlers, tmp_path: Path) -> Session:
 
 
 def test_steps_are_taken_in_their_order(session: Session) -> None:
-    told = take_steps(
+    outcome = take_steps(
         session,
         [
             {"do": "classes", "text": "car, person"},
@@ -60,14 +60,15 @@ def test_steps_are_taken_in_their_order(session: Session) -> None:
             {"do": "undo"},
         ],
     )
-    assert told is not None
-    assert (told[0], told[1].kind) == ("undone", "delete")
+    assert outcome.told is not None
+    assert (outcome.told[0], outcome.told[1].kind) == ("undone", "delete")
     said = viewer_edits(session)
     assert said["labels"] == [[1, 1], [2, 1]]
     assert (said["classes"], said["hidden"], said["deleted"]) == (["car", "person"], [2], [])
     assert said["undo"] == {"kind": "hide", "count": 1, "label": ""}
     assert said["redo"] == {"kind": "delete", "count": 1, "label": ""}
-    assert take_steps(session, [{"do": "redo"}, {"do": "redo"}]) == ("redone", session.editor.history.undo)
+    outcome = take_steps(session, [{"do": "redo"}, {"do": "redo"}])
+    assert outcome == Outcome(("redone", session.editor.history.undo))  # type: ignore[arg-type]
     assert session.edits.deleted == {3}
 
 
@@ -87,7 +88,7 @@ def test_steps_are_taken_in_their_order(session: Session) -> None:
     ],
 )
 def test_hostile_steps_are_refused(session: Session, step: Any, message: str) -> None:
-    with pytest.raises(LabelError, match=message):
+    with pytest.raises(EditError, match=message):
         take_steps(session, [step])
     assert session.editor.history.undo is None
 

@@ -17,7 +17,6 @@ from automask_ui.ui.handlers.visitor import Visitor
 
 __all__ = ["PredictionHandlers"]
 
-_MAX_TICKET = 100  # characters
 _MAX_ID = 2**31 - 1
 
 
@@ -31,15 +30,16 @@ class PredictionHandlers:
         """Tell the viewer what the model makes of clicks and a box; every error goes into the answer."""
         asked = payload if isinstance(payload, dict) else {}
         answer: ViewerPrediction = {
-            "session": str(asked.get("session"))[:_MAX_TICKET],
-            "ticket": str(asked.get("ticket"))[:_MAX_TICKET],
+            "session": _short(asked.get("session")),
+            "ticket": _short(asked.get("ticket")),
             "error": "",
             "layers": "",
             "candidates": [],
         }
         try:
             session = self._service.store.get(visitor.owner, asked.get("session"))
-            masks = self._service.predictions.predict(session, str(model), _clicks(asked), answer["ticket"])
+            ticket = step_fields.ticket("ticket", asked.get("ticket"))
+            masks = self._service.predictions.predict(session, str(model), _clicks(asked), ticket)
         except Exception as error:
             return Changes(prediction={**answer, "error": error_sentence(visitor.words, error)})
         answer["layers"] = _layers(masks, display_size(session.size_hw))
@@ -47,6 +47,11 @@ class PredictionHandlers:
             {"score": mask.predicted_iou, "stability": mask.stability_score, "area": mask.area} for mask in masks
         ]
         return Changes(prediction=answer)
+
+
+def _short(value: object) -> str:
+    """What a browser gets back of what it has sent, which may be anything."""
+    return value[: step_fields.MAX_TICKET] if isinstance(value, str) else ""
 
 
 def _clicks(asked: dict[str, Any]) -> Clicks:
