@@ -6,7 +6,7 @@ const LEAST = 280, LEAST_PHOTO = 240; // px of the table and of the photo
 const WIDE = 610; // px that all columns need
 const STEP = 24; // px of an arrow key
 // px of what stands around the photo: tools and splitter beside it, toolbar and caption above and below, details
-const BESIDE = 56, ABOVE = 64, DETAILS = 172, AIR = 16;
+const BESIDE = 56, ABOVE = 80, DETAILS = 172, AIR = 16;
 
 /**
  * Shares the room between photo, table and the selected mask's details.

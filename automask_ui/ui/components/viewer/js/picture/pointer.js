@@ -94,7 +94,7 @@ export function connectPointer({ dom, notes, picture, viewport, tool }) {
   }
 
   stage.addEventListener("pointerdown", (event) => {
-    if (closest(event, "button, input, .tool-bar") || event.button > 2) return;
+    if (closest(event, "button") || event.button > 2) return;
     fingers.set(event.pointerId, pointOf(event));
     stage.setPointerCapture(event.pointerId);
     gesture = begin(gesture?.moved ?? false);
