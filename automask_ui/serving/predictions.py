@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from automask_ui.errors import CheckpointNotFoundError, EditError, RunGoneError
 from automask_ui.files.images import LoadedImage
 from automask_ui.masks import MaskResult, MaskSet

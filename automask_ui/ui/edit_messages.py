@@ -44,7 +44,7 @@ def take_steps(session: Session, steps: object) -> Outcome:
         outcome = take(session, step)
         told = outcome.told or told
         made |= dict.fromkeys(outcome.made)
-    there = frozenset(made) - session.edits.deleted
+    there = session.edits.own.keys() - session.edits.deleted
     return Outcome(told, tuple(id_ for id_ in made if id_ in there))
 
 

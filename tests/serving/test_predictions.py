@@ -84,11 +84,11 @@ def test_refining_begins_with_the_mask_and_a_click_inside_it(
     service: Service, session: Session, engine: SpyEngine
 ) -> None:
     pixels = np.zeros(SIZE_HW, bool)
-    pixels[5:20, 10:31] = True
+    pixels[5:20, 10:25] = True
     (id_,) = session.editor.put_masks("add", [OwnMask(rle.encode(pixels), "painted")])
     masks = service.predictions.predict(session, "fake", click((12.5, 6.5, 0), mask_id=id_), "t")
     assert engine.shown["mask"] == rle.encode(pixels)
-    assert engine.shown["points_xy"].tolist() == [[20.5, 12.5], [12.5, 6.5]]
+    assert engine.shown["points_xy"].tolist() == [[17.5, 12.5], [12.5, 6.5]]
     assert engine.shown["labels"].tolist() == [1, 0]
     assert masks.predicted_iou[0] == np.float32(0.97)
     service.predictions.predict(session, "fake", click(mask_id=id_), "t")

@@ -42,8 +42,8 @@ def controls(handlers: Handlers) -> Controls:
     return controls_of("fake", options, ShowOnly(), handlers.service.models.thresholds("fake"))
 
 
-def look_at(handlers: Handlers, session: Session, controls: Controls, **payload: Any) -> Changes:
-    return handlers.settings.look_at(ANN, controls, {"session": session.id, "only": True, **payload})
+def look_at(handlers: Handlers, opened: Session, controls: Controls, **payload: Any) -> Changes:
+    return handlers.settings.look_at(ANN, controls, {"session": opened.id, "only": True, **payload})
 
 
 def test_points_inside_and_outside_make_up_the_grid(handlers: Handlers, session: Session, controls: Controls) -> None:

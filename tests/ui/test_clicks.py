@@ -33,8 +33,8 @@ def session(handlers: Handlers, photo: str) -> Session:
     return handlers.service.open("ann", photo)
 
 
-def ask(handlers: Handlers, session: Session, visitor: Visitor = ANN, **asked: Any) -> ViewerPrediction:
-    payload = {"session": session.id, "ticket": "click-1", "clicks": [[20.5, 15.5, 1]], "box": None, "id": 0, **asked}
+def ask(handlers: Handlers, opened: Session, visitor: Visitor = ANN, **asked: Any) -> ViewerPrediction:
+    payload = {"session": opened.id, "ticket": "click-1", "clicks": [[20.5, 15.5, 1]], "box": None, "id": 0, **asked}
     answer = handlers.predictions.predict(visitor, "fake", payload).prediction
     assert answer is not None
     assert json.dumps(answer, allow_nan=False)
