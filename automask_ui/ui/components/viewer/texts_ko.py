@@ -70,7 +70,7 @@ KOREAN = {
     "brush_size": "{px} px",
     "brush_smaller": "작게 ([)",
     "brush_larger": "크게 (])",
-    "candidate": "IoU {score} · {area} px",
+    "candidate": "IoU {score}",
     "candidate_before": "이전 제안",
     "candidate_next": "다음 제안 (Tab)",
     "take": "적용",

@@ -80,7 +80,7 @@ export function createViewer({ element, props, trigger, watch }) {
   const notes = createNotes({ dom, picture, signals, trigger, viewport });
   const notices = createNotices({ dom, language, picture, props, trigger });
   const popups = createPopups({ dom, picture });
-  const toolbox = createToolbox({ dom, draft, picture, signals, viewport });
+  const toolbox = createToolbox({ dom, draft, look, picture, signals, viewport });
   connectStage({ dom, language, picture, signals, toolbox, viewport });
   const masks = maskLayers({ colours, dom, edits, listing, look, picture, viewport });
   paintLayers({

@@ -53,7 +53,7 @@ export function connectToolBar(deps) {
     one(".candidates").hidden = prompt.candidates.length < 2 || !mask;
     one(".candidates output").textContent = `${prompt.chosen + 1} / ${prompt.candidates.length}`;
     one(".candidate-score").hidden = !mask;
-    if (mask) one(".candidate-score").textContent = text("candidate", { score: score(mask.score), area: mask.area });
+    if (mask) one(".candidate-score").textContent = text("candidate", { score: score(mask.score) });
     one(".brush-size").hidden = !paints;
     one(".brush-size output").textContent = text("brush_size", { px: brush.size() });
     one("[data-do=take]").hidden = one("[data-do=discard]").hidden = !prompt.isOpen();

@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Dom, Draft, Picture, Signals, Tool, ToolName, Viewport } from "../types.d.ts" */
+/** @import { Dom, Draft, Look, Picture, Signals, Tool, ToolName, Viewport } from "../types.d.ts" */
 
 /** @type {Readonly<Record<string, ToolName>>} */
 const KEYS = { v: "select", a: "add", c: "refine", b: "brush", e: "eraser", o: "lasso", r: "region" };
@@ -13,11 +13,12 @@ const STEP = 8; // stage px that an arrow moves the cross-hair; with Shift one
  * @param {object} deps
  * @param {Dom} deps.dom
  * @param {Draft} deps.draft
+ * @param {Look} deps.look
  * @param {Picture} deps.picture
  * @param {Signals} deps.signals
  * @param {Viewport} deps.viewport
  */
-export function createToolbox({ dom: { all, one }, draft, picture, signals, viewport }) {
+export function createToolbox({ dom: { all, one }, draft, look, picture, signals, viewport }) {
   const stage = one(".stage");
   /** @type {Partial<Record<ToolName, Tool>>} */
   const tools = {};
@@ -32,6 +33,7 @@ export function createToolbox({ dom: { all, one }, draft, picture, signals, view
     toolbox.name = name;
     crossHair = null;
     draft.setPointer(null);
+    look.set({ isQuiet: name === "add" || name === "refine" });
     draw();
   }
 
