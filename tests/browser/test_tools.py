@@ -225,7 +225,7 @@ def test_a_photo_is_corrected_completely(annotator: Annotator, tmp_path: Path) -
         annotator.presses("Enter")
     (boxed,) = annotator.selected()
     masks = annotator.masks()
-    assert masks[first][100, 100] and masks[second][55, 295] and not masks[second][66, 305]
+    assert masks[first][100, 100] and masks[second][48, 288] and not masks[second][66, 305]
     assert masks[boxed][240, 380] and len({first, second, boxed} - set(found)) == 3
 
     # Two corrections, each with a click on what is too much.

@@ -92,7 +92,7 @@ export function createViewer({ element, props, trigger, watch }) {
   // Hovering, selecting and drawing only touch this thin canvas over the scene.
   const marks = markLayers({ look, picture, selection, toolbox, viewport });
   const { region, tool: regionTool } = createRegionTool({ draft, picture, trigger, viewport });
-  const drafts = draftLayers({ draft, prompt, region, viewport });
+  const drafts = draftLayers({ draft, prompt, region, toolbox, viewport });
   paintLayers({
     canvas: dom.one(".marks", HTMLCanvasElement),
     layers: [marks.veil, marks.selected, marks.hovered, drafts.preview, drafts.strokes, drafts.guides],

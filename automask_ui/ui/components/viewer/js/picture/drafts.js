@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Draft, Layer, Point, Prompt, Viewport } from "../types.d.ts" */
+/** @import { Draft, Layer, Point, Prompt, Toolbox, Viewport } from "../types.d.ts" */
 import { drawOnStage } from "./canvas.js";
 import { pathOf } from "./paths.js";
 
@@ -12,9 +12,10 @@ const PREVIEW = "#38bdf8", MINUS = "#f43f5e", PLUS = "#22c55e";
  * @param {Draft} deps.draft
  * @param {Prompt} deps.prompt
  * @param {{ outlines: readonly (readonly Point[])[], isOnly: boolean }} deps.region
+ * @param {Toolbox} deps.toolbox
  * @param {Viewport} deps.viewport
  */
-export function draftLayers({ draft, prompt, region, viewport }) {
+export function draftLayers({ draft, prompt, region, toolbox, viewport }) {
   /**
    * A coloured line between dark ones, seen on every photo.
    *
@@ -79,7 +80,7 @@ export function draftLayers({ draft, prompt, region, viewport }) {
   const guides = {
     draw(context) {
       drawOnStage(context, viewport);
-      for (const outline of region.outlines) {
+      for (const outline of toolbox.name === "region" ? region.outlines : []) {
         const path = polyline(outline, true);
         context.setLineDash([6, 4]);
         drawLine(context, path, region.isOnly ? "#fff" : MINUS, 1.5);

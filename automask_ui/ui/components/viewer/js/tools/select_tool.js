@@ -27,11 +27,25 @@ export function createSelectTool(deps) {
   const { text, percent } = language;
   /** Place of the last click, stage px, and the id that it selected. @type {(Point & { id: number }) | null} */
   let lastClick = null;
+  /** Where the mouse is, stage px. @type {Point | null} */
+  let hovered = null;
 
   /** Ids of the shown masks there, smallest first. @param {Point} point stage px */
   function idsUnder(point) {
     const pixel = viewport.pixelAt(point);
     return pixel && !look.photoOnly ? listing.shownAt(pixel.x, pixel.y) : [];
+  }
+
+  /**
+   * The mask that a click would take there: on the spot of the last click, the next one beneath. 0: none.
+   *
+   * @param {Point} point stage px
+   */
+  function idToTake(point) {
+    const ids = idsUnder(point);
+    const again = lastClick && Math.hypot(point.x - lastClick.x, point.y - lastClick.y) < SAME_SPOT;
+    // After the outermost comes the innermost again.
+    return (again && lastClick ? ids[(ids.indexOf(lastClick.id) + 1) % ids.length] : ids[0]) ?? 0;
   }
 
   /** @param {number} id */
@@ -67,16 +81,22 @@ export function createSelectTool(deps) {
   picture.onSessionStarted(() => {
     lastClick = null;
   });
+  // A tip goes with its mask.
+  picture.onMasksReplaced(() => {
+    if (hovered && !picture.byId.has(selection.hover)) notes.hideTip();
+  });
 
   return {
     hover(point) {
-      const id = idsUnder(point)[0] ?? 0;
+      hovered = point;
+      const id = idToTake(point);
       selection.setHover(id);
       if (id) notes.showTip(tipOf(id), point);
       else notes.hideTip();
     },
 
     leave() {
+      hovered = null;
       selection.setHover(0);
       notes.hideTip();
     },
@@ -93,12 +113,12 @@ export function createSelectTool(deps) {
       } else if (adds) {
         selection.toggle(ids[0]);
       } else {
-        const again = lastClick && Math.hypot(point.x - lastClick.x, point.y - lastClick.y) < SAME_SPOT;
-        // The next mask beneath; after the outermost comes the innermost again.
-        const id = again && lastClick ? ids[(ids.indexOf(lastClick.id) + 1) % ids.length] : ids[0];
+        const id = idToTake(point);
         lastClick = { ...point, id };
         selection.only(id);
         selection.setHover(id);
+        // The tip names the next one beneath, which another click would take.
+        if (hovered) notes.showTip(tipOf(idToTake(point)), point);
       }
     },
 
