@@ -135,7 +135,7 @@ def test_split_gives_each_piece_an_id_and_the_label(session: Session) -> None:
 def test_reshaped_masks_keep_id_and_label(session: Session, how: str) -> None:
     session.editor.set_label([4], "rock")
     before = pixels(session)[4]
-    assert do(session, "reshape", how=how, ids=[4], px=3 if how == "smooth" else 1) == (4,)
+    assert do(session, "reshape", how=how, ids=[4], px=PX[how]) == (4,)
     after = pixels(session)[4]
     assert {"fill": after[3, 33], "grow": after[8, 30], "shrink": not after[0, 30], "smooth": True}[how]
     assert not same(after, before)
@@ -422,6 +422,7 @@ def test_too_many_classes_is_a_refusal_as_well(session: Session) -> None:
 # Taken back
 
 
+PX = {"fill": 1, "smooth": 3, "grow": 1, "shrink": 1}
 EVERY_KIND: list[tuple[str, dict[str, Any]]] = [
     ("take", {"ticket": "t", "candidate": 0, "id": 0}),
     ("take", {"ticket": "t", "candidate": 0, "id": 2}),
@@ -429,7 +430,7 @@ EVERY_KIND: list[tuple[str, dict[str, Any]]] = [
     ("combine", {"how": "subtract", "ids": [1, 2]}),
     ("combine", {"how": "intersect", "ids": [1, 2]}),
     ("split", {"ids": [4]}),
-    *(("reshape", {"how": how, "ids": [4], "px": px}) for how, px in dict(fill=1, smooth=3, grow=1, shrink=1).items()),
+    *(("reshape", {"how": how, "ids": [4], "px": px}) for how, px in PX.items()),
     ("duplicate", {"ids": [1, 3]}),
     ("paint", {"id": 0, "cut": False, "strokes": [STROKE], "outline": LASSO}),
     ("paint", {"id": 3, "cut": False, "strokes": [STROKE], "outline": None}),
