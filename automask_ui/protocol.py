@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from automask_ui.masks import MaskResult, Step
 from automask_ui.masks.prompt import Prediction
+from automask_ui.masks.rle import Rle
 from automask_ui.options import GeneratorOptions
 
 __all__ = ["Engine", "EngineModel", "Steps", "own_thresholds", "run_to_end"]
@@ -57,11 +58,11 @@ class Engine(Protocol):
         points_xy: ArrayLike | None = None,
         labels: ArrayLike | None = None,
         box_xyxy: ArrayLike | None = None,
-        mask: ArrayLike | None = None,
+        mask: ArrayLike | Rle | None = None,
     ) -> Prediction:
         """Predict the masks of what clicks, a box and an earlier mask show; see ``MaskEngine.predict``.
 
-        It does not wait for runs on the same picture; ``mask`` has the size of an earlier prediction's ``logits``.
+        It does not wait for runs on the same picture.
 
         Raises:
             OptionError: nothing was shown, or what makes no sense.

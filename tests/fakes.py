@@ -14,7 +14,7 @@ from automask_ui.engine.pipeline.candidate_table import CandidateTable
 from automask_ui.engine.pipeline.resample import MeasuredMask
 from automask_ui.engine.pipeline.select import select
 from automask_ui.masks import Candidates, MaskResult, MaskSet, Step, rle
-from automask_ui.masks.prompt import Prediction, Prompt
+from automask_ui.masks.prompt import PicturePrompt, Prediction
 from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.options import GeneratorOptions, GridOptions
 from automask_ui.protocol import Steps, run_to_end
@@ -99,7 +99,7 @@ class FakeEngine:
         points_xy: ArrayLike | None = None,
         labels: ArrayLike | None = None,
         box_xyxy: ArrayLike | None = None,
-        mask: ArrayLike | None = None,
+        mask: ArrayLike | rle.Rle | None = None,
     ) -> Prediction:
         """Discs around the clicks on the object, and the box, and the mask, without discs around the other clicks.
 
@@ -107,7 +107,7 @@ class FakeEngine:
         """
         image = picture.image if isinstance(picture, MaskResult) else picture
         size_hw = (image.shape[0], image.shape[1])
-        prompt = Prompt.checked(size_hw, FAKE_MASK_HW, points_xy, labels, box_xyxy, mask)
+        prompt = PicturePrompt.checked(size_hw, FAKE_MASK_HW, points_xy, labels, box_xyxy, mask)
         if self.error is not None:
             raise self.error
         self._embeddings.add(array_key(image))
@@ -144,7 +144,7 @@ class BrightEngine:
         return result
 
 
-def _shown(prompt: Prompt, size_hw: tuple[int, int], radius: float) -> np.ndarray:
+def _shown(prompt: PicturePrompt, size_hw: tuple[int, int], radius: float) -> np.ndarray:
     """H×W bool: what a prompt shows, with discs of ``radius`` px around its clicks."""
     pixels = np.zeros(size_hw, bool)
     rows, columns = np.ogrid[: size_hw[0], : size_hw[1]]

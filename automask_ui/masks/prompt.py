@@ -10,14 +10,16 @@ from numpy.typing import ArrayLike
 
 from automask_ui.errors import OptionError
 from automask_ui.masks.collection import MaskSet
+from automask_ui.masks.lowres import prompt_logits
+from automask_ui.masks.rle import Rle
 
-__all__ = ["MAX_CLICKS", "Prediction", "Prompt"]
+__all__ = ["MAX_CLICKS", "PicturePrompt", "Prediction"]
 
 MAX_CLICKS = 200  # of one prompt: nobody clicks that often at one object
 
 
 @dataclass(frozen=True, eq=False)
-class Prompt:
+class PicturePrompt:
     """A checked prompt, in pixels of the picture."""
 
     points_xy: np.ndarray  # (n, 2) float64; n may be 0
@@ -33,8 +35,8 @@ class Prompt:
         points_xy: ArrayLike | None = None,
         labels: ArrayLike | None = None,
         box_xyxy: ArrayLike | None = None,
-        mask: ArrayLike | None = None,
-    ) -> Prompt:
+        mask: ArrayLike | Rle | None = None,
+    ) -> PicturePrompt:
         """Check what was given; the arguments are those of ``MaskEngine.predict``.
 
         Args:
@@ -46,7 +48,7 @@ class Prompt:
         """
         points, kinds = _clicks(points_xy, labels, size_hw)
         box = None if box_xyxy is None else _box(box_xyxy, size_hw)
-        logits = None if mask is None else _logits(mask, mask_hw)
+        logits = None if mask is None else _logits(mask, mask_hw, size_hw)
         if not len(points) and box is None and logits is None:
             raise OptionError("Nothing was shown: give points_xy with labels, box_xyxy, mask, or several of them.")
         return cls(points, kinds, box, logits)
@@ -117,19 +119,30 @@ def _box(box_xyxy: ArrayLike, size_hw: tuple[int, int]) -> np.ndarray:
     return box
 
 
-def _logits(mask: ArrayLike, mask_hw: tuple[int, int]) -> np.ndarray:
-    """Check low-resolution logits, h×w or 1×h×w as upstream has them: h×w float32."""
-    logits = np.asarray(mask)
-    wanted = f"{mask_hw[0]}×{mask_hw[1]} floating-point logits"
-    hint = "prompt_logits() of automask_ui.masks.lowres makes them of a mask's pixels."
-    if logits.dtype.kind != "f":
-        raise OptionError(f"mask must be {wanted}, but its type is {logits.dtype}. {hint}")
-    if logits.shape not in (mask_hw, (1, *mask_hw)):
-        raise OptionError(f"mask must be {wanted}, but its shape is {logits.shape}. {hint}")
-    logits = logits.reshape(mask_hw).astype(np.float32)
+def _logits(mask: ArrayLike | Rle, mask_hw: tuple[int, int], size_hw: tuple[int, int]) -> np.ndarray:
+    """Check a mask, and make low-resolution logits of its pixels where it has no other: h×w float32."""
+    if isinstance(mask, dict):
+        if mask.keys() != {"size", "counts"} or list(mask["size"]) != list(size_hw):
+            raise OptionError(f"mask must be an RLE of {_size(size_hw)} px, as the picture, but is {str(mask)[:60]}.")
+        return prompt_logits(mask, mask_hw)
+    values = np.asarray(mask)
+    if values.dtype == bool:
+        if values.shape != size_hw:
+            raise OptionError(f"mask is bool and so must be {_size(size_hw)} px, but its shape is {values.shape}.")
+        return prompt_logits(values, mask_hw)
+    wanted = f"{_size(mask_hw)} floating-point logits, or {_size(size_hw)} bool, or an RLE"
+    if values.dtype.kind != "f":
+        raise OptionError(f"mask must be {wanted}, but its type is {values.dtype}.")
+    if values.shape not in (mask_hw, (1, *mask_hw)):
+        raise OptionError(f"mask must be {wanted}, but its shape is {values.shape}.")
+    logits = values.reshape(mask_hw).astype(np.float32)
     if not np.isfinite(logits).all():
         raise OptionError("mask has values that are not finite.")
     return logits
+
+
+def _size(size_hw: tuple[int, int]) -> str:
+    return f"{size_hw[0]}×{size_hw[1]}"
 
 
 def _numbers(name: str, values: ArrayLike) -> np.ndarray:

@@ -20,7 +20,6 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from automask_ui.errors import AutoMaskError, EngineError
 from automask_ui.masks import MaskResult, Step
@@ -126,7 +125,7 @@ class _LoanEngine:
             # From here on the picture comes with what is known of it.
             rest, image = update.total - update.done, None
 
-    def predict(self, picture: np.ndarray | MaskResult, **prompt: ArrayLike | None) -> Prediction:
+    def predict(self, picture: np.ndarray | MaskResult, **prompt: Any) -> Prediction:
         """Predict on the CPU: a click is answered sooner than a GPU is lent."""
         return self._here.predict(picture, **prompt)
 

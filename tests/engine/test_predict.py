@@ -4,15 +4,20 @@ import threading
 
 import numpy as np
 import pytest
+import torch
+from checkpoint_files import DECODER, SMALL_TINY_VIT
 from fakes import FakeEngine
 from sams import picture, small_sam
 from segment_anything import SamPredictor
 
 from automask_ui import GeneratorOptions, MaskEngine
+from automask_ui.engine.bench.random_weights import make_lifelike
+from automask_ui.engine.loading.architecture import build_vit_t_sam
 from automask_ui.engine.loading.load import SamModel, load_model
 from automask_ui.engine.pipeline import chunks
 from automask_ui.errors import EngineOutOfMemoryError, OptionError
 from automask_ui.masks import rle
+from automask_ui.masks.lowres import prompt_logits
 
 SIZE_HW = (53, 80)
 PROMPTS = {
@@ -101,6 +106,18 @@ def test_built_in_model():
     check(engine.predict(image, **prompt), predictor, prompt)
 
 
+def test_mobile_sam():
+    torch.manual_seed(3)
+    sam = make_lifelike(build_vit_t_sam(SMALL_TINY_VIT, DECODER))
+    image, engine = picture(53, 80), engine_of(sam)
+    predictor = upstream_of(sam, image)
+    prompt = {"points_xy": [[30, 20], [70, 50]], "labels": [1, 0], "box_xyxy": [10, 5, 60, 40]}
+    prediction = engine.predict(image, **prompt)
+    check(prediction, predictor, prompt)
+    prompt |= {"mask": prediction.logits[0]}
+    check(engine.predict(image, **prompt), predictor, prompt)
+
+
 @pytest.mark.parametrize(
     ("prompt", "best"),
     [
@@ -146,9 +163,14 @@ HALF = np.zeros((32, 32), np.float16)
         ({"box_xyxy": [10, 10, 20, 10]}, "has no area"),
         ({"box_xyxy": [0, 0, 90, 20]}, "A corner of the box lies at x 90, y 20, outside"),
         ({"box_xyxy": [0, 0, np.nan, 20]}, "box_xyxy has a value that is not finite"),
-        ({"mask": np.zeros((53, 80))}, r"must be 32×32 floating-point logits, but its shape is \(53, 80\)"),
+        (
+            {"mask": np.zeros((53, 80))},
+            r"must be 32×32 floating-point logits, or 53×80 bool, or an RLE, but its shape is \(53, 80\)",
+        ),
         ({"mask": np.zeros((2, 32, 32))}, "but its shape"),
-        ({"mask": np.zeros((32, 32), bool)}, "but its type is bool"),
+        ({"mask": np.zeros((32, 32), bool)}, r"is bool and so must be 53×80 px, but its shape is \(32, 32\)"),
+        ({"mask": rle.encode(np.zeros((80, 53), bool))}, "must be an RLE of 53×80 px"),
+        ({"mask": {"size": [53, 80]}}, "must be an RLE of 53×80 px"),
         ({"mask": np.zeros((32, 32), np.uint8)}, "but its type is uint8"),
         ({"mask": HALF + np.float16(np.inf)}, "not finite"),
         ({"mask": "mask"}, "but its type is"),
@@ -164,6 +186,30 @@ def test_half_precision_logits_and_an_axis_more_are_fine():
     engine, image = engine_of(small_sam()), picture(*SIZE_HW)
     one, two = (engine.predict(image, mask=mask) for mask in (HALF, HALF[None].astype(float)))
     assert list(one.masks.rle) == list(two.masks.rle)
+
+
+@pytest.mark.parametrize("size_hw", [(53, 80), (300, 211)])
+def test_pixels_as_mask(size_hw):
+    """A mask of the picture, whichever way it is given, is the same as its logits."""
+    engine, image = engine_of(small_sam()), picture(*size_hw)
+    pixels = np.zeros(size_hw, bool)
+    pixels[10:40, 20:50] = True
+    logits = prompt_logits(pixels, (32, 32))
+    check(engine.predict(image, mask=logits), upstream_of(small_sam(), image), {"mask": logits})
+    expected = engine.predict(image, mask=logits).logits
+    for mask in (pixels, rle.encode(pixels)):
+        np.testing.assert_array_equal(engine.predict(image, mask=mask).logits, expected)
+
+
+def test_refining_a_mask_begins_at_it():
+    """With a click inside it, the built-in model says of a mask of its own much the same again."""
+    image = np.full((150, 240, 3), 90, np.uint8)
+    image[40:110, 60:160] = (200, 40, 30)
+    engine = MaskEngine(load_model("tiny"))
+    click = {"points_xy": [[110, 75]], "labels": [1]}
+    found = engine.predict(image, **click)
+    again = engine.predict(image, **click, mask=found.masks.rle[found.best])
+    assert rle.iou_matrix([again.single.rle[0]], [found.masks.rle[found.best]])[0, 0] > 0.9
 
 
 @pytest.fixture

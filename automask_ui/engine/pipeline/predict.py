@@ -22,7 +22,7 @@ from automask_ui.engine.runtime.out_of_memory import is_out_of_memory
 from automask_ui.engine.runtime.scratch import Scratch
 from automask_ui.errors import EngineOutOfMemoryError
 from automask_ui.masks import MaskSet
-from automask_ui.masks.prompt import Prediction, Prompt
+from automask_ui.masks.prompt import PicturePrompt, Prediction
 from automask_ui.options import FilterOptions
 
 __all__ = ["Predictor"]
@@ -55,7 +55,7 @@ class Predictor:
         height, width = self._sam.prompt_encoder.mask_input_size
         return height, width
 
-    def predict(self, embedding: Tensor, image_key: str, size_hw: tuple[int, int], prompt: Prompt) -> Prediction:
+    def predict(self, embedding: Tensor, image_key: str, size_hw: tuple[int, int], prompt: PicturePrompt) -> Prediction:
         """Decode ``prompt``.
 
         Args:
@@ -82,7 +82,7 @@ class Predictor:
 
     @torch.inference_mode()
     def _decode(
-        self, embedding: Tensor, image_key: str, size_hw: tuple[int, int], prompt: Prompt
+        self, embedding: Tensor, image_key: str, size_hw: tuple[int, int], prompt: PicturePrompt
     ) -> tuple[Tensor, Tensor]:
         """Decode ``prompt``: logits M×h×w and scores M, float32; the single mask's come last."""
         tokens = self._prompt_tokens(prompt, size_hw)
@@ -109,7 +109,7 @@ class Predictor:
             stability_score=[mask.stability_score for mask in measured],
         )
 
-    def _prompt_tokens(self, prompt: Prompt, size_hw: tuple[int, int]) -> Tensor:
+    def _prompt_tokens(self, prompt: PicturePrompt, size_hw: tuple[int, int]) -> Tensor:
         """Encode clicks and box: 1×T×C."""
         transform = ResizeLongestSide(self._sam.image_encoder.img_size)
         points = box = None
