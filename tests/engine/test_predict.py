@@ -4,11 +4,15 @@ import threading
 
 import numpy as np
 import pytest
+import torch
+from checkpoint_files import DECODER, SMALL_TINY_VIT
 from fakes import FakeEngine
 from sams import picture, small_sam
 from segment_anything import SamPredictor
 
 from automask_ui import GeneratorOptions, MaskEngine
+from automask_ui.engine.bench.random_weights import make_lifelike
+from automask_ui.engine.loading.architecture import build_vit_t_sam
 from automask_ui.engine.loading.load import SamModel, load_model
 from automask_ui.engine.pipeline import chunks
 from automask_ui.errors import EngineOutOfMemoryError, OptionError
@@ -99,6 +103,18 @@ def test_built_in_model():
     prediction = engine.predict(image, **prompt)
     check(prediction, predictor, prompt)
     prompt = {"box_xyxy": [20, 10, 150, 100], "mask": prediction.logits[prediction.best]}
+    check(engine.predict(image, **prompt), predictor, prompt)
+
+
+def test_mobile_sam():
+    torch.manual_seed(3)
+    sam = make_lifelike(build_vit_t_sam(SMALL_TINY_VIT, DECODER))
+    image, engine = picture(53, 80), engine_of(sam)
+    predictor = upstream_of(sam, image)
+    prompt = {"points_xy": [[30, 20], [70, 50]], "labels": [1, 0], "box_xyxy": [10, 5, 60, 40]}
+    prediction = engine.predict(image, **prompt)
+    check(prediction, predictor, prompt)
+    prompt |= {"mask": prediction.logits[0]}
     check(engine.predict(image, **prompt), predictor, prompt)
 
 

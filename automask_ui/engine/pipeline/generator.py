@@ -129,8 +129,7 @@ class MaskEngine:
             points_xy: n×2 clicks, px of the picture; 0 is its left or upper edge.
             labels: n of 1 (on the object) or 0 (beside it).
             box_xyxy: a box around the object, left, top, right, bottom, px of the picture.
-            mask: what to begin with: one of an earlier prediction's ``logits`` (h×w float), or pixels (H×W bool or RLE),
-                of which :func:`automask_ui.masks.lowres.prompt_logits` makes logits.
+            mask: what to begin with: ``logits`` of an earlier prediction (h×w float), or pixels (H×W bool, or RLE).
 
         Raises:
             OptionError: nothing was shown, or what makes no sense, such as a point outside of the picture.
