@@ -184,7 +184,7 @@ def payloads(session: str) -> st.SearchStrategy[Any]:
 
 def past_the_queue(visitor: Visitor, name: str, values: list[Any]) -> None:
     """An event that does not wait for its turn, as the browser asks for it."""
-    body = {"data": values, "fn_index": visitor.events[name]["id"], "session_hash": visitor.session}
+    body = {"data": values, "fn_index": visitor.events[name]["id"], "session_hash": visitor.tab}
     answer = visitor.http.post(
         "/gradio_api/run/predict", content=json.dumps(body), headers={"Content-Type": "application/json"}
     )
@@ -237,7 +237,7 @@ def test_events_that_wait_cannot_be_had_past_the_queue(visitor: Visitor) -> None
 
 def test_refusal_of_a_slider_says_what_and_why(visitor: Visitor) -> None:
     values = visitor.values("refresh", {"points_per_side": 999})
-    body = {"data": values, "fn_index": visitor.events["refresh"]["id"], "session_hash": visitor.session}
+    body = {"data": values, "fn_index": visitor.events["refresh"]["id"], "session_hash": visitor.tab}
     answer = visitor.http.post("/gradio_api/run/predict", json=body)
     assert answer.status_code == 422
     assert "128" in answer.json()["error"]

@@ -20,7 +20,7 @@ class Visitor:
     """One tab, from its opening to its close."""
 
     def __init__(self, url: str) -> None:
-        self.session = uuid.uuid4().hex[:12]
+        self.tab = uuid.uuid4().hex[:12]  # as Gradio tells them apart
         self.http = httpx.Client(base_url=url.rstrip("/"), timeout=120)
         config = self.http.get("/config").json()
         self.events = {row["api_name"]: row for row in config["dependencies"]}
@@ -28,7 +28,7 @@ class Visitor:
         self.session = ""
         self._open = ExitStack()
         # What keeps the tab's work on the server, as in the browser.
-        self._open.enter_context(self.http.stream("GET", f"/gradio_api/heartbeat/{self.session}"))
+        self._open.enter_context(self.http.stream("GET", f"/gradio_api/heartbeat/{self.tab}"))
 
     def close(self) -> None:
         """Leave, like a tab that is closed: every connection ends."""
@@ -77,7 +77,7 @@ class Visitor:
         body = {
             "data": data,
             "fn_index": self.events[event]["id"],
-            "session_hash": self.session,
+            "session_hash": self.tab,
             "event_data": payload,
             "trigger_id": None,
         }
@@ -85,7 +85,7 @@ class Visitor:
         if joined.status_code != 200:
             raise RefusedError(joined.text)
         number = joined.json()["event_id"]
-        with self.http.stream("GET", "/gradio_api/queue/data", params={"session_hash": self.session}) as answer:
+        with self.http.stream("GET", "/gradio_api/queue/data", params={"session_hash": self.tab}) as answer:
             for line in answer.iter_lines():
                 told = json.loads(line.removeprefix("data:")) if line.startswith("data:") else {}
                 if told.get("event_id") != number or "output" not in told:

@@ -122,8 +122,8 @@ class Edits:
     def carried_over(self, successors: Mapping[int, int]) -> Edits:
         """Do what was done to each mask to its successor as well; ``successors``: old id -> new id.
 
-        Of a mask made by hand, which stays, nobody needs a second one: its successor is deleted, unless that was made by
-        hand as well, at another step than the one that is now.
+        Of a mask made by hand, which stays, nobody needs a second one: its successor is deleted, unless that is made by
+        hand as well, as it can be at a step that was taken back.
         """
         labels = {
             successors[id_]: name for id_, name in self.labels.items() if id_ in successors and id_ not in self.own

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from automask_ui.masks import operations
 from automask_ui.masks.rle import run_counts
+from automask_ui.session.drawing import area_of
 
 __all__ = ["grid_points"]
 
@@ -25,6 +25,9 @@ def grid_points(
 
     Returns:
         (m, 2) float64: x and y in 0 to 1, row by row.
+
+    Raises:
+        EditError: nothing is drawn inside the picture, or too much.
     """
     # As upstream's build_point_grid lays them.
     offset = 1 / (2 * points_per_side)
@@ -32,7 +35,7 @@ def grid_points(
     grid = np.stack([np.tile(one_side, points_per_side), np.repeat(one_side, points_per_side)], axis=1)
     height, width = size_hw
     column, row = np.floor(grid * (width, height)).astype(np.int64).T
-    drawn = operations.union([operations.polygon(outline, size_hw) for outline in outlines])
+    drawn = area_of((), outlines, size_hw)
     # Runs of zeros and ones take turns: a drawn pixel lies in a run of odd number.
     run = np.searchsorted(np.cumsum(run_counts(drawn)), column * height + row, side="right")
     return grid[(run % 2 == 1) == inside]

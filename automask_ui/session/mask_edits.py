@@ -20,8 +20,9 @@ from automask_ui.masks import rle as rle_codec
 from automask_ui.masks.explain import explain
 from automask_ui.masks.rle import Rle
 from automask_ui.session import Session, step_fields
+from automask_ui.session.drawing import Stroke, area_of
 from automask_ui.session.edits import Origin, OwnMask
-from automask_ui.session.step_fields import Field, Stroke
+from automask_ui.session.step_fields import Field
 
 __all__ = ["MASK_EDITS", "MaskEdit", "NewMasks"]
 
@@ -131,7 +132,7 @@ def combine(session: Session, how: str, ids: tuple[int, ...], label: str | None)
     masks = _picked(session, ids, least=2)
     first, *others = (mask.own.rle for mask in masks)
     if how == "subtract":
-        left = operations.difference(first, operations.union(others))
+        left = operations.difference(first, others)
         if not rle_codec.area(left):
             raise EditError("Nothing of the first mask would be left: the others cover all of it.")
         return NewMasks(how, [OwnMask(left, "merged")], [ids[0]], count=len(masks))
@@ -149,26 +150,29 @@ def combine(session: Session, how: str, ids: tuple[int, ...], label: str | None)
 def disjoint(session: Session, ids: tuple[int, ...], on_top: str) -> NewMasks:
     """Of masks that overlap, each pixel is left to the one on top; masks that lie below others altogether go."""
     masks = _picked(session, ids, least=2)
-    order = {
+    rank: Callable[[_Picked], float] = {
         "smallest": lambda mask: rle_codec.area(mask.own.rle),
         "best": lambda mask: math.inf if mask.own.predicted_iou is None else -mask.own.predicted_iou,
         "newest": lambda mask: -mask.id,
     }[on_top]
-    from_top = sorted(masks, key=order)
-    return _changed(from_top, operations.disjoint([mask.own.rle for mask in from_top]), "disjoint", len(masks))
+    from_top = sorted(masks, key=rank)
+    rles = [mask.own.rle for mask in from_top]
+    changed = operations.disjoint(rles)
+    after = [changed.get(place, rle) for place, rle in enumerate(rles)]
+    return _changed(from_top, after, "disjoint", len(masks))
 
 
 # Each mask for itself
 
 
 @_edit("split", ids=step_fields.mask_ids)
-def split(session: Session, ids: tuple[int, ...]) -> NewMasks:
+def split_parts(session: Session, ids: tuple[int, ...]) -> NewMasks:
     """A mask for each piece of a mask; specks go. Masks of one piece stay as they are."""
     masks = _picked(session, ids)
     share, least = _SMALLEST_PART
     smallest = max(least, math.ceil(share * math.prod(masks[0].own.rle["size"])))
-    parts = [(mask, operations.parts(mask.own.rle, smallest)) for mask in masks]
-    parts = [(mask, pieces) for mask, pieces in parts if len(pieces) > 1]
+    split = [(mask, operations.split(operations.remove_specks(mask.own.rle, smallest))) for mask in masks]
+    parts = [(mask, pieces) for mask, pieces in split if len(pieces) > 1]
     if not parts:
         raise EditError(f"There is nothing to split: pieces of fewer than {smallest:,} px do not count.")
     new = [OwnMask(piece, "split") for _, pieces in parts for piece in pieces]
@@ -181,6 +185,8 @@ def split(session: Session, ids: tuple[int, ...]) -> NewMasks:
 def reshape(session: Session, how: str, ids: tuple[int, ...], px: int) -> NewMasks:
     """Fill the holes of masks, smooth their outlines, or move these by ``px``."""
     masks = _picked(session, ids)
+    if how == "smooth" and px > operations.MAX_SMOOTHING:
+        raise EditError(f"Smoothing reaches at most {operations.MAX_SMOOTHING} px, but {px} are asked for.")
     change: Callable[[Rle], Rle] = {
         "fill": operations.fill_holes,
         "smooth": lambda rle: operations.smooth(rle, px),
@@ -207,18 +213,13 @@ def duplicate(session: Session, ids: tuple[int, ...]) -> NewMasks:
        outline=step_fields.optional(step_fields.outline))  # fmt: skip
 def paint(session: Session, id: int, cut: bool, strokes: tuple[Stroke, ...], outline: np.ndarray | None) -> NewMasks:
     """Add what is painted or drawn around to the mask ``id``, or cut it out; a mask without a pixel left goes."""
-    size_hw = session.size_hw
-    painted = [operations.stroke(stroke.points_xy, stroke.width, size_hw) for stroke in strokes]
-    painted += [] if outline is None else [operations.polygon(outline, size_hw)]
-    area = operations.union(painted) if painted else None
-    if area is None or not rle_codec.area(area):
-        raise EditError("Nothing is painted inside the picture.")
+    area = area_of(strokes, () if outline is None else (outline,), session.size_hw)
     if not id:
         if cut:
             raise EditError("There is nothing to cut from: select a mask first.")
         return NewMasks("add", [OwnMask(area, "painted")])
     (mask,) = _picked(session, [id])
-    after = operations.difference(mask.own.rle, area) if cut else operations.union([mask.own.rle, area])
+    after = operations.difference(mask.own.rle, [area]) if cut else operations.union([mask.own.rle, area])
     kind = "erase" if cut else "paint"
     if after == mask.own.rle:
         return NewMasks(kind)  # painted over what was there: no step

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from automask_ui.errors import EditError
+from automask_ui.session.drawing import Stroke
 
 __all__ = [
     "Field",
-    "Stroke",
     "box",
     "flag",
     "mask_ids",
@@ -37,13 +37,6 @@ MAX_POINTS = 20_000  # of an outline, or of all strokes of a step
 MAX_STROKES = 1_000
 MAX_WIDTH = 2_000.0  # px, of a stroke
 _MAX_PLACE = 1e6  # px; far outside any picture
-
-
-class Stroke(NamedTuple):
-    """A line painted with a round brush."""
-
-    width: float  # px
-    points_xy: np.ndarray  # (n, 2) float64, px of the picture
 
 
 def text(name: str, value: object) -> str:

@@ -135,7 +135,7 @@ def test_split_gives_each_piece_an_id_and_the_label(session: Session) -> None:
 def test_reshaped_masks_keep_id_and_label(session: Session, how: str) -> None:
     session.editor.set_label([4], "rock")
     before = pixels(session)[4]
-    assert do(session, "reshape", how=how, ids=[4], px=1) == (4,)
+    assert do(session, "reshape", how=how, ids=[4], px=PX[how]) == (4,)
     after = pixels(session)[4]
     assert {"fill": after[3, 33], "grow": after[8, 30], "shrink": not after[0, 30], "smooth": True}[how]
     assert not same(after, before)
@@ -345,12 +345,13 @@ POINT = {"width": 3, "points": [[5, 5]]}
         ("reshape", {"how": "grow", "ids": [1], "px": True}, "whole number"),  # a bool
         ("reshape", {"how": "grow", "ids": [1]}, "but is 'None'"),  # none
         ("reshape", {"how": "shrink", "ids": [1, 3], "px": 100}, "Nothing of mask 1 would be left"),
+        ("reshape", {"how": "smooth", "ids": [1], "px": 51}, "at most 50 px"),  # too far
         ("reshape", {"how": "melt", "ids": [1], "px": 1}, "“how” must be one of fill, smooth, grow, shrink"),
         ("duplicate", {"ids": [0]}, "no longer there"),  # not a mask's
         ("duplicate", {"ids": [-1]}, "no longer there"),  # negative
         ("duplicate", {"ids": [True, "1", None, 1.0]}, "Select a mask"),  # no ids at all
         ("paint", {"id": 0, "cut": True, "strokes": [POINT]}, "nothing to cut from"),  # nothing there
-        ("paint", {"id": 0, "cut": False, "strokes": []}, "Nothing is painted"),  # nothing
+        ("paint", {"id": 0, "cut": False, "strokes": []}, "Nothing is drawn"),  # nothing
         ("paint", {"id": 0, "cut": False}, "“strokes” must be a list"),  # nothing
         ("paint", {"id": 0, "strokes": [{"width": 3, "points": [[500, 500]]}]}, "inside the picture"),  # outside
         ("paint", {"id": 99, "strokes": [POINT]}, "no longer there"),  # never given
@@ -421,6 +422,7 @@ def test_too_many_classes_is_a_refusal_as_well(session: Session) -> None:
 # Taken back
 
 
+PX = {"fill": 1, "smooth": 3, "grow": 1, "shrink": 1}
 EVERY_KIND: list[tuple[str, dict[str, Any]]] = [
     ("take", {"ticket": "t", "candidate": 0, "id": 0}),
     ("take", {"ticket": "t", "candidate": 0, "id": 2}),
@@ -428,7 +430,7 @@ EVERY_KIND: list[tuple[str, dict[str, Any]]] = [
     ("combine", {"how": "subtract", "ids": [1, 2]}),
     ("combine", {"how": "intersect", "ids": [1, 2]}),
     ("split", {"ids": [4]}),
-    *(("reshape", {"how": how, "ids": [4], "px": 1}) for how in ("fill", "smooth", "grow", "shrink")),
+    *(("reshape", {"how": how, "ids": [4], "px": px}) for how, px in PX.items()),
     ("duplicate", {"ids": [1, 3]}),
     ("paint", {"id": 0, "cut": False, "strokes": [STROKE], "outline": LASSO}),
     ("paint", {"id": 3, "cut": False, "strokes": [STROKE], "outline": None}),

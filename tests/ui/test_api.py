@@ -1,4 +1,4 @@
-"""The documented endpoint over HTTP, with gradio_client and with values that no page would send."""
+"""The documented endpoints over HTTP, with gradio_client and with values that no page would send."""
 
 from __future__ import annotations
 
@@ -38,9 +38,17 @@ def ask(client: Any, photo: str, **values: Any) -> Any:
     return client.predict(image=gradio_client.handle_file(photo), api_name="/find_masks", **values)
 
 
-def test_only_one_endpoint_is_documented(client: Any) -> None:
+def predict(client: Any, photo: str, **values: Any) -> Any:
+    return client.predict(image=gradio_client.handle_file(photo), api_name="/predict_mask", **values)
+
+
+def test_two_endpoints_are_documented(client: Any) -> None:
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert list(endpoints) == ["/find_masks"]
+    assert list(endpoints) == ["/find_masks", "/predict_mask"]
+    of_clicks = {
+        row["parameter_name"]: row["parameter_has_default"] for row in endpoints["/predict_mask"]["parameters"]
+    }
+    assert of_clicks == {"image": False, "points": True, "labels": True, "box": True, "model": True}
     parameters = {row["parameter_name"]: row for row in endpoints["/find_masks"]["parameters"]}
     assert len(parameters) == 15  # the picture, SAM's 13, the model
     assert parameters["pred_iou_thresh"]["parameter_default"] == 0.88
@@ -89,6 +97,47 @@ def test_own_points_and_uncompressed_runs(client: Any, photo: str) -> None:
 def test_refused_in_words(client: Any, photo: str, values: dict[str, Any], message: str) -> None:
     with pytest.raises(Exception, match=message):
         ask(client, photo, **values)
+
+
+@pytest.mark.parametrize(
+    ("values", "scores"),
+    [
+        ({"points": [[20.5, 15.5]]}, [0.95, 0.9, 0.85]),  # one click: what it may mean
+        ({"points": [[20.5, 15.5], [25, 15]], "labels": [1, 0]}, [0.97, 0.95, 0.9]),  # no doubt
+        ({"box": [30, 20, 10, 5]}, [0.97, 0.95, 0.9]),  # from any corner
+        ({"points": [], "box": [10, 5, 30, 20], "model": "fake"}, [0.97, 0.95, 0.9]),
+    ],
+)
+def test_mask_of_clicks(client: Any, photo: str, values: dict[str, Any], scores: list[float]) -> None:
+    answer = predict(client, photo, **values)
+    assert (answer["image_size"], answer["model"]) == ([37, 53], "fake")
+    assert [mask["predicted_iou"] for mask in answer["masks"]] == pytest.approx(scores)
+    for mask in answer["masks"]:
+        assert mask.keys() == FIELDS - {"point_coords", "crop_box"}
+        coded = {"size": mask["segmentation"]["size"], "counts": mask["segmentation"]["counts"].encode()}
+        assert rle.decode(coded).sum() == mask["area"] > 0
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "Nothing is shown to the model"),  # nothing
+        ({"points": [[1, 2, 3]]}, "“points” must be 2 numbers"),  # three
+        ({"points": "1, 2"}, "“points” must be a list of points"),  # text
+        ({"points": [[1, 2]] * 101}, "can have 100 points"),  # too many
+        ({"points": [[1, 2]], "labels": [1, 0]}, "one 0 or 1 for each of the 1 points"),  # too many
+        ({"points": [[1, 2]], "labels": [2]}, "one 0 or 1"),  # no such kind
+        ({"points": [[1, 2]], "labels": 1}, "one 0 or 1"),  # no list
+        ({"labels": [1]}, "one 0 or 1 for each of the 0 points"),  # of nothing
+        ({"box": [1, 2, 3]}, "“box” must be left, top, right and bottom"),  # three
+        ({"box": [60, 2, 90, 5]}, "no area inside the picture"),  # outside
+        ({"points": [[1, 2]], "model": "vit_x"}, "There is no model 'vit_x'"),  # unknown
+        ({"points": [[1, 2]], "model": ["fake"]}, "There is no model"),  # a list
+    ],
+)
+def test_clicks_refused_in_words(client: Any, photo: str, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(Exception, match=message):
+        predict(client, photo, **values)
 
 
 @pytest.mark.parametrize("image", ["/etc/passwd", None, 3, {"path": "/etc/passwd"}], ids=repr)

@@ -99,8 +99,8 @@ def test_dots_stay_while_masks_are_edited(handlers: Handlers, session: Session, 
         ({"outlines": [[[1, 1]] * 11_000] * 2}, "20,000 corners"),  # too many
         ({"outlines": [LEFT_HALF[:2]]}, "at least 3 corners"),  # a line
         ({"outlines": [[[math.nan, 0], [1, 1], [2, 0]]]}, "must be 2 numbers"),  # no number
-        ({"outlines": [[[1, 1], [2, 1], [2, 2]]]}, "No point of the grid lies there"),  # between the points
-        ({"outlines": [[[99, 99], [120, 99], [120, 120]]]}, "No point of the grid lies there"),  # outside
+        ({"outlines": [[[4, 1], [6, 1], [6, 3]]]}, "No point of the grid lies there"),  # between the points
+        ({"outlines": [[[99, 99], [120, 99], [120, 120]]]}, "Nothing is drawn inside"),  # outside
     ],
 )
 def test_what_cannot_be_done_is_told_in_the_status(
