@@ -69,7 +69,7 @@ export function connectKeys(deps) {
     else if (key === "l") {
       event.preventDefault(); // the field opens empty, not with an l
       labelField.open();
-    } else if (!closest(event, ".row") && shapeButtons.key(key)) event.preventDefault();
+    } else if (shapeButtons.key(key)) event.preventDefault();
     else if (key === "n") look.set({ numbers: !look.numbers });
     else if (key === "p" && !event.repeat) look.pressPhotoOnly();
   });
