@@ -11,32 +11,13 @@ import gradio as gr
 import pytest
 
 from automask_ui.errors import OptionError
-from automask_ui.options import PARAMETERS
-from automask_ui.session import ShowOnly
 from automask_ui.ui.components.status_line import status
 from automask_ui.ui.controls import Controls, preset_values
 from automask_ui.ui.handlers import Changes, Visitor
 from automask_ui.ui.listener import listener, outputs_of
-from automask_ui.ui.panels import ModelPanel, PhotoPanel, PointsPanel, RunPanel, SlidersPanel
 from automask_ui.ui.parts import Parts
 
 KOREAN: Any = SimpleNamespace(session_hash="ann", headers={"accept-language": "ko"})
-
-
-@pytest.fixture
-def parts() -> Parts:
-    """Components by name: all that a listener needs of them is that they can be told apart."""
-    sliders: dict[str, Any] = {name: name for name in PARAMETERS}
-    points: Any = PointsPanel("points", "points file")  # type: ignore[arg-type]
-    panels: dict[str, Any] = {
-        "photo": PhotoPanel("upload", "files", "samples"),  # type: ignore[arg-type]
-        "model": ModelPanel("model", "model info", "preset", "preset info"),  # type: ignore[arg-type]
-        "sliders": SlidersPanel(sliders, points, "candidates"),  # type: ignore[arg-type]
-        "show": {name: name for name in ShowOnly.__dataclass_fields__},
-        "run": RunPanel("find", "stop", "forecast"),  # type: ignore[arg-type]
-    }
-    names = ("queue", "viewer", "status", "device", "download", "classes", "token")
-    return Parts(**panels, **{name: name for name in names})
 
 
 def test_gradio_is_asked_for_what_a_handler_names(parts: Parts) -> None:
