@@ -16,8 +16,20 @@ from automask_ui.options import CleanupOptions, FilterOptions, GeneratorOptions
 from automask_ui.project.restore_photo import check_model
 from automask_ui.protocol import Engine, EngineModel, Steps, own_thresholds
 from automask_ui.session import Job, Session
-from automask_ui.session.estimate import Speeds, Workload, check_workload
-from automask_ui.session.run import Fetch, Progress, Run, RunNote, Runs, end_job, fetch_into, job_of, run_into
+from automask_ui.session.run import (
+    Fetch,
+    Progress,
+    Run,
+    RunNote,
+    Runs,
+    Speeds,
+    Workload,
+    check_workload,
+    end_job,
+    fetch_into,
+    job_of,
+    run_into,
+)
 from automask_ui.session.store import SessionStore
 
 __all__ = ["MAX_WAITING", "ModelRuns", "Models", "RunQueue"]

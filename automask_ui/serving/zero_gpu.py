@@ -26,7 +26,7 @@ from automask_ui.masks import MaskResult, Step
 from automask_ui.options import GeneratorOptions
 from automask_ui.protocol import Engine, Steps
 from automask_ui.session import run as run_module
-from automask_ui.session.estimate import Speeds, workload
+from automask_ui.session.run import Speeds, workload
 
 __all__ = ["load_spaces", "on_loaned_gpu"]
 

@@ -33,7 +33,7 @@ from automask_ui.protocol import run_to_end
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
 from automask_ui.session import run as run_module
-from automask_ui.session.estimate import Speeds, Workload, workload
+from automask_ui.session.run import Speeds, Workload, workload
 
 OPTIONS = GeneratorOptions(points_per_side=6, points_per_batch=9, pred_iou_thresh=0.8, stability_score_thresh=0.9)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def test_sliders_work_again(handlers: Handlers, service: Service, work: Session,
     handlers = Handlers(service)
     # As the page is: nothing happens.
     assert not list(handlers.settings.refilter(BOB, controls))
-    strict = controls.with_values({**controls.values, "pred_iou_thresh": 0.9})
+    strict = replace(controls, values={**controls.values, "pred_iou_thresh": 0.9})
     assert "fewer" in text(last(handlers.settings.refilter(BOB, strict)))
     last(handlers.settings.refilter(BOB, controls))
     assert is_back(service, work)

@@ -171,7 +171,7 @@ def test_preset_that_was_not_touched_is_kept_for_another_model(handlers: Handler
     other = Controls("other", "balanced", mine)
     assert handlers.settings.matching_preset(other) == "custom"
     assert handlers.settings.untouched_preset(other) == "balanced"
-    assert handlers.settings.untouched_preset(other.with_values({**mine, "pred_iou_thresh": 0.7})) == "custom"
+    assert handlers.settings.untouched_preset(replace(other, values={**mine, "pred_iou_thresh": 0.7})) == "custom"
 
 
 def test_slider_that_was_moved_counts_before_the_preset_says_custom(handlers: Handlers) -> None:

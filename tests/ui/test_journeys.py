@@ -48,10 +48,10 @@ UPLOAD = """
     project/store.py
     session/store.py
     files/images.py
+    session/session.py
     ui/handlers/screens.py
     ui/components/viewer/session_view.py
     ui/components/viewer/display.py
-    session/session.py
     session/edits.py
     ui/edit_messages.py
     session/editor.py
@@ -59,10 +59,27 @@ UPLOAD = """
 SLIDER = """
     ui/listener.py
     ui/handlers/settings.py
+    session/store.py
+    serving/runs.py
+    ui/controls.py
+    session/run.py
+    session/session.py
+    session/edits.py
+    session/mask_ids.py
+    session/editor.py
+    ui/handlers/screens.py
+    ui/components/viewer/session_view.py
+    ui/components/viewer/display.py
+    ui/edit_messages.py
 """
 LABEL = """
     ui/listener.py
     ui/handlers/masks.py
+    session/store.py
+    ui/edit_messages.py
+    session/editor.py
+    session/class_names.py
+    session/edits.py
 """
 
 ANN: Any = SimpleNamespace(session_hash="ann", headers={})

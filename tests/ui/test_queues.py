@@ -6,6 +6,7 @@ import io
 import json
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,7 @@ def test_settings_that_do_not_fit_are_refused(
 ) -> None:
     handlers.opening.open_files(ANN, files)
     with pytest.raises(OptionError):
-        list(queues.start_queue(ANN, CONTROLS.with_values({**VALUES, "points_per_side": -1})))
+        list(queues.start_queue(ANN, replace(CONTROLS, values={**VALUES, "points_per_side": -1})))
     assert not handlers.screens.table(ANN).running
 
 

@@ -12,8 +12,7 @@ from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS
 from automask_ui.protocol import EngineModel
 from automask_ui.session import Difference, Session
-from automask_ui.session.estimate import Workload
-from automask_ui.session.run import Progress
+from automask_ui.session.run import Progress, Workload
 from automask_ui.ui.components.status_line import Status, status
 from automask_ui.ui.components.viewer import ViewerSuggestion
 from automask_ui.ui.text import Words
