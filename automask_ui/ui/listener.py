@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
@@ -41,18 +42,23 @@ def listener(handler: Callable[..., Any], parts: Parts, outputs: Sequence[Any]) 
     if "payload" in named:
         types["event"] = gr.EventData
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    request_place = len(wanted)
 
-    def _arguments(given: tuple[Any, ...]) -> dict[str, Any]:
+    @contextmanager
+    def _asking(given: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
+        """What the handler is called with; what goes wrong in the block is told in the visitor's words."""
         values = dict(zip(types, given, strict=True))
-        found: dict[str, Any] = {name: values[name] for name in wanted}
-        if "controls" in found:
-            found["controls"] = _read_controls(parts, found["controls"])
-        if "payload" in named:
-            found["payload"] = values["event"]._data
-        if "visitor" in named:
-            found["visitor"] = _visitor_of(values["request"])
-        return found
+        request = values["request"]
+        # Without a session, as plain HTTP may call, everyone is a stranger to everyone.
+        visitor = Visitor(request.session_hash or uuid.uuid4().hex, words_for(request.headers))
+        with errors_in_words(visitor.words):
+            found: dict[str, Any] = {name: values[name] for name in wanted}
+            if "controls" in found:
+                found["controls"] = _read_controls(parts, found["controls"])
+            if "payload" in named:
+                found["payload"] = values["event"]._data
+            if "visitor" in named:
+                found["visitor"] = visitor
+            yield found
 
     def _values(changes: Changes | None) -> dict[Any, Any]:
         found = {} if changes is None else outputs_of(changes, parts)
@@ -60,28 +66,23 @@ def listener(handler: Callable[..., Any], parts: Parts, outputs: Sequence[Any]) 
         return found or ({outputs[0]: gr.skip()} if outputs else {})
 
     def _generate(*given: Any) -> Iterator[dict[Any, Any]]:
-        with errors_in_words(_visitor_of(given[request_place]).words):
+        with _asking(given) as arguments:
             changes = None
-            for changes in handler(**_arguments(given)):
+            for changes in handler(**arguments):
                 yield _values(changes)
             # Gradio would clear every output of a generator that yields nothing.
             if changes is None:
                 yield _values(None)
 
     def _call(*given: Any) -> dict[Any, Any] | None:
-        with errors_in_words(_visitor_of(given[request_place]).words):
-            changes = handler(**_arguments(given))
+        with _asking(given) as arguments:
+            changes = handler(**arguments)
             return _values(changes) if outputs else None
 
     listening: Any = _generate if inspect.isgeneratorfunction(handler) else _call
     listening.__name__ = handler.__name__
     set_signature(listening, [inspect.Parameter(name, kind, annotation=type_) for name, type_ in types.items()])
     return listening
-
-
-def _visitor_of(request: gr.Request) -> Visitor:
-    """The visitor behind a request. Without a session, as plain HTTP may call, everyone is a stranger to everyone."""
-    return Visitor(request.session_hash or uuid.uuid4().hex, words_for(request.headers))
 
 
 def _read_controls(parts: Parts, values: Mapping[Any, Any]) -> Controls:

@@ -23,7 +23,7 @@ from automask_ui.ui.handlers.picture_list import PictureListHandlers
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences
-from automask_ui.ui.text.queue_lines import back_line, listing_line, photos_line
+from automask_ui.ui.text.queue_lines import back_line, first_names, listing_line
 
 __all__ = ["OpeningHandlers"]
 
@@ -179,7 +179,8 @@ class OpeningHandlers:
             line = visitor.words.say("restore.photo", name=name, width=width, height=height)
             return Changes(status=status(line), frees_drop_zones=True)
         if restored.pictures is None:
-            line = photos_line(visitor.words, restored.needed_photos)
+            photos = restored.needed_photos
+            line = visitor.words.count("queue.photos", len(photos), pictures=len(photos), names=first_names(photos))
             return Changes(status=status(line), frees_drop_zones=True)
         line = back_line(visitor.words, restored.pictures)
         shown = self._arrived(visitor, self._screens.say(visitor, line))
