@@ -20,6 +20,7 @@ from automask_ui.export.base import Exporter, ExportItem, ReadMask, with_stems
 from automask_ui.export.files import jpeg_bytes, png_bytes, read_pixels, write_json, zip_add
 from automask_ui.masks import rle as rle_codec
 from automask_ui.masks.geometry import contours
+from automask_ui.masks.operations import union
 from automask_ui.masks.rle import Rle
 
 __all__ = ["EXPORTERS", "to_labelme"]
@@ -81,7 +82,7 @@ def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Read
             found: dict[int, list[Rle]] = {}
             for shape in document["shapes"]:
                 found.setdefault(shape["group_id"], []).append(_painted(shape, item.size_hw))
-            yield (rle_codec.union(found[id_]) if id_ in found else None for id_ in item.ids)
+            yield (union(found[id_]) if id_ in found else None for id_ in item.ids)
 
 
 def _painted(shape: dict[str, Any], size_hw: tuple[int, int]) -> Rle:

@@ -13,6 +13,7 @@ import numpy as np
 from automask_ui.errors import ExportError
 from automask_ui.export.base import ADDS, HIDES, Exporter, ExportItem, ReadMask
 from automask_ui.masks import rle as rle_codec
+from automask_ui.masks.operations import union
 from automask_ui.masks.rle import Rle
 
 __all__ = ["ExportReport", "MaskCheck", "check_file"]
@@ -150,7 +151,7 @@ def _check_one(photo: str, id_: int, expected: Rle, found: ReadMask) -> tuple[Ma
         found = expected if _equals(found, expected) else rle_codec.encode(found)
     if found["counts"] == expected["counts"]:
         return MaskCheck(photo, id_, 1.0), expected["counts"]
-    both = rle_codec.area(rle_codec.union([found, expected]))
+    both = rle_codec.area(union([found, expected]))
     found_area, area = rle_codec.area(found), rle_codec.area(expected)
     iou = (found_area + area - both) / both
     return MaskCheck(photo, id_, iou, added=both > area, removed=both > found_area), found["counts"]

@@ -27,7 +27,6 @@ __all__ = [
     "run_counts",
     "to_coco_json",
     "to_uncompressed",
-    "union",
 ]
 
 
@@ -224,11 +223,6 @@ def iou_matrix(rows: Sequence[Rle], columns: Sequence[Rle]) -> np.ndarray:
     if not rows or not columns:
         return np.zeros((len(rows), len(columns)))
     return np.asarray(coco.iou(list(rows), list(columns), [0] * len(columns)))
-
-
-def union(rles: Sequence[Rle]) -> Rle:
-    """The mask of everything that any of ``rles`` (at least one, all of one size) covers."""
-    return coco.merge(list(rles))
 
 
 def to_uncompressed(rle: Rle) -> dict[str, Any]:

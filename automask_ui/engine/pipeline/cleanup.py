@@ -9,9 +9,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from automask_ui.cache import ByteLRU
 from automask_ui.masks.rle import Rle, encode_counts, run_counts
 
-__all__ = ["remove_small_regions"]
+__all__ = ["CachedCleanup", "remove_small_regions"]
+
+
+class CachedCleanup:
+    """:func:`remove_small_regions`, cached: every move of a slider cleans mostly the same masks."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._known: ByteLRU[tuple[Rle, bool]] = ByteLRU(max_bytes, lambda pair: len(pair[0]["counts"]) + 200)
+
+    def __call__(self, rle: Rle, min_area: int) -> tuple[Rle, bool]:
+        """Arguments and result as there."""
+        key = (rle["counts"], *rle["size"], min_area)
+        cleaned = self._known.get(key)
+        if cleaned is None:
+            cleaned = remove_small_regions(rle, min_area)
+            self._known.put(key, cleaned)
+        return cleaned
 
 
 def remove_small_regions(rle: Rle, min_area: int) -> tuple[Rle, bool]:

@@ -10,16 +10,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from segment_anything.modeling import Sam
 
-from automask_ui.cache import ByteLRU, array_key
+from automask_ui.cache import ByteLRU
 from automask_ui.engine.loading.load import SamModel
 from automask_ui.engine.pipeline.candidate_table import CandidateTable, RunStats
 from automask_ui.engine.pipeline.chunks import ChunkDecoder
-from automask_ui.engine.pipeline.cleanup import remove_small_regions
+from automask_ui.engine.pipeline.cleanup import CachedCleanup
+from automask_ui.engine.pipeline.pictures import Pictures
+from automask_ui.engine.pipeline.predict import Predictor
 from automask_ui.engine.pipeline.select import select
-from automask_ui.errors import OptionError
 from automask_ui.masks import Candidates, MaskResult, MaskSet, Step
+from automask_ui.masks.prompt import PicturePrompt, Prediction
 from automask_ui.masks.rle import Rle
 from automask_ui.options import GeneratorOptions
 
@@ -30,14 +33,14 @@ ProgressCallback = Callable[[int, int, str], None]
 
 
 class MaskEngine:
-    """Find every object in pictures with one model; changed thresholds are applied to cached candidates.
+    """Find every object in pictures with one model, or what a prompt shows; results are cached at every stage.
 
     Embeddings and candidates are cached by the picture's content, the model and the options of the stage, within
-    ``cache_bytes``. Safe for threads; the model itself is used by one thread at a time, chunk by chunk.
+    ``cache_bytes``. Safe for threads; runs use the model one at a time, chunk by chunk, and prompts need not wait.
 
     Args:
         model: from :func:`automask_ui.load_model`.
-        cache_bytes: bound of each of the two caches; 0 keeps nothing from one call to the next.
+        cache_bytes: bound of each of the caches; 0 keeps nothing from one call to the next.
         keep_empty: keep masks without a pixel, as upstream does when the stability threshold is 0.
     """
 
@@ -46,8 +49,10 @@ class MaskEngine:
         self._keep_empty = keep_empty
         self._lock = threading.Lock()
         self._decoder = ChunkDecoder(model, cache_bytes)
+        self._predictor = Predictor(model, self._decoder.dtype, cache_bytes)
+        self._pictures = Pictures()
         self._candidates: ByteLRU[tuple[Candidates, float]] = ByteLRU(cache_bytes, _candidates_bytes)
-        self._cleaned: ByteLRU[tuple[Rle, bool]] = ByteLRU(cache_bytes, lambda pair: len(pair[0]["counts"]) + 200)
+        self._clean = CachedCleanup(cache_bytes)
 
     def generate(
         self,
@@ -106,6 +111,41 @@ class MaskEngine:
             pass
         return _with_stats(replace(result, candidates=table.freeze()), stats)
 
+    def predict(
+        self,
+        picture: np.ndarray | MaskResult,
+        *,
+        points_xy: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        box_xyxy: ArrayLike | None = None,
+        mask: ArrayLike | Rle | None = None,
+    ) -> Prediction:
+        """Predict the masks of what a prompt shows; equal to ``segment_anything.SamPredictor.predict``.
+
+        It takes the picture's embedding if that is cached, and waits for no run then.
+
+        Args:
+            picture: H×W×3 uint8 RGB, or a result with its picture. Read-only pictures spare a look at all pixels.
+            points_xy: n×2 clicks, px of the picture; 0 is its left or upper edge.
+            labels: n of 1 (on the object) or 0 (beside it).
+            box_xyxy: a box around the object, left, top, right, bottom, px of the picture.
+            mask: what to begin with: ``logits`` of an earlier prediction (h×w float), or pixels (H×W bool, or RLE).
+
+        Raises:
+            OptionError: nothing was shown, or what makes no sense, such as a point outside of the picture.
+            EngineOutOfMemoryError: memory ran out.
+        """
+        pixels, key = self._pictures.identify(picture)
+        height, width, _ = pixels.shape
+        prompt = PicturePrompt.checked((height, width), self._predictor.mask_hw, points_xy, labels, box_xyxy, mask)
+        whole = (0, 0, width, height)
+        embedding = self._decoder.cached(key, whole)
+        if embedding is None:
+            with self._lock, _own_precision(self.model):
+                embedding = self._decoder.embed(pixels, key, whole)
+        with _own_precision(self.model):  # and without the lock, which a run holds for a whole chunk
+            return self._predictor.predict(embedding, key, (height, width), prompt)
+
     def steps(
         self, image: np.ndarray | None, options: GeneratorOptions, earlier: MaskResult | None = None
     ) -> Generator[Step, None, MaskResult]:
@@ -119,9 +159,9 @@ class MaskEngine:
         Returns:
             The final result, as the value of ``StopIteration``.
         """
-        pixels = _own_pixels(earlier.image if image is None and earlier is not None else image)
+        is_known = earlier is not None and (image is None or image is earlier.image)
+        pixels, key = self._pictures.identify(earlier if is_known else image)
         stats = RunStats()
-        key = earlier.image_key if earlier is not None and pixels is earlier.image else array_key(pixels)
         table = self._start(pixels, key, options, earlier)
         start = MaskResult(
             pixels, key, self.model.key, options, table.freeze(), MaskSet.empty(table.size_hw), partial=True
@@ -192,15 +232,6 @@ class MaskEngine:
                         break
                     done += count
                     yield "decode", done, total
-
-    def _clean(self, rle: Rle, min_area: int) -> tuple[Rle, bool]:
-        """Remove small regions, cached: every move of a slider cleans mostly the same masks."""
-        key = (rle["counts"], *rle["size"], min_area)
-        known = self._cleaned.get(key)
-        if known is None:
-            known = remove_small_regions(rle, min_area)
-            self._cleaned.put(key, known)
-        return known
 
 
 class AutomaticMaskGenerator:
@@ -277,19 +308,6 @@ def _finish(
             result = step.snapshot()
             steps.close()
             return result
-
-
-def _own_pixels(image: np.ndarray | None) -> np.ndarray:
-    """Check the picture and make it read-only, so that results and caches stay valid."""
-    if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        found = f"{image.dtype} array of shape {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise OptionError(f"image must be an H×W×3 uint8 RGB array, but is {found}. open_image() makes one of a file.")
-    if 0 in image.shape:
-        raise OptionError(f"image has no pixels: its shape is {image.shape}.")
-    if image.flags.writeable or image.base is not None:
-        image = image.copy()
-        image.setflags(write=False)
-    return image
 
 
 def _own_precision(model: SamModel) -> torch.autocast:
