@@ -8,6 +8,8 @@ where it does not, takes less time.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from segment_anything.utils.transforms import ResizeLongestSide
@@ -20,6 +22,7 @@ from automask_ui.engine.loading.load import SamModel
 from automask_ui.engine.pipeline.resample import Resampler
 from automask_ui.engine.runtime.out_of_memory import is_out_of_memory
 from automask_ui.engine.runtime.scratch import Scratch
+from automask_ui.engine.runtime.threads import run_apart
 from automask_ui.errors import EngineOutOfMemoryError
 from automask_ui.masks import MaskSet
 from automask_ui.masks.prompt import PicturePrompt, Prediction
@@ -66,15 +69,20 @@ class Predictor:
         Raises:
             EngineOutOfMemoryError: memory ran out.
         """
+        answer = partial(self._answer, embedding, image_key, size_hw, prompt)
         try:
-            logits, scores = self._decode(embedding, image_key, size_hw, prompt)
-            masks = self._masks(logits, scores, size_hw)
+            # For a single prompt, threads wait for each other longer than they compute.
+            return run_apart(answer) if embedding.device.type == "cpu" else answer()
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
             raise EngineOutOfMemoryError(
                 f"Memory on {embedding.device} ran out. Close other programs, or choose a smaller model."
             ) from error
+
+    def _answer(self, embedding: Tensor, image_key: str, size_hw: tuple[int, int], prompt: PicturePrompt) -> Prediction:
+        logits, scores = self._decode(embedding, image_key, size_hw, prompt)
+        masks = self._masks(logits, scores, size_hw)
         best = int(masks.predicted_iou[:-1].argmax()) if prompt.is_ambiguous else len(masks) - 1
         lowres = logits.cpu().numpy()
         lowres.setflags(write=False)

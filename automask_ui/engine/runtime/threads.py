@@ -17,10 +17,16 @@ from typing import TypeVar
 
 import torch
 
-__all__ = ["map_in_order", "map_parallel"]
+__all__ = ["map_in_order", "map_parallel", "run_apart"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+def run_apart(work: Callable[[], R]) -> R:
+    """Run ``work`` on a single-threaded worker that no map uses, so that it does not queue behind one."""
+    count = torch.get_num_threads()
+    return work() if count == 1 else _workers(count, "apart").submit(work).result()
 
 
 def map_parallel(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
@@ -43,7 +49,7 @@ def map_in_order(work: Callable[[T], R], items: Sequence[T], ahead: int) -> Gene
     begun: deque[Future[R]] = deque()
     try:
         for item in items:
-            begun.append(_workers(count).submit(work, item))
+            begun.append(_workers(count, "decode").submit(work, item))
             if len(begun) > ahead:
                 yield begun.popleft().result()
         while begun:
@@ -55,8 +61,8 @@ def map_in_order(work: Callable[[T], R], items: Sequence[T], ahead: int) -> Gene
 
 
 @cache
-def _workers(count: int) -> ThreadPoolExecutor:
-    """Start the process's workers, each with PyTorch limited to one thread."""
+def _workers(count: int, name: str) -> ThreadPoolExecutor:
+    """Start the process's workers of this name, each with PyTorch limited to one thread."""
     ready = threading.Barrier(count + 1)
 
     def begin() -> None:
@@ -65,7 +71,7 @@ def _workers(count: int) -> ThreadPoolExecutor:
         torch.get_num_threads()
         ready.wait()
 
-    pool = ThreadPoolExecutor(count, "decode", initializer=begin)
+    pool = ThreadPoolExecutor(count, name, initializer=begin)
     for _ in range(count):
         pool.submit(lambda: None)
     ready.wait()
