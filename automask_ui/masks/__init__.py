@@ -1,4 +1,4 @@
-"""Masks as data: collections of candidates and masks, run-length encoding, operations, prompts, outlines, pictures and tables of them."""
+"""Masks as data: collections of them, prompts for them, run lengths, operations, outlines, pictures and tables."""
 
 from automask_ui.masks.collection import Candidates, Mask, MaskResult, MaskSet, Step, Verdict, object_column
 from automask_ui.masks.prompt import Prediction
