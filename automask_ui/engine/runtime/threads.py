@@ -17,27 +17,30 @@ from typing import TypeVar
 
 import torch
 
-__all__ = ["map_in_order", "map_parallel", "run_apart"]
+__all__ = ["map_in_order", "map_parallel", "run_on_worker"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def run_apart(work: Callable[[], R]) -> R:
-    """Run ``work`` on a single-threaded worker that no map uses, so that it does not queue behind one."""
+def run_on_worker(work: Callable[[], R], pool: str) -> R:
+    """Run ``work`` on one of the workers of ``pool``, so on one thread."""
     count = torch.get_num_threads()
-    return work() if count == 1 else _workers(count, "apart").submit(work).result()
+    return work() if count == 1 else _workers(count, pool).submit(work).result()
 
 
-def map_parallel(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+def map_parallel(work: Callable[[T], R], items: Sequence[T], pool: str = "decode") -> list[R]:
     """Compute ``[work(item) for item in items]`` on as many single-threaded workers as PyTorch has threads.
 
-    The first exception, in the order of ``items``, is raised once no worker computes any more.
+    The first exception, in the order of ``items``, is raised once no worker computes any more. ``pool`` names the
+    workers: each pool has its own.
     """
-    return list(map_in_order(work, items, len(items)))
+    return list(map_in_order(work, items, len(items), pool))
 
 
-def map_in_order(work: Callable[[T], R], items: Sequence[T], ahead: int) -> Generator[R, None, None]:
+def map_in_order(
+    work: Callable[[T], R], items: Sequence[T], ahead: int, pool: str = "decode"
+) -> Generator[R, None, None]:
     """Compute ``map(work, items)`` on the same workers, up to ``ahead`` items before they are asked for.
 
     Closed early, or after an exception, it waits for what is being computed, and nothing more is begun.
@@ -49,7 +52,7 @@ def map_in_order(work: Callable[[T], R], items: Sequence[T], ahead: int) -> Gene
     begun: deque[Future[R]] = deque()
     try:
         for item in items:
-            begun.append(_workers(count, "decode").submit(work, item))
+            begun.append(_workers(count, pool).submit(work, item))
             if len(begun) > ahead:
                 yield begun.popleft().result()
         while begun:
