@@ -30,8 +30,8 @@ from automask_ui.options import FilterOptions
 
 __all__ = ["Predictor"]
 
-# Tokens of a prompt (a click has one, a box two) up to which the decoder that shares work is the faster one.
-MOST_SHARED_TOKENS = 16
+# Tokens of a prompt (a click has one, a box two) up to which the decoder that shares work was measured to be faster.
+MOST_SHARED_TOKENS = 28
 # The pool that answers prompts: that of runs has seconds of work ahead.
 WORKERS = "prompt"
 
@@ -51,7 +51,7 @@ class Predictor:
         # Keys name the picture only: one predictor has one model.
         self._decoders: ByteLRU[PointDecoder] = ByteLRU(cache_bytes, lambda decoder: decoder.nbytes)
         self._resamplers: ByteLRU[Resampler] = ByteLRU(cache_bytes, lambda resampler: resampler.nbytes)
-        # One for all decoders: every thread that asks keeps its buffers.
+        # One for all decoders: every worker keeps its buffers.
         self._scratch = Scratch()
 
     @property
