@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -106,9 +107,20 @@ class ExportItem:
 class FolderLayout:
     """How the ZIP of one picture is unpacked into a dataset folder that many pictures share."""
 
-    leading_folders: int = 0  # of an entry's path, that stay above the pictures' own folders
+    above: tuple[str, ...] = ()  # folders of the ZIP that stay above the pictures' own folders
     shared: frozenset[str] = frozenset()  # entries that are the same for every picture, as long as there are no labels
     picture_list: str = ""  # the entry that lists all pictures by their stems: written once, when all are there
+    folder_name: Callable[[str], str] = str  # renames a picture's folder where the format's readers take it for another
+
+    def place(self, entry: str, folder: PurePosixPath) -> PurePosixPath:
+        """Where ``entry`` of the ZIP goes in the dataset, for a picture from ``folder`` ("." at the top)."""
+        above = next((above for above in self.above if entry.startswith(f"{above}/")), "")
+        return PurePosixPath(above, *map(self.folder_name, folder.parts), entry.removeprefix(f"{above}/"))
+
+    def has_place(self, path: PurePosixPath, folder: PurePosixPath) -> bool:
+        """Whether ``path`` of the dataset is where a file of a picture from ``folder`` goes."""
+        own = PurePosixPath(*map(self.folder_name, folder.parts))
+        return any(path.is_relative_to(above / own) for above in map(PurePosixPath, self.above or ("",)))
 
 
 @dataclass(frozen=True)
@@ -139,6 +151,7 @@ class Exporter:
     loses: str = ""  # why masks may come back changed, a sentence
     unit: str = "mask"  # what is counted: "mask", "row" or "picture"
     has_classes: bool = False  # masks without a label become objects of the class NO_LABEL
+    has_negatives: bool = False  # of a picture without masks it can say that nothing is in it
     one_picture_a_file: bool = False  # several pictures are put into a ZIP
     layout: FolderLayout = FolderLayout()  # in dataset folders, for formats that are a ZIP
     whole_dataset: DatasetDocument | None = None  # for formats that hold a dataset in one file

@@ -5,10 +5,12 @@ Source: the VOC 2012 development kit (folders, palette).
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import BinaryIO
+from urllib.parse import quote
 
 import numpy as np
 from PIL import Image
@@ -22,6 +24,7 @@ from automask_ui.files.names import unused_name
 __all__ = ["EXPORTERS", "voc_palette"]
 
 _PICTURE_LIST = "ImageSets/Segmentation/default.txt"
+_LEFT_OUT = re.compile(r"^[#\s]+|\s+$|[\r\n]|%(?=[0-9A-F]{2})")
 _MOST = 254  # 0 is background, 255 is "do not care"
 
 
@@ -90,6 +93,11 @@ def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[Read
             yield (objects == row for row in range(1, len(item.masks) + 1))
 
 
+def _folder_name(name: str) -> str:
+    """Write as %23, say, what readers of the list of pictures leave out: they strip lines, and # begins a comment."""
+    return _LEFT_OUT.sub(lambda found: quote(found[0], safe=""), name)
+
+
 EXPORTERS = (
     Exporter(
         name="voc",
@@ -101,7 +109,12 @@ EXPORTERS = (
         write=_write,
         read=_read,
         change=HIDES,
-        layout=FolderLayout(leading_folders=1, shared=frozenset({"labelmap.txt"}), picture_list=_PICTURE_LIST),
+        layout=FolderLayout(
+            ("JPEGImages", "SegmentationClass", "SegmentationObject"),
+            shared=frozenset({"labelmap.txt"}),
+            picture_list=_PICTURE_LIST,
+            folder_name=_folder_name,
+        ),
         loses="VOC has one object a pixel: where masks overlap, the smallest is on top.",
     ),
 )

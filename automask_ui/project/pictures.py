@@ -162,6 +162,11 @@ class PictureList:
         record = self.dataset.read_masks(self.pictures[index])
         return None if record is None else record.masks
 
+    def shown_masks(self, index: int) -> int:
+        """How many masks of a picture are neither deleted nor hidden."""
+        saved = self._edited.get(index)
+        return (self.items[index].masks or 0) if saved is None else len(saved.edited(with_hidden=False).ids)
+
     def edited(self, index: int) -> Saved | None:
         """What the visitor has made of a picture, if anything."""
         return self._edited.get(index)

@@ -25,8 +25,7 @@ from automask_ui.ui.controls import Controls
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences
-from automask_ui.ui.text.queue_lines import back_line, end_line, listing_line, row_of, running_line
-from automask_ui.ui.text.report import proof_sentence
+from automask_ui.ui.text.queue_lines import back_line, end_line, listing_line, row_of, running_line, saved_line
 
 __all__ = ["PictureListHandlers"]
 
@@ -89,9 +88,10 @@ class PictureListHandlers:
         pictures = self._projects.get(visitor.owner).pictures
         yield self._say(visitor, visitor.words.say("status.exporting"))
         self._projects.keep(visitor.owner)
-        name = payload.get("format") if isinstance(payload, dict) else None
-        report = export_list(pictures, name, new_folder(pictures.folder))
-        self._say(visitor, proof_sentence(visitor.words, report))
+        wanted = payload if isinstance(payload, dict) else {}
+        negatives = wanted.get("negatives") is True
+        report = export_list(pictures, wanted.get("format"), new_folder(pictures.folder), negatives=negatives)
+        self._say(visitor, saved_line(visitor.words, report))
         yield Changes(download=report.path, picture_list=self.table(visitor))
 
     # For other handlers
