@@ -342,8 +342,8 @@ def test_pictures_without_masks_are_left_out_or_negatives(photos, out):
     kept = run_batch(photos, out, engine, replace(task("coco", "yolo", "overlay", pred_iou_thresh=1), negatives=True))
     assert (engine.shown, kept.failures) == (0, [])
     assert kept.notes == [
-        "4 pictures have no masks with these settings: coco and yolo say that nothing is in them; other formats have no "
-        "files of them."
+        "4 pictures have no masks with these settings: coco and yolo say that nothing is in them; other formats have "
+        "no files of them."
     ]
     coco = COCO(out / "coco.json")
     assert (len(coco.imgs), len(coco.anns), len(coco.cats)) == (4, 0, 1)
@@ -482,7 +482,7 @@ def test_readers_of_labelme_find_every_picture(tmp_path, out):
 
 
 def test_file_names_of_coco_and_cvat_are_paths_below_the_photos(tmp_path, out):
-    """Detectron2, torchvision and FiftyOne join ``file_name`` to the folder of pictures; CVAT looks for a task's path."""
+    """Detectron2, torchvision, FiftyOne join ``file_name`` to the folder of pictures; CVAT looks for a task's path."""
     photos = tmp_path / "photos"
     for number, folder in enumerate(HARD_FOLDERS):
         paint(photos / folder / "photo 1.png", f"#{number:02x}ffff")

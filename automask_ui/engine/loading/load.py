@@ -20,7 +20,7 @@ from automask_ui.engine.loading.architecture import check_fit, recognise
 from automask_ui.engine.loading.checkpoint_file import Weights, read_weights
 from automask_ui.engine.runtime.out_of_memory import is_out_of_memory
 from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError, EngineOutOfMemoryError, OptionError
-from automask_ui.models.checkpoints import resolve_checkpoint
+from automask_ui.models.checkpoints import own_checkpoint, resolve_checkpoint
 from automask_ui.models.download import DownloadProgress
 from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS
 
@@ -142,10 +142,7 @@ def locate_checkpoint(
     """Find the file that `load_model` would read, and download it if need be; arguments and errors as there."""
     if checkpoint is None:
         return resolve_checkpoint(name or BUILT_IN_MODEL, folders, progress)
-    path = Path(checkpoint).expanduser()
-    if not path.is_file():
-        raise CheckpointNotFoundError(f"There is no file {path}. Correct the path of the checkpoint.")
-    return path
+    return own_checkpoint(checkpoint)
 
 
 def _load(path: Path, name: str | None, is_own: bool, device: torch.device, precision: str) -> SamModel:
