@@ -6,8 +6,10 @@ from collections.abc import Generator
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from automask_ui.masks import MaskResult, Step
+from automask_ui.masks.prompt import Prediction
 from automask_ui.options import GeneratorOptions
 
 __all__ = ["Engine", "EngineModel", "Steps", "own_thresholds", "run_to_end"]
@@ -47,6 +49,23 @@ class Engine(Protocol):
 
     def steps(self, image: np.ndarray | None, options: GeneratorOptions, earlier: MaskResult | None = None) -> Steps:
         """Find the masks of an H×W×3 uint8 RGB picture (None: that of ``earlier``) step by step."""
+
+    def predict(
+        self,
+        picture: np.ndarray | MaskResult,
+        *,
+        points_xy: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        box_xyxy: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> Prediction:
+        """Predict the masks of what clicks, a box and an earlier mask show; see ``MaskEngine.predict``.
+
+        It does not wait for runs on the same picture; ``mask`` has the size of an earlier prediction's ``logits``.
+
+        Raises:
+            OptionError: nothing was shown, or what makes no sense.
+        """
 
 
 def own_thresholds(model: EngineModel) -> dict[str, float]:

@@ -7,17 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from automask_ui.cache import array_key
 from automask_ui.engine.pipeline.candidate_table import CandidateTable
 from automask_ui.engine.pipeline.resample import MeasuredMask
 from automask_ui.engine.pipeline.select import select
 from automask_ui.masks import Candidates, MaskResult, MaskSet, Step, rle
+from automask_ui.masks.prompt import Prediction, Prompt
 from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.options import GeneratorOptions, GridOptions
 from automask_ui.protocol import Steps, run_to_end
 
 LEVELS = 3  # masks a point, like SAM's multimask output
+FAKE_MASK_HW = (256, 256)  # the logits of an earlier prediction
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class FakeEngine:
         self.chunk_seconds = chunk_seconds
         self.error = error
         self.decoded = 0  # points
+        self.predicted = 0  # prompts
         self._embeddings: set[str] = set()
 
     @property
@@ -88,6 +92,35 @@ class FakeEngine:
             yield Step("decode", start + len(chunk), len(points), lambda: result(True))
         return result(False)
 
+    def predict(
+        self,
+        picture: np.ndarray | MaskResult,
+        *,
+        points_xy: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        box_xyxy: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> Prediction:
+        """Discs around the clicks on the object, and the box, and the mask, without discs around the other clicks.
+
+        The first alternative is the smallest, with discs of half the radius; the last row has those of the second.
+        """
+        image = picture.image if isinstance(picture, MaskResult) else picture
+        size_hw = (image.shape[0], image.shape[1])
+        prompt = Prompt.checked(size_hw, FAKE_MASK_HW, points_xy, labels, box_xyxy, mask)
+        if self.error is not None:
+            raise self.error
+        self._embeddings.add(array_key(image))
+        self.predicted += 1
+        shown = [_shown(prompt, size_hw, 0.06 * scale * min(size_hw)) for scale in (0.5, 1.0, 2.0, 1.0)]
+        masks = MaskSet.from_rles(
+            [rle.encode(pixels) for pixels in shown],
+            size_hw,
+            predicted_iou=[0.9, 0.95, 0.85, 0.97],
+            stability_score=[0.96, 0.97, 0.95, 0.98],
+        )
+        return Prediction(masks, np.stack([_fake_logits(pixels) for pixels in shown]), 1 if prompt.is_ambiguous else 3)
+
 
 class BrightEngine:
     """Finds the one bright thing of a picture, so that an answer shows which picture it belongs to."""
@@ -109,6 +142,37 @@ class BrightEngine:
             done = min(points, start + options.grid.points_per_batch)
             yield Step("decode", done, points, lambda: replace(result, partial=True))
         return result
+
+
+def _shown(prompt: Prompt, size_hw: tuple[int, int], radius: float) -> np.ndarray:
+    """H×W bool: what a prompt shows, with discs of ``radius`` px around its clicks."""
+    pixels = np.zeros(size_hw, bool)
+    rows, columns = np.ogrid[: size_hw[0], : size_hw[1]]
+    if prompt.mask is not None:
+        # Of the square input, as much as the picture fills.
+        scale = FAKE_MASK_HW[0] / max(size_hw)
+        rows_there, columns_there = (np.arange(size) * scale for size in size_hw)
+        pixels |= prompt.mask[rows_there.astype(int)][:, columns_there.astype(int)] > 0
+    if prompt.box_xyxy is not None:
+        left, top, right, bottom = prompt.box_xyxy
+        pixels |= (left <= columns + 0.5) & (columns + 0.5 < right) & (top <= rows + 0.5) & (rows + 0.5 < bottom)
+    # Clicks on the object first: those beside it cut from whatever there is.
+    for row in np.argsort(-prompt.labels, kind="stable"):
+        x, y = prompt.points_xy[row]
+        disc = (columns + 0.5 - x) ** 2 + (rows + 0.5 - y) ** 2 <= max(radius, 0.8) ** 2
+        pixels = pixels | disc if prompt.labels[row] else pixels & ~disc
+    return pixels
+
+
+def _fake_logits(pixels: np.ndarray) -> np.ndarray:
+    """h×w float32: 8 in the mask, -8 around it, sampled."""
+    height, width = FAKE_MASK_HW
+    scale = max(pixels.shape) / height
+    logits = np.full(FAKE_MASK_HW, -8, np.float32)
+    rows, columns = (((np.arange(size) + 0.5) * scale).astype(int) for size in (height, width))
+    rows, columns = rows[rows < pixels.shape[0]], columns[columns < pixels.shape[1]]
+    logits[: len(rows), : len(columns)][pixels[rows][:, columns]] = 8
+    return logits
 
 
 def _brightest(image: np.ndarray) -> tuple[Candidates, MaskSet]:

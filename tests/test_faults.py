@@ -21,6 +21,7 @@ from PIL import Image
 
 from automask_ui import export as exports
 from automask_ui.engine.decoder.point_decoder import PointDecoder
+from automask_ui.engine.loading.load import find_file
 from automask_ui.engine.loading.pool import ModelPool
 from automask_ui.engine.pipeline.generator import MaskEngine
 from automask_ui.files.images import load_image
@@ -80,7 +81,7 @@ def find(handlers: Handlers, wanted: Controls) -> tuple[int, ...]:
 
 
 def shown(handlers: Handlers) -> tuple[int, ...]:
-    return handlers.service.store.current(ANN.owner).shown()[0]
+    return handlers.service.store.current(ANN.owner).current_masks()[0]
 
 
 def full_disk(*_: Any, **__: Any) -> Any:
@@ -159,7 +160,10 @@ def real_handlers(folder: Path, photo: Path) -> Handlers:
     save(small_sam().state_dict(), models / "mine.pth")
     pool = ModelPool(MaskEngine)
     service = Service(
-        lambda name: pool.get(name, device="cpu", folders=[models]), available_models([models]), "mine", [photo]
+        lambda name: pool.get(find_file(name, device="cpu", folders=[models])),
+        available_models([models]),
+        "mine",
+        [photo],
     )
     handlers = Handlers(service)
     handlers.opening.open_photo(ANN, str(photo))
@@ -232,12 +236,12 @@ def test_disk_that_is_full_when_a_download_is_written(
     session = handlers.service.store.current(ANN.owner)
     with monkeypatch.context() as patched:
         patched.setattr(exports, "check_file", full_disk)
-        path, proof = prepare(handlers, ANN, {"run": session.run, "ids": list(ids), "format": "coco"})
+        path, proof = prepare(handlers, ANN, {"session": session.id, "ids": list(ids), "format": "coco"})
     assert path is None
     assert proof["sentence"].endswith("could not be written: No space left on device.")
     assert not list(session.folder.glob("*coco*"))
     assert not list(session.folder.glob(".*"))
-    path, _ = prepare(handlers, ANN, {"run": session.run, "ids": list(ids), "format": "coco"})
+    path, _ = prepare(handlers, ANN, {"session": session.id, "ids": list(ids), "format": "coco"})
     assert path is not None
 
 
@@ -267,11 +271,11 @@ def test_real_full_disk(tiny_disk: Path, engine: FakeEngine, photo: Path, tmp_pa
     session = handlers.service.store.current(ANN.owner)
     (session.folder / "filler").write_bytes(bytes(200 << 10))
     answers = [
-        prepare(handlers, ANN, {"run": session.run, "ids": ids, "format": name}) for name in ("masks", "coco") * 8
+        prepare(handlers, ANN, {"session": session.id, "ids": ids, "format": name}) for name in ("masks", "coco") * 8
     ]
     (session.folder / "filler").unlink()
     assert all(path is not None or "could not be written: No space left" in said["sentence"] for path, said in answers)
-    assert prepare(handlers, ANN, {"run": session.run, "ids": ids, "format": "coco"})[0] is not None
+    assert prepare(handlers, ANN, {"session": session.id, "ids": ids, "format": "coco"})[0] is not None
     assert shown(handlers) == tuple(ids)
     assert os.stat(tiny_disk).st_dev != os.stat(tmp_path).st_dev
     handlers.service.store.forget(ANN.owner)

@@ -158,22 +158,22 @@ def test_every_event_of_the_page(visitor: Visitor, photo: Path, choice: st.DataO
     values = visitor.values(name, {})
     for place in choice.draw(st.lists(st.integers(0, len(values) - 1), max_size=3)) if values else []:
         values[place] = choice.draw(anything)
-    payload = choice.draw(payloads(visitor.run))
+    payload = choice.draw(payloads(visitor.session))
     try:
         visitor.ask(name, values, payload) if visitor.events[name]["queue"] else past_the_queue(visitor, name, values)
     except RefusedError as refused:
         check_refusal(str(refused))
 
 
-def payloads(run: str) -> st.SearchStrategy[Any]:
-    """What the picture and the table may claim: the right run with wrong things, or anything at all."""
+def payloads(session: str) -> st.SearchStrategy[Any]:
+    """What the picture and the table may claim: the right session with wrong things, or anything at all."""
     keys = ("ids", "format", "x", "y", "name", "ticket", "colour_by", "steps", "hidden")
     ids = st.lists(st.one_of(st.just(1), anything), max_size=4)
     edit = st.fixed_dictionaries(
         {"do": st.one_of(st.sampled_from(["hide", "label", "delete", "classes", "undo", "redo"]), anything)},
         optional={"ids": st.one_of(ids, anything), "label": anything, "text": anything, "hidden": anything},
     )
-    plausible = {"run": st.one_of(st.just(run), anything)}
+    plausible = {"session": st.one_of(st.just(session), anything)}
     optional = dict.fromkeys(keys, anything) | {
         "ids": st.one_of(ids, anything),
         "format": st.one_of(st.sampled_from(["coco", "masks", "yolo", "table", "../x"]), anything),

@@ -56,7 +56,7 @@ def bob(url: str, photo: Path) -> Iterator[Visitor]:
 
 
 def edit(visitor: Visitor, *steps: dict[str, Any], **claims: Any) -> None:
-    visitor.ask("edit", payload={"run": visitor.run, "steps": list(steps), "ticket": 1, **claims})
+    visitor.ask("edit", payload={"session": visitor.session, "steps": list(steps), "ticket": 1, **claims})
 
 
 # Others' work
@@ -65,7 +65,7 @@ def edit(visitor: Visitor, *steps: dict[str, Any], **claims: Any) -> None:
 def stolen(visitor: Visitor, event: str, payload: dict[str, Any]) -> None:
     """What a visitor gets by naming another's run."""
     if event == "prepare":
-        visitor.download(payload["ids"], payload["format"], run=payload["run"])
+        visitor.download(payload["ids"], payload["format"], session=payload["session"])
     else:
         visitor.ask(event, payload=payload)
 
@@ -82,7 +82,7 @@ def test_knowing_the_name_of_anothers_run_is_of_no_use(
     ann: Visitor, bob: Visitor, event: str, payload: dict[str, Any]
 ) -> None:
     with pytest.raises(RefusedError, match="no longer on the server"):
-        stolen(bob, event, {"run": ann.run, **payload})
+        stolen(bob, event, {"session": ann.session, **payload})
     assert ann.download([1])[1].startswith("1 mask")
     assert bob.download([1])[1].startswith("1 mask")
 
@@ -103,11 +103,11 @@ def test_same_picture_is_not_the_same_work(ann: Visitor, bob: Visitor) -> None:
 
 def test_files_lie_under_names_that_cannot_be_guessed(ann: Visitor, bob: Visitor) -> None:
     file = PurePosixPath(ann.download([1])[0]["path"])
-    assert ann.run in file.parents[2].name  # 122 random bits that only the visitor is told
+    assert ann.session in file.parents[2].name  # 122 random bits that only the visitor is told
     for folder in list(file.parents)[:4]:
         for address in (f"{folder}", f"{folder}/"):
             assert bob.http.get(f"/gradio_api/file={address}").status_code in (403, 404)
-    wrong = str(file.parent).replace(ann.run, bob.run)
+    wrong = str(file.parent).replace(ann.session, bob.session)
     assert bob.http.get(f"/gradio_api/file={wrong}/{file.name}").status_code in (403, 404)
 
 
@@ -269,7 +269,7 @@ def test_a_name_never_becomes_a_path(ann: Visitor, photo: Path, name: str) -> No
         return
     claimed = {"path": answer.json()[0], "orig_name": name, "meta": {"_type": "gradio.FileData"}}
     view = ann.output("open_photo", "viewer", ann.ask("open_photo", [claimed]))
-    ann.run = view["run"]
+    ann.session = view["session"]
     ann.find(model="bright", points_per_side=4)
     for format_name in ("masks", "yolo", "coco"):
         file = ann.download([1], format_name)[0]

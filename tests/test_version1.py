@@ -44,7 +44,7 @@ def as_written(saved: Saved, document: dict[str, Any]) -> bool:
     assert saved.edits == Edits(
         tuple(edits["classes"]), labels, frozenset(edits["hidden"]), frozenset(edits["deleted"])
     )
-    assert [[content.hex(), count] for content, count in saved.contents] == document["contents"]
+    assert [[content.hex(), count] for content, count in saved.fingerprints] == document["contents"]
     assert saved.options is not None
     assert saved.model is not None
     assert saved.options.flat() == document["options"]
@@ -91,8 +91,8 @@ def test_lone_document_beside_its_photo(tmp_path: Path) -> None:
     service = Service(lambda name: None, fake_models("fake"), "fake")  # type: ignore[arg-type, return-value]
     session = service.projects.restore("ann", DATA / "automask.json", [DATA / "photo.jpg"]).session
     assert session is not None
-    assert len(session.shown().ids) > 3
-    assert set(session.shown().ids) < set(saved.ids)
+    assert len(session.current_masks().ids) > 3
+    assert set(session.current_masks().ids) < set(saved.ids)
 
 
 @pytest.mark.parametrize("name", ["pictures.zip", "kept.pictures"])

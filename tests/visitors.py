@@ -25,7 +25,7 @@ class Visitor:
         config = self.http.get("/config").json()
         self.events = {row["api_name"]: row for row in config["dependencies"]}
         self._components = {row["id"]: row["props"] for row in config["components"]}
-        self.run = ""
+        self.session = ""
         self._open = ExitStack()
         # What keeps the tab's work on the server, as in the browser.
         self._open.enter_context(self.http.stream("GET", f"/gradio_api/heartbeat/{self.session}"))
@@ -98,7 +98,7 @@ class Visitor:
 
     def download(self, ids: list[Any], name: str = "coco", **claims: Any) -> tuple[dict[str, Any], str]:
         """Have masks written in format ``name``; gives the file and what is said of it. ``claims`` replace that."""
-        outputs = self.ask("prepare", payload={"run": self.run, "ids": ids, "format": name, **claims})
+        outputs = self.ask("prepare", payload={"session": self.session, "ids": ids, "format": name, **claims})
         line = self.output("prepare", "status", outputs)
         if line["kind"] == "error":
             raise RefusedError(line["text"])
@@ -117,7 +117,7 @@ class Visitor:
 
     def _seen(self, event: str, outputs: list[Any]) -> dict[str, Any]:
         view: dict[str, Any] = self.output(event, "viewer", outputs)
-        self.run = view["run"]
+        self.session = view["session"]
         return view
 
 

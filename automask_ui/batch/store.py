@@ -147,7 +147,7 @@ class Dataset:
             "size_hw": list(record.masks.size_hw),
             "masks": codec.to_columns(record.masks),
         }
-        self._keep(values, self._path("masks", picture))
+        self._write_record(values, self._path("masks", picture))
 
     def read_files(self, picture: Picture) -> FilesRecord:
         """Which files were made of a picture; an empty record where none were."""
@@ -159,7 +159,7 @@ class Dataset:
 
     def write_files(self, picture: Picture, record: FilesRecord) -> None:
         """Keep the list of a picture's files."""
-        self._keep({"picture": picture.relative, **asdict(record)}, self._path("files", picture))
+        self._write_record({"picture": picture.relative, **asdict(record)}, self._path("files", picture))
 
     def count_others(self, pictures: Iterable[Picture]) -> int:
         """Of how many pictures besides ``pictures`` masks are kept."""
@@ -211,7 +211,7 @@ class Dataset:
                 except OSError:
                     break
 
-    def _keep(self, values: dict[str, Any], target: Path) -> None:
+    def _write_record(self, values: dict[str, Any], target: Path) -> None:
         text = json.dumps({"version": _VERSION, **values}, sort_keys=True, separators=(",", ":"), allow_nan=False)
         # On the disk at once: other files are compared by their sizes, records are believed.
         self.land(text.encode("ascii"), target, is_synced=True)

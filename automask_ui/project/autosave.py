@@ -70,20 +70,20 @@ class Autosave:
         self._holds: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
         self._thread: threading.Thread | None = None
 
-    def kept(self, token: object, kind: Kind) -> Path | None:
+    def saved_path(self, token: object, kind: Kind) -> Path | None:
         """Where the project under ``token`` is kept, brought up to date; None where there is none."""
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             return None
         # A page that is reloaded comes back before its old self is known to be gone.
         for owner, own in list(self._tokens.items()):
             if own == token:
-                self.keep(owner)
+                self.save(owner)
         self._prune()
         return next((path for path in self._paths(token, kind) if path.exists()), None)
 
     def restore(self, token: str, owner: str, kind: Kind) -> Restored | None:
         """Go on with the project under ``token``; None where there is none, or where it cannot be restored."""
-        path = self.kept(token, kind)
+        path = self.saved_path(token, kind)
         if path is None:
             return None
         # Another tab of this browser may be writing.
@@ -117,7 +117,7 @@ class Autosave:
 
     def leave(self, owner: str) -> None:
         """Keep what the owner has for the last time."""
-        self.keep(owner)
+        self.save(owner)
         with self._lock:
             token = self._tokens.pop(owner, None)
             for kind in KINDS:
@@ -133,7 +133,7 @@ class Autosave:
                 for path in self._paths(token, kind):
                     _remove(path)
 
-    def keep(self, owner: str) -> None:
+    def save(self, owner: str) -> None:
         """Write the owner's projects that have changed. What goes wrong is logged: work goes on."""
         token, is_written = self._tokens.get(owner), False
         for kind in KINDS:
@@ -141,7 +141,7 @@ class Autosave:
                 return
             try:
                 with self._hold(token):
-                    is_written |= self._keep(owner, token, kind)
+                    is_written |= self._save(owner, token, kind)
             except (OSError, AutoMaskError) as error:
                 _log.warning("Work in progress could not be kept in %s: %s", self._folder, error)
             except Exception:
@@ -150,7 +150,7 @@ class Autosave:
         if is_written:
             self._prune()
 
-    def _keep(self, owner: str, token: str, kind: Kind) -> bool:
+    def _save(self, owner: str, token: str, kind: Kind) -> bool:
         mark = self._projects.mark(owner, kind)
         if mark is None or mark == self._marks.get((owner, kind)):
             return False
@@ -173,10 +173,10 @@ class Autosave:
             _remove(path)
         return True
 
-    def keep_all(self) -> None:
+    def save_all(self) -> None:
         """Write what has changed of all visitors' work."""
         for owner in list(self._tokens):
-            self.keep(owner)
+            self.save(owner)
 
     def _prune(self) -> None:
         """Remove what is too old, then the oldest, until the rest fits; also what a crash left half-written."""
@@ -217,6 +217,6 @@ def _age_and_size(path: Path) -> tuple[float, int]:
 def _watch(autosave: weakref.ref[Autosave]) -> None:
     """Keep what changes, for as long as anybody else has the autosave."""
     while (own := autosave()) is not None:
-        own.keep_all()
+        own.save_all()
         del own
         time.sleep(EVERY_SECONDS)

@@ -70,7 +70,7 @@ MAX_ERROR = 1000  # characters
 MAX_SECONDS = 1e9
 
 _HASH = re.compile(r"[0-9a-f]{64}")
-_CONTENT = re.compile(r"([0-9a-f]{24})?")
+_FINGERPRINT = re.compile(r"([0-9a-f]{24})?")
 # Version 1 called the photo of a single picture "photo".
 _PLACE = re.compile(r"automask/(photo|[0-9a-f]{5,64})(\.thumb)?(\.[a-z0-9]{1,5})?")
 _PACKAGES = ("torch", "segment-anything", "numpy", "pillow", "pycocotools")
@@ -105,7 +105,9 @@ class Saved:
     partial: bool  # the run was stopped
     masks: MaskSet  # as they were found
     ids: tuple[int, ...]  # one a mask
-    contents: tuple[tuple[bytes, int], ...]  # what the ids 1, 2, ... hang on, as in automask_ui.session.mask_ids
+    fingerprints: tuple[
+        tuple[bytes, int], ...
+    ]  # of the masks with the ids 1, 2, ..., as in automask_ui.session.mask_ids
     show: ShowOnly
     edits: Edits
 
@@ -182,7 +184,7 @@ def _work_values(saved: Saved) -> dict[str, Any]:
         "show": asdict(saved.show),
         "ids": list(saved.ids),
         "masks": codec.to_columns(saved.masks),
-        "contents": [[content.hex(), count] for content, count in saved.contents],
+        "contents": [[fingerprint.hex(), count] for fingerprint, count in saved.fingerprints],
         "edits": saved.edits.to_dict(),
     }
 
@@ -295,22 +297,24 @@ def _work(values: Mapping[str, Any]) -> Saved:
     image = _image(object_in(values, "image"))
     model, options = _model_and_options(values)
     ids = tuple(whole_of(id_, "a mask's id", 1, MAX_INTEGER) for id_ in list_in(values, "ids", codec.MAX_MASKS))
-    contents = tuple(_content(row, id_) for id_, row in enumerate(list_in(values, "contents", MAX_IDS), start=1))
+    fingerprints = tuple(
+        _fingerprint(row, id_) for id_, row in enumerate(list_in(values, "contents", MAX_IDS), start=1)
+    )
     masks = codec.from_columns(values.get("masks"), image.size_hw)
     edits = Edits.from_dict(values.get("edits"), image.size_hw)
     if len(ids) != len(masks):
         raise WrongError(f"{len(masks):,} masks have {len(ids):,} ids.")
     if model is None and ids:
         raise WrongError("it has masks that no model has found.")
-    if len(set(ids)) < len(ids) or len(set(contents)) < len(contents):
+    if len(set(ids)) < len(ids) or len(set(fingerprints)) < len(fingerprints):
         raise WrongError("two masks have the same id or the same content.")
-    if (largest := max((*ids, *edits.own), default=0)) > len(contents):
-        raise WrongError(f"mask {largest} is not among the {len(contents):,} that were given an id.")
+    if (largest := max((*ids, *edits.own), default=0)) > len(fingerprints):
+        raise WrongError(f"mask {largest} is not among the {len(fingerprints):,} that were given an id.")
     show = object_in(values, "show")
     if unknown := sorted(show.keys() - ShowOnly.__dataclass_fields__.keys()):
         raise WrongError(f"“show” has the unknown setting {unknown[0][:40]!r}.")
     is_partial = values.get("partial") is True
-    return Saved(image, model, options, is_partial, masks, ids, contents, ShowOnly(**show), edits)
+    return Saved(image, model, options, is_partial, masks, ids, fingerprints, ShowOnly(**show), edits)
 
 
 def _image(values: Mapping[str, Any]) -> SavedImage:
@@ -336,9 +340,9 @@ def _model_and_options(values: Mapping[str, Any]) -> tuple[SavedModel | None, Ge
     return SavedModel(name, title, sha256), checked_options(object_in(values, "options"))
 
 
-def _content(row: object, id_: int) -> tuple[bytes, int]:
-    """What ``id_`` hangs on."""
-    if not isinstance(row, list) or len(row) != 2 or not isinstance(row[0], str) or not _CONTENT.fullmatch(row[0]):
+def _fingerprint(row: object, id_: int) -> tuple[bytes, int]:
+    """The fingerprint of the mask ``id_``; “contents” in the document."""
+    if not isinstance(row, list) or len(row) != 2 or not isinstance(row[0], str) or not _FINGERPRINT.fullmatch(row[0]):
         raise WrongError("“contents” must be a list of pairs of a hash and a count.")
     # Without a hash, the mask was made by hand.
     if type(row[1]) is not int or not (0 <= row[1] < codec.MAX_MASKS if row[0] else row[1] == id_):

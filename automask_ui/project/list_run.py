@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from automask_ui.batch.work import BatchTask, Loaded, Worker
+from automask_ui.batch.one_picture import BatchTask, Loaded, Worker
 from automask_ui.errors import AutoMaskError
 from automask_ui.masks import MaskResult, Step
 from automask_ui.options import GeneratorOptions

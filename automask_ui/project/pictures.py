@@ -16,9 +16,9 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from automask_ui.batch.one_picture import BatchTask, Loaded
 from automask_ui.batch.pictures import Picture
 from automask_ui.batch.store import Dataset, MasksRecord
-from automask_ui.batch.work import BatchTask, Loaded
 from automask_ui.files.hashes import sha256_of
 from automask_ui.files.images import LoadedImage, fit_long_side, load_image
 from automask_ui.files.names import safe_stem
@@ -190,7 +190,7 @@ class PictureList:
             self._hashes[index] = sha256_of(self.pictures[index].path)
         return self._hashes[index]
 
-    def keep(self, index: int, saved: Saved) -> None:
+    def set_edited(self, index: int, saved: Saved) -> None:
         """Take over what the visitor has made of a picture."""
         self._edited[index] = saved
         count = len(saved.edited().ids)

@@ -37,7 +37,7 @@ def saved_of(work: Snapshot, image: LoadedImage, models: Mapping[str, AvailableM
         partial=result is not None and result.partial,
         masks=MaskSet.empty(size_hw) if result is None else result.masks,
         ids=work.ids,
-        contents=work.contents,
+        fingerprints=work.fingerprints,
         show=work.show,
         edits=work.edits,
     )
@@ -48,13 +48,13 @@ def found_of(image: SavedImage, model: SavedModel, options: GeneratorOptions, ma
     ids = MaskIds()
     nobody = MaskResult(np.zeros((0, 0, 3), np.uint8), "", "", options, Candidates.unknown(masks.size_hw), masks)
     given = tuple(ids.of(nobody).tolist())
-    return Saved(image, model, options, False, masks, given, ids.contents, ShowOnly(), Edits())
+    return Saved(image, model, options, False, masks, given, ids.fingerprints, ShowOnly(), Edits())
 
 
 def snapshot_of(saved: Saved, image: LoadedImage) -> Snapshot:
     """Saved work on ``image`` as a session goes on from it."""
     if saved.model is None or saved.options is None:
-        return Snapshot("", None, (), saved.contents, saved.show, saved.edits)
+        return Snapshot("", None, (), saved.fingerprints, saved.show, saved.edits)
     result = MaskResult(
         image=image.rgb,
         image_key=array_key(image.rgb),
@@ -65,7 +65,7 @@ def snapshot_of(saved: Saved, image: LoadedImage) -> Snapshot:
         masks=saved.masks,
         partial=saved.partial,
     )
-    return Snapshot(saved.model.name, result, saved.ids, saved.contents, saved.show, saved.edits)
+    return Snapshot(saved.model.name, result, saved.ids, saved.fingerprints, saved.show, saved.edits)
 
 
 def restore_session(store: SessionStore, owner: str, saved: Saved, image: LoadedImage) -> Session:
@@ -77,7 +77,7 @@ def restore_session(store: SessionStore, owner: str, saved: Saved, image: Loaded
     check_photo(saved, image)
     session = store.begin(replace(image, name=saved.image.name), owner)
     session.restore(snapshot_of(saved, image))
-    store.keep(session)
+    store.touch(session)
     return session
 
 

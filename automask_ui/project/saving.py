@@ -27,7 +27,7 @@ from automask_ui.project.document import (
 )
 from automask_ui.project.pictures import PictureList
 from automask_ui.project.restore_photo import saved_of
-from automask_ui.project.sources import MAX_PHOTO_BYTES
+from automask_ui.project.sources import MAX_ARCHIVED_PHOTO_BYTES
 from automask_ui.session import Session
 
 __all__ = ["PictureToSave", "ProjectFolder", "ProjectToSave", "archive_files", "list_to_save", "photo_to_save"]
@@ -106,7 +106,7 @@ def archive_files(project: ProjectToSave) -> Iterator[tuple[str, bytes]]:
     Photos are among them where all are small enough: an archive has every one of its photos, or none.
     """
     sizes = [picture.photo_bytes for picture in project.pictures]
-    with_photos = 0 < max(sizes) <= MAX_PHOTO_BYTES and sum(sizes) <= MAX_PHOTOS_BYTES
+    with_photos = 0 < max(sizes) <= MAX_ARCHIVED_PHOTO_BYTES and sum(sizes) <= MAX_PHOTOS_BYTES
     rows = []
     for number, picture in enumerate(project.pictures, start=1):
         stem, row = f"automask/{number:05d}", picture.row
@@ -161,10 +161,10 @@ class ProjectFolder:
             write_atomic(folder / NAME, document, is_private=True)
         except OSError:
             # A full disk is given its space back; what was kept before stays.
-            _keep_only(folder, before)
+            _remove_others(folder, before)
             raise
         places = [place for row in rows for place in (row.work, row.photo, row.thumbnail)]
-        _keep_only(folder, {folder / place for place in places if isinstance(place, str)})
+        _remove_others(folder, {folder / place for place in places if isinstance(place, str)})
 
     def _write_picture(self, index: int, picture: PictureToSave) -> tuple[SavedPicture, int]:
         """Write what is not there yet of one picture; its row, and the bytes of its work."""
@@ -206,7 +206,7 @@ def _settled(row: SavedPicture) -> SavedPicture:
     return replace(row, seconds=None, error="") if row.state == "waiting" else row
 
 
-def _keep_only(folder: Path, files: Iterable[Path]) -> None:
+def _remove_others(folder: Path, files: Iterable[Path]) -> None:
     """Remove all but the document and ``files``, also what a crash left half-written."""
     for path in {*(folder / "automask").iterdir(), *folder.glob(f"*{PART}")} - set(files):
         path.unlink(missing_ok=True)

@@ -13,9 +13,9 @@ from automask_ui.files.safe_zip import Archive, is_archive, open_archive
 from automask_ui.project.document import MAX_JSON_BYTES, NAME, Saved, SavedPicture, SavedProject, parse, parse_work
 from automask_ui.project.uploads import MAX_BYTES
 
-__all__ = ["MAX_PHOTO_BYTES", "Source", "is_saved", "open_source", "read_project", "read_work"]
+__all__ = ["MAX_ARCHIVED_PHOTO_BYTES", "Source", "is_saved", "open_source", "read_project", "read_work"]
 
-MAX_PHOTO_BYTES = 32 * 1024**2  # of a photo's file that goes along in an archive; a larger one is asked for
+MAX_ARCHIVED_PHOTO_BYTES = 32 * 1024**2  # of a photo's file inside an archive; a larger one has to be dropped beside it
 
 
 class Source(Protocol):
@@ -60,7 +60,7 @@ class _Folder:
 
 
 class _Zip:
-    largest_photo = MAX_PHOTO_BYTES
+    largest_photo = MAX_ARCHIVED_PHOTO_BYTES
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive

@@ -52,7 +52,7 @@ class _Opened:
 
     index: int
     session: Session
-    before: tuple[int, MaskResult | None]  # the session's version and result when it was last kept
+    before: tuple[int, MaskResult | None]  # the session's version and result when its edits were last collected
 
 
 class WorkingList:
@@ -81,7 +81,7 @@ class WorkingList:
         edited = tuple(pictures.edited(index) for index in range(len(items)))
         return pictures, pictures.task, self.open_index(current), items, edited
 
-    def keep(self, models: Mapping[str, AvailableModel]) -> None:
+    def collect_edits(self, models: Mapping[str, AvailableModel]) -> None:
         """Take what was done to the open picture into the list."""
         with self._lock:
             opened = self._opened
@@ -89,21 +89,31 @@ class WorkingList:
                 return
             session, now = opened.session, (opened.session.editor.version, opened.session.result)
             if now[0] != opened.before[0] or now[1] is not opened.before[1]:
-                self.pictures.keep(opened.index, saved_of(session.snapshot(), session.image, models))
+                self.pictures.set_edited(opened.index, saved_of(session.snapshot(), session.image, models))
                 self._opened = replace(opened, before=now)
 
 
 def _mark_of(session: Session) -> object:
     """What tells two states of a session apart."""
     result = session.result
-    return session.run, session.editor.version, session.show, None if result is None else weakref.ref(result)
+    return session.id, session.editor.version, session.show, None if result is None else weakref.ref(result)
 
 
 def _photo_of(saved: Saved, photos: Sequence[Path], store: SessionStore, owner: str) -> LoadedImage | None:
-    """The photo of saved work that does not bring it: the first that came along, or the one that is open."""
+    """The photo of saved work that does not bring it: the first that came along, or the one that is open.
+
+    Raises:
+        ResumeError: what came along is another one.
+        ImageError: it cannot be read.
+    """
     if photos:
         check_photo_bytes(photos[0])
-        return load_image(photos[0])
+        image = load_image(photos[0])
+        try:
+            check_photo(saved, image)
+        except ResumeError as error:
+            raise ResumeError(f"{error} To work on it by itself, drop it once more.") from error
+        return image
     with suppress(SessionError, ResumeError):
         image = store.current(owner).image
         check_photo(saved, image)
@@ -221,7 +231,7 @@ class Projects:
             raise NoImageError("There is no such picture in the queue.")
         image = pictures.image(index)
         # Once it is read, which takes a moment: an edit of the picture before may have come in meanwhile.
-        own.keep(self._models)
+        own.collect_edits(self._models)
         saved = pictures.saved(index)
         if saved is None:
             session = store.begin(image, owner)
@@ -230,15 +240,15 @@ class Projects:
             lists = [saved.edits.classes, pictures.classes, _classes_of(store, owner)]
             classes = tuple(dict.fromkeys(name for names in lists for name in names))
             session = restore_session(store, owner, replace(saved, edits=replace(saved.edits, classes=classes)), image)
-        store.keep(session)
+        store.touch(session)
         own.note_opened(index, session)
         return session
 
-    def keep(self, owner: str) -> None:
+    def collect_edits(self, owner: str) -> None:
         """Take what was done to the open picture into the list; before another one is opened, and before saving."""
         own = self._lists.get(owner)
         if own is not None:
-            own.keep(self._models)
+            own.collect_edits(self._models)
 
     def open_index(self, owner: str) -> int | None:
         """Which picture of the owner's list is in the main view."""
@@ -250,7 +260,7 @@ class Projects:
         session = self._store.peek(owner)
         if kind == "photo":
             return None if session is None else _mark_of(session)
-        self.keep(owner)
+        self.collect_edits(owner)
         own = self._lists.get(owner)
         return None if own is None else own.mark(session)
 

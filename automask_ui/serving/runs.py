@@ -193,7 +193,7 @@ class ModelRuns(Runs):
                 note.outcome, note.points = progress.stage, progress.done
                 if progress.change is not None:
                     note.result = session.result
-                self._store.keep(session)
+                self._store.touch(session)
                 yield progress
 
 

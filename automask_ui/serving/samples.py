@@ -89,7 +89,7 @@ class Samples(UserDict[str, Path]):
         """Give a session on the first sample its masks, if they have been found."""
         if self.first.result is not None:
             session.update(self.first.result, self._models.default)
-            self._store.keep(session)
+            self._store.touch(session)
 
     def prepare(self) -> None:
         """Find the masks of the first sample; meant for a thread of its own. Measures the model's speed as well."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from automask_ui.models.checkpoints import (
@@ -14,6 +13,7 @@ from automask_ui.models.checkpoints import (
     default_model,
     own_checkpoint,
 )
+from automask_ui.protocol import Engine
 from automask_ui.serving import zero_gpu
 from automask_ui.serving.service import Service
 
@@ -49,6 +49,7 @@ def build_service(
     """
     # Before PyTorch: on ZeroGPU, spaces must be there first.
     spaces = zero_gpu.load_spaces()
+    from automask_ui.engine.loading.load import find_file
     from automask_ui.engine.loading.pool import ModelPool, free_gpu_bytes
     from automask_ui.engine.pipeline.generator import MaskEngine
 
@@ -61,12 +62,17 @@ def build_service(
         choice = default_model(free_gpu_bytes(where), places)
         first = choice.name
         _log.info("Beginning with %s. %s", first, choice.note)
-    engines = partial(ModelPool(MaskEngine).get, device=where, folders=places)
+
+    def engines_on(device: str | None) -> Callable[[str], Engine]:
+        pool = ModelPool(MaskEngine)
+        return lambda name: pool.get(find_file(name, device=device, folders=places))
+
+    engines = engines_on(where)
     if spaces is None:
         return Service(engines, models, first, samples)
     # A pool that nobody here touches: a lock of it that is held while the process forks would stay so.
-    loaned = partial(ModelPool(MaskEngine).get, device="cuda", folders=places)
-    return Service(zero_gpu.on_loaned_gpu(engines, loaned, spaces), models, first, samples, background_engines=engines)
+    on_gpu = zero_gpu.on_loaned_gpu(engines, engines_on("cuda"), spaces)
+    return Service(on_gpu, models, first, samples, background_engines=engines)
 
 
 def _own(models: Sequence[AvailableModel], checkpoint: Path | None) -> str | None:

@@ -20,9 +20,11 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from automask_ui.errors import AutoMaskError, EngineError
 from automask_ui.masks import MaskResult, Step
+from automask_ui.masks.prompt import Prediction
 from automask_ui.options import GeneratorOptions
 from automask_ui.protocol import Engine, Steps
 from automask_ui.session import run as run_module
@@ -123,6 +125,10 @@ class _LoanEngine:
                 return known
             # From here on the picture comes with what is known of it.
             rest, image = update.total - update.done, None
+
+    def predict(self, picture: np.ndarray | MaskResult, **prompt: ArrayLike | None) -> Prediction:
+        """Predict on the CPU: a click is answered sooner than a GPU is lent."""
+        return self._here.predict(picture, **prompt)
 
     def _loan(
         self, seconds: float, total: int, image: np.ndarray | None, options: GeneratorOptions, known: MaskResult | None

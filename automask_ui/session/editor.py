@@ -9,7 +9,7 @@ from typing import Literal
 from automask_ui.errors import RunGoneError
 from automask_ui.session.class_names import class_name
 from automask_ui.session.edits import Action, Edits, History, OwnMask
-from automask_ui.session.mask_ids import Content, MaskIds
+from automask_ui.session.mask_ids import Fingerprint, MaskIds
 
 __all__ = ["Editor"]
 
@@ -111,16 +111,16 @@ class Editor:
             self._take(self.history.redone())
             return action
 
-    def inherit(self, heirs: Mapping[int, int]) -> None:
-        """Let masks that are values have what was done to those that are keys, at every step."""
-        if heirs:
+    def carry_over(self, successors: Mapping[int, int]) -> None:
+        """Do what was done to each mask to its successor as well, at every step; ``successors``: old id -> new id."""
+        if successors:
             with self._lock:
-                self._take(self.history.inherited(heirs))
+                self._take(self.history.carried_over(successors))
 
-    def restart(self, edits: Edits, contents: Iterable[Content]) -> None:
-        """Go on from ``edits`` of masks whose ids hang on ``contents``; nothing of that can be taken back."""
+    def restart(self, edits: Edits, fingerprints: Iterable[Fingerprint]) -> None:
+        """Go on from ``edits`` of the masks with these ``fingerprints``; nothing of that can be taken back."""
         with self._lock:
-            self.ids = MaskIds(contents)
+            self.ids = MaskIds(fingerprints)
             self._take(History(edits))
 
     def _known(self, ids: Iterable[int]) -> frozenset[int]:

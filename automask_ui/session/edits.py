@@ -115,14 +115,16 @@ class Edits:
         height, width = masks[0].rle["size"]
         return MaskSet.from_rles([mask.rle for mask in masks], (height, width), *scores)
 
-    def inherited(self, heirs: Mapping[int, int]) -> Edits:
-        """Do what was done to the masks that are keys to those that are values as well.
+    def carried_over(self, successors: Mapping[int, int]) -> Edits:
+        """Do what was done to each mask to its successor as well; ``successors``: old id -> new id.
 
-        Of a mask made by hand, which stays, nobody needs a second one: its heir is deleted.
+        Of a mask made by hand, which stays, nobody needs a second one: its successor is deleted.
         """
-        labels = {heirs[id_]: name for id_, name in self.labels.items() if id_ in heirs and id_ not in self.own}
-        hidden = {heirs[id_] for id_ in self.hidden if id_ in heirs and id_ not in self.own}
-        deleted = {heirs[id_] for id_ in (*self.deleted, *self.own) if id_ in heirs}
+        labels = {
+            successors[id_]: name for id_, name in self.labels.items() if id_ in successors and id_ not in self.own
+        }
+        hidden = {successors[id_] for id_ in self.hidden if id_ in successors and id_ not in self.own}
+        deleted = {successors[id_] for id_ in (*self.deleted, *self.own) if id_ in successors}
         return replace(
             self, labels={**labels, **self.labels}, hidden=self.hidden | hidden, deleted=self.deleted | deleted
         )
@@ -284,12 +286,13 @@ class History:
         action, after = self.future[-1]
         return History(after, (*self.past, (action, self.now)), self.future[:-1])
 
-    def inherited(self, heirs: Mapping[int, int]) -> History:
-        """With :meth:`Edits.inherited` at every step, so that a step taken back is taken back for heirs, too."""
+    def carried_over(self, successors: Mapping[int, int]) -> History:
+        """With :meth:`Edits.carried_over` at every step, so that a step is taken back for successors, too."""
         past, future = (
-            tuple((action, edits.inherited(heirs)) for action, edits in steps) for steps in (self.past, self.future)
+            tuple((action, edits.carried_over(successors)) for action, edits in steps)
+            for steps in (self.past, self.future)
         )
-        return History(self.now.inherited(heirs), past, future)
+        return History(self.now.carried_over(successors), past, future)
 
     @property
     def undo(self) -> Action | None:

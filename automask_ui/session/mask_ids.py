@@ -1,4 +1,4 @@
-"""The ids of one picture's masks: given once, and found again by content over new thresholds and new runs."""
+"""The ids of one picture's masks: given once, and found again by the masks' pixels over new thresholds and new runs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.masks import rle as rle_codec
 from automask_ui.masks.rle import Rle
 
-__all__ = ["Content", "MaskIds", "same_masks"]
+__all__ = ["Fingerprint", "MaskIds", "same_masks"]
 
 # Hash of a found mask's runs, and how many equal ones came before it: these need ids of their own. Of a mask that was
 # made by hand, no hash and its own id: no run finds it.
-Content = tuple[bytes, int]
+Fingerprint = tuple[bytes, int]
 
 # Another machine, or another number of threads, computes a few pixels otherwise. (Two masks of one result overlap by
 # more than this only where duplicates are let pass, and then each still takes its own best.)
@@ -23,14 +23,16 @@ SAME_IOU = 0.9
 
 
 class MaskIds:
-    """Gives ids, which count from 1 and are never given twice; ``contents`` are what the ids 1, 2, ... hang on."""
+    """Gives ids, which count from 1 and are never given twice; ``fingerprints`` are those of the masks 1, 2, ..."""
 
-    def __init__(self, contents: Iterable[Content] = ()) -> None:
-        self._known: dict[Content, int] = {content: id_ for id_, content in enumerate(contents, start=1)}
+    def __init__(self, fingerprints: Iterable[Fingerprint] = ()) -> None:
+        self._known: dict[Fingerprint, int] = {
+            fingerprint: id_ for id_, fingerprint in enumerate(fingerprints, start=1)
+        }
 
     @property
-    def contents(self) -> tuple[Content, ...]:
-        """What the ids hang on, in their order."""
+    def fingerprints(self) -> tuple[Fingerprint, ...]:
+        """Those of the masks 1, 2, ..."""
         return tuple(self._known)
 
     def __len__(self) -> int:
@@ -41,7 +43,7 @@ class MaskIds:
 
     def of(self, result: MaskResult) -> np.ndarray:
         """(n,) int64: the id of each mask of ``result``; masks that were never met get the next ones."""
-        ids = [self._known.setdefault(content, len(self._known) + 1) for content in _contents(result)]
+        ids = [self._known.setdefault(fingerprint, len(self._known) + 1) for fingerprint in _fingerprints(result)]
         return np.array(ids, dtype=np.int64)
 
     def new(self, count: int) -> tuple[int, ...]:
@@ -58,15 +60,15 @@ class MaskIds:
             masks: what was found elsewhere, and kept.
             ids: those of ``masks``.
         """
-        found = _contents(result)
-        new = [row for row, content in enumerate(found) if content not in self._known]
-        taken = {self._known[content] for content in found if content in self._known}
+        found = _fingerprints(result)
+        new = [row for row, fingerprint in enumerate(found) if fingerprint not in self._known]
+        taken = {self._known[fingerprint] for fingerprint in found if fingerprint in self._known}
         free = [row for row, id_ in enumerate(ids) if id_ not in taken]
-        contents = list(self._known)
+        fingerprints = list(self._known)
         free_rles, new_rles = [masks.rle[row] for row in free], [result.masks.rle[row] for row in new]
         for old, other in same_masks(free_rles, new_rles, SAME_IOU):
-            contents[ids[free[old]] - 1] = found[new[other]]
-        self._known = {content: id_ for id_, content in enumerate(contents, start=1)}
+            fingerprints[ids[free[old]] - 1] = found[new[other]]
+        self._known = {fingerprint: id_ for id_, fingerprint in enumerate(fingerprints, start=1)}
 
 
 def same_masks(old: Sequence[Rle], new: Sequence[Rle], least_iou: float) -> list[tuple[int, int]]:
@@ -83,13 +85,13 @@ def same_masks(old: Sequence[Rle], new: Sequence[Rle], least_iou: float) -> list
     return list(matched.items())
 
 
-def _contents(result: MaskResult) -> list[Content]:
+def _fingerprints(result: MaskResult) -> list[Fingerprint]:
     """Of every mask: its pixels as found, before specks and holes were removed."""
-    contents: list[Content] = []
+    fingerprints: list[Fingerprint] = []
     seen: dict[bytes, int] = {}
     for rle, candidate in zip(result.masks.rle, result.masks.candidate.tolist(), strict=True):
         found = result.candidates.rle[candidate] if candidate >= 0 else None
         digest = hashlib.blake2b((found or rle)["counts"], digest_size=12).digest()
         seen[digest] = seen.get(digest, -1) + 1
-        contents.append((digest, seen[digest]))
-    return contents
+        fingerprints.append((digest, seen[digest]))
+    return fingerprints

@@ -27,13 +27,14 @@ from automask_ui.masks.rle import Rle
 from automask_ui.options import GeneratorOptions
 from automask_ui.session.editor import Editor
 from automask_ui.session.edits import EditedMasks, Edits, apply_edits
-from automask_ui.session.mask_ids import Content, same_masks
+from automask_ui.session.mask_ids import Fingerprint, same_masks
 
 __all__ = ["Difference", "Job", "Session", "ShowOnly", "Snapshot"]
 
 GESTURE_SECONDS = 1.5  # between two moves of one drag
-# From which on a mask is another outline of the same thing: where SAM, too, takes one of two for a duplicate.
-HEIR_IOU = 0.7
+# A new mask is an old one's successor, another outline of the same thing, from here on: where SAM, too, takes one of
+# two for a duplicate.
+SUCCESSOR_IOU = 0.7
 
 
 def _check(what: str, value: object, most: float = math.inf) -> None:
@@ -65,8 +66,8 @@ class ShowOnly:
                     f"{self.unit}): no mask could be shown. Swap them."
                 )
 
-    def keeps(self, masks: MaskSet) -> np.ndarray:
-        """(n,) bool: the masks that are shown."""
+    def matches(self, masks: MaskSet) -> np.ndarray:
+        """(n,) bool: the masks to show."""
         pixels = masks.size_hw[0] * masks.size_hw[1]
         area = masks.area if self.unit == "px" else masks.area * 100 / pixels
         shown = (area >= self.smallest) & (masks.area * 100 <= self.covering * pixels)
@@ -75,7 +76,7 @@ class ShowOnly:
 
 @dataclass(frozen=True)
 class Difference:
-    """What a step changed in the masks that are shown."""
+    """What a step changed in the current masks."""
 
     total: int
     more: int
@@ -110,9 +111,9 @@ class _State:
     show: ShowOnly = field(default_factory=ShowOnly)
 
     @cached_property
-    def shown(self) -> np.ndarray:
-        """(m,) int64: rows of ``result.masks`` that are shown, in their order."""
-        return np.zeros(0, np.int64) if self.result is None else np.flatnonzero(self.show.keeps(self.result.masks))
+    def rows(self) -> np.ndarray:
+        """(m,) int64: rows of ``result.masks`` that match Show only, in their order."""
+        return np.zeros(0, np.int64) if self.result is None else np.flatnonzero(self.show.matches(self.result.masks))
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +123,7 @@ class Snapshot:
     model: str
     result: MaskResult | None
     ids: tuple[int, ...]  # one a mask of the result
-    contents: tuple[Content, ...]  # what the ids 1, 2, ... hang on
+    fingerprints: tuple[Fingerprint, ...]  # of the masks with the ids 1, 2, ...
     show: ShowOnly
     edits: Edits
 
@@ -131,7 +132,7 @@ class Session:
     """One visitor's work on one picture.
 
     Attributes:
-        run: names this work; a new picture is a new run.
+        id: names this work, and cannot be guessed; a new picture has a new one.
         owner: the visitor it belongs to.
         model: registry name of the model that made the result, "" before there is one.
         editor: what the visitor does to the masks, step by step.
@@ -141,7 +142,7 @@ class Session:
     """
 
     def __init__(self, image: LoadedImage, owner: str, scratch: Path | None = None) -> None:
-        self.run = uuid.uuid4().hex
+        self.id = uuid.uuid4().hex
         self.owner = owner
         self.image = image
         self.model = ""
@@ -174,7 +175,7 @@ class Session:
         """A folder for files made from this work, under a name that cannot be guessed; it goes when the work does."""
         with self.lock:
             if self.files is None:
-                self.files = Path(tempfile.mkdtemp(prefix=f"run-{self.run}-", dir=self._scratch))
+                self.files = Path(tempfile.mkdtemp(prefix=f"session-{self.id}-", dir=self._scratch))
             return self.files
 
     @property
@@ -199,7 +200,7 @@ class Session:
             if before.result is not None and result.has_candidates and not before.result.has_candidates:
                 self.editor.ids.adopt(result, before.result.masks, before.ids.tolist())
             ids = self.editor.ids.of(result)
-            self._pass_on(before, result, ids.tolist())
+            self._carry_edits_over(before, result, ids.tolist())
             return self._replace(replace(before, result=result, ids=ids))
 
     def show_only(self, show: ShowOnly) -> Difference:
@@ -211,22 +212,18 @@ class Session:
         """All of it as it is now."""
         with self.lock:
             state, ids = self._state, tuple(self._state.ids.tolist())
-            return Snapshot(self.model, state.result, ids, self.editor.ids.contents, state.show, self.edits)
+            return Snapshot(self.model, state.result, ids, self.editor.ids.fingerprints, state.show, self.edits)
 
     def restore(self, work: Snapshot) -> None:
         """Go on from what another session had come to; nothing of that can be taken back."""
         with self.lock:
             self.model = work.model
             self._state = _State(work.result, np.array(work.ids, np.int64), work.show)
-            self.editor.restart(work.edits, work.contents)
+            self.editor.restart(work.edits, work.fingerprints)
 
-    def passing(self) -> EditedMasks:
-        """Masks that pass what is set, in upstream's order, then those made by hand; also hidden and deleted ones."""
-        return self._edited(self._state.shown, with_deleted=True)
-
-    def shown(self) -> EditedMasks:
-        """Masks that the visitor has, in upstream's order, then those made by hand; hidden ones are among them."""
-        return self._edited(self._state.shown)
+    def current_masks(self, *, with_deleted: bool = False) -> EditedMasks:
+        """The masks that pass all settings, in upstream's order, then those made by hand; hidden ones too."""
+        return self._edited(self._state.rows, with_deleted=with_deleted)
 
     def masks_of(self, ids: Sequence[int]) -> EditedMasks:
         """The masks with these ids, in this order, whether or not they pass what is set.
@@ -242,17 +239,17 @@ class Session:
         return EditedMasks(tuple(ids), every.masks[wanted], tuple(every.labels[row] for row in wanted))
 
     def difference(self, before: frozenset[int]) -> Difference:
-        """What has changed in the masks that are shown since they were ``before``."""
-        after = frozenset(self.shown().ids)
+        """What has changed in the current masks since their ids were ``before``."""
+        after = frozenset(self.current_masks().ids)
         return Difference(len(after), len(after - before), len(before - after))
 
     def before_gesture(self) -> frozenset[int]:
-        """Ids shown before the slider that is being dragged began to move: calls in quick succession are one."""
+        """Ids of the masks before the slider that is being dragged began to move: calls in quick succession are one."""
         now = time.monotonic()
         with self.lock:
             began, before = self._gesture
             if now - began > GESTURE_SECONDS:
-                before = frozenset(self.shown().ids)
+                before = frozenset(self.current_masks().ids)
             self._gesture = (now, before)
             return before
 
@@ -268,8 +265,8 @@ class Session:
         masks = MaskSet.empty(self.image.rgb.shape[:2]) if state.result is None else state.result.masks[rows]
         return apply_edits(masks, state.ids[rows].tolist(), self.edits, with_deleted=with_deleted)
 
-    def _pass_on(self, before: _State, result: MaskResult, ids: list[int]) -> None:
-        """Let masks that come in the place of others, as other outlines of the same thing, have what was done to those.
+    def _carry_edits_over(self, before: _State, result: MaskResult, ids: list[int]) -> None:
+        """Do what was done to masks that are gone to their successors: other outlines of the same things.
 
         Args:
             before: the state before ``result``.
@@ -282,22 +279,22 @@ class Session:
         gone, old = edited.difference(ids), edited.union(known)
         self._missing = {id_: rle for id_, rle in self._missing.items() if id_ in gone}
         new = {id_: rle for id_, rle in zip(ids, result.masks.rle, strict=True) if id_ not in old}
-        heirs = _heirs(self._missing, new)
-        for id_ in heirs:
+        successors = _successors(self._missing, new)
+        for id_ in successors:
             del self._missing[id_]
-        self.editor.inherit(heirs)
+        self.editor.carry_over(successors)
         # A mask made by hand stays: what is found anew in its place is one too many.
-        others = {id_: rle for id_, rle in new.items() if id_ not in heirs.values()}
-        self.editor.inherit(_heirs({id_: own.rle for id_, own in self.edits.own.items()}, others))
+        others = {id_: rle for id_, rle in new.items() if id_ not in successors.values()}
+        self.editor.carry_over(_successors({id_: own.rle for id_, own in self.edits.own.items()}, others))
 
     def _replace(self, state: _State) -> Difference:
-        before = frozenset(self.shown().ids)
+        before = frozenset(self.current_masks().ids)
         self._state = state
         return self.difference(before)
 
 
-def _heirs(old: Mapping[int, Rle], new: Mapping[int, Rle]) -> dict[int, int]:
-    """Ids of old masks with the ids of new ones that are nearly the same, each once."""
+def _successors(old: Mapping[int, Rle], new: Mapping[int, Rle]) -> dict[int, int]:
+    """Ids of old masks with the ids of their successors, which are nearly the same; each once."""
     old_ids, new_ids = list(old), list(new)
-    pairs = same_masks(list(old.values()), list(new.values()), HEIR_IOU)
+    pairs = same_masks(list(old.values()), list(new.values()), SUCCESSOR_IOU)
     return {old_ids[one]: new_ids[other] for one, other in pairs}

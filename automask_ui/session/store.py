@@ -22,7 +22,7 @@ class SessionStore:
 
     def __init__(self, max_bytes: int) -> None:
         self._sessions: ByteLRU[Session] = ByteLRU(max_bytes, lambda session: session.nbytes)
-        self._runs: dict[str, str] = {}  # owner -> run
+        self._ids: dict[str, str] = {}  # owner -> id of their session
         self._left: dict[str, Path] = {}  # owner -> files of the picture before, which the page may still be fetching
         self._lock = threading.Lock()
         # The folder in which sessions keep their files; it goes with this object, at the latest with the process.
@@ -42,8 +42,8 @@ class SessionStore:
             files = self._left.pop(owner, None)
             if left is not None and left.files is not None:
                 self._left[owner] = left.files
-            self._runs[owner] = session.run
-            dropped = self._sessions.put(session.run, session)
+            self._ids[owner] = session.id
+            dropped = self._sessions.put(session.id, session)
         if left is not None:
             left.close(with_files=False)
         if files is not None:
@@ -52,12 +52,12 @@ class SessionStore:
             other.close()
         return session
 
-    def keep(self, session: Session) -> None:
+    def touch(self, session: Session) -> None:
         """Take note that ``session`` was used and has another size; makes room by dropping others."""
         with self._lock:
-            if self._runs.get(session.owner) != session.run:
+            if self._ids.get(session.owner) != session.id:
                 return  # its owner has left or opened another picture meanwhile
-            dropped = self._sessions.put(session.run, session)
+            dropped = self._sessions.put(session.id, session)
         for other in dropped:
             other.close()
 
@@ -68,23 +68,23 @@ class SessionStore:
             NoImageError: they have opened nothing.
             RunGoneError: it had to make room.
         """
-        run = self._runs.get(owner)
-        if run is None:
+        id_ = self._ids.get(owner)
+        if id_ is None:
             raise NoImageError("There is no picture yet: open a photo or pick a sample first.")
-        return self.get(owner, run)
+        return self.get(owner, id_)
 
     def peek(self, owner: str) -> Session | None:
         """The owner's session, if there is one, without counting as a use of it."""
-        run = self._runs.get(owner)
-        return None if run is None else self._sessions.peek(run)
+        id_ = self._ids.get(owner)
+        return None if id_ is None else self._sessions.peek(id_)
 
-    def get(self, owner: str, run: object) -> Session:
-        """The session that is called ``run``.
+    def get(self, owner: str, id_: object) -> Session:
+        """The session with this id.
 
         Raises:
             RunGoneError: it is gone, or belongs to someone else.
         """
-        session = self._sessions.get(run) if isinstance(run, str) else None
+        session = self._sessions.get(id_) if isinstance(id_, str) else None
         if session is None or session.owner != owner:
             raise RunGoneError("These masks are no longer on the server. Open the photo and find masks again.")
         return session
@@ -100,5 +100,5 @@ class SessionStore:
 
     def _take(self, owner: str) -> Session | None:
         """The owner's session, which is theirs no longer; the lock is held."""
-        run = self._runs.pop(owner, None)
-        return self._sessions.pop(run) if run else None
+        id_ = self._ids.pop(owner, None)
+        return self._sessions.pop(id_) if id_ else None

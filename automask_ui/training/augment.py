@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from automask_ui.training.scenes import UNKNOWN, Scene
-from automask_ui.training.textures import log_uniform
+from automask_ui.training.drawn.scenes import UNKNOWN, Scene
+from automask_ui.training.drawn.textures import log_uniform
 
 FULL_SHARE = 0.5
 # What `Sam.preprocess` pads with is this colour, once normalised.

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 
 from automask_ui.training.augment import other_light
-from automask_ui.training.scenes import UNKNOWN, Scene
-from automask_ui.training.textures import log_uniform
+from automask_ui.training.drawn.scenes import UNKNOWN, Scene
+from automask_ui.training.drawn.textures import log_uniform
 
 # Sources whose outlines are good enough to cut along.
 CUT_FROM = ("ccp", "oianimal", "food", "balloon", "coco2", "cocoinst")

@@ -9,10 +9,10 @@ from torch import Tensor
 from automask_ui.engine.encoders.builtin import IMAGE_SIZE, STRIDE
 from automask_ui.training.augment import another_camera, padded, random_window
 from automask_ui.training.compose import CUT_FROM, Cutout, cut_rendered, cut_thing, paste_things
+from automask_ui.training.drawn.pool import ScenePool
+from automask_ui.training.drawn.scenes import UNKNOWN, Scene
 from automask_ui.training.photographs import Photograph, draw_weights, read_picture, read_scene, training_photographs
-from automask_ui.training.pool import ScenePool
 from automask_ui.training.prompts import LOWRES, Prompt, box_prompt, correcting_prompt
-from automask_ui.training.scenes import UNKNOWN, Scene
 
 DRAWN_SHARE, BACKGROUND_SHARE = 0.2, 0.05
 # Of photographs, and of drawn scenes, so many have things pasted over them.

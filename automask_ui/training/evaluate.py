@@ -20,12 +20,12 @@ from segment_anything.modeling import Sam
 
 from automask_ui.engine.encoders.builtin import build_tiny_sam
 from automask_ui.engine.pipeline.generator import AutomaticMaskGenerator
+from automask_ui.training.drawn.pool import default_state_dir, held_out_scenes
+from automask_ui.training.drawn.scenes import UNKNOWN
 from automask_ui.training.measures import best_ious, islands
 from automask_ui.training.photographs import Photograph, read_manifest, read_scene, validation_photographs
-from automask_ui.training.pool import default_state_dir, held_out_scenes
 from automask_ui.training.prompted import Measured, masks_of, measure_picture, measure_scenes
 from automask_ui.training.reference import COINS_LABELS, COINS_PHOTO, read_things
-from automask_ui.training.scenes import UNKNOWN
 from automask_ui.training.weights import WEIGHTS_PATH, Defaults, load_weights, read_defaults
 
 logger = logging.getLogger(__name__)

@@ -14,9 +14,9 @@ import torch
 from segment_anything.modeling import Sam
 
 from automask_ui.engine.encoders.builtin import build_tiny_sam
+from automask_ui.training.drawn.pool import default_state_dir
 from automask_ui.training.evaluate import MIN_PHOTO_SHARE
 from automask_ui.training.photographs import Photograph, read_manifest, read_scene, validation_photographs
-from automask_ui.training.pool import default_state_dir
 from automask_ui.training.prompted import Answers, Measured, masks_of, measure_picture
 from automask_ui.training.weights import WEIGHTS_PATH, Defaults, save_weights
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from automask_ui.training.scenes import UNKNOWN, Scene
+from automask_ui.training.drawn.scenes import UNKNOWN, Scene
 
 # How often each source is drawn, in parts of the whole: everyday scenes often, crowds of like things seldom.
 SHARES = {

@@ -9,8 +9,8 @@ from segment_anything.modeling import Sam
 from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor
 
+from automask_ui.training.drawn.scenes import UNKNOWN, Scene
 from automask_ui.training.measures import boundary_f, calibration_error, deepest_point, pairwise_iou
-from automask_ui.training.scenes import UNKNOWN, Scene
 
 PROMPTS_AT_ONCE = 16
 

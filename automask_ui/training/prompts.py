@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from automask_ui.engine.encoders.builtin import IMAGE_SIZE
-from automask_ui.training.textures import log_uniform
+from automask_ui.training.drawn.textures import log_uniform
 
 # What a point token is, as in `PromptEncoder`; ABSENT tokens are not there at all.
 ABSENT, PADDING, BACKGROUND, FOREGROUND, UPPER_LEFT, LOWER_RIGHT = -2, -1, 0, 1, 2, 3

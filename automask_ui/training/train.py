@@ -37,10 +37,10 @@ from automask_ui.training.decoder import (
     glimpse_at,
     masks_at_cells,
 )
+from automask_ui.training.drawn.pool import default_state_dir, draw_pool
 from automask_ui.training.further import Looked, further_clicks
 from automask_ui.training.losses import affinity_loss, certain_loss, choose_cells, click_loss, mask_losses
 from automask_ui.training.photographs import read_manifest
-from automask_ui.training.pool import default_state_dir, draw_pool
 from automask_ui.training.prompts import FOREGROUND, PADDING, UPPER_LEFT
 from automask_ui.training.team import Team, run_team
 from automask_ui.training.weights import WEIGHTS_PATH, load_weights

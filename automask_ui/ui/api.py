@@ -17,6 +17,7 @@ from automask_ui.options import PARAMETERS, GeneratorOptions, checked_options
 from automask_ui.serving.service import Service
 from automask_ui.ui.components.photo_upload import photo_at
 from automask_ui.ui.errors import errors_in_words
+from automask_ui.ui.listener import set_signature
 from automask_ui.ui.text import Words
 
 __all__ = ["find_masks_endpoint"]
@@ -42,9 +43,8 @@ def find_masks_endpoint(service: Service, **queue: Any) -> None:
         with errors_in_words(Words("en")):
             yield from _answers(service, image, model, values)
 
-    # Gradio makes the endpoint's documentation of these.
-    find_masks.__signature__ = inspect.Signature(parameters, return_annotation=Iterator[dict])  # type: ignore[attr-defined]
-    find_masks.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    # Gradio makes the endpoint's documentation of it.
+    set_signature(find_masks, parameters, Iterator[dict])
     gr.api(find_masks, api_name="find_masks", api_description=DESCRIPTION, **queue)
 
 

@@ -64,7 +64,7 @@ def viewer_edits(session: Session) -> ViewerEdits:
     edits = history.now
     places = {name: place for place, name in enumerate(edits.classes)}
     return {
-        "run": session.run,
+        "session": session.id,
         "version": version,
         "classes": list(edits.classes),
         "labels": [[id_, places[name]] for id_, name in edits.labels.items()],

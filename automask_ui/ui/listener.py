@@ -13,7 +13,16 @@ from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.visitor import visitor_of
 from automask_ui.ui.parts import Parts
 
-__all__ = ["listener"]
+__all__ = ["listener", "set_signature"]
+
+
+def set_signature(function: Any, parameters: Sequence[inspect.Parameter], returns: Any = Any) -> None:
+    """Give ``function``, which takes any arguments, the parameters that Gradio reads off it.
+
+    Gradio looks at the signature for what to pass, and at the annotations for the types that it documents.
+    """
+    function.__signature__ = inspect.Signature(parameters, return_annotation=returns)
+    function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
 
 
 def listener(handler: Callable[..., Any], parts: Parts, outputs: Sequence[Any]) -> Callable[..., Any]:
@@ -29,11 +38,10 @@ def listener(handler: Callable[..., Any], parts: Parts, outputs: Sequence[Any]) 
     if "payload" in named:
         types["event"] = gr.EventData
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    signature = inspect.Signature([inspect.Parameter(name, kind, annotation=type_) for name, type_ in types.items()])
     request_place = len(wanted)
 
     def _arguments(given: tuple[Any, ...]) -> dict[str, Any]:
-        values = dict(zip(signature.parameters, given, strict=True))
+        values = dict(zip(types, given, strict=True))
         found: dict[str, Any] = {name: values[name] for name in wanted}
         if "controls" in found:
             found["controls"] = parts.read_controls(found["controls"])
@@ -64,5 +72,5 @@ def listener(handler: Callable[..., Any], parts: Parts, outputs: Sequence[Any]) 
 
     listening: Any = _generate if inspect.isgeneratorfunction(handler) else _call
     listening.__name__ = handler.__name__
-    listening.__signature__, listening.__annotations__ = signature, types
+    set_signature(listening, [inspect.Parameter(name, kind, annotation=type_) for name, type_ in types.items()])
     return listening

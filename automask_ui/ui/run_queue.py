@@ -21,13 +21,13 @@ class RunQueue:
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[str, str] = {}  # owner -> run that waits for its turn
+        self._waiting: dict[str, str] = {}  # owner -> id of the session whose run waits for its turn
         self._running: set[str] = set()  # owners
         self._unacknowledged: Counter[str] = Counter()  # owner -> runs whose end the page was not told
         self._lock = threading.Lock()  # held while runs are counted: one may end as the next is asked for
 
-    def enqueue(self, owner: str, run: str) -> None:
-        """Let ``run`` wait for the model.
+    def enqueue(self, owner: str, session_id: str) -> None:
+        """Let a run of the owner's session wait for the model.
 
         Raises:
             BusyError: too many wait already.
@@ -35,12 +35,12 @@ class RunQueue:
         with self._lock:
             if len(self._waiting) >= MAX_WAITING:
                 raise BusyError(f"{len(self._waiting)} runs are waiting for the model already. Try again in a minute.")
-            self._waiting[owner] = run
+            self._waiting[owner] = session_id
             self._unacknowledged[owner] += 1
 
     @contextmanager
     def acquire(self, owner: str) -> Iterator[str | None]:
-        """Begin the owner's run; gives which one, or None where it was cancelled while it waited."""
+        """Begin the owner's run; gives the session's id, or None where the run was cancelled while it waited."""
         self._running.add(owner)
         try:
             yield self._waiting.pop(owner, None)

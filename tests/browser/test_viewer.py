@@ -43,11 +43,11 @@ class Viewer:
 
     def show(self, view: str) -> None:
         """Press one of the buttons above the viewer and wait for the new picture."""
-        before = self.page.evaluate("() => document.querySelector('.stage').dataset.run ?? ''")
+        before = self.page.evaluate("() => document.querySelector('.stage').dataset.session ?? ''")
         self.page.get_by_role("button", name=view, exact=True).click()
         self.page.wait_for_function(
             "([before, rows]) => document.querySelector('.viewer').dataset.state === 'photo'"
-            " && document.querySelector('.stage').dataset.run !== before"
+            " && document.querySelector('.stage').dataset.session !== before"
             " && document.querySelectorAll('.body .row').length === rows",
             arg=[before, ROWS.get(view, 0)],
         )
@@ -402,7 +402,7 @@ def test_download_sends_what_was_asked_for(viewer: Viewer, scope: str, ids: list
     viewer.page.get_by_role("menuitem", name="COCO JSON").click()
     sent = viewer.sent("prepare")
     assert (sent["format"], sent["scope"], sent["ids"]) == ("coco", scope.lower() or "selected", ids)
-    assert sent["run"]
+    assert sent["session"]
 
 
 def test_download_menu_by_keyboard(viewer: Viewer) -> None:
@@ -427,7 +427,7 @@ def test_download_menu_by_keyboard(viewer: Viewer) -> None:
 def test_a_stopped_run_offers_to_continue(viewer: Viewer) -> None:
     viewer.show("Partial")
     viewer.page.get_by_role("button", name="Continue").click()
-    assert viewer.sent("resume")["run"]
+    assert viewer.sent("resume")["session"]
 
 
 def test_the_empty_viewer_offers_a_sample(page: Any, address: str) -> None:

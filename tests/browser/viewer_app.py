@@ -116,11 +116,11 @@ def row(number: int, encoded: rle.Rle) -> ViewerMask:
 
 
 class Book(Session):
-    """The edits of one run, whose ids all belong to masks."""
+    """The edits of one session, whose ids all belong to masks."""
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, id_: str) -> None:
         super().__init__(LoadedImage(np.zeros((1, 1, 3), np.uint8), "", ()), "")
-        self.run = run
+        self.id = id_
         self.editor.ids.new(2000)
 
 
@@ -128,7 +128,7 @@ class Scene:
     """One photo with its masks, as files the viewer can fetch."""
 
     def __init__(self, masks: Sequence[rle.Rle], size_hw: tuple[int, int], name: str = "coffee.jpg") -> None:
-        self.size_hw, self.name, self.run = size_hw, name, uuid.uuid4().hex
+        self.size_hw, self.name, self.session = size_hw, name, uuid.uuid4().hex
         self.display_hw = display_size(size_hw)
         self.rows = [row(i + 1, mask) for i, mask in enumerate(masks)]
         self.runs = [(i + 1, display_runs(mask, self.display_hw)) for i, mask in enumerate(masks)]
@@ -137,7 +137,7 @@ class Scene:
     def value(self, count: int | None = None, **changes: object) -> ViewerData:
         """The first ``count`` masks (None: all) as the viewer's value."""
         data = {
-            "run": self.run,
+            "session": self.session,
             "name": self.name,
             "image": self.image,
             "layers": save("layers.bin", pack_layers(self.runs[:count])),
@@ -201,7 +201,7 @@ BOOKS: dict[str, Book] = {}
 def edited(event: gr.EventData) -> tuple[str, dict]:
     """Repeats edits and takes them, as the page does."""
     data = event._data or {}
-    book = BOOKS.setdefault(data["run"], Book(data["run"]))
+    book = BOOKS.setdefault(data["session"], Book(data["session"]))
     told, error = None, ""
     try:
         told = take_steps(book, data["steps"])

@@ -5,7 +5,6 @@ import gc
 import threading
 import weakref
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -14,7 +13,7 @@ from checkpoint_files import save, small_sam
 from automask_ui.engine.loading import load as models
 from automask_ui.engine.loading import pool as pool_module
 from automask_ui.engine.loading.architecture import build_vit_t_sam
-from automask_ui.engine.loading.load import SamModel
+from automask_ui.engine.loading.load import ModelFile, SamModel, find_file
 from automask_ui.engine.loading.pool import ModelPool
 from automask_ui.errors import (
     CheckpointFormatError,
@@ -38,8 +37,8 @@ class Counter:
         self.may_load = threading.Event()
         self.may_load.set()
 
-    def __call__(self, name: str | None, checkpoint: Path | None, *_: Any, folders: Any) -> SamModel:
-        self.loads.append(checkpoint.stem if checkpoint else f"by name {name}")
+    def __call__(self, file: ModelFile) -> SamModel:
+        self.loads.append(file.path.stem if file.is_own else f"by name {file.name}")
         assert self.may_load.wait(10)
         return SamModel.wrap(small_sam())
 
@@ -47,7 +46,7 @@ class Counter:
 @pytest.fixture
 def load(monkeypatch: pytest.MonkeyPatch) -> Counter:
     counter = Counter()
-    monkeypatch.setattr(pool_module, "load_model", counter)
+    monkeypatch.setattr(pool_module, "load_file", counter)
     return counter
 
 
@@ -66,17 +65,17 @@ def files(tmp_path: Path) -> list[Path]:
 def test_pool_loads_once(load: Counter, files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "_bf16_slowdown", lambda: 0.5)
     pool = make_pool()
-    first = pool.get(checkpoint=files[0])
-    assert pool.get(checkpoint=files[0]) is first
-    assert pool.get("a", folders=[files[0].parent]) is not first  # under another name
-    assert pool.get(checkpoint=files[0], precision="bf16") is not first
+    first = pool.get(find_file(checkpoint=files[0]))
+    assert pool.get(find_file(checkpoint=files[0])) is first
+    assert pool.get(find_file("a", folders=[files[0].parent])) is not first  # under another name
+    assert pool.get(find_file(checkpoint=files[0], precision="bf16")) is not first
     assert load.loads == ["a", "by name a", "a"]
 
 
 def test_pool_loads_once_for_visitors_who_ask_at_once(load: Counter, files: list[Path]) -> None:
     load.may_load.clear()
     pool, got = make_pool(), []
-    threads = [threading.Thread(target=lambda: got.append(pool.get(checkpoint=files[0]))) for _ in range(5)]
+    threads = [threading.Thread(target=lambda: got.append(pool.get(find_file(checkpoint=files[0])))) for _ in range(5)]
     for thread in threads:
         thread.start()
     load.may_load.set()
@@ -90,15 +89,15 @@ def test_pool_loads_once_for_visitors_who_ask_at_once(load: Counter, files: list
 def test_pool_holds_few_and_frees_the_rest(load: Counter, files: list[Path]) -> None:
     pool = make_pool(max_on_cpu=2)
     a, b, c = files
-    gone = weakref.ref(pool.get(checkpoint=a).sam)
-    kept = weakref.ref(pool.get(checkpoint=b).sam)
+    gone = weakref.ref(pool.get(find_file(checkpoint=a)).sam)
+    kept = weakref.ref(pool.get(find_file(checkpoint=b)).sam)
     assert gone() is not None
-    pool.get(checkpoint=b)
-    pool.get(checkpoint=c)  # a was used longest ago
+    pool.get(find_file(checkpoint=b))
+    pool.get(find_file(checkpoint=c))  # a was used longest ago
     gc.collect()
     assert (gone(), len(pool)) == (None, 2)
     assert kept() is not None
-    pool.get(checkpoint=b)
+    pool.get(find_file(checkpoint=b))
     assert load.loads == ["a", "b", "c"]
     pool.clear()
     assert len(pool) == 0
@@ -106,11 +105,11 @@ def test_pool_holds_few_and_frees_the_rest(load: Counter, files: list[Path]) -> 
 
 def test_pool_gives_what_it_holds_while_another_model_loads(load: Counter, files: list[Path]) -> None:
     pool = make_pool()
-    held = pool.get(checkpoint=files[0])
+    held = pool.get(find_file(checkpoint=files[0]))
     load.may_load.clear()
-    loading = threading.Thread(target=pool.get, kwargs={"checkpoint": files[1]})
+    loading = threading.Thread(target=pool.get, args=[find_file(checkpoint=files[1])])
     loading.start()
-    assert pool.get(checkpoint=files[0]) is held
+    assert pool.get(find_file(checkpoint=files[0])) is held
     assert loading.is_alive()
     load.may_load.set()
     loading.join()
@@ -118,27 +117,27 @@ def test_pool_gives_what_it_holds_while_another_model_loads(load: Counter, files
 
 def test_pool_notices_a_replaced_and_a_deleted_file(load: Counter, files: list[Path]) -> None:
     pool = make_pool()
-    first = pool.get(checkpoint=files[0])
+    first = pool.get(find_file(checkpoint=files[0]))
     files[0].write_bytes(b"another model")
-    assert pool.get(checkpoint=files[0]) is not first
+    assert pool.get(find_file(checkpoint=files[0])) is not first
     files[0].unlink()
     with pytest.raises(CheckpointNotFoundError):
-        pool.get(checkpoint=files[0])
+        pool.get(find_file(checkpoint=files[0]))
 
 
 def test_pool_holds_what_is_made_of_a_model(load: Counter, files: list[Path]) -> None:
     pool = ModelPool(lambda model: [model.name])
-    made = pool.get(checkpoint=files[0])
+    made = pool.get(find_file(checkpoint=files[0]))
     assert made == ["sam"]
-    assert pool.get(checkpoint=files[0]) is made
+    assert pool.get(find_file(checkpoint=files[0])) is made
 
 
 def test_pool_after_a_failure(tmp_path: Path, file: Path) -> None:
     pool = make_pool()
     broken = save({}, tmp_path / "broken.pth")
     with pytest.raises(CheckpointFormatError):
-        pool.get(checkpoint=broken)
-    assert pool.get(checkpoint=file).arch == "vit"
+        pool.get(find_file(checkpoint=broken))
+    assert pool.get(find_file(checkpoint=file)).arch == "vit"
 
 
 def test_visitors_who_ask_for_a_model_that_is_not_here_fetch_it_once(
@@ -151,7 +150,7 @@ def test_visitors_who_ask_for_a_model_that_is_not_here_fetch_it_once(
     pool, got, reports = make_pool(), [], []
 
     def ask() -> None:
-        got.append(pool.get("vit_b", progress=lambda *report: reports.append(report)))
+        got.append(pool.get(find_file("vit_b", progress=lambda *report: reports.append(report))))
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for thread in threads:
@@ -168,7 +167,7 @@ def test_visitors_who_ask_for_a_model_that_is_not_here_fetch_it_once(
 def test_switching_on_the_gpu_frees_memory(tmp_path: Path) -> None:
     paths = [save(build_vit_t_sam().state_dict(), tmp_path / f"{name}.pt") for name in "ab"]
     pool = make_pool()
-    assert pool.get(checkpoint=paths[0]).device.type == "cuda"
+    assert pool.get(find_file(checkpoint=paths[0])).device.type == "cuda"
     before = torch.cuda.memory_allocated()
-    pool.get(checkpoint=paths[1])
+    pool.get(find_file(checkpoint=paths[1]))
     assert torch.cuda.memory_allocated() == before

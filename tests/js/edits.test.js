@@ -8,7 +8,8 @@ import { fakeSignals } from "./helpers.js";
 /** @param {Partial<EditsAnswer>} changes @returns {EditsAnswer} */
 function told(changes = {}) {
   return {
-    run: "run", version: 1, classes: [], labels: [], hidden: [], deleted: [], undo: null, redo: null, ...changes,
+    session: "session", version: 1, classes: [], labels: [], hidden: [], deleted: [], undo: null, redo: null,
+    ...changes,
   };
 }
 
@@ -31,13 +32,13 @@ test("steps are done on top of what the server told", () => {
   assert.deepEqual(edits.classes, ["cat", "dog"]); // left as it was
 });
 
-/** Edits of the run "run", and the parcels that were sent. */
+/** Edits of the session "session", and the parcels that were sent. */
 function started() {
-  /** @type {{ run: string, ticket: string, steps: Step[] }[]} */
+  /** @type {{ session: string, ticket: string, steps: Step[] }[]} */
   const sent = [];
   const signals = fakeSignals();
   const edits = createEdits({ signals, send: (parcel) => void sent.push(parcel) });
-  edits.start("run");
+  edits.start("session");
   return { edits, sent, topics: signals.topics };
 }
 
@@ -52,10 +53,12 @@ test("a step shows at once and is sent; those after it wait for the answer, and 
   edits.add(HIDE_2);
   edits.add({ do: "label", ids: [1], label: "cat" });
   assert.deepEqual([edits.isHidden(1), edits.isHidden(2), edits.labelOf(1)], [true, true, "cat"]);
-  assert.deepEqual(sent, [{ run: "run", ticket: "edit-1", steps: [HIDE_1] }]);
+  assert.deepEqual(sent, [{ session: "session", ticket: "edit-1", steps: [HIDE_1] }]);
 
   edits.take(told({ hidden: [1], answers: "edit-1" }));
-  assert.deepEqual(sent[1], { run: "run", ticket: "edit-2", steps: [HIDE_2, { do: "label", ids: [1], label: "cat" }] });
+  assert.deepEqual(sent[1], {
+    session: "session", ticket: "edit-2", steps: [HIDE_2, { do: "label", ids: [1], label: "cat" }],
+  });
   assert.deepEqual([edits.isHidden(1), edits.isHidden(2), edits.labelOf(1)], [true, true, "cat"]);
 });
 
@@ -75,16 +78,16 @@ test("what the server says last holds, whatever was foreseen", () => {
   assert.deepEqual([...edits.hidden], [7]);
 });
 
-test("another run's word is passed over, and another run starts with nothing", () => {
+test("another session's word is passed over, and another session starts with nothing", () => {
   const { edits, sent } = started();
   edits.add(HIDE_1);
-  edits.take(told({ run: "other", version: 9, hidden: [5] }));
+  edits.take(told({ session: "other", version: 9, hidden: [5] }));
   assert.deepEqual([...edits.hidden], [1]);
   edits.start("other");
   assert.deepEqual([...edits.hidden], []);
-  edits.take(told({ answers: "edit-1" })); // the old run's answer
+  edits.take(told({ answers: "edit-1" })); // the old session's answer
   edits.add(HIDE_2);
-  assert.deepEqual(sent.at(-1), { run: "other", ticket: "edit-2", steps: [HIDE_2] });
+  assert.deepEqual(sent.at(-1), { session: "other", ticket: "edit-2", steps: [HIDE_2] });
 });
 
 test("undo is there as soon as there is a step, redo only when the server says so", () => {

@@ -34,7 +34,7 @@ function finishedRun(masks = MASKS) {
   const look = createLook({ signals });
   const viewport = createViewport({ signals, picture, pixelRatio: () => 1 });
   const data = completeData({
-    run: "run", image: { url: "photo" }, width: 20, height: 4, display_width: 10, display_height: 2, masks,
+    session: "session", image: { url: "photo" }, width: 20, height: 4, display_width: 10, display_height: 2, masks,
   });
   picture.start(data);
   picture.setMasks(data, LAYERS);
@@ -109,17 +109,17 @@ test("deleted masks are gone at once, and come back", () => {
   signals.flush();
   assert.deepEqual(listing.painted, [1, 3]);
   const nothing = { classes: [], labels: [], hidden: [], deleted: [], undo: null, redo: null };
-  edits.take({ run: "run", version: 1, ...nothing, answers: "edit-1" });
+  edits.take({ session: "session", version: 1, ...nothing, answers: "edit-1" });
   signals.flush();
   assert.deepEqual(listing.painted, [1, 2, 3]);
 });
 
-test("another run leaves nothing of the old one but how it is looked at", () => {
+test("another session leaves nothing of the old one but how it is looked at", () => {
   const { edits, picture, listing, selection, signals, look } = finishedRun();
   look.set({ mode: "fill" });
   selection.only(2);
   edits.add({ do: "hide", ids: [3], hidden: true });
-  picture.start(completeData({ run: "next" }));
+  picture.start(completeData({ session: "next" }));
   signals.flush();
   assert.deepEqual([listing.sorted, [...selection.ids], [...edits.hidden], picture.photoUrl], [[], [], [], ""]);
   assert.equal(look.mode, "fill");
@@ -162,7 +162,7 @@ test("a click on nothing says what was there, or asks", () => {
 test("where no mask ever was, the server is asked, in px of the original", () => {
   const { click, events } = finishedRun([maskOf(2), maskOf(3)]);
   click(IN_FIRST);
-  assert.deepEqual(events, [["why", { run: "run", x: 17, y: 3 }]]);
+  assert.deepEqual(events, [["why", { session: "session", x: 17, y: 3 }]]);
 });
 
 test("the photo alone shows no mask to point at", () => {

@@ -15,7 +15,7 @@ function started() {
   const picture = {
     byId: new Map([1, 2, 3, 4, 5].map((id) => [id, maskOf(id)])),
     onMasksReplaced: (/** @type {() => void} */ run) => void replaced.push(run),
-    onRunStarted() {},
+    onSessionStarted() {},
   };
   const selection = createSelection({
     signals: fakeSignals(), picture, listing: { sorted: [5, 4, 3, 2, 1], listed: [5, 4, 3, 2, 1] },

@@ -61,13 +61,13 @@ def opened(service: Service, tmp_path: Path, owner: str = "ann", grey: int = 90)
 
 
 def test_work_is_kept_as_it_is(autosave: Autosave, service: Service, tmp_path: Path) -> None:
-    assert autosave.kept(ANN, "photo") is None
+    assert autosave.saved_path(ANN, "photo") is None
     autosave.follow(ANN, "ann")
     session = opened(service, tmp_path)
     list(service.runs.find(session, "fake", OPTIONS))
-    session.editor.set_label(session.shown()[0][:2], "cat")
-    autosave.keep("ann")
-    path = autosave.kept(ANN, "photo")
+    session.editor.set_label(session.current_masks()[0][:2], "cat")
+    autosave.save("ann")
+    path = autosave.saved_path(ANN, "photo")
     assert path is not None
     saved, photo = read_saved(path)
     assert photo == session.image.data
@@ -83,16 +83,16 @@ def test_every_change_is_noticed_and_nothing_else(
     autosave.follow(ANN, "ann")
     written: list[ProjectFolder] = []
     monkeypatch.setattr(ProjectFolder, "write", lambda folder, project, most: written.append(folder))
-    autosave.keep("ann")
+    autosave.save("ann")
     assert not written  # nothing was done yet: the sample that a page begins with is no work
     if change == "edit":
-        session.editor.set_hidden(session.shown()[0][:1], True)
+        session.editor.set_hidden(session.current_masks()[0][:1], True)
     elif change == "refilter":
         list(service.runs.refilter(session, OPTIONS.replace(pred_iou_thresh=0.8)))
     else:
         opened(service, tmp_path, grey=91)
-    autosave.keep("ann")
-    autosave.keep("ann")
+    autosave.save("ann")
+    autosave.save("ann")
     assert len(written) == 1
 
 
@@ -102,11 +102,11 @@ def test_reloaded_page_finds_what_its_old_self_had_not_kept(
     autosave.follow(ANN, "old")
     session = opened(service, tmp_path, "old")
     list(service.runs.find(session, "fake", OPTIONS))
-    path = autosave.kept(ANN, "photo")
+    path = autosave.saved_path(ANN, "photo")
     assert path is not None
     autosave.follow(ANN, "new")
     newer = opened(service, tmp_path, "new", 91)
-    autosave.keep("new")
+    autosave.save("new")
     # Only now the old page is known to be gone: it does not take the place of newer work.
     autosave.leave("old")
     assert read_saved(path)[0].image.pixels_sha256 == newer.image.pixels_sha256
@@ -117,11 +117,11 @@ def test_leaving_keeps_the_last_change(autosave: Autosave, service: Service, tmp
     session = opened(service, tmp_path)
     session.editor.set_classes(["cat"])
     autosave.leave("ann")
-    path = autosave.kept(ANN, "photo")
+    path = autosave.saved_path(ANN, "photo")
     assert path is not None
     assert read_saved(path)[0].edits.classes == ("cat",)
     session.editor.set_classes(["dog"])
-    autosave.keep("ann")
+    autosave.save("ann")
     assert read_saved(path)[0].edits.classes == ("cat",)
 
 
@@ -129,7 +129,7 @@ def test_nobody_else_reaches_it(autosave: Autosave, service: Service, tmp_path: 
     autosave.follow(ANN, "ann")
     opened(service, tmp_path)
     autosave.leave("ann")
-    assert autosave.kept(BOB, "photo") is None
+    assert autosave.saved_path(BOB, "photo") is None
     (path,) = folder.iterdir()
     assert ANN not in path.name
     assert {stat.S_IMODE(own.stat().st_mode) for own in path.rglob("*") if own.is_file()} == {0o600}
@@ -144,7 +144,7 @@ def test_what_is_no_token_keeps_nothing(
     autosave.follow(token, "ann")
     opened(service, tmp_path)
     autosave.leave("ann")
-    assert autosave.kept(token, "photo") is None
+    assert autosave.saved_path(token, "photo") is None
     assert not folder.exists()
 
 
@@ -152,12 +152,12 @@ def test_old_work_goes(autosave: Autosave, service: Service, tmp_path: Path) -> 
     autosave.follow(ANN, "ann")
     opened(service, tmp_path)
     autosave.leave("ann")
-    path = autosave.kept(ANN, "photo")
+    path = autosave.saved_path(ANN, "photo")
     assert path is not None
     old = time.time() - autosave_module.MAX_AGE_SECONDS - 60
     for own in (path, *path.rglob("*")):
         os.utime(own, (old, old))
-    assert autosave.kept(ANN, "photo") is None
+    assert autosave.saved_path(ANN, "photo") is None
     assert not path.exists()
 
 
@@ -173,8 +173,8 @@ def test_bytes_are_bounded(service: Service, folder: Path, tmp_path: Path, monke
     kept = [sum(own.stat().st_size for own in path.rglob("*") if own.is_file()) for path in folder.iterdir()]
     assert 1 < len(kept) < 6
     assert sum(kept) <= 3500
-    assert autosave.kept(ANN, "photo") is None
-    assert autosave.kept("f" * 32, "photo") is not None
+    assert autosave.saved_path(ANN, "photo") is None
+    assert autosave.saved_path("f" * 32, "photo") is not None
 
 
 def test_large_work_is_not_kept(
@@ -185,7 +185,7 @@ def test_large_work_is_not_kept(
     opened(service, tmp_path)
     autosave.leave("ann")
     assert "too large" in caplog.text
-    assert autosave.kept(ANN, "photo") is None
+    assert autosave.saved_path(ANN, "photo") is None
 
 
 def test_disk_that_cannot_be_written_does_not_stop_the_work(
@@ -217,9 +217,9 @@ def test_work_that_cannot_be_told_spoils_nobody_elses(
     for token, owner in ((ANN, "ann"), (BOB, "bob")):
         autosave.follow(token, owner)
         opened(service, tmp_path, owner)
-    autosave.keep_all()
+    autosave.save_all()
     assert caplog.text.count("could not be kept") == 2
-    assert autosave.kept(BOB, "photo") is not None
+    assert autosave.saved_path(BOB, "photo") is not None
 
 
 def test_nobody_waits_for_what_another_keeps(
@@ -238,13 +238,13 @@ def test_nobody_waits_for_what_another_keeps(
     monkeypatch.setattr(ProjectFolder, "write", write_slowly)
     autosave.follow(ANN, "ann")
     opened(service, tmp_path, "ann")
-    writing = threading.Thread(target=autosave.keep, args=("ann",))
+    writing = threading.Thread(target=autosave.save, args=("ann",))
     writing.start()
     assert begun.wait(30)
     try:
         autosave.follow(BOB, "bob")
         opened(service, tmp_path, "bob")
-        assert autosave.kept(BOB, "photo") is not None
+        assert autosave.saved_path(BOB, "photo") is not None
         # Who reads what is being written waits until it is whole.
         assert not autosave._hold(ANN).acquire(blocking=False)
     finally:
@@ -252,7 +252,7 @@ def test_nobody_waits_for_what_another_keeps(
         writing.join(30)
     with autosave._hold(ANN):
         assert done == ["ann"]
-    assert autosave.kept(ANN, "photo") is not None
+    assert autosave.saved_path(ANN, "photo") is not None
 
 
 def test_thread_keeps_by_itself(
@@ -295,8 +295,8 @@ def test_what_could_not_be_written_is_tried_again(
         write(folder, project, most)
 
     monkeypatch.setattr(ProjectFolder, "write", write_once_in_vain)
-    autosave.keep("ann")
-    assert autosave.kept(ANN, "photo") is not None
+    autosave.save("ann")
+    assert autosave.saved_path(ANN, "photo") is not None
 
 
 def test_session_that_has_gone_leaves_what_was_kept(
@@ -304,14 +304,14 @@ def test_session_that_has_gone_leaves_what_was_kept(
 ) -> None:
     autosave.follow(ANN, "ann")
     opened(service, tmp_path)
-    autosave.keep("ann")
-    path = autosave.kept(ANN, "photo")
+    autosave.save("ann")
+    path = autosave.saved_path(ANN, "photo")
     assert path is not None
     before = (path / NAME).read_bytes()
     # Gone between the question whether it has changed and the writing.
     monkeypatch.setattr(Projects, "mark", lambda projects, owner, kind: "another")
     monkeypatch.setattr(Projects, "to_save", lambda projects, owner, kind: None)
-    autosave.keep("ann")
+    autosave.save("ann")
     assert (path / NAME).read_bytes() == before
 
 
@@ -326,14 +326,14 @@ def test_photo_that_version_1_has_kept_comes_back_and_goes_then(
     assert restored.session is not None
     autosave.follow(ANN, "ann")
     assert old.exists()
-    restored.session.editor.set_hidden(restored.session.shown().ids[:1], True)
-    autosave.keep("ann")
+    restored.session.editor.set_hidden(restored.session.current_masks().ids[:1], True)
+    autosave.save("ann")
     assert [path.suffix for path in folder.iterdir()] == [".photo"]
     again = autosave.restore(ANN, "bob", "photo")
     assert again is not None
     assert again.session is not None
     assert again.session.edits == restored.session.edits
-    assert again.session.shown().ids == restored.session.shown().ids
+    assert again.session.current_masks().ids == restored.session.current_masks().ids
 
 
 def test_what_is_too_large_is_not_tried_again_until_it_changes(
@@ -348,9 +348,9 @@ def test_what_is_too_large_is_not_tried_again_until_it_changes(
     monkeypatch.setattr(ProjectFolder, "write", refuse)
     autosave.follow(ANN, "ann")
     session = opened(service, tmp_path)
-    autosave.keep("ann")
-    autosave.keep("ann")
+    autosave.save("ann")
+    autosave.save("ann")
     assert len(tried) == 1
     list(service.runs.find(session, "fake", OPTIONS))
-    autosave.keep("ann")
+    autosave.save("ann")
     assert len(tried) == 2

@@ -15,7 +15,7 @@ import pytest
 from fakes import FakeEngine, fake_models
 from PIL import Image
 
-from automask_ui.batch.work import BatchTask
+from automask_ui.batch.one_picture import BatchTask
 from automask_ui.errors import ArchiveError, BatchError, ExportError
 from automask_ui.export import EXPORTERS
 from automask_ui.masks import Candidates, MaskResult, Step
@@ -226,7 +226,7 @@ def test_picture_that_is_edited_while_it_is_looked_at_stays_edited(queue: Pictur
     run_of(queue).start(halting.steps, BatchTask(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), MODEL)
     assert halting.is_there.wait(PATIENCE)
     index = next(index for index, item in enumerate(queue.items) if item.state == "running")
-    queue.keep(index, mine)
+    queue.set_edited(index, mine)
     kept = queue.items[index]
     halting.goes_on.set()
     wait(queue)
@@ -271,12 +271,12 @@ def edit(queue: PictureList, index: int) -> Session:
     session = Session(image, "ann")
     candidates = Candidates.unknown(masks.size_hw)
     session.update(MaskResult(image.rgb, "", "", OPTIONS, candidates, masks), "fake")
-    numbers = session.shown()[0]
+    numbers = session.current_masks()[0]
     session.editor.delete(numbers[:2])
     session.editor.set_hidden(numbers[2:3], True)
     session.editor.set_label(numbers[3:4], "cat")
     models = {model.name: model for model in fake_models("fake")}
-    queue.keep(index, saved_of(session.snapshot(), image, models))
+    queue.set_edited(index, saved_of(session.snapshot(), image, models))
     return session
 
 

@@ -107,7 +107,7 @@ def is_same(one: PictureList, other: PictureList) -> bool:
         assert (first is None) == (second is None)
         if first is not None and second is not None:
             assert same(first.masks, second.masks)
-            for name in ("image", "model", "options", "partial", "ids", "contents", "show", "edits"):
+            for name in ("image", "model", "options", "partial", "ids", "fingerprints", "show", "edits"):
                 assert getattr(first, name) == getattr(second, name), name
         assert one.sha256(index) == other.sha256(index)
         assert (one.thumbnail(index) is None) == (other.thumbnail(index) is None)

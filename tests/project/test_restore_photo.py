@@ -57,7 +57,7 @@ def session(photo: LoadedImage, tmp_path: Path) -> Session:
     session = Session(photo, "ann", tmp_path)
     session.update(fake_result(photo.rgb, LOOSE), "fake")
     session.update(fake_result(photo.rgb, LOOSE.replace(pred_iou_thresh=0.85)))
-    numbers = session.shown()[0]
+    numbers = session.current_masks()[0]
     session.editor.set_label(numbers[:2], "고양이")
     session.editor.set_label(numbers[2:3], "<b>dog</b>")
     session.editor.set_hidden(numbers[1:3], True)
@@ -120,7 +120,7 @@ def test_document_comes_back_as_it_was(session: Session) -> None:
     after = read(to_bytes(before))
     assert same(before.masks, after.masks)
     assert len(after.masks) > 5
-    for name in ("image", "model", "options", "partial", "ids", "contents", "show", "edits"):
+    for name in ("image", "model", "options", "partial", "ids", "fingerprints", "show", "edits"):
         assert getattr(after, name) == getattr(before, name), name
     assert to_bytes(after) == to_bytes(before)
 
@@ -128,8 +128,8 @@ def test_document_comes_back_as_it_was(session: Session) -> None:
 def test_session_goes_on_where_it_was(session: Session, tmp_path: Path) -> None:
     other = Session(session.image, "bob", tmp_path)
     other.restore(snapshot_of(read(to_bytes(kept(session))), session.image))
-    assert other.shown()[0] == session.shown()[0]
-    assert same(other.shown()[1], session.shown()[1])
+    assert other.current_masks()[0] == session.current_masks()[0]
+    assert same(other.current_masks()[1], session.current_masks()[1])
     assert (other.edits, other.show, other.model) == (session.edits, session.show, session.model)
     assert other.result is not None
     assert not other.result.has_candidates
@@ -138,7 +138,7 @@ def test_session_goes_on_where_it_was(session: Session, tmp_path: Path) -> None:
         for one in (session, other):
             one.show_only(ShowOnly())
             one.update(fake_result(session.image.rgb, options))
-        assert other.passing()[0] == session.passing()[0]
+        assert other.current_masks(with_deleted=True)[0] == session.current_masks(with_deleted=True)[0]
 
 
 def test_work_without_a_run_comes_back(photo: LoadedImage, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_hard_masks_and_scores_that_were_not_measured_come_back(tmp_path: Path) 
 
 @pytest.mark.parametrize("name", [name for name, row in EXPORTERS.items() if row.extension == "zip"])
 def test_every_archive_carries_the_work_and_the_photo(name: str, session: Session, tmp_path: Path) -> None:
-    ids, masks, _ = session.shown()
+    ids, masks, _ = session.current_masks()
     item = ExportItem(session.image.name, session.image.rgb, masks, ids, ("",) * len(ids))
     report = export(name, [item], tmp_path, extras(session, MODELS).items())
     assert is_saved(report.path)
@@ -174,7 +174,7 @@ def test_every_archive_carries_the_work_and_the_photo(name: str, session: Sessio
 
 
 def test_large_photo_stays_outside(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("automask_ui.project.saving.MAX_PHOTO_BYTES", 100)
+    monkeypatch.setattr("automask_ui.project.saving.MAX_ARCHIVED_PHOTO_BYTES", 100)
     files = extras(session, MODELS)
     assert list(files) == [NAME]
     assert json.loads(files[NAME])["pictures"][0]["photo"] is None
@@ -459,17 +459,20 @@ def taken_up(service: Service, session: Session) -> Session:
 def test_slider_of_work_that_was_taken_up_finds_the_candidates_again(
     service: Service, engine: FakeEngine, session: Session, taken_up: Session
 ) -> None:
-    before = taken_up.passing()[0]
+    before = taken_up.current_masks(with_deleted=True)[0]
     taken_up.show_only(ShowOnly())
     session.show_only(ShowOnly())
-    seen = [(progress.stage, len(taken_up.passing()[0])) for progress in service.runs.refilter(taken_up, LOOSE)]
+    seen = [
+        (progress.stage, len(taken_up.current_masks(with_deleted=True)[0]))
+        for progress in service.runs.refilter(taken_up, LOOSE)
+    ]
     assert before
     # The masks stay until all candidates are there.
     assert len({count for stage, count in seen if stage != "done"}) == 1
     assert seen[-1][0] == "done"
     assert engine.decoded
     session.update(fake_result(session.image.rgb, LOOSE))
-    assert taken_up.passing()[0] == session.passing()[0]
+    assert taken_up.current_masks(with_deleted=True)[0] == session.current_masks(with_deleted=True)[0]
     assert taken_up.edits == session.edits
     decoded = engine.decoded
     run = service.runs.refilter(taken_up, LOOSE.replace(pred_iou_thresh=0.9))
@@ -539,7 +542,7 @@ def test_wrong_photo_leaves_the_earlier_work(service: Service, session: Session)
 def test_page_download_is_the_way_back(service: Service, session: Session) -> None:
     mine = service.store.begin(session.image, "ann")
     mine.restore(session.snapshot())
-    report = export_photo(mine, service.models, "masks", mine.shown()[0][:2])
+    report = export_photo(mine, service.models, "masks", mine.current_masks()[0][:2])
     after, photo = read_saved(report.path)
     assert photo == session.image.data
     assert after.ids == session.snapshot().ids
@@ -568,9 +571,21 @@ def test_masks_that_another_machine_finds_nearly_the_same_keep_their_numbers(ses
     masks = replace(result.masks, rle=found[result.masks.candidate].copy())
     differing = sum(a != b for a, b in zip(masks.rle, result.masks.rle, strict=True))
     assert differing > 3
-    before = dict(zip(other.passing()[0], other.passing()[1].bbox_xywh.tolist(), strict=True))
+    before = dict(
+        zip(
+            other.current_masks(with_deleted=True)[0],
+            other.current_masks(with_deleted=True)[1].bbox_xywh.tolist(),
+            strict=True,
+        )
+    )
     other.update(replace(result, candidates=candidates, masks=masks))
-    after = dict(zip(other.passing()[0], other.passing()[1].bbox_xywh.tolist(), strict=True))
+    after = dict(
+        zip(
+            other.current_masks(with_deleted=True)[0],
+            other.current_masks(with_deleted=True)[1].bbox_xywh.tolist(),
+            strict=True,
+        )
+    )
     assert after == before
     assert other.edits == session.edits
 
@@ -579,17 +594,17 @@ def test_masks_that_another_machine_finds_nearly_the_same_keep_their_numbers(ses
 
 
 def test_masks_made_by_hand_come_back(session: Session, tmp_path: Path) -> None:
-    ids = session.shown().ids
+    ids = session.current_masks().ids
     own = OwnMask(rle.encode(np.eye(37, 53) > 0), "painted")
     session.editor.put_masks("change", [own], ids=ids[:1])
     (new,) = session.editor.put_masks("merge", [replace(own, origin="merged", predicted_iou=0.5)], instead_of=ids[1:3])
     after = read(to_bytes(kept(session)))
     assert after.edits == session.edits
-    assert after.contents[new - 1] == (b"", new)
+    assert after.fingerprints[new - 1] == (b"", new)
     other = Session(session.image, "bob", tmp_path)
     other.restore(snapshot_of(after, session.image))
-    assert other.shown().ids == session.shown().ids
-    assert list(other.shown().masks.rle) == list(session.shown().masks.rle)
+    assert other.current_masks().ids == session.current_masks().ids
+    assert list(other.current_masks().masks.rle) == list(session.current_masks().masks.rle)
     assert other.editor.put_masks("add", [own]) == (new + 1,)
     assert to_bytes(after) == to_bytes(kept(session))
 

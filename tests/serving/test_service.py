@@ -74,7 +74,7 @@ def test_run_tells_of_every_chunk_and_keeps_the_session_up_to_date(service: Serv
     for progress in service.runs.find(session, "fake", OPTIONS):
         told.append((progress.stage, progress.done, progress.total))
         if progress.change is not None:
-            assert progress.change.total == len(session.shown()[0])
+            assert progress.change.total == len(session.current_masks()[0])
     assert told == [("encode", 0, 36), *[("decode", n, 36) for n in (9, 18, 27, 36)], ("done", 36, 36)]
     assert session.result is not None
     assert not session.result.partial
@@ -97,24 +97,24 @@ def test_stop_keeps_what_was_found_and_continue_finishes(service: Service, engin
     assert stages[-1] == "stopped"
     assert session.result is not None
     assert session.result.partial
-    found = session.shown()[0]
+    found = session.current_masks()[0]
     assert found
     assert engine.decoded == 9
 
     assert list(service.runs.resume(session))[-1].stage == "done"
     assert engine.decoded == 36
     assert not session.result.partial
-    assert set(found) <= set(session.shown()[0])
+    assert set(found) <= set(session.current_masks()[0])
 
 
 def test_stop_before_anything_was_found_keeps_the_last_result(service: Service, photo: Path) -> None:
     session = service.open("ann", photo)
     run(service, session)
-    before = session.shown()[0]
+    before = session.current_masks()[0]
     for _ in service.runs.find(session, "fake", OPTIONS.replace(points_per_side=8)):
         if session.job is not None:
             session.job.cancel.set()
-    assert session.shown()[0] == before
+    assert session.current_masks()[0] == before
 
 
 def test_stop_while_the_model_loads(engine: FakeEngine, photo: Path) -> None:
@@ -137,7 +137,7 @@ def test_closing_the_iterator_ends_the_run(service: Service, engine: FakeEngine,
     updates.close()  # type: ignore[attr-defined]
     assert session.job is None
     assert engine.decoded == 18
-    assert session.shown()[0]
+    assert session.current_masks()[0]
 
 
 def test_leaving_stops_the_run(service: Service, engine: FakeEngine, photo: Path) -> None:
@@ -162,11 +162,11 @@ def test_second_run_of_one_picture_is_refused(service: Service, photo: Path) -> 
 def test_error_leaves_the_last_result(service: Service, engine: FakeEngine, photo: Path) -> None:
     session = service.open("ann", photo)
     run(service, session)
-    before = session.shown()[0]
+    before = session.current_masks()[0]
     engine.error = RuntimeError("out of luck")
     with pytest.raises(RuntimeError, match="out of luck"):
         run(service, session, OPTIONS.replace(points_per_side=8))
-    assert session.shown()[0] == before
+    assert session.current_masks()[0] == before
     assert session.job is None
 
 
@@ -194,11 +194,11 @@ def test_another_model_starts_afresh(photo: Path) -> None:
 def test_stricter_needs_no_model(service: Service, engine: FakeEngine, photo: Path) -> None:
     session = service.open("ann", photo)
     run(service, session)
-    decoded, before = engine.decoded, len(session.shown()[0])
+    decoded, before = engine.decoded, len(session.current_masks()[0])
     told = list(service.runs.refilter(session, OPTIONS.replace(pred_iou_thresh=0.95)))
     assert [progress.stage for progress in told] == ["done"]
     assert told[-1].change is not None
-    assert told[-1].change.fewer == before - len(session.shown()[0]) > 0
+    assert told[-1].change.fewer == before - len(session.current_masks()[0]) > 0
     assert engine.decoded == decoded
 
 
@@ -245,8 +245,8 @@ def test_nothing_changed_tells_nothing(service: Service, photo: Path) -> None:
 
 def test_visitors_do_not_see_each_other(service: Service, photo: Path) -> None:
     ann, bob = service.open("ann", photo), service.open("bob", photo)
-    assert service.store.get("ann", ann.run) is ann
-    for owner, name in (("bob", ann.run), ("ann", bob.run), ("", ann.run), ("ann", None), ("ann", {"run": 1})):
+    assert service.store.get("ann", ann.id) is ann
+    for owner, name in (("bob", ann.id), ("ann", bob.id), ("", ann.id), ("ann", None), ("ann", {"id": 1})):
         with pytest.raises(RunGoneError):
             service.store.get(owner, name)
 
@@ -256,7 +256,7 @@ def test_new_picture_gives_up_the_old_one(service: Service, photo: Path) -> None
     second = service.open("ann", photo)
     assert service.store.current("ann") is second
     with pytest.raises(RunGoneError):
-        service.store.get("ann", first.run)
+        service.store.get("ann", first.id)
 
 
 def test_nothing_opened(service: Service) -> None:
@@ -425,7 +425,7 @@ def test_file_that_is_no_picture(service: Service, tmp_path: Path) -> None:
 def test_export_of_chosen_masks(service: Service, photo: Path) -> None:
     session = service.open("ann", photo)
     run(service, session)
-    ids = list(session.shown()[0][:3])
+    ids = list(session.current_masks()[0][:3])
     report = export_photo(session, service.models, "coco", ids)
     assert session.folder in report.path.parents
     assert report.path.name.startswith("my photo")
@@ -455,7 +455,7 @@ def test_export_refuses(
 def test_show_only_is_no_filter_of_the_result(service: Service, photo: Path) -> None:
     session = service.open("ann", photo)
     run(service, session)
-    total = len(session.shown()[0])
+    total = len(session.current_masks()[0])
     assert session.show_only(ShowOnly(smallest=1e9)).fewer == total
     assert session.result is not None
     assert len(session.result.masks) == total
@@ -483,7 +483,7 @@ def test_stopped_run_is_not_lost_by_what_would_measure_it_anew(service: Service,
 def test_two_exports_of_one_name_do_not_meet(service: Service, photo: Path) -> None:
     session = service.open("ann", photo)
     run(service, session)
-    ids = list(session.shown()[0])
+    ids = list(session.current_masks()[0])
     reports = [export_photo(session, service.models, "coco", ids[:count]) for count in (3, 1, 2, 3, 2)]
     assert len({report.path for report in reports}) == 5
     assert [report.path.exists() for report in reports] == [False, True, True, True, True]

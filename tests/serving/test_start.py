@@ -55,7 +55,7 @@ def answering(url: str, process: subprocess.Popen[bytes], log: Path) -> str:
 def test_no_home_is_needed(url: str) -> None:
     with Visitor(url) as visitor:
         view = visitor.output("first_visit", "viewer", visitor.ask("first_visit", ["a" * 43]))
-        visitor.run = view["run"]
+        visitor.session = view["session"]
         assert view["name"] == "coffee.jpg"
         assert view["masks"]
         file, said = visitor.download([view["masks"][0]["id"]])

@@ -140,11 +140,11 @@ def test_stop_gives_the_gpu_back(service: Service, session: Session, spaces: Fak
 @pytest.mark.parametrize("error", [EngineOutOfMemoryError("Memory ran out."), RuntimeError("cuda")], ids=repr)
 def test_errors_arrive(service: Service, session: Session, there: FakeEngine, error: Exception) -> None:
     list(service.runs.find(session, "fake", OPTIONS))
-    before = session.shown()[0]
+    before = session.current_masks()[0]
     there.error = error
     with pytest.raises(type(error), match=str(error)):
         list(service.runs.find(session, "fake", OPTIONS.replace(points_per_side=8)))
-    assert session.shown()[0] == before
+    assert session.current_masks()[0] == before
     there.error = None
     assert list(service.runs.find(session, "fake", OPTIONS.replace(points_per_side=8)))[-1].stage == "done"
 

@@ -49,7 +49,7 @@ def session() -> Session:
 
 
 def pixels(session: Session) -> dict[int, bytes]:
-    ids, masks, _ = session.shown()
+    ids, masks, _ = session.current_masks()
     return {id_: own["counts"] for id_, own in zip(ids, masks.rle, strict=True)}
 
 
@@ -160,13 +160,13 @@ def test_edits_come_back_from_json(edits: Edits) -> None:
 
 
 @given(EDITS, st.dictionaries(IDS, st.integers(20, 30), max_size=4))
-def test_heirs_change_nothing_of_a_persons_own(edits: Edits, heirs: dict[int, int]) -> None:
-    after = edits.inherited(heirs)
+def test_successors_change_nothing_of_a_persons_own(edits: Edits, successors: dict[int, int]) -> None:
+    after = edits.carried_over(successors)
     assert after.own == edits.own
     assert after.labels.items() >= edits.labels.items()
-    assert after.deleted >= edits.deleted | {heirs[id_] for id_ in heirs if id_ in edits.own}
-    assert not {heirs[id_] for id_ in heirs if id_ in edits.own} & after.labels.keys() - {
-        heir for id_, heir in heirs.items() if id_ not in edits.own
+    assert after.deleted >= edits.deleted | {successors[id_] for id_ in successors if id_ in edits.own}
+    assert not {successors[id_] for id_ in successors if id_ in edits.own} & after.labels.keys() - {
+        successor for id_, successor in successors.items() if id_ not in edits.own
     }
 
 
@@ -177,21 +177,21 @@ def test_new_masks_get_new_ids_that_nothing_else_gets(session: Session) -> None:
     assert session.editor.put_masks("add", [own(30, 20), own(40, 20)]) == (4, 5)
     assert session.editor.history.undo == Action("add", 2)
     session.editor.undo()
-    assert session.shown().ids == (1, 2, 3)
+    assert session.current_masks().ids == (1, 2, 3)
     # Taken back, but never given again: not to what is found, and not to what is made.
     session.update(found(block(0, 0), block(0, 15)))
-    assert session.shown().ids == (1, 6)
+    assert session.current_masks().ids == (1, 6)
     assert session.editor.put_masks("add", [own(20, 20)]) == (7,)
 
 
 def test_mask_that_was_changed_keeps_its_id_and_label(session: Session) -> None:
     session.editor.set_label([2], "cat")
     assert session.editor.put_masks("change", [own(30, 20)], ids=[2]) == (2,)
-    ids, masks, labels = session.shown()
+    ids, masks, labels = session.current_masks()
     assert (ids, labels) == ((1, 2, 3), ("", "cat", ""))
     assert masks.rle[1] == own(30, 20).rle
     session.editor.undo()
-    assert rle.decode(session.shown().masks.rle[1])[0, 10]
+    assert rle.decode(session.current_masks().masks.rle[1])[0, 10]
     session.editor.redo()
     assert session.masks_of([2]).masks.rle[0] == own(30, 20).rle
     with pytest.raises(RunGoneError, match="Mask 99"):
@@ -200,27 +200,27 @@ def test_mask_that_was_changed_keeps_its_id_and_label(session: Session) -> None:
 
 def test_masks_that_are_merged_go_and_come_back_in_one_step(session: Session) -> None:
     (new,) = session.editor.put_masks("merge", [own(0, 0, 28)], instead_of=[1, 2, 3])
-    assert session.shown().ids == (new,)
+    assert session.current_masks().ids == (new,)
     session.editor.undo()
-    assert session.shown().ids == (1, 2, 3)
+    assert session.current_masks().ids == (1, 2, 3)
 
 
 def test_own_masks_stay_whatever_is_set(session: Session) -> None:
     (new,) = session.editor.put_masks("add", [own(30, 20)])
     session.editor.put_masks("change", [own(1, 1, 4, 4)], ids=[1])
     session.show_only(ShowOnly(smallest=1000))
-    assert session.shown().ids == (1, new)
+    assert session.current_masks().ids == (1, new)
     session.update(found())
-    assert session.shown().ids == (1, new)
-    assert session.passing().ids == (1, new)
+    assert session.current_masks().ids == (1, new)
+    assert session.current_masks(with_deleted=True).ids == (1, new)
 
 
 def test_own_masks_are_there_before_anything_is_found() -> None:
     session = Session(LoadedImage(RGB, "photo.png", ()), "ann")
     (new,) = session.editor.put_masks("add", [own(30, 20)])
-    assert (new, session.shown().ids) == (1, (1,))
+    assert (new, session.current_masks().ids) == (1, (1,))
     session.update(found(block(0, 0)), "fake")
-    assert session.shown().ids == (2, 1)
+    assert session.current_masks().ids == (2, 1)
 
 
 def test_what_is_found_in_the_place_of_an_own_mask_is_not_shown_beside_it(session: Session) -> None:
@@ -228,11 +228,11 @@ def test_what_is_found_in_the_place_of_an_own_mask_is_not_shown_beside_it(sessio
     (new,) = session.editor.put_masks("add", [own(0, 20)])
     # Mask 2 a little otherwise, as it was found, and the added one a little otherwise.
     session.update(found(block(0, 0), block(10, 0, 8, 9), block(0, 20, 8, 9)))
-    assert session.shown().ids == (1, 2, new)
+    assert session.current_masks().ids == (1, 2, new)
     session.editor.undo()
     session.editor.undo()
-    assert len(session.shown().ids) == 3
-    assert 2 not in session.shown().ids
+    assert len(session.current_masks().ids) == 3
+    assert 2 not in session.current_masks().ids
 
 
 class Sequence:
@@ -249,7 +249,7 @@ class Sequence:
         return self.expected[-1]
 
     def put(self, mask: OwnMask, place: int) -> None:
-        ids = self.session.shown().ids
+        ids = self.session.current_masks().ids
         before = self.session.editor.now
         if place % 2 and ids:
             (id_,) = self.session.editor.put_masks("change", [mask], ids=[ids[place % len(ids)]])

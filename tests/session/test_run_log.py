@@ -54,7 +54,7 @@ def test_finished_run(service: Service, session: Session, caplog: pytest.LogCapt
     assert line["size"] == "53x37"
     assert line["points"] == "36"
     assert line["candidates"] == "108"
-    assert int(line["masks"]) == len(session.shown()[0])
+    assert int(line["masks"]) == len(session.current_masks()[0])
     assert {"seconds", "encode_seconds", "decode_seconds"} <= line.keys()
     assert "secret" not in caplog.text
     assert service.runs.count == 0

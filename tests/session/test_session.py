@@ -31,7 +31,7 @@ def session(tmp_path: Path) -> Session:
 
 
 def test_new_session_has_nothing(session: Session) -> None:
-    ids, masks, _ = session.shown()
+    ids, masks, _ = session.current_masks()
     assert ids == ()
     assert len(masks) == 0
     assert masks.size_hw == (37, 53)
@@ -51,9 +51,9 @@ def test_numbers_stay_over_other_thresholds(session: Session) -> None:
 
 def test_new_masks_get_the_next_numbers(session: Session) -> None:
     session.update(result_of(LOOSE.replace(pred_iou_thresh=0.9)))
-    first = set(session.shown()[0])
+    first = set(session.current_masks()[0])
     session.update(result_of(LOOSE))
-    added = set(session.shown()[0]) - first
+    added = set(session.current_masks()[0]) - first
     assert added
     assert min(added) == max(first) + 1
 
@@ -62,17 +62,17 @@ def test_equal_masks_have_numbers_of_their_own(session: Session) -> None:
     result = result_of(LOOSE)
     twice = replace(result, masks=result.masks[np.array([0, 0, 1])])
     session.update(twice)
-    assert len(set(session.shown()[0])) == 3
+    assert len(set(session.current_masks()[0])) == 3
 
 
 def test_number_hangs_on_the_mask_before_clean_up(session: Session) -> None:
     result = result_of(LOOSE)
     session.update(result)
-    before = session.shown()[0]
+    before = session.current_masks()[0]
     cleaned = result.masks.rle.copy()
     cleaned[0] = {"size": [37, 53], "counts": cleaned[1]["counts"]}
     session.update(replace(result, masks=replace(result.masks, rle=cleaned)))
-    assert session.shown()[0] == before
+    assert session.current_masks()[0] == before
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_number_hangs_on_the_mask_before_clean_up(session: Session) -> None:
 def test_show_only(show: ShowOnly, areas: list[int]) -> None:
     result = result_of(LOOSE)
     masks = replace(result.masks[:4], area=np.array([10, 100, 1000, 1961]))
-    assert masks.area[show.keeps(masks)].tolist() == areas
+    assert masks.area[show.matches(masks)].tolist() == areas
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_show_only_refuses(values: dict[str, object], message: str) -> None:
 
 def test_show_only_counts_what_changed(session: Session) -> None:
     total = session.update(result_of(LOOSE)).total
-    areas = session.shown()[1].area
+    areas = session.current_masks()[1].area
     smallest = float(np.median(areas))
     below = int((areas < smallest).sum())
     assert session.show_only(ShowOnly(smallest=smallest)) == Difference(total - below, 0, below)
@@ -152,15 +152,15 @@ def test_labels_stay_over_other_thresholds_and_go_with_undo(session: Session) ->
 
 def test_deleted_masks_are_not_there_until_it_is_taken_back(session: Session) -> None:
     session.update(result_of(LOOSE))
-    ids = session.shown()[0]
+    ids = session.current_masks()[0]
     session.editor.delete(ids[:2])
-    assert session.shown()[0] == ids[2:]
-    assert len(session.shown()[1]) == len(ids) - 2
-    assert session.passing()[0] == ids
+    assert session.current_masks()[0] == ids[2:]
+    assert len(session.current_masks()[1]) == len(ids) - 2
+    assert session.current_masks(with_deleted=True)[0] == ids
     with pytest.raises(RunGoneError, match="no longer there"):
         session.masks_of(ids[:1])
     session.editor.undo()
-    assert session.shown()[0] == ids
+    assert session.current_masks()[0] == ids
 
 
 def test_version_counts_changes_only(session: Session) -> None:
@@ -181,7 +181,7 @@ def test_version_counts_changes_only(session: Session) -> None:
 
 def test_masks_come_in_the_order_asked_for(session: Session) -> None:
     session.update(result_of(LOOSE))
-    ids, masks, _ = session.shown()
+    ids, masks, _ = session.current_masks()
     wanted = session.masks_of([ids[2], ids[0]]).masks
     assert [rle["counts"] for rle in wanted.rle] == [masks.rle[2]["counts"], masks.rle[0]["counts"]]
 
@@ -221,7 +221,7 @@ def test_of_two_beginnings_at_once_one_is_the_others_earlier_one(session: Sessio
         for _ in range(20):
             begun.append(store.begin(session.image, "ann"))
             _ = begun[-1].folder
-            store.keep(begun[-1])
+            store.touch(begun[-1])
 
     def leave_some() -> None:
         start.wait()
@@ -234,14 +234,14 @@ def test_of_two_beginnings_at_once_one_is_the_others_earlier_one(session: Sessio
     for thread in threads:
         thread.join()
     current = store.begin(session.image, "ann")
-    assert [one for one in begun if store._sessions.peek(one.run) is not None] == []
+    assert [one for one in begun if store._sessions.peek(one.id) is not None] == []
     assert store.current("ann") is current
     store.forget("ann")
     assert len(store._sessions) == 0
 
 
 def _ids_and_counts(session: Session) -> tuple[list[int], list[bytes]]:
-    ids, masks, _ = session.shown()
+    ids, masks, _ = session.current_masks()
     return list(ids), [rle["counts"] for rle in masks.rle]
 
 
@@ -266,8 +266,8 @@ def test_edits_pass_on_to_nearly_the_same_masks(session: Session) -> None:
     session.update(blocks((24, 41), (0, 41), (12, 20)))
     assert session.edits.labels == {1: "cat", 2: "dog", 5: "cat"}
     assert session.edits.deleted == {3, 4}
-    assert session.shown()[0] == (5, 6)
-    # What is taken back is taken back for the heirs, too.
+    assert session.current_masks()[0] == (5, 6)
+    # What is taken back is taken back for the successors, too.
     session.editor.undo()
     assert session.edits.deleted == frozenset()
     session.editor.undo()
@@ -278,7 +278,7 @@ def test_edits_pass_on_to_nearly_the_same_masks(session: Session) -> None:
     # Back again: what was edited first is as it was.
     session.update(blocks((0, 40), (12, 40), (24, 40)))
     assert session.edits.labels == {1: "cat", 2: "dog", 5: "cat"}
-    assert session.shown()[0] == (1, 2)
+    assert session.current_masks()[0] == (1, 2)
 
 
 def test_a_label_taken_from_an_heir_does_not_come_back(session: Session) -> None:

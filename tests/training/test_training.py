@@ -21,6 +21,7 @@ from automask_ui.training import train
 from automask_ui.training.affinity import AffinityHead
 from automask_ui.training.data import Sources
 from automask_ui.training.decoder import MaskPrompts, decode_prompts, glimpse_at, masks_at_cells, pixels_of_cells
+from automask_ui.training.drawn.scenes import UNKNOWN, Scene
 from automask_ui.training.evaluate import count_coins
 from automask_ui.training.export import calibrate_scores
 from automask_ui.training.losses import affinity_loss, certain_loss, choose_cells, click_loss, mask_losses
@@ -29,7 +30,6 @@ from automask_ui.training.photographs import read_manifest
 from automask_ui.training.prompted import Answers, Measured, masks_of, measure_picture, measure_scenes
 from automask_ui.training.prompts import ABSENT, BACKGROUND, FOREGROUND, LOWER_RIGHT, PADDING, UPPER_LEFT
 from automask_ui.training.reference import COINS_LABELS, COINS_PHOTO, label_coins, read_things
-from automask_ui.training.scenes import UNKNOWN, Scene
 from automask_ui.training.trunk import fill_trunk
 from automask_ui.training.weights import WEIGHTS_PATH, Defaults, load_weights, read_defaults, save_weights
 

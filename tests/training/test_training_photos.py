@@ -14,6 +14,7 @@ from automask_ui.training.augment import another_camera, padded, random_window
 from automask_ui.training.compose import Cutout, cut_rendered, cut_thing, paste_things
 from automask_ui.training.data import Batch, Sources, in_cells, in_rows, sample_batch
 from automask_ui.training.decoder import pixels_of_cells
+from automask_ui.training.drawn.scenes import UNKNOWN, Scene
 from automask_ui.training.further import Looked, further_clicks
 from automask_ui.training.photographs import (
     Photograph,
@@ -34,7 +35,6 @@ from automask_ui.training.prompts import (
     box_prompt,
     correcting_prompt,
 )
-from automask_ui.training.scenes import UNKNOWN, Scene
 
 HEIGHT, WIDTH = 120, 160
 

@@ -53,7 +53,7 @@ def work(service: Service, photo: str) -> Session:
     """Ann's work: hidden, labelled and deleted masks, and Show only."""
     session = service.open("ann", photo)
     list(service.runs.find(session, "fake", OPTIONS))
-    numbers = session.shown()[0]
+    numbers = session.current_masks()[0]
     session.editor.set_hidden(numbers[:2], True)
     session.editor.set_label(numbers[2:4], "cat")
     session.editor.delete(numbers[4:5])
@@ -64,7 +64,7 @@ def work(service: Service, photo: str) -> Session:
 @pytest.fixture
 def download(service: Service, work: Session, tmp_path: Path) -> str:
     """What the page hands out, as it lies on the visitor's disk."""
-    report = export_photo(work, service.models, "masks", work.shown()[0])
+    report = export_photo(work, service.models, "masks", work.current_masks()[0])
     return str(report.path.rename(tmp_path / "download.zip"))
 
 
@@ -88,19 +88,23 @@ def last(screens: Iterator[Changes]) -> Changes:
 def is_back(service: Service, work: Session) -> bool:
     """Whether Bob now has all of Ann's work."""
     mine = service.store.current("bob")
-    masks = [list(session.shown()[1].rle) for session in (mine, work)]
-    return masks[0] == masks[1] and (mine.shown()[0], mine.edits, mine.show) == (work.shown()[0], work.edits, work.show)
+    masks = [list(session.current_masks()[1].rle) for session in (mine, work)]
+    return masks[0] == masks[1] and (mine.current_masks()[0], mine.edits, mine.show) == (
+        work.current_masks()[0],
+        work.edits,
+        work.show,
+    )
 
 
 def test_dropped_download_is_the_work(handlers: Handlers, service: Service, work: Session, download: str) -> None:
     arrival = handlers.opening.open_files(BOB, [download])
     assert is_back(service, work)
     assert text(arrival) == (
-        f"photo.png is back as you left it: {len(work.shown()[0])} masks. "
+        f"photo.png is back as you left it: {len(work.current_masks()[0])} masks. "
         "Moving a slider has the model look at the picture once more."
     )
     assert arrival.view is not None
-    assert {*work.shown()[0]} <= {mask["id"] for mask in arrival.view.masks}
+    assert {*work.current_masks()[0]} <= {mask["id"] for mask in arrival.view.masks}
     assert arrival.candidates is not None
     assert arrival.candidates.startswith("Taken up without candidates")
     controls = arrival.controls

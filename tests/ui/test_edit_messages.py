@@ -45,7 +45,7 @@ def session(handlers: Handlers, tmp_path: Path) -> Session:
     session = handlers.service.open("ann", path)
     for _ in handlers.service.runs.find(session, "fake", GeneratorOptions(points_per_side=4)):
         pass
-    assert len(session.shown()[0]) >= 5
+    assert len(session.current_masks()[0]) >= 5
     return session
 
 
@@ -102,15 +102,15 @@ def test_numbers_that_are_none_are_passed_over(session: Session, ids: Any) -> No
 
 def test_answer_names_the_parcel_and_the_fault(handlers: Handlers, session: Session) -> None:
     steps = [{"do": "label", "ids": [1], "label": "car"}, {"do": "undo"}]
-    said = handlers.masks.edit(ANN, {"run": session.run, "ticket": "edit-1", "steps": steps}).edits
+    said = handlers.masks.edit(ANN, {"session": session.id, "ticket": "edit-1", "steps": steps}).edits
     assert said is not None
     assert (said["answers"], said["error"]) == ("edit-1", "")
     assert said["told"] == {"way": "undone", "kind": "label", "count": 1, "label": "car"}
-    said = handlers.masks.edit(ANN, {"run": session.run, "ticket": "edit-2", "steps": [{"do": "fly"}]}).edits
+    said = handlers.masks.edit(ANN, {"session": session.id, "ticket": "edit-2", "steps": [{"do": "fly"}]}).edits
     assert said is not None
     assert (said["told"], said["error"]) == (None, "There is no edit 'fly'.")
     with pytest.raises(RunGoneError):
-        handlers.masks.edit(Visitor("bob", Words("en")), {"run": session.run, "steps": steps})
+        handlers.masks.edit(Visitor("bob", Words("en")), {"session": session.id, "steps": steps})
 
 
 def test_viewer_gets_deleted_masks_for_their_coming_back(handlers: Handlers, session: Session) -> None:
@@ -135,7 +135,7 @@ def test_viewer_gets_masks_made_by_hand_without_scores(handlers: Handlers, sessi
 
 def test_labels_reach_the_file_and_what_has_none_is_said(handlers: Handlers, session: Session) -> None:
     session.editor.set_label([2], "car")
-    ask = {"run": session.run, "ticket": "file-1", "format": "coco", "ids": [1, 2, 3]}
+    ask = {"session": session.id, "ticket": "file-1", "format": "coco", "ids": [1, 2, 3]}
     path, proof = prepare(handlers, ANN, ask)
     assert path is not None
     assert path.name == proof["file"]
@@ -150,8 +150,8 @@ def test_labels_reach_the_file_and_what_has_none_is_said(handlers: Handlers, ses
 
 
 def test_file_that_cannot_be_made_says_why_in_its_place(handlers: Handlers, session: Session) -> None:
-    assert prepare(handlers, ANN, {"run": session.run, "ticket": 7, "format": "nope", "ids": [1]})[0] is None
-    path, proof = prepare(handlers, ANN, {"run": "gone", "ticket": 7})
+    assert prepare(handlers, ANN, {"session": session.id, "ticket": 7, "format": "nope", "ids": [1]})[0] is None
+    path, proof = prepare(handlers, ANN, {"session": "gone", "ticket": 7})
     assert (path, proof["ticket"], proof["error"]) == (None, 7, True)
     assert "no longer on the server" in proof["sentence"]
 

@@ -463,7 +463,9 @@ def test_slider_values_are_checked(handlers: Handlers, photo: str, value: object
         list(find(handlers, controls(pred_iou_thresh=value)))
 
 
-@pytest.mark.parametrize("payload", [None, [], "x", {}, {"run": None}, {"run": "0" * 32}, {"run": ["a"]}], ids=repr)
+@pytest.mark.parametrize(
+    "payload", [None, [], "x", {}, {"session": None}, {"session": "0" * 32}, {"session": ["a"]}], ids=repr
+)
 def test_payload_without_a_run_of_ones_own(handlers: Handlers, photo: str, payload: Any) -> None:
     handlers.opening.open_photo(ANN, photo)
     for ask in (handlers.masks.export, handlers.masks.edit):
@@ -476,10 +478,10 @@ def test_ids_that_are_none(handlers: Handlers, photo: str, ids: Any) -> None:
     run = handlers.opening.open_photo(ANN, photo).view
     assert run is not None
     last(find(handlers, controls()))
-    handlers.masks.edit(ANN, {"run": run.run, "steps": [{"do": "hide", "ids": ids, "hidden": True}]})
+    handlers.masks.edit(ANN, {"session": run.session, "steps": [{"do": "hide", "ids": ids, "hidden": True}]})
     assert handlers.service.store.current("ann").edits.hidden == frozenset()
     with pytest.raises(AutoMaskError, match="no mask to download"):
-        handlers.masks.export(ANN, {"run": run.run, "format": "masks", "ids": ids})
+        handlers.masks.export(ANN, {"session": run.session, "format": "masks", "ids": ids})
 
 
 def test_strangers_cannot_take_a_run(handlers: Handlers, photo: str) -> None:
@@ -487,7 +489,7 @@ def test_strangers_cannot_take_a_run(handlers: Handlers, photo: str) -> None:
     assert view is not None
     last(find(handlers, controls()))
     with pytest.raises(RunGoneError):
-        handlers.masks.export(Visitor("bob", Words("en")), {"run": view.run, "format": "masks", "ids": [1]})
+        handlers.masks.export(Visitor("bob", Words("en")), {"session": view.session, "format": "masks", "ids": [1]})
 
 
 def test_hidden_masks_are_told_to_the_viewer(handlers: Handlers, photo: str) -> None:
@@ -495,7 +497,7 @@ def test_hidden_masks_are_told_to_the_viewer(handlers: Handlers, photo: str) -> 
     view = last(find(handlers, controls())).view
     assert view is not None
     number = view.masks[0]["id"]
-    handlers.masks.edit(ANN, {"run": view.run, "steps": [{"do": "hide", "ids": [number], "hidden": True}]})
+    handlers.masks.edit(ANN, {"session": view.session, "steps": [{"do": "hide", "ids": [number], "hidden": True}]})
     again = handlers.screens.views.data(handlers.service.store.current("ann"))
     assert again.edits is not None
     assert again.edits["hidden"] == [number]
@@ -535,17 +537,17 @@ def test_every_slider_value_survives_the_slider() -> None:
 def test_click_without_a_mask_says_why(handlers: Handlers, photo: str) -> None:
     run = handlers.opening.open_photo(ANN, photo).view
     assert run is not None
-    assert handlers.masks.why(ANN, {"run": run.run, "x": 1, "y": 1}) is None
+    assert handlers.masks.why(ANN, {"session": run.session, "x": 1, "y": 1}) is None
     last(find(handlers, controls(stability_score_thresh=1.0)))
     session = handlers.service.store.current("ann")
     assert session.result is not None
     x, y = (int(part) for part in session.result.candidates.point_xy[session.result.candidates.has_mask][0])
-    said = handlers.masks.why(ANN, {"run": run.run, "x": x, "y": y})
+    said = handlers.masks.why(ANN, {"session": run.session, "x": x, "y": y})
     assert said is not None
     assert said.note is not None
     assert "falls to Edge stability 1: lower it?" in said.note["text"]
     for hostile in ("1", None, 1.5, True, [1]):
-        assert handlers.masks.why(ANN, {"run": run.run, "x": hostile, "y": 1}) is None
+        assert handlers.masks.why(ANN, {"session": run.session, "x": hostile, "y": 1}) is None
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
@@ -589,7 +591,7 @@ def test_a_place_without_a_mask_suggests_how_to_get_it(handlers: Handlers, photo
     session = handlers.service.store.current("ann")
     assert session.result is not None
     x, y = (int(part) for part in session.result.candidates.point_xy[session.result.candidates.has_mask][0])
-    said = handlers.masks.why(ANN, {"run": run.run, "x": x, "y": y})
+    said = handlers.masks.why(ANN, {"session": run.session, "x": x, "y": y})
     assert said is not None
     assert said.note is not None
     suggestion = said.note["suggestion"]

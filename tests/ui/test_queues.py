@@ -196,7 +196,7 @@ def test_opened_picture_has_its_masks_and_settings(
     assert arrival.picture_list.open == 1
     session = service.store.current("ann")
     assert session.image.name == "2.png"
-    assert len(session.shown()[0]) == board.items[1].masks
+    assert len(session.current_masks()[0]) == board.items[1].masks
     assert arrival.controls is not None
     assert arrival.controls.options({}) == CONTROLS.options({})
     # Another picture of the visitor's is none of the queue.
@@ -219,7 +219,7 @@ def test_edits_stay_with_their_picture_and_are_in_the_dataset(
     board = last_table(queues.start_queue(ANN, CONTROLS))
     handlers.opening.open_item(ANN, {"index": 0})
     session = service.store.current("ann")
-    numbers = session.shown()[0]
+    numbers = session.current_masks()[0]
     session.editor.delete(numbers[:2])
     session.editor.set_label(numbers[2:3], "cat")
     edits = session.edits
@@ -264,7 +264,7 @@ def test_edit_that_comes_in_while_the_next_picture_is_read(
     session, read = service.store.current("ann"), PictureList.image
 
     def edit_and_read(queue: PictureList, index: int) -> LoadedImage:
-        session.editor.set_label(session.shown()[0][:1], "cat")
+        session.editor.set_label(session.current_masks()[0][:1], "cat")
         return read(queue, index)
 
     monkeypatch.setattr(PictureList, "image", edit_and_read)

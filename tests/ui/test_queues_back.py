@@ -68,11 +68,11 @@ def work(handlers: Handlers, service: Service, files: list[str]) -> QueueTableDa
     list(handlers.pictures.start_queue(ANN, CONTROLS))
     handlers.opening.open_item(ANN, {"index": 1})
     session = service.store.current("ann")
-    numbers = session.shown()[0]
+    numbers = session.current_masks()[0]
     session.editor.set_label(numbers[:2], "cat")
     session.editor.set_hidden(numbers[2:3], True)
     session.editor.delete(numbers[3:5])
-    service.projects.keep("ann")
+    service.projects.collect_edits("ann")
     return handlers.pictures.table(ANN)
 
 
@@ -95,7 +95,7 @@ def opened(handlers: Handlers, service: Service, visitor: Visitor, index: int) -
     """A picture's work, as its visitor opens it."""
     handlers.opening.open_item(visitor, {"index": index})
     session = service.store.current(visitor.owner)
-    numbers, masks, _ = session.shown()
+    numbers, masks, _ = session.current_masks()
     assert isinstance(masks, MaskSet)
     return session.image.name, numbers, [rle["counts"] for rle in masks.rle], session.edits, session.show
 
@@ -140,7 +140,7 @@ def test_edits_go_on(handlers: Handlers, service: Service, work: QueueTableData,
     handlers.opening.open_item(BOB, {"index": 0})
     session = service.store.current("bob")
     assert session.edits.classes == ("cat",)
-    session.editor.set_label(session.shown()[0][:1], "dog")
+    session.editor.set_label(session.current_masks()[0][:1], "dog")
     handlers.opening.open_item(BOB, {"index": 1})
     assert service.store.current("bob").edits.classes == ("cat", "dog")
     assert [item.edited for item in handlers.pictures.table(BOB).items] == [True, True, False]
@@ -266,10 +266,10 @@ def test_reload_brings_the_queue_back(
     assert board.open == 1
     # The picture in the main view is the queue's own, and its edits go on there.
     session = service.store.current("bob")
-    assert (session.edits, session.shown()[0]) == (before.edits, before.shown()[0])
+    assert (session.edits, session.current_masks()[0]) == (before.edits, before.current_masks()[0])
     assert arrival.controls is not None
     assert arrival.controls.options({}) == CONTROLS.options({})
-    session.editor.set_label(session.shown()[0][-1:], "dog")
+    session.editor.set_label(session.current_masks()[0][-1:], "dog")
     handlers.opening.leave(ANN)
     for index in (0, 2):
         assert opened(handlers, service, BOB, index)[0] == f"{index + 1}.png"
@@ -323,7 +323,7 @@ def test_settings_are_the_queues_own_while_another_picture_is_open(
 
 
 def test_nobody_else_gets_it(handlers: Handlers, autosave: Autosave, work: QueueTableData, tmp_path: Path) -> None:
-    autosave.keep("ann")
+    autosave.save("ann")
     for token in (OTHER, "", "..", TOKEN.upper(), f"{TOKEN}\n", None, 7, ["x"]):
         for arrival in handlers.opening.first_visit(BOB, token):  # type: ignore[arg-type]
             assert arrival.picture_list in (None, QueueTableData())
@@ -335,10 +335,10 @@ def test_nobody_else_gets_it(handlers: Handlers, autosave: Autosave, work: Queue
 
 
 def test_queue_that_was_closed_does_not_come_back(handlers: Handlers, autosave: Autosave, work: QueueTableData) -> None:
-    autosave.keep("ann")
-    assert autosave.kept(TOKEN, "pictures") is not None
+    autosave.save("ann")
+    assert autosave.saved_path(TOKEN, "pictures") is not None
     assert handlers.opening.close_queue(ANN).picture_list == QueueTableData()
-    assert autosave.kept(TOKEN, "pictures") is None
+    assert autosave.saved_path(TOKEN, "pictures") is None
     list(handlers.opening.first_visit(BOB, TOKEN))
     assert handlers.pictures.table(BOB) == QueueTableData()
 
@@ -362,7 +362,7 @@ def test_queue_that_has_grown_comes_back_whole(handlers: Handlers, work: QueueTa
 def test_spoilt_queue_is_thrown_away(
     handlers: Handlers, autosave: Autosave, work: QueueTableData, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = autosave.kept(TOKEN, "pictures")
+    path = autosave.saved_path(TOKEN, "pictures")
     assert path is not None
     handlers.opening.leave(ANN)
     (path / NAME).write_text("{")
@@ -409,7 +409,7 @@ def test_old_and_many_go(
         handlers.opening.open_files(visitor, files)
         handlers.opening.leave(visitor)
         time.sleep(0.01)
-    kept = [autosave.kept(token, "pictures") is not None for token in tokens]
+    kept = [autosave.saved_path(token, "pictures") is not None for token in tokens]
     assert kept == [False, True, True, True, True]
 
 
@@ -431,8 +431,8 @@ def test_work_while_it_is_kept_is_not_mixed_up(
     for index in (0, 1, 2, 0, 1):
         handlers.opening.open_item(ANN, {"index": index})
         session = service.store.current("ann")
-        session.editor.set_label(session.shown()[0][:1], f"class {index}")
-        autosave.keep("ann")
+        session.editor.set_label(session.current_masks()[0][:1], f"class {index}")
+        autosave.save("ann")
     list(handlers.opening.first_visit(BOB, TOKEN))
     for index in range(3):
         labels = set(opened(handlers, service, BOB, index)[3].labels.values())  # type: ignore[attr-defined]

@@ -36,7 +36,7 @@ class DecodedPoints:
 
 
 class PointDecoder:
-    """Decodes single foreground points of one picture (or crop).
+    """Decodes single foreground points, or other prompts, of one picture (or crop).
 
     Args:
         sam: the model; its prompt encoder and mask decoder are used.
@@ -44,6 +44,8 @@ class PointDecoder:
         shown_hw: the part of the embedding's grid that shows the picture; masks are made of it alone. The rest is
             padding, which the model attends to all the same.
         dtype: type of the large products; the point's own tokens stay float32.
+        mask_code: C×h×w float32: what a mask that all prompts have as input adds to the embedding; None = no mask.
+        scratch: memory to work in, its own by default.
     """
 
     def __init__(
@@ -52,14 +54,18 @@ class PointDecoder:
         embedding: Tensor,
         shown_hw: tuple[int, int] | None = None,
         dtype: torch.dtype = torch.float32,
+        mask_code: Tensor | None = None,
+        scratch: Scratch | None = None,
     ) -> None:
         self._prompt_encoder = sam.prompt_encoder
         self._decoder = sam.mask_decoder
         self._grid_hw = (embedding.shape[1], embedding.shape[2])
         self._shown_hw = shown_hw or self._grid_hw
-        tokens = (embedding + sam.prompt_encoder.no_mask_embed.weight.reshape(-1, 1, 1)).permute(1, 2, 0)  # h×w×C
+        if mask_code is None:
+            mask_code = sam.prompt_encoder.no_mask_embed.weight.reshape(-1, 1, 1)
+        tokens = (embedding + mask_code).permute(1, 2, 0)  # h×w×C
         position = sam.prompt_encoder.get_dense_pe()[0].permute(1, 2, 0)
-        self._scratch = Scratch()
+        self._scratch = scratch or Scratch()
         self._upscaling = Upscaling(self._decoder, dtype)
         height, width = self._grid_hw
         rows = max(1, TILE_TOKENS_ON_CPU // width) if embedding.device.type == "cpu" else height
@@ -81,6 +87,11 @@ class PointDecoder:
         """Masks that the model proposes for a point."""
         return self._decoder.num_multimask_outputs
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of what the points share."""
+        return sum(tile.nbytes for tile in self._tiles) + sum(part.nbytes for part in self._upscaled)
+
     @torch.inference_mode()
     def decode(self, points_xy: Tensor) -> DecodedPoints:
         """Run the transformer for points.
@@ -89,9 +100,19 @@ class PointDecoder:
             points_xy: B×2, in pixels of the model's square input.
         """
         labels = torch.ones(len(points_xy), 1, dtype=torch.int, device=points_xy.device)
-        prompt, _ = self._prompt_encoder(points=(points_xy[:, None], labels), boxes=None, masks=None)
+        prompts, _ = self._prompt_encoder(points=(points_xy[:, None], labels), boxes=None, masks=None)
+        return self.decode_prompts(prompts)
+
+    @torch.inference_mode()
+    def decode_prompts(self, prompts: Tensor, with_single: bool = False) -> DecodedPoints:
+        """Run the transformer for prompts.
+
+        Args:
+            prompts: B×T×C float32, from the prompt encoder.
+            with_single: decode the mask for prompts that leave no doubt too, before the L others.
+        """
         own = torch.cat([self._decoder.iou_token.weight, self._decoder.mask_tokens.weight])
-        point_tokens = torch.cat([own.expand(len(points_xy), -1, -1), prompt], dim=1)
+        point_tokens = torch.cat([own.expand(len(prompts), -1, -1), prompts], dim=1)
 
         transformer, queries = self._decoder.transformer, point_tokens
         image = ImageTokens(self._tiles, len(point_tokens), point_tokens.shape[1], self._scratch)
@@ -103,14 +124,15 @@ class PointDecoder:
             image.take_up(block.cross_attn_image_to_token, block.norm4, queries + point_tokens, queries)
 
         # Token 0 guesses the IoU of every mask, tokens 1 and on stand for the masks. The first mask and the first guess
-        # are for single-mask output, which is not used here.
-        used = [0, *range(2, 2 + self.levels)]
+        # are for single-mask output.
+        first = 0 if with_single else 1
+        used = [0, *range(1 + first, 2 + self.levels)]
         queries, located = queries[:, used], (queries + point_tokens)[:, used]
         gathered = image.gather(len(transformer.layers), transformer.final_attn_token_to_image, located)
         iou_token, *mask_tokens = transformer.norm_final_attn(queries + gathered).unbind(dim=1)
-        mlps = self._decoder.output_hypernetworks_mlps[1:]
+        mlps = self._decoder.output_hypernetworks_mlps[first:]
         mask_weights = torch.stack([mlp(token) for mlp, token in zip(mlps, mask_tokens, strict=True)], dim=1)
-        return DecodedPoints(self._decoder.iou_prediction_head(iou_token)[:, 1:], mask_weights, image)
+        return DecodedPoints(self._decoder.iou_prediction_head(iou_token)[:, first:], mask_weights, image)
 
     @torch.inference_mode()
     def masks(self, decoded: DecodedPoints, wanted: Tensor) -> Tensor:

@@ -73,6 +73,16 @@ class SharedTokens:
         self.last = self._keys_values(transformer.final_attn_token_to_image, shared, position, True)
         self.tokens = self._compact(shared)  # N×C: X after the last block
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of all that is kept here."""
+        seen: list[SharedKeysValues] = [*self.blocks, self.last]
+        tensors = [self.tokens, *(keys_values.values for keys_values in seen)]
+        tensors += [part for block in self.blocks for part in (*block.likeness, *block.constants, block.power)]
+        for projection in (*(keys_values.keys for keys_values in seen), *(block.queries for block in self.blocks)):
+            tensors += [part for part in (projection.scaled, projection.fixed) if part is not None]
+        return sum(tensor.nbytes for tensor in tensors)
+
     def _keys_values(self, attention: Attention, shared: Tensor, position: Tensor, changed: bool) -> SharedKeysValues:
         keys = self._projection(attention.k_proj, attention.num_heads, shared, position, changed, biased=False)
         values = by_head((shared @ attention.v_proj.weight.T).T, attention.num_heads).transpose(1, 2)

@@ -26,12 +26,14 @@ from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS
 
 __all__ = [
     "PRECISIONS",
+    "ModelFile",
     "SamModel",
     "check_precision",
     "computes_bf16",
     "file_key",
+    "find_file",
+    "load_file",
     "load_model",
-    "locate_checkpoint",
     "pick_device",
 ]
 
@@ -107,9 +109,38 @@ def load_model(
         OptionError: no such device or precision.
         EngineOutOfMemoryError: the model does not fit on the device.
     """
+    return load_file(find_file(name, checkpoint, device, precision, folders=folders, progress=progress))
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model's file on this machine, and how it is to be loaded. Equal ones give equal models."""
+
+    path: Path
+    key: str  # identity of the file's content, see `file_key`
+    name: str | None  # that was asked for
+    is_own: bool  # the user named the file, not the registry
+    device: torch.device
+    precision: str
+
+
+def find_file(
+    name: str | None = None,
+    checkpoint: Path | str | None = None,
+    device: torch.device | str | None = None,
+    precision: str | None = None,
+    *,
+    folders: Sequence[Path | str] = (),
+    progress: DownloadProgress | None = None,
+) -> ModelFile:
+    """Find the file that `load_model` reads, and download it if need be; arguments and errors as there."""
     where = pick_device(device)
     how = check_precision(precision, where)
-    return _load(locate_checkpoint(name, checkpoint, folders, progress), name, checkpoint is not None, where, how)
+    if checkpoint is None:
+        path = resolve_checkpoint(name or BUILT_IN_MODEL, folders, progress)
+    else:
+        path = own_checkpoint(checkpoint)
+    return ModelFile(path, file_key(path), name, checkpoint is not None, where, how)
 
 
 def pick_device(requested: torch.device | str | None = None) -> torch.device:
@@ -133,25 +164,13 @@ def pick_device(requested: torch.device | str | None = None) -> torch.device:
     return device
 
 
-def locate_checkpoint(
-    name: str | None,
-    checkpoint: Path | str | None,
-    folders: Sequence[Path | str] = (),
-    progress: DownloadProgress | None = None,
-) -> Path:
-    """Find the file that `load_model` would read, and download it if need be; arguments and errors as there."""
-    if checkpoint is None:
-        return resolve_checkpoint(name or BUILT_IN_MODEL, folders, progress)
-    return own_checkpoint(checkpoint)
-
-
-def _load(path: Path, name: str | None, is_own: bool, device: torch.device, precision: str) -> SamModel:
-    """Read ``path`` onto ``device``; ``is_own`` says that the user named the file, not the registry."""
+def load_file(file: ModelFile) -> SamModel:
+    """Read a model's file onto its device; errors as of `load_model`."""
     started = time.monotonic()
-    key = file_key(path)
+    path, name = file.path, file.name
     weights = read_weights(path)
     try:
-        arch, sam = _build(weights, device)
+        arch, sam = _build(weights, file.device)
         thresholds = _read_thresholds(weights.metadata)
     except CheckpointFormatError as error:
         raise CheckpointFormatError(f"{path} {error}.") from error
@@ -159,22 +178,23 @@ def _load(path: Path, name: str | None, is_own: bool, device: torch.device, prec
         if not is_out_of_memory(error):
             raise
         raise EngineOutOfMemoryError(
-            f"{path.name} does not fit into the memory of {device}. Close other programs, or choose a smaller model."
+            f"{path.name} does not fit into the memory of {file.device}. Close other programs, or choose a smaller "
+            "model."
         ) from error
-    row = CHECKPOINTS.get(name or ("" if is_own else BUILT_IN_MODEL))
-    if row is not None and is_own and arch != row.arch:
+    row = CHECKPOINTS.get(name or ("" if file.is_own else BUILT_IN_MODEL))
+    if row is not None and file.is_own and arch != row.arch:
         raise CheckpointFormatError(f"{path} holds a {arch}, not a {row.arch}. Leave the name out, or correct it.")
-    _log.info("loaded %s (%s) on %s in %.1f s", path.name, arch, device, time.monotonic() - started)
+    _log.info("loaded %s (%s) on %s in %.1f s", path.name, arch, file.device, time.monotonic() - started)
     return SamModel(
-        name=name or (path.stem if is_own else BUILT_IN_MODEL),
+        name=name or (path.stem if file.is_own else BUILT_IN_MODEL),
         title=row.title if row else path.stem,
         good_for=row.good_for if row else "Your own file",
         arch=arch,
         path=path,
-        key=key,
+        key=file.key,
         sam=sam,
-        device=device,
-        precision=precision,
+        device=file.device,
+        precision=file.precision,
         **thresholds,
     )
 

@@ -5,21 +5,12 @@ from __future__ import annotations
 import gc
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import torch
 
-from automask_ui.engine.loading.load import (
-    SamModel,
-    check_precision,
-    file_key,
-    load_model,
-    locate_checkpoint,
-    pick_device,
-)
-from automask_ui.models.download import DownloadProgress
+from automask_ui.engine.loading.load import ModelFile, SamModel, load_file, pick_device
 
 __all__ = ["ModelPool", "free_gpu_bytes"]
 
@@ -29,7 +20,8 @@ T = TypeVar("T")
 class ModelPool(Generic[T]):
     """Hold one object per model, made by ``make``, such as its engine; safe for threads.
 
-    Asking for something that is held never waits for another model's download or loading. What is dropped to make
+    Asking for something that is held never waits for another model's loading; a file that has changed on the disk since
+    is loaded anew. What is dropped to make
     room gives its memory back as soon as nobody else refers to it.
     """
 
@@ -37,40 +29,23 @@ class ModelPool(Generic[T]):
         self._make = make
         self._max_on_cpu = max_on_cpu
         self._max_on_gpu = max_on_gpu
-        self._held: OrderedDict[tuple[str, str, torch.device, str], T] = OrderedDict()
+        self._held: OrderedDict[ModelFile, T] = OrderedDict()
         self._held_lock = threading.Lock()
         self._loading = threading.Lock()
 
-    def get(
-        self,
-        name: str | None = None,
-        checkpoint: Path | str | None = None,
-        device: torch.device | str | None = None,
-        precision: str | None = None,
-        *,
-        folders: Sequence[Path | str] = (),
-        progress: DownloadProgress | None = None,
-    ) -> T:
-        """Get the object of a model, loading the model first if need be; arguments and errors as of `load_model`.
-
-        A file that has changed on the disk since is loaded anew.
-        """
-        where = pick_device(device)
-        how = check_precision(precision, where)
-        path = locate_checkpoint(name, checkpoint, folders, progress)
-        key = (file_key(path), name or "", where, how)
-
-        held = self._take(key)
+    def get(self, file: ModelFile) -> T:
+        """Get the object of a model's file, loading the model first if need be; errors as of `load_model`."""
+        held = self._take(file)
         if held is not None:
             return held
         with self._loading:
             # Another thread may have loaded it while this one waited.
-            held = self._take(key)
+            held = self._take(file)
             if held is None:
-                self._make_room(where)
-                held = self._make(load_model(name, checkpoint, where, how, folders=folders))
+                self._make_room(file.device)
+                held = self._make(load_file(file))
                 with self._held_lock:
-                    self._held[key] = held
+                    self._held[file] = held
         return held
 
     def clear(self) -> None:
@@ -82,20 +57,20 @@ class ModelPool(Generic[T]):
     def __len__(self) -> int:
         return len(self._held)
 
-    def _take(self, key: tuple[str, str, torch.device, str]) -> T | None:
+    def _take(self, file: ModelFile) -> T | None:
         with self._held_lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-            return self._held.get(key)
+            if file in self._held:
+                self._held.move_to_end(file)
+            return self._held.get(file)
 
     def _make_room(self, device: torch.device) -> None:
         """Drop the least recently used models on this device, before the next one takes its memory."""
         limit = self._max_on_cpu if device.type == "cpu" else self._max_on_gpu
         with self._held_lock:
-            here = [key for key in self._held if key[2] == device]
+            here = [file for file in self._held if file.device == device]
             surplus = here[: max(len(here) + 1 - limit, 0)]
-            for key in surplus:
-                del self._held[key]
+            for file in surplus:
+                del self._held[file]
         if surplus:
             _free_memory()
 

@@ -59,11 +59,24 @@ class ChunkDecoder:
 
     def open(self, image: np.ndarray, image_key: str, table: CandidateTable, crop: int, stats: RunStats) -> CropTask:
         """Encode ``crop`` of an H×W×3 uint8 picture, unless its embedding is cached, to decode points of it."""
-        box = tuple(table.crop_boxes_xyxy[crop].tolist())
-        key = (image_key, self.model.key, self.model.precision, box)
-        embedding = self._embeddings.get(key)
+        left, top, right, bottom = table.crop_boxes_xyxy[crop].tolist()
+        embedding = self.embed(image, image_key, (left, top, right, bottom))
+        return CropTask(self.model.sam, embedding, self.dtype, table, crop, stats)
+
+    def cached(self, image_key: str, box_xyxy: tuple[int, int, int, int]) -> Tensor | None:
+        """The embedding of a crop of a picture, C×h×w float32, if it is cached."""
+        return self._embeddings.get((image_key, self.model.key, self.model.precision, box_xyxy))
+
+    def embed(self, image: np.ndarray, image_key: str, box_xyxy: tuple[int, int, int, int]) -> Tensor:
+        """Encode a crop of an H×W×3 uint8 picture, unless its embedding is cached: C×h×w float32.
+
+        Raises:
+            EngineOutOfMemoryError: memory runs out.
+        """
+        embedding = self.cached(image_key, box_xyxy)
         if embedding is None:
-            pixels = image[box[1] : box[3], box[0] : box[2]]
+            left, top, right, bottom = box_xyxy
+            pixels = image[top:bottom, left:right]
             try:
                 embedding = encode_image(self.model.sam, pixels, self.dtype)
             except (MemoryError, RuntimeError) as error:
@@ -73,8 +86,8 @@ class ChunkDecoder:
                     f"Memory on {self.model.device} ran out while the picture was read. Close other programs, "
                     "or choose a smaller model."
                 ) from error
-            self._embeddings.put(key, embedding)
-        return CropTask(self.model.sam, embedding, self.dtype, table, crop, stats)
+            self._embeddings.put((image_key, self.model.key, self.model.precision, box_xyxy), embedding)
+        return embedding
 
 
 class CropTask:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from segment_anything.modeling import Sam
 
 from automask_ui.cache import ByteLRU, array_key
@@ -17,9 +19,11 @@ from automask_ui.engine.loading.load import SamModel
 from automask_ui.engine.pipeline.candidate_table import CandidateTable, RunStats
 from automask_ui.engine.pipeline.chunks import ChunkDecoder
 from automask_ui.engine.pipeline.cleanup import remove_small_regions
+from automask_ui.engine.pipeline.predict import Predictor
 from automask_ui.engine.pipeline.select import select
 from automask_ui.errors import OptionError
 from automask_ui.masks import Candidates, MaskResult, MaskSet, Step
+from automask_ui.masks.prompt import Prediction, Prompt
 from automask_ui.masks.rle import Rle
 from automask_ui.options import GeneratorOptions
 
@@ -30,14 +34,14 @@ ProgressCallback = Callable[[int, int, str], None]
 
 
 class MaskEngine:
-    """Find every object in pictures with one model; changed thresholds are applied to cached candidates.
+    """Find every object in pictures with one model, or what a prompt shows; results are cached at every stage.
 
     Embeddings and candidates are cached by the picture's content, the model and the options of the stage, within
-    ``cache_bytes``. Safe for threads; the model itself is used by one thread at a time, chunk by chunk.
+    ``cache_bytes``. Safe for threads; runs use the model one at a time, chunk by chunk, and prompts need not wait.
 
     Args:
         model: from :func:`automask_ui.load_model`.
-        cache_bytes: bound of each of the two caches; 0 keeps nothing from one call to the next.
+        cache_bytes: bound of each of the caches; 0 keeps nothing from one call to the next.
         keep_empty: keep masks without a pixel, as upstream does when the stability threshold is 0.
     """
 
@@ -46,6 +50,8 @@ class MaskEngine:
         self._keep_empty = keep_empty
         self._lock = threading.Lock()
         self._decoder = ChunkDecoder(model, cache_bytes)
+        self._predictor = Predictor(model, self._decoder.dtype, cache_bytes)
+        self._last_picture: tuple[weakref.ref[np.ndarray], str] | None = None  # with its key, which takes time
         self._candidates: ByteLRU[tuple[Candidates, float]] = ByteLRU(cache_bytes, _candidates_bytes)
         self._cleaned: ByteLRU[tuple[Rle, bool]] = ByteLRU(cache_bytes, lambda pair: len(pair[0]["counts"]) + 200)
 
@@ -105,6 +111,56 @@ class MaskEngine:
         for _ in self._complete(table, wanted & ~result.candidates.has_mask, result, stats, force=True):
             pass
         return _with_stats(replace(result, candidates=table.freeze()), stats)
+
+    def predict(
+        self,
+        picture: np.ndarray | MaskResult,
+        *,
+        points_xy: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        box_xyxy: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> Prediction:
+        """Predict the masks of what a prompt shows; equal to ``segment_anything.SamPredictor.predict``.
+
+        Works on the embedding of the whole picture: cached, it is there at once, also during a run on it. Read-only
+        pictures and results spare a look at all pixels in every call.
+
+        Args:
+            picture: H×W×3 uint8 RGB, or a result with its picture.
+            points_xy: n×2 clicks, px of the picture; 0 is its left or upper edge.
+            labels: n of 1 (on the object) or 0 (beside it).
+            box_xyxy: a box around the object, left, top, right, bottom, px of the picture.
+            mask: h×w float logits of the model's low resolution: from ``logits`` of an earlier prediction, or from
+                :func:`automask_ui.masks.lowres.prompt_logits`.
+
+        Raises:
+            OptionError: nothing was shown, or what makes no sense, such as a point outside of the picture.
+            EngineOutOfMemoryError: memory ran out.
+        """
+        pixels, key = self._identify(picture)
+        size_hw = (pixels.shape[0], pixels.shape[1])
+        prompt = Prompt.checked(size_hw, self._predictor.mask_hw, points_xy, labels, box_xyxy, mask)
+        whole = (0, 0, size_hw[1], size_hw[0])
+        embedding = self._decoder.cached(key, whole)
+        if embedding is None:
+            with self._lock, _own_precision(self.model):
+                embedding = self._decoder.embed(pixels, key, whole)
+        # Without the lock: a run would hold it for a whole chunk.
+        with _own_precision(self.model):
+            return self._predictor.predict(embedding, key, size_hw, prompt)
+
+    def _identify(self, picture: np.ndarray | MaskResult) -> tuple[np.ndarray, str]:
+        """A picture that nobody changes, and the key of its content."""
+        if isinstance(picture, MaskResult):
+            return picture.image, picture.image_key
+        known = self._last_picture
+        if known is not None and known[0]() is picture and not picture.flags.writeable:
+            return picture, known[1]
+        pixels = _own_pixels(picture)
+        key = array_key(pixels)
+        self._last_picture = (weakref.ref(pixels), key)
+        return pixels, key
 
     def steps(
         self, image: np.ndarray | None, options: GeneratorOptions, earlier: MaskResult | None = None

@@ -76,6 +76,11 @@ class Resampler:
         #: Rows and columns of logits, from the top left, that masks are made of; the others need not be given.
         self.used_hw = (int(self._bends.last.max()) + 1, int(self._columns.last.max()) + 1)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the two axes."""
+        return self._bends.weights.nbytes + self._columns.weights.nbytes
+
     @torch.inference_mode()
     def measure(self, logits: Tensor, threshold: float, offset: float) -> list[MeasuredMask]:
         """Measure masks, areas, boxes and stability scores of M×h×w float32 ``logits``.

@@ -43,7 +43,7 @@ class MaskHandlers:
             told = take_steps(session, payload.get("steps"))
         except LabelError as refused:
             error = visitor.words.error(refused)
-        self._service.store.keep(session)
+        self._service.store.touch(session)
         way, action = told or ("", None)
         said = {"way": way, **asdict(action)} if action else None
         return Changes(edits={**viewer_edits(session), "answers": payload.get("ticket"), "told": said, "error": error})
@@ -102,4 +102,4 @@ class MaskHandlers:
         yield Changes(download=report.path, proof=proof, status=status(proof["sentence"], "done"))
 
     def _session_of(self, visitor: Visitor, payload: Any) -> Session:
-        return self._service.store.get(visitor.owner, payload.get("run") if isinstance(payload, dict) else None)
+        return self._service.store.get(visitor.owner, payload.get("session") if isinstance(payload, dict) else None)

@@ -74,22 +74,18 @@ class OpeningHandlers:
             ImageError: it cannot be read, or is too large.
             ResumeError: kept work waits for another picture. Opened once more, it is a new one.
         """
-        self._projects.keep(visitor.owner)
+        self._projects.collect_edits(visitor.owner)
         waiting = self._projects.waiting(visitor.owner)
         if not path:
             raise NoImageError("There is no picture yet: open a photo or pick a sample first.")
         if waiting is None:
             session = self._service.open(visitor.owner, photo_at(path))
             return self._arrived(visitor, self._screens.show_opened(visitor, session))
-        try:
-            return self._show_restored(visitor, self._projects.restore(visitor.owner, waiting, [Path(path)]))
-        except ResumeError as error:
-            hint = " To work on it by itself, drop it once more."
-            raise ResumeError(str(error) if "once more" in str(error) else f"{error}{hint}") from error
+        return self._show_restored(visitor, self._projects.restore(visitor.owner, waiting, [Path(path)]))
 
     def open_sample(self, visitor: Visitor, payload: Any) -> Changes:
         """Open a sample photo, by the name in ``payload``; the first one without a name."""
-        self._projects.keep(visitor.owner)
+        self._projects.collect_edits(visitor.owner)
         name = payload.get("name") if isinstance(payload, dict) else None
         session = self._service.samples.open(visitor.owner, str(name or next(iter(self._service.samples), "")))
         if session.result is None:
@@ -125,7 +121,7 @@ class OpeningHandlers:
             return replace(self._pictures.add(visitor, files), frees_drop_zones=True)
         if len(kept) > 1:
             raise ResumeError(f"{len(kept)} of these {len(files)} files hold kept work: drop one, and its photo.")
-        self._projects.keep(visitor.owner)
+        self._projects.collect_edits(visitor.owner)
         others = [file for file in files if file not in kept]
         return self._show_restored(visitor, self._projects.restore(visitor.owner, kept[0], others))
 

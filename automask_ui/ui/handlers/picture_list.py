@@ -50,7 +50,7 @@ class PictureListHandlers:
             CheckpointError: the model cannot be had.
         """
         own, service, words = self._projects.get(visitor.owner), self._service, visitor.words
-        self._projects.keep(visitor.owner)
+        self._projects.collect_edits(visitor.owner)
         nothing = Session(LoadedImage(np.zeros((1, 1, 3), np.uint8), "", ()), "")
         try:
             for progress in service.runs.fetch(nothing, controls.model):
@@ -87,7 +87,7 @@ class PictureListHandlers:
         """
         pictures = self._projects.get(visitor.owner).pictures
         yield self._say(visitor, visitor.words.say("status.exporting"))
-        self._projects.keep(visitor.owner)
+        self._projects.collect_edits(visitor.owner)
         wanted = payload if isinstance(payload, dict) else {}
         negatives = wanted.get("negatives") is True
         report = export_list(pictures, wanted.get("format"), new_folder(pictures.folder), negatives=negatives)

@@ -35,7 +35,7 @@ class RunHandlers:
             SessionError: no picture is open.
             BusyError: too many runs wait already.
         """
-        self._queue.enqueue(visitor.owner, self._service.store.current(visitor.owner).run)
+        self._queue.enqueue(visitor.owner, self._service.store.current(visitor.owner).id)
         return Changes(status=status(visitor.words.say("status.waiting"), "busy", -1), is_busy=True)
 
     def find(self, visitor: Visitor, controls: Controls) -> Iterator[Changes]:
@@ -85,7 +85,7 @@ class RunHandlers:
         session = self._service.store.peek(visitor.owner)
         if session is None or session.result is None:
             return Changes(status=status(visitor.words.say("status.failed"), "error"))
-        masks = len(session.shown()[0])
+        masks = len(session.current_masks()[0])
         return Changes(status=status(visitor.words.count("status.failed.kept", masks, masks=masks), "error"))
 
     def refilter(self, visitor: Visitor, controls: Controls) -> Iterator[Changes]:
@@ -130,9 +130,9 @@ class RunHandlers:
     @contextmanager
     def _acquired(self, visitor: Visitor) -> Iterator[Session | None]:
         """The session that a run was asked for; None where it was stopped, or another picture opened, meanwhile."""
-        with self._queue.acquire(visitor.owner) as run:
+        with self._queue.acquire(visitor.owner) as session_id:
             session = self._service.store.current(visitor.owner)
-            yield session if session.run == run else None
+            yield session if session.id == session_id else None
 
     def _follow(self, visitor: Visitor, session: Session, run: Run) -> Iterator[Changes]:
         """Show a run until it ends, or until its picture is closed."""

@@ -49,7 +49,7 @@ _THRESHOLDS = (Verdict.LOW_PREDICTED_IOU, Verdict.LOW_STABILITY)
 
 def progress_line(words: Words, progress: Progress, session: Session, seconds: float) -> Status:
     """The status line of a run that has taken ``seconds`` so far."""
-    masks = len(session.shown().ids)
+    masks = len(session.current_masks().ids)
     counts = {"masks": masks, "done": progress.done, "total": progress.total}
     if progress.stage == "encode" and not progress.done:
         if progress.seconds_left:
@@ -80,7 +80,7 @@ def _time_left(words: Words, progress: Progress) -> list[str]:
 
 def stopped_line(words: Words, session: Session) -> Status:
     """A run that was stopped: how far it got, and with what."""
-    result, masks = session.result, len(session.shown().ids)
+    result, masks = session.result, len(session.current_masks().ids)
     if result is None or not result.partial:
         return status(words.say("status.stopped.none"))
     # Every point has one row for each of the model's masks.
@@ -112,7 +112,7 @@ def opened_line(words: Words, session: Session) -> Status:
 
 def restored_line(words: Words, session: Session, is_complete: bool, key: str = "restore.done") -> Status:
     """Work that was taken up, said with ``key``; ``is_complete`` says whether its model is here."""
-    masks, name = len(session.shown().ids), session.image.name
+    masks, name = len(session.current_masks().ids), session.image.name
     if session.result is None:
         return opened_line(words, session)
     parts = [words.count(key, masks, name=name, masks=masks)]
@@ -138,7 +138,7 @@ def candidates_line(words: Words, result: MaskResult | None) -> str:
 def empty_sentence(words: Words, session: Session) -> str:
     """Why there is nothing to see of a result, and what to do; "" where there is."""
     result = session.result
-    if result is None or result.partial or len(session.shown().ids):
+    if result is None or result.partial or len(session.current_masks().ids):
         return ""
     if len(result.masks):
         return words.say("empty.show", all=len(result.masks))

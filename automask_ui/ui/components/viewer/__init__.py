@@ -74,7 +74,7 @@ class ViewerAction(TypedDict):
 class ViewerEdits(TypedDict):
     """What was done to the masks. Of two, the browser believes the one with the higher version."""
 
-    run: str
+    session: str  # its id
     version: int
     classes: list[str]
     labels: list[list[int]]  # number of a mask, place in ``classes``
@@ -85,9 +85,9 @@ class ViewerEdits(TypedDict):
 
 
 class ViewerData(GradioModel):
-    """All that the viewer shows. A new ``run`` is a new picture; the same ``run`` with more masks keeps what is set."""
+    """All that the viewer shows. A new ``session`` is a new picture; the same one with more masks keeps what is set."""
 
-    run: str = ""
+    session: str = ""  # its id
     name: str = ""  # the photo's file name
     image: FileData | None = None  # from display_image
     layers: FileData | None = None  # from pack_layers

@@ -53,10 +53,10 @@ class SessionViews:
             if display is None:
                 display = self._displays[session] = _Display(session)
         # Deleted ones too: when that is taken back, they are there at once.
-        ids, masks, _ = session.passing()
+        ids, masks, _ = session.current_masks(with_deleted=True)
         height, width = session.image.rgb.shape[:2]
         return ViewerData(
-            run=session.run,
+            session=session.id,
             name=session.image.name,
             image=display.photo(),
             layers=display.layers(ids, masks) if ids else None,

@@ -35,8 +35,8 @@ export function createLoader({ language: { text }, notes, notices, picture, prop
     showMasks(data, buffer);
   }
 
-  /** Whether nothing newer is on screen, nor another run. @param {ViewerData} data @param {number} ticket */
-  const isCurrent = (data, ticket) => ticket > applied && data.run === picture.run;
+  /** Whether nothing newer is on screen, nor another session. @param {ViewerData} data @param {number} ticket */
+  const isCurrent = (data, ticket) => ticket > applied && data.session === picture.session;
 
   /** @param {ViewerData} data @param {ArrayBuffer | null} buffer */
   function showMasks(data, buffer) {
@@ -51,7 +51,7 @@ export function createLoader({ language: { text }, notes, notices, picture, prop
   return async function load() {
     const data = completeData(props.value);
     const ticket = ++arrived;
-    if (data.run !== picture.run || !data.image) picture.start(data);
+    if (data.session !== picture.session || !data.image) picture.start(data);
     try {
       await show(data, ticket);
     } catch (error) {

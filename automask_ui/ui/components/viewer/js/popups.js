@@ -38,7 +38,7 @@ export function createPopups({ dom: { element, all }, picture }) {
   }
 
   for (const button of all("[data-popup]")) button.addEventListener("click", () => toggle(button));
-  picture.onRunStarted(() => close());
+  picture.onSessionStarted(() => close());
 
   /**
    * Closes at a press elsewhere. Listens while capturing, since a press may never bubble up; ends with the element.

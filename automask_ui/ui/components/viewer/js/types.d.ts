@@ -57,7 +57,7 @@ export interface ViewerAction {
 }
 
 export interface ViewerEdits {
-  run: string;
+  session: string;
   version: number;
   classes: string[];
   labels: [id: number, place: number][];
@@ -75,7 +75,7 @@ export interface EditsAnswer extends ViewerEdits {
 }
 
 export interface ViewerData {
-  run: string;
+  session: string;
   name: string;
   image: { url: string } | null;
   layers: { url: string } | null;

@@ -80,7 +80,7 @@ export function createScope({ dom: { one }, language: { formatted, text }, listi
     button.focus();
   });
 
-  picture.onRunStarted(() => {
+  picture.onSessionStarted(() => {
     chosen = "";
   });
   signals.on(["masks", "order", "shown", "selection"], draw);

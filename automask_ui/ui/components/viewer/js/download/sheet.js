@@ -73,7 +73,8 @@ export function connectDownload(deps) {
     saveButton.textContent = text("save");
     if (document.activeElement !== withoutUnlabelled) backButton.focus();
     const { ticket } = wanted;
-    trigger("prepare", { run: picture.run, ticket, format, scope: scope.name(), ids, colour_by: look.colourBy });
+    const { session } = picture;
+    trigger("prepare", { session, ticket, format, scope: scope.name(), ids, colour_by: look.colourBy });
   }
 
   /** What the file holds, once it has been read back. Answers for a file that is no longer wanted are passed over. */

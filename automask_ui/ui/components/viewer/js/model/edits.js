@@ -6,7 +6,7 @@ import { createHook } from "./signals.js";
 // has not answered yet, so that everything shows at once. Steps go out in order, one parcel at a time.
 
 /** @type {ViewerEdits} */
-const NO_EDITS = { run: "", version: -1, classes: [], labels: [], hidden: [], deleted: [], undo: null, redo: null };
+const NO_EDITS = { session: "", version: -1, classes: [], labels: [], hidden: [], deleted: [], undo: null, redo: null };
 const ANSWER_WITHIN = 20_000; // ms
 
 /**
@@ -49,15 +49,15 @@ export function applySteps(told, steps) {
 }
 
 /**
- * Owns the edits of the run that is shown, as they look with all that was asked for.
+ * Owns the edits of the session that is shown, as they look with all that was asked for.
  *
  * @param {object} deps
  * @param {Pick<Signals, "changed">} deps.signals
- * @param {(parcel: { run: string, ticket: string, steps: Step[] }) => void} deps.send to the server, which answers
+ * @param {(parcel: { session: string, ticket: string, steps: Step[] }) => void} deps.send to the server, which answers
  *   with `take`
  */
 export function createEdits({ signals, send }) {
-  let run = "";
+  let session = "";
   let known = NO_EDITS;
   /** @type {Step[]} */
   let unsent = [];
@@ -87,7 +87,7 @@ export function createEdits({ signals, send }) {
     if (asked || !unsent.length) return;
     asked = { ticket: `edit-${++tickets}`, steps: unsent, timer: setTimeout(giveUp, ANSWER_WITHIN) };
     unsent = [];
-    send({ run, ticket: asked.ticket, steps: asked.steps });
+    send({ session, ticket: asked.ticket, steps: asked.steps });
   }
 
   /** No answer came: what the server last said is what holds. */
@@ -112,10 +112,10 @@ export function createEdits({ signals, send }) {
     /** "" for none. @param {number} id */
     labelOf: (id) => edits.labels.get(id) ?? "",
 
-    /** Forgets everything: another run is shown. @param {string} next its name */
+    /** Forgets everything: another session is shown. @param {string} next its id */
     start(next) {
       clearTimeout(asked?.timer);
-      run = next;
+      session = next;
       known = NO_EDITS;
       unsent = [];
       asked = null;
@@ -135,7 +135,7 @@ export function createEdits({ signals, send }) {
      * @param {EditsAnswer | null} said
      */
     take(said) {
-      if (!said || said.run !== run) return;
+      if (!said || said.session !== session) return;
       if (asked && said.answers === asked.ticket) {
         const { steps, timer } = asked;
         clearTimeout(timer);

@@ -6,7 +6,7 @@ import { createHook } from "./signals.js";
 
 /** @type {ViewerData} */
 const NO_DATA = {
-  run: "", name: "", image: null, layers: null, width: 0, height: 0, display_width: 0, display_height: 0,
+  session: "", name: "", image: null, layers: null, width: 0, height: 0, display_width: 0, display_height: 0,
   masks: [], edits: null, partial: false, empty: "", suggestion: null, points: [],
 };
 
@@ -19,7 +19,7 @@ const NO_DATA = {
  */
 export function createPicture({ signals, edits }) {
   /** @type {ReturnType<typeof createHook<[]>>} */
-  const runStarted = createHook();
+  const sessionStarted = createHook();
   /** @type {ReturnType<typeof createHook<[]>>} */
   const masksReplaced = createHook();
 
@@ -33,8 +33,8 @@ export function createPicture({ signals, edits }) {
 
   const picture = {
     data: NO_DATA,
-    /** The run that is shown; null before the first one. @type {string | null} */
-    run: null,
+    /** The id of the session that is shown; null before the first one. @type {string | null} */
+    session: null,
     /** At display size. @type {ImageBitmap | null} */
     photo: null,
     photoUrl: "",
@@ -57,7 +57,7 @@ export function createPicture({ signals, edits }) {
     pixels: () => picture.data.width * picture.data.height,
 
     /**
-     * Shows another run: its masks are still to come, and its photo too unless it is the same.
+     * Shows another session: its masks are still to come, and its photo too unless it is the same.
      *
      * @param {ViewerData} data
      */
@@ -67,12 +67,12 @@ export function createPicture({ signals, edits }) {
         picture.photoUrl = "";
       }
       picture.data = data;
-      picture.run = data.run;
+      picture.session = data.session;
       picture.all = [];
       picture.shapes = new Map();
-      edits.start(data.run);
+      edits.start(data.session);
       refreshMasks();
-      runStarted.emit();
+      sessionStarted.emit();
       signals.changed("masks", "selection", "hover", "view");
     },
 
@@ -93,8 +93,8 @@ export function createPicture({ signals, edits }) {
       signals.changed("masks", "view");
     },
 
-    /** Another run is shown: who keeps something about the old one lets go of it. */
-    onRunStarted: runStarted.on,
+    /** Another session is shown: who keeps something about the old one lets go of it. */
+    onSessionStarted: sessionStarted.on,
     /** `masks` and `byId` are new: heard at once, since ids that are gone must not be used. */
     onMasksReplaced: masksReplaced.on,
   };

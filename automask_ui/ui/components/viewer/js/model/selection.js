@@ -6,7 +6,7 @@
  *
  * @param {object} deps
  * @param {Pick<Signals, "changed">} deps.signals
- * @param {Pick<Picture, "byId" | "onMasksReplaced" | "onRunStarted">} deps.picture
+ * @param {Pick<Picture, "byId" | "onMasksReplaced" | "onSessionStarted">} deps.picture
  * @param {Pick<Listing, "sorted" | "listed">} deps.listing
  * @param {Pick<Language, "text">} deps.language
  * @param {(sentence: string) => void} deps.say to a screen reader
@@ -107,7 +107,7 @@ export function createSelection({ signals, picture, listing, language: { text },
   };
 
   picture.onMasksReplaced(prune);
-  picture.onRunStarted(() => {
+  picture.onSessionStarted(() => {
     selection.hover = 0;
   });
   return selection;

@@ -61,7 +61,7 @@ export function createNotes({ dom: { one }, picture, signals, trigger, viewport 
   }
 
   signals.on(["view"], placeNote);
-  picture.onRunStarted(() => {
+  picture.onSessionStarted(() => {
     hideNote();
     hideTip();
   });

@@ -58,8 +58,8 @@ export function createNotices({ dom: { one }, language: { text }, picture, props
     timer = setTimeout(draw, FLASH);
   }
 
-  one(".resume").addEventListener("click", () => trigger("resume", { run: picture.run }));
+  one(".resume").addEventListener("click", () => trigger("resume", { session: picture.session }));
   one(".sample").addEventListener("click", () => trigger("open_sample", {}));
-  picture.onRunStarted(draw);
+  picture.onSessionStarted(draw);
   return { draw, show, flash };
 }

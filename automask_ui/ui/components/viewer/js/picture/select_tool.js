@@ -55,13 +55,13 @@ export function createSelectTool({ edits, language, listing, look, notes, pictur
     const spot = viewport.toPhoto(point.x, point.y), k = picture.enlargement();
     const id = listing.unseenAt(pixel.x, pixel.y);
     const shown = { id: String(id) };
-    if (!id) trigger("why", { run: picture.run, x: Math.floor(spot.x * k), y: Math.floor(spot.y * k) });
+    if (!id) trigger("why", { session: picture.session, x: Math.floor(spot.x * k), y: Math.floor(spot.y * k) });
     else if (edits.deleted.has(id)) notes.showNote(text("deleted_here", shown), spot);
     else if (edits.isHidden(id)) notes.showNote(text("hidden_here", shown), spot);
     else notes.showNote(text("filtered_here", shown), spot);
   }
 
-  picture.onRunStarted(() => {
+  picture.onSessionStarted(() => {
     lastClick = null;
   });
 

@@ -24,6 +24,6 @@ export function connectStage({ dom: { one }, language: { percent }, picture, sig
     stage.style.touchAction = fitted ? "pan-y" : "none";
     // For whoever drives the page from outside: where the photo lies.
     const { w, h } = picture.size();
-    Object.assign(stage.dataset, { scale, x, y, width: w, height: h, run: picture.run ?? "" });
+    Object.assign(stage.dataset, { scale, x, y, width: w, height: h, session: picture.session ?? "" });
   });
 }

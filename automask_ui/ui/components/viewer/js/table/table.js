@@ -152,7 +152,7 @@ export function createTable({ colours, dom, edits, language, listing, look, pict
     setCurrent(selection.primary);
     showRow(selection.primary);
   });
-  picture.onRunStarted(() => {
+  picture.onSessionStarted(() => {
     frame.scrollTop = 0;
   });
 

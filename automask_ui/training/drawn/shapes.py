@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from automask_ui.training.textures import SizeHW
+from automask_ui.training.drawn.textures import SizeHW
 
 MIN_PIXELS = 24
 MARGIN_PX = 3

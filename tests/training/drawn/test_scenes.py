@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from automask_ui.training.pool import MAX_INSTANCES, ScenePool, draw_pool, held_out_scenes, load_pool, scene_at
-from automask_ui.training.scenes import draw_scene
-from automask_ui.training.shapes import MIN_PIXELS, random_shape
-from automask_ui.training.textures import draw_texture, photo_patch, random_colour
+from automask_ui.training.drawn.pool import MAX_INSTANCES, ScenePool, draw_pool, held_out_scenes, load_pool, scene_at
+from automask_ui.training.drawn.scenes import draw_scene
+from automask_ui.training.drawn.shapes import MIN_PIXELS, random_shape
+from automask_ui.training.drawn.textures import draw_texture, photo_patch, random_colour
 
 PHOTOS = (np.random.default_rng(0).random((40, 50), dtype=np.float32),)
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from automask_ui.training.shapes import MIN_PIXELS, Shape, Window, random_shape
-from automask_ui.training.textures import (
+from automask_ui.training.drawn.shapes import MIN_PIXELS, Shape, Window, random_shape
+from automask_ui.training.drawn.textures import (
     FloatImage,
     SizeHW,
     colour_near,

@@ -1,7 +1,7 @@
 """A pool of drawn scenes on disk, drawn once by all cores before training and read as memory maps.
 
-`python -m automask_ui.training.pool --scenes 5000` draws it. Scene `i` of a pool depends on the pool's seed and on `i`
-only, however many processes draw. Needs scikit-image, whose redistributable photographs lend surface grain.
+`python -m automask_ui.training.drawn.pool --scenes 5000` draws it. Scene `i` of a pool depends on the pool's seed and
+on `i` only, however many processes draw. Needs scikit-image, whose redistributable photographs lend surface grain.
 """
 
 import argparse
@@ -18,8 +18,8 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from platformdirs import user_cache_path
 
-from automask_ui.training.scenes import Scene, draw_scene
-from automask_ui.training.textures import FloatImage, SizeHW
+from automask_ui.training.drawn.scenes import Scene, draw_scene
+from automask_ui.training.drawn.textures import FloatImage, SizeHW
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,163 @@
+"""Answer prompts (clicks, a box, an earlier mask) on one picture, from its embedding.
+
+What the prompts of a picture share is computed once and kept, as for the points of a grid: the first click pays for it,
+and each of the following, while the pointer moves, for its own tokens only. A mask as input changes every image token,
+so it has a setup of its own. The work on a prompt grows with the square of its clicks; above a few, upstream's decoder,
+where it does not, takes less time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from segment_anything.utils.transforms import ResizeLongestSide
+from torch import Tensor
+
+from automask_ui.cache import ByteLRU, array_key
+from automask_ui.engine.decoder.point_decoder import PointDecoder
+from automask_ui.engine.encoders.vit import resized_hw
+from automask_ui.engine.loading.load import SamModel
+from automask_ui.engine.pipeline.resample import Resampler
+from automask_ui.engine.runtime.out_of_memory import is_out_of_memory
+from automask_ui.engine.runtime.scratch import Scratch
+from automask_ui.errors import EngineOutOfMemoryError
+from automask_ui.masks import MaskSet
+from automask_ui.masks.prompt import Prediction, Prompt
+from automask_ui.options import FilterOptions
+
+__all__ = ["Predictor"]
+
+# Tokens of a prompt (a click has one, a box two) up to which the decoder that shares work is the faster one.
+MOST_SHARED_TOKENS = 16
+
+
+class Predictor:
+    """Decode prompts with one model; safe for threads.
+
+    Args:
+        model: whose prompt encoder and mask decoder are used.
+        dtype: type of the large products on a GPU; a CPU computes in float32.
+        cache_bytes: bound of what is kept of pictures between two prompts.
+    """
+
+    def __init__(self, model: SamModel, dtype: torch.dtype, cache_bytes: int) -> None:
+        self._sam = model.sam
+        self._dtype = dtype
+        # Keys name the picture only: one predictor has one model.
+        self._decoders: ByteLRU[PointDecoder] = ByteLRU(cache_bytes, lambda decoder: decoder.nbytes)
+        self._resamplers: ByteLRU[Resampler] = ByteLRU(cache_bytes, lambda resampler: resampler.nbytes)
+        # One for all decoders: every thread that asks keeps its buffers.
+        self._scratch = Scratch()
+
+    @property
+    def mask_hw(self) -> tuple[int, int]:
+        """Size of the logits that the model takes and gives."""
+        height, width = self._sam.prompt_encoder.mask_input_size
+        return height, width
+
+    def predict(self, embedding: Tensor, image_key: str, size_hw: tuple[int, int], prompt: Prompt) -> Prediction:
+        """Decode ``prompt``.
+
+        Args:
+            embedding: C×h×w float32, of the whole picture.
+            image_key: content key of the picture.
+            size_hw: the picture's size, px.
+
+        Raises:
+            EngineOutOfMemoryError: memory ran out.
+        """
+        try:
+            logits, scores = self._decode(embedding, image_key, size_hw, prompt)
+            masks = self._masks(logits, scores, size_hw)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise EngineOutOfMemoryError(
+                f"Memory on {embedding.device} ran out. Close other programs, or choose a smaller model."
+            ) from error
+        best = int(masks.predicted_iou[:-1].argmax()) if prompt.is_ambiguous else len(masks) - 1
+        lowres = logits.cpu().numpy()
+        lowres.setflags(write=False)
+        return Prediction(masks, lowres, best)
+
+    @torch.inference_mode()
+    def _decode(
+        self, embedding: Tensor, image_key: str, size_hw: tuple[int, int], prompt: Prompt
+    ) -> tuple[Tensor, Tensor]:
+        """Decode ``prompt``: logits M×h×w and scores M, float32; the single mask's come last."""
+        tokens = self._prompt_tokens(prompt, size_hw)
+        if tokens.shape[1] <= MOST_SHARED_TOKENS:
+            decoder = self._decoder(embedding, image_key, prompt.mask)
+            decoded = decoder.decode_prompts(tokens, with_single=True)
+            scores = decoded.predicted_iou[0]
+            logits = decoder.masks(decoded, torch.ones_like(decoded.predicted_iou, dtype=torch.bool))
+        else:
+            logits, scores = self._decode_many_tokens(embedding, tokens, prompt.mask)
+        # The model has the single mask first.
+        return torch.cat([logits[1:], logits[:1]]).float(), torch.cat([scores[1:], scores[:1]]).float()
+
+    def _masks(self, logits: Tensor, scores: Tensor, size_hw: tuple[int, int]) -> MaskSet:
+        """The masks of the picture that low-resolution logits (M×h×w) stand for, with their scores (M)."""
+        resampler = self._resampler(logits, size_hw)
+        rows, columns = resampler.used_hw
+        threshold, offset = float(self._sam.mask_threshold), FilterOptions().stability_score_offset
+        measured = resampler.measure(logits[:, :rows, :columns], threshold, offset)
+        return MaskSet.from_rles(
+            [mask.rle for mask in measured],
+            size_hw,
+            predicted_iou=scores.tolist(),
+            stability_score=[mask.stability_score for mask in measured],
+        )
+
+    def _prompt_tokens(self, prompt: Prompt, size_hw: tuple[int, int]) -> Tensor:
+        """Encode clicks and box: 1×T×C."""
+        transform = ResizeLongestSide(self._sam.image_encoder.img_size)
+        points = box = None
+        if len(prompt.points_xy):
+            in_model = transform.apply_coords(prompt.points_xy, size_hw)
+            points = self._as_tensor(in_model)[None], torch.as_tensor(prompt.labels, device=self._sam.device)[None]
+        if prompt.box_xyxy is not None:
+            box = self._as_tensor(transform.apply_boxes(prompt.box_xyxy, size_hw))
+        sparse, _ = self._sam.prompt_encoder(points=points, boxes=box, masks=None)
+        return sparse
+
+    def _mask_code(self, mask: np.ndarray | None) -> Tensor:
+        """What a mask as input adds to the embedding, C×h×w, or what stands for no mask."""
+        masks = None if mask is None else self._as_tensor(mask)[None, None]
+        return self._sam.prompt_encoder(points=None, boxes=None, masks=masks)[1][0]
+
+    def _as_tensor(self, values: np.ndarray) -> Tensor:
+        return torch.as_tensor(values, dtype=torch.float32, device=self._sam.device)
+
+    def _decoder(self, embedding: Tensor, image_key: str, mask: np.ndarray | None) -> PointDecoder:
+        """The decoder for prompts on this picture that have this mask, set up once."""
+        key = (image_key, None if mask is None else array_key(mask))
+        decoder = self._decoders.get(key)
+        if decoder is None:
+            dtype = torch.float32 if embedding.device.type == "cpu" else self._dtype
+            decoder = PointDecoder(
+                self._sam, embedding, dtype=dtype, mask_code=self._mask_code(mask), scratch=self._scratch
+            )
+            self._decoders.put(key, decoder)
+        return decoder
+
+    def _decode_many_tokens(self, embedding: Tensor, tokens: Tensor, mask: np.ndarray | None) -> tuple[Tensor, Tensor]:
+        """Decode one prompt with upstream's decoder: logits M×h×w and scores M, the single mask's first."""
+        logits, scores = self._sam.mask_decoder.predict_masks(
+            image_embeddings=embedding[None],
+            image_pe=self._sam.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=tokens,
+            dense_prompt_embeddings=self._mask_code(mask)[None],
+        )
+        return logits[0], scores[0]
+
+    def _resampler(self, logits: Tensor, size_hw: tuple[int, int]) -> Resampler:
+        """What makes masks of a picture of this size from low-resolution logits (M×h×w), set up once."""
+        resampler = self._resamplers.get(size_hw)
+        if resampler is None:
+            input_size = self._sam.image_encoder.img_size
+            box = (0, 0, size_hw[1], size_hw[0])
+            resized = resized_hw(size_hw, input_size)
+            resampler = Resampler(input_size // logits.shape[1], input_size, resized, box, size_hw, logits.device)
+            self._resamplers.put(size_hw, resampler)
+        return resampler
