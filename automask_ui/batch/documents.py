@@ -16,7 +16,7 @@ from automask_ui.batch.pictures import Failure, Picture, printable
 from automask_ui.batch.store import Dataset, Written
 from automask_ui.errors import BatchError, ExportError
 from automask_ui.export import Exporter, ExportItem
-from automask_ui.export.base import NO_LABEL, DatasetDocument
+from automask_ui.export.base import UNLABELLED, DatasetDocument
 from automask_ui.export.files import write_json
 from automask_ui.export.proof import check_file
 from automask_ui.masks import table
@@ -38,7 +38,7 @@ def export_item(picture: Picture, masks: Any, rgb: np.ndarray | None, metadata: 
     # One zero that is looked at H×W×3 times takes no memory.
     image = np.broadcast_to(np.uint8(0), (*masks.size_hw, 3)) if rgb is None else rgb
     ids, labels = tuple(range(1, count + 1)), ("",) * count
-    return ExportItem(printable(picture.relative), image, masks, ids, labels, metadata, classes=(NO_LABEL,))
+    return ExportItem(printable(picture.relative), image, masks, ids, labels, metadata, classes=UNLABELLED)
 
 
 class _Stored(Sequence[ExportItem]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
@@ -19,24 +19,27 @@ from automask_ui.files.names import unique_stems
 from automask_ui.masks import Mask, MaskSet
 from automask_ui.masks.overlay import NO_CLASS_COLOUR, class_colour, mask_colour
 from automask_ui.masks.rle import Rle
-from automask_ui.session.class_names import clean_text
+from automask_ui.session.class_names import ClassList, clean_text, joined
 
 __all__ = [
     "ADDS",
     "EXACT",
     "HIDES",
     "NO_LABEL",
+    "UNLABELLED",
     "DatasetDocument",
     "ExportItem",
     "Exporter",
     "FolderLayout",
     "ReadMask",
     "class_names",
+    "class_numbers",
     "text_name",
     "with_stems",
 ]
 
 NO_LABEL = "object"  # the class of masks without a label, in formats that need one
+UNLABELLED = ClassList((NO_LABEL,))  # the class list where no mask has a label
 
 # What a format may do to a mask. Anything else that is found when the file is read back is a fault.
 EXACT = "exact"  # nothing
@@ -61,7 +64,7 @@ class ExportItem:
     labels: tuple[str, ...]  # one a mask; "" = none
     metadata: Mapping[str, Any] = field(default_factory=dict)  # model, options ...: plain values for formats with room
     # All classes in their order, also those that no mask has: numbers stay the same from picture to picture.
-    classes: tuple[str, ...] = ()
+    classes: ClassList = field(default_factory=partial(ClassList, ()))
     by_class: bool = False  # pictures show each class in one colour
 
     def __post_init__(self) -> None:
@@ -182,11 +185,24 @@ def class_names(items: Sequence[ExportItem]) -> list[str]:
 
     Without a class list, numbers therefore do not depend on which mask happens to have no label.
     """
-    listed: dict[str, None] = {}
+    return list(_class_list(items).names)
+
+
+def class_numbers(items: Sequence[ExportItem], first: int) -> dict[str, int]:
+    """Number all class names, in the order of :func:`class_names`: as the class list does, else from ``first`` on."""
+    classes = _class_list(items)
+    numbers = range(first, first + len(classes.names)) if classes.ids is None else classes.ids
+    return dict(zip(classes.names, numbers, strict=True))
+
+
+def _class_list(items: Sequence[ExportItem]) -> ClassList:
+    lists: dict[ClassList, None] = {}
     met: dict[str, None] = {}
     # One pass: a sequence may read its items from disk.
     for item in items:
-        listed |= dict.fromkeys(item.classes)
+        lists[item.classes] = None
         met |= dict.fromkeys(item.class_of)
-    added = [name for name in met if name not in listed]
-    return [*listed, *(name for name in added if name != NO_LABEL), *(name for name in added if name == NO_LABEL)]
+    listed = joined(lists)
+    added = [name for name in met if name not in listed.names]
+    added.sort(key=lambda name: name == NO_LABEL)
+    return joined([listed, ClassList(tuple(added))])

@@ -20,11 +20,13 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-from automask_ui.export.base import ADDS, Exporter, ExportItem, FolderLayout, ReadMask, class_names, with_stems
+from automask_ui.errors import ExportError
+from automask_ui.export.base import ADDS, Exporter, ExportItem, FolderLayout, ReadMask, class_numbers, with_stems
 from automask_ui.export.files import jpeg_bytes, zip_add
 from automask_ui.masks import rle as rle_codec
 from automask_ui.masks.geometry import one_contour
 from automask_ui.masks.rle import Rle
+from automask_ui.session.class_names import unused_class
 
 __all__ = ["EXPORTERS", "polygon_xy"]
 
@@ -32,6 +34,7 @@ __all__ = ["EXPORTERS", "polygon_xy"]
 # points that Ultralytics puts between two corners fall on the nearest one.
 _IN_PIXEL = 0.49
 _IMAGES, _LABELS = "images/train", "labels/train"
+_MOST_CLASSES = 10_000
 _HALF_WIDTH = 0.1  # px: what a pixel or a line of pixels is widened by, so that its box has an area
 
 
@@ -57,15 +60,27 @@ def _lines(item: ExportItem, classes: dict[str, int]) -> Iterator[str]:
 
 
 def _write(items: Sequence[ExportItem], file: BinaryIO) -> None:
-    names = class_names(items)
-    classes = {name: index for index, name in enumerate(names)}
+    classes = class_numbers(items, first=0)
     with zipfile.ZipFile(file, "w") as archive:
         # JSON strings are YAML strings.
-        listed = "".join(f"  {index}: {json.dumps(name, ensure_ascii=False)}\n" for index, name in enumerate(names))
+        names = enumerate(_names_without_gaps(classes))
+        listed = "".join(f"  {number}: {json.dumps(name, ensure_ascii=False)}\n" for number, name in names)
         zip_add(archive, "data.yaml", f"train: {_IMAGES}\nval: {_IMAGES}\nnames:\n{listed}".encode())
         for stem, item in with_stems(items):
             zip_add(archive, f"{_IMAGES}/{stem}.jpg", jpeg_bytes(item.image), packed=True)
             zip_add(archive, f"{_LABELS}/{stem}.txt", "".join(_lines(item, classes)).encode())
+
+
+def _names_without_gaps(classes: dict[str, int]) -> list[str]:
+    """Name every number from 0 to the highest: Ultralytics refuses gaps (``check_class_names``)."""
+    highest = max(classes.values(), default=-1)
+    if highest >= _MOST_CLASSES:
+        raise ExportError(
+            f"YOLO numbers classes from 0 without gaps, but the class list goes up to {highest:,}, and at most "
+            f"{_MOST_CLASSES:,} classes can be written. Give the list without its numbers."
+        )
+    names = {number: name for name, number in classes.items()}
+    return [names.get(number) or unused_class(number) for number in range(highest + 1)]
 
 
 def _read(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iterator[ReadMask]]:

@@ -55,7 +55,7 @@ def export_photo(
         ids=own_ids,
         labels=labels,
         metadata={} if result is None else {"model": session.model, "options": result.options.flat()},
-        classes=session.edits.classes,
+        classes=session.edits.class_list,
         by_class=by_class,
     )
     extras = archive_files(photo_to_save(session, models)) if exporter.is_archive() else ()

@@ -26,6 +26,7 @@ from automask_ui.project.saving import ProjectToSave, list_to_save, photo_to_sav
 from automask_ui.project.sources import read_project
 from automask_ui.project.uploads import collect
 from automask_ui.session import Session
+from automask_ui.session.class_names import ClassList, joined
 from automask_ui.session.store import SessionStore
 
 __all__ = ["KINDS", "Kind", "Projects", "Restored", "WorkingList"]
@@ -121,11 +122,11 @@ def _photo_of(saved: Saved, photos: Sequence[Path], store: SessionStore, owner: 
     return None
 
 
-def _classes_of(store: SessionStore, owner: str) -> tuple[str, ...]:
+def _classes_of(store: SessionStore, owner: str) -> ClassList:
     """The class list of the picture that the owner has open."""
     with suppress(SessionError):
-        return store.current(owner).edits.classes
-    return ()
+        return store.current(owner).edits.class_list
+    return ClassList(())
 
 
 class Projects:
@@ -237,9 +238,9 @@ class Projects:
             session = store.begin(image, owner)
         else:
             # Classes that were added meanwhile are there for this picture as well.
-            lists = [saved.edits.classes, pictures.classes, _classes_of(store, owner)]
-            classes = tuple(dict.fromkeys(name for names in lists for name in names))
-            session = restore_session(store, owner, replace(saved, edits=replace(saved.edits, classes=classes)), image)
+            classes = joined([saved.edits.class_list, pictures.classes, _classes_of(store, owner)])
+            saved = replace(saved, edits=saved.edits.with_class_list(classes))
+            session = restore_session(store, owner, saved, image)
         store.touch(session)
         own.note_opened(index, session)
         return session

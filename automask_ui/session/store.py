@@ -38,7 +38,7 @@ class SessionStore:
         with self._lock:
             left = self._take(owner)
             if left is not None:
-                session.editor.history = History(Edits(left.edits.classes))
+                session.editor.history = History(Edits().with_class_list(left.edits.class_list))
             files = self._left.pop(owner, None)
             if left is not None and left.files is not None:
                 self._left[owner] = left.files

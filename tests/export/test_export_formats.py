@@ -21,6 +21,7 @@ from automask_ui.export.hard_masks import SIZES_HW, hard_mask_set, mask_set
 from automask_ui.export.label_studio import brush_rle, read_brush_rle
 from automask_ui.export.voc import voc_palette
 from automask_ui.masks import rle
+from automask_ui.session.class_names import ClassList
 
 
 def make_item(size_hw: tuple[int, int] = (37, 53), name: str = "photo.jpg", rows: object = slice(None)) -> ExportItem:
@@ -89,7 +90,7 @@ def test_a_picture_without_masks_is_background(tmp_path: Path) -> None:
 
 
 def test_pictures_without_masks_are_written_where_they_are_meant_to_be(tmp_path: Path) -> None:
-    empty = replace(make_item(rows=[], name="empty.png"), classes=("cat",))
+    empty = replace(make_item(rows=[], name="empty.png"), classes=ClassList(("cat",)))
     able = {name for name, row in EXPORTERS.items() if row.has_negatives}
     assert able == {"coco", "coco-polygons", "yolo"}
     for name in sorted(able):
