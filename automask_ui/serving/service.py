@@ -66,10 +66,10 @@ class Service:
         self.runs = ModelRuns(self.models, self.store, max_points, fetch)
         self.samples = Samples(samples, self.store, self.models, self.runs, background_engines)
 
-    def open(self, owner: str, path: str | Path) -> Session:
-        """Begin work on the picture at ``path``; the owner's earlier work is given up.
+    def open(self, owner: str, path: str | Path, name: str | None = None) -> Session:
+        """Begin work on the picture at ``path``, called ``name``; the owner's earlier work is given up.
 
         Raises:
             ImageError: it cannot be read, or is too large.
         """
-        return self.store.begin(load_image(path), owner)
+        return self.store.begin(load_image(path, name=name), owner)

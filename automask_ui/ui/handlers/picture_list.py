@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from automask_ui.project.document import SavedModel
 from automask_ui.project.export import export_list
 from automask_ui.project.pictures import batch_task
 from automask_ui.project.restore_list import RestoredList
+from automask_ui.project.uploads import Upload
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.ui.components.queue_table import QueueTableData
@@ -100,7 +100,7 @@ class PictureListHandlers:
         """Show the visitor's list as it is."""
         return Changes(picture_list=self.table(visitor))
 
-    def add(self, visitor: Visitor, files: Sequence[Path]) -> Changes:
+    def add(self, visitor: Visitor, files: Sequence[Upload]) -> Changes:
         """Begin a list of dropped files, or add them to the one that is there.
 
         Raises:

@@ -11,6 +11,11 @@ __all__ = ["EN"]
 EN: dict[str, str] = {
     # Header and photo
     "photo": "Photo",
+    "photo.address": (
+        "That is a picture's address, and its site does not let this page read it. Save the picture (right click, Save "
+        "image as…) and drop the file, or copy it and paste it here."
+    ),
+    "photo.address.busy": "Your browser fetches the picture…",
     "photo.drop": "Drop a photo here, click to choose one, or paste it",
     "files": "Several photos, or work that was downloaded",
     "samples": "Sample photos",

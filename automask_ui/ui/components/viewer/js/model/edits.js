@@ -6,7 +6,9 @@ import { createHook } from "./signals.js";
 // has not answered yet, so that everything shows at once. Steps go out in order, one parcel at a time.
 
 /** @type {ViewerEdits} */
-const NO_EDITS = { session: "", version: -1, classes: [], class_lines: [], labels: [], hidden: [], deleted: [], undo: null, redo: null };
+const NO_EDITS = {
+  session: "", version: -1, classes: [], class_lines: [], labels: [], hidden: [], deleted: [], undo: null, redo: null,
+};
 const ANSWER_WITHIN = 20_000; // ms
 
 /**
