@@ -18,7 +18,7 @@ from filelock import FileLock
 from PIL import Image
 from pycocotools.coco import COCO
 
-from automask_ui.batch import Failure, run_batch, store, work
+from automask_ui.batch import Failure, one_picture, run_batch, store
 from automask_ui.batch.pictures import Picture, find_pictures
 from automask_ui.batch.store import Dataset, MasksRecord
 from automask_ui.errors import BatchError, EngineOutOfMemoryError, ExportError
@@ -125,7 +125,7 @@ def _add_picture(photos: Path, out: Path) -> None:
 
 
 def _delete_results(photos: Path, out: Path) -> None:
-    (out / "yolo/labels/photo 0.txt").unlink()
+    (out / "yolo/labels/train/photo 0.txt").unlink()
     (out / "coco.json").unlink()
 
 
@@ -268,7 +268,7 @@ def test_a_full_disk_is_said_and_loses_nothing(photos, out, tmp_path, monkeypatc
 
 
 def test_a_full_disk_while_a_file_is_exported_stops_the_run(photos, out, monkeypatch):
-    def fails(name, items, folder):
+    def fails(name, items, folder, negatives):
         raise ExportError("The file could not be written: full.") from OSError(28, "full")
 
     monkeypatch.setattr("automask_ui.batch.formats.export", fails)
@@ -308,10 +308,10 @@ def test_a_picture_that_the_model_cannot_take_does_not_stop_the_others(photos, o
 
 
 def test_a_format_that_cannot_hold_the_masks_is_named_and_the_others_written(out, tmp_path, monkeypatch):
-    def is_full(name, items, folder):
+    def is_full(name, items, folder, negatives):
         if name == "voc":
             raise ExportError("Too many objects.")
-        return export(name, items, folder)
+        return export(name, items, folder, negatives=negatives)
 
     from automask_ui.batch import formats
 
@@ -645,7 +645,7 @@ def test_pictures_are_forgotten_as_the_run_goes_on(tmp_path, out):
 
 def test_the_next_picture_is_read_while_the_model_is_busy(photos, out, monkeypatch):
     read = threading.Semaphore(0)
-    load = work.load_image
+    load = one_picture.load_image
 
     def load_image(*source, **name):
         read.release()
@@ -658,7 +658,7 @@ def test_the_next_picture_is_read_while_the_model_is_busy(photos, out, monkeypat
                 assert read.acquire(timeout=20)
             return super().steps(image, options, earlier)
 
-    monkeypatch.setattr(work, "load_image", load_image)
+    monkeypatch.setattr(one_picture, "load_image", load_image)
     assert run(photos, out, "coco", engine=Waiting()).made == 4
 
 
