@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from automask_ui.errors import LabelError
 from automask_ui.session import Session
-from automask_ui.session.class_names import parse_classes
+from automask_ui.session.class_names import ClassList, parse_class_list
 from automask_ui.session.edits import Action
 from automask_ui.ui.components.viewer import ViewerAction, ViewerEdits
 
@@ -39,7 +39,8 @@ def take_steps(session: Session, steps: object) -> tuple[Way, Action] | None:
             session.editor.delete(ids)
         elif kind == "classes":
             text = _text(step, "text")
-            session.editor.set_classes(parse_classes(text) if text.strip() else ())
+            found = parse_class_list(text) if text.strip() else ClassList(())
+            session.editor.set_classes(found.names, found.ids)
         elif kind == "undo":
             action = session.editor.undo()
             told = ("undone", action) if action else told
@@ -67,6 +68,7 @@ def viewer_edits(session: Session) -> ViewerEdits:
         "session": session.id,
         "version": version,
         "classes": list(edits.classes),
+        "class_lines": edits.class_list.lines,
         "labels": [[id_, places[name]] for id_, name in edits.labels.items()],
         "hidden": sorted(edits.hidden),
         "deleted": sorted(edits.deleted),

@@ -303,7 +303,7 @@ def test_edits_are_in_the_dataset(queue: PictureList, tmp_path: Path) -> None:
     assert masks is not None
     assert counts == [queue.items[0].masks, len(masks) - 3]
     assert "cat" in [row["name"] for row in document["categories"]]
-    assert queue.classes == ("cat",)
+    assert queue.classes.names == ("cat",)
 
 
 def test_export_before_there_are_masks(queue: PictureList, tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ import { createHook } from "./signals.js";
 // has not answered yet, so that everything shows at once. Steps go out in order, one parcel at a time.
 
 /** @type {ViewerEdits} */
-const NO_EDITS = { session: "", version: -1, classes: [], labels: [], hidden: [], deleted: [], undo: null, redo: null };
+const NO_EDITS = {
+  session: "", version: -1, classes: [], class_lines: [], labels: [], hidden: [], deleted: [], undo: null, redo: null,
+};
 const ANSWER_WITHIN = 20_000; // ms
 
 /**
@@ -17,13 +19,16 @@ const ANSWER_WITHIN = 20_000; // ms
  * @param {readonly Step[]} steps
  */
 export function applySteps(told, steps) {
-  const classes = [...told.classes];
+  const classes = [...told.classes], classLines = [...told.class_lines];
   const labels = new Map(told.labels.map(([id, place]) => [id, told.classes[place]]));
   const hidden = new Set(told.hidden);
   const deleted = new Set(told.deleted);
   for (const step of steps) {
     if (step.do === "label") {
-      if (step.label && !classes.includes(step.label)) classes.push(step.label);
+      if (step.label && !classes.includes(step.label)) {
+        classes.push(step.label);
+        classLines.push(step.label);
+      }
       for (const id of step.ids) {
         if (step.label) labels.set(id, step.label);
         else labels.delete(id);
@@ -41,6 +46,7 @@ export function applySteps(told, steps) {
   const places = new Map(classes.map((name, place) => [name, place]));
   return {
     /** @type {readonly string[]} */ classes,
+    /** @type {readonly string[]} */ classLines,
     /** @type {ReadonlyMap<string, number>} */ places,
     /** Label of each mask that has one. @type {ReadonlyMap<number, string>} */ labels,
     /** @type {ReadonlySet<number>} */ hidden,
