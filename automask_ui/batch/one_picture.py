@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from automask_ui.batch.documents import MANIFEST, export_item
-from automask_ui.batch.formats import write_formats
+from automask_ui.batch.formats import finished_formats, write_formats
 from automask_ui.batch.pictures import Failure, Picture, printable
 from automask_ui.batch.store import Dataset, MasksRecord
 from automask_ui.errors import AutoMaskError, BatchError
@@ -42,6 +42,7 @@ class BatchTask:
     formats: tuple[str, ...]  # names in EXPORTERS
     model_key: str  # identity of the weights and of how they compute: the same on every machine and in every run
     metadata: dict[str, Any] = field(default_factory=dict)  # for formats with room
+    negatives: bool = False  # pictures without masks are in the dataset, where a format can say that nothing is in them
 
     def __post_init__(self) -> None:
         if unknown := [name for name in self.formats if name not in EXPORTERS]:
@@ -80,11 +81,6 @@ class PictureOutcome:
     masks: int | None = None  # number of masks; None where the picture could not be used
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # sentences for people
-
-    @property
-    def name(self) -> str:
-        """The picture's path for people."""
-        return printable(self.picture.relative)
 
 
 def process_pictures(
@@ -140,38 +136,39 @@ class Worker:
         Raises:
             BatchError: the disk cannot take them.
         """
-        outcome = PictureOutcome(loaded.picture)
+        outcome, name = PictureOutcome(loaded.picture), printable(loaded.picture.relative)
         if loaded.error:
-            outcome.failures.append(Failure(outcome.name, loaded.error))
+            outcome.failures.append(Failure(name, loaded.error))
             return outcome
-        outcome.notes.extend(f"{outcome.name}: {note}" for note in loaded.notes)
+        outcome.notes.extend(f"{name}: {note}" for note in loaded.notes)
         try:
             record = loaded.record or self._find(loaded, outcome)
         except BatchError:
             raise
         except AutoMaskError as error:
-            outcome.failures.append(Failure(outcome.name, str(error)))
+            outcome.failures.append(Failure(name, str(error)))
             return outcome
         outcome.masks = len(record.masks)
         if loaded.rgb is not None:
             item = export_item(loaded.picture, record.masks, loaded.rgb, self._task.metadata)
             formats = self._task.picture_formats
-            for name, reason in write_formats(self._dataset, loaded.picture, item, formats, record.key):
-                outcome.failures.append(Failure(outcome.name, f"{name}: {reason}"))
+            negatives = self._task.negatives
+            for format_name, reason in write_formats(
+                self._dataset, loaded.picture, item, formats, record.key, negatives=negatives
+            ):
+                outcome.failures.append(Failure(name, f"{format_name}: {reason}"))
         return outcome
 
     def _has_files(self, picture: Picture, key: str) -> bool:
         files = self._dataset.read_files(picture)
-        return (files.key, files.stem, files.stale) == (key, picture.stem, ()) and all(
-            name in files.formats and self._dataset.has(files.formats[name].files)
-            for name in self._task.picture_formats
-        )
+        finished = finished_formats(self._dataset, picture, files, key, negatives=self._task.negatives)
+        return not files.stale and finished.keys() >= set(self._task.picture_formats)
 
     def _find(self, loaded: Loaded, outcome: PictureOutcome) -> MasksRecord:
         assert loaded.rgb is not None  # decoded, since its masks are not known
         result = self._find_masks(loaded.rgb, self._task.options)
-        outcome.made = True
-        outcome.notes.extend(f"{outcome.name}: {note}" for note in result.notes)
+        outcome.made, name = True, printable(loaded.picture.relative)
+        outcome.notes.extend(f"{name}: {note}" for note in result.notes)
         # What holds the whole dataset is out of date from here on, until it is made anew at the end.
         whole = [f"{row.name}.{row.extension}" for row in EXPORTERS.values() if row.whole_dataset is not None]
         self._dataset.remove([MANIFEST, *whole])
@@ -181,5 +178,5 @@ class Worker:
         # As a later run would read it, so that both make the same of it.
         record = self._dataset.read_masks(loaded.picture)
         if record is None:
-            raise BatchError(f"The masks of {outcome.name} could not be read back from {self._dataset.root}.")
+            raise BatchError(f"The masks of {name} could not be read back from {self._dataset.root}.")
         return record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
             with gr.Column(elem_id="stage", min_width=320):
                 queue = QueueTable(_formats(), elem_id="queue")
                 line = StatusLine(elem_id="status")
-                viewer = _viewer(service)
+                viewer = MaskViewer(formats=_formats(), offer_sample=bool(service.samples), elem_id="viewer")
         download = gr.DownloadButton(visible="hidden", elem_id="download")
         token = gr.Textbox(visible="hidden", elem_id="token")
         types = [".txt", ".json", ".yaml", ".yml", ".names", ".csv"]
@@ -81,7 +82,7 @@ def launch_options(service: Service | None = None) -> dict[str, Any]:
         "app_kwargs": {"middleware": [REFUSALS], "routes": [health_route(service)] if service else []},
         "theme": THEME,
         "css": (HERE / "page.css").read_text(encoding="utf-8"),
-        "js": (HERE / "page.js").read_text(encoding="utf-8"),
+        "js": _script(),
         # In the head, so that it is there before the first event.
         "head": f"<script>{(HERE / 'stream.js').read_text(encoding='utf-8')}</script>",
         "i18n": I18N,
@@ -97,6 +98,13 @@ def launch_options(service: Service | None = None) -> dict[str, Any]:
     }
 
 
+def _script() -> str:
+    """What the browser runs when the page is there, with the words that it says itself."""
+    keys = ("photo.address", "photo.address.busy")
+    texts = {code: {key: texts[key] for key in keys} for code, texts in TEXTS.items()}
+    return (HERE / "page.js").read_text(encoding="utf-8").replace("__TEXTS__", json.dumps(texts, ensure_ascii=False))
+
+
 def _formats() -> list[DownloadFormat]:
     def in_each(key: str) -> dict[str, str]:
         return {code: texts[key] for code, texts in TEXTS.items() if key in texts}
@@ -104,7 +112,3 @@ def _formats() -> list[DownloadFormat]:
     return [
         {"id": name, "label": in_each(f"format.{name}"), "hint": in_each(f"format.{name}.hint")} for name in EXPORTERS
     ]
-
-
-def _viewer(service: Service) -> MaskViewer:
-    return MaskViewer(formats=_formats(), offer_sample=bool(service.samples), elem_id="viewer")

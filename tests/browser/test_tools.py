@@ -270,8 +270,7 @@ def test_a_photo_is_corrected_completely(annotator: Annotator, tmp_path: Path) -
     before = annotator.masks()
     page.reload()
     annotator.reads("is back as you left it")
-    page.wait_for_timeout(500)
-    assert same(annotator.masks(), before)
+    annotator.waits_until(lambda: same(annotator.masks(), before))
 
     # One stroke of the brush, one cut with the lasso.
     annotator.selects(boxed)

@@ -8,7 +8,8 @@ import { fakeSignals } from "./helpers.js";
 /** @param {Partial<EditsAnswer>} changes @returns {EditsAnswer} */
 function told(changes = {}) {
   return {
-    session: "session", version: 1, classes: [], labels: [], hidden: [], deleted: [], undo: null, redo: null,
+    session: "session", version: 1, classes: [], class_lines: [],
+    labels: [], hidden: [], deleted: [], undo: null, redo: null,
     ...changes,
   };
 }

@@ -109,7 +109,7 @@ test("deleted masks are gone at once, and come back", () => {
   assert.deepEqual([[...picture.byId.keys()], [...selection.ids]], [[1, 3], []]);
   signals.flush();
   assert.deepEqual(listing.painted, [1, 3]);
-  const nothing = { classes: [], labels: [], hidden: [], deleted: [], undo: null, redo: null };
+  const nothing = { classes: [], class_lines: [], labels: [], hidden: [], deleted: [], undo: null, redo: null };
   edits.take({ session: "session", version: 1, ...nothing, answers: "edit-1" });
   signals.flush();
   assert.deepEqual(listing.painted, [1, 2, 3]);

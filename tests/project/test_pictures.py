@@ -220,7 +220,7 @@ def test_picture_that_is_edited_while_it_is_looked_at_stays_edited(queue: Pictur
     run_of(queue).start(FakeEngine().steps, JOB, MODEL)
     wait(queue)
     session = edit(queue, 0)
-    mine = queue.edited(0)
+    mine = queue.edited.get(0)
     assert mine is not None
     halting = Halting(1)
     run_of(queue).start(halting.steps, BatchTask(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), MODEL)
@@ -303,7 +303,7 @@ def test_edits_are_in_the_dataset(queue: PictureList, tmp_path: Path) -> None:
     assert masks is not None
     assert counts == [queue.items[0].masks, len(masks) - 3]
     assert "cat" in [row["name"] for row in document["categories"]]
-    assert queue.classes == ("cat",)
+    assert queue.classes.names == ("cat",)
 
 
 def test_export_before_there_are_masks(queue: PictureList, tmp_path: Path) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from automask_ui.errors import NoImageError, ResumeError
@@ -13,18 +12,18 @@ from automask_ui.project.autosave import Autosave
 from automask_ui.project.restore_photo import has_model
 from automask_ui.project.sources import is_saved
 from automask_ui.project.store import Restored
+from automask_ui.project.uploads import Upload
+from automask_ui.serving.runs import RunQueue
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
-from automask_ui.ui.components.photo_upload import photo_at
 from automask_ui.ui.components.status_line import status
 from automask_ui.ui.controls import controls_of
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.picture_list import PictureListHandlers
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor
-from automask_ui.ui.run_queue import RunQueue
 from automask_ui.ui.text import sentences
-from automask_ui.ui.text.queue_lines import photos_line
+from automask_ui.ui.text.queue_lines import back_line, first_names, listing_line
 
 __all__ = ["OpeningHandlers"]
 
@@ -66,7 +65,7 @@ class OpeningHandlers:
         if autosave is not None:
             autosave.follow(token, owner)
 
-    def open_photo(self, visitor: Visitor, path: str | None) -> Changes:
+    def open_photo(self, visitor: Visitor, upload: Upload | str | None) -> Changes:
         """Open one photo: a new picture, or the one that kept work waits for.
 
         Raises:
@@ -76,12 +75,13 @@ class OpeningHandlers:
         """
         self._projects.collect_edits(visitor.owner)
         waiting = self._projects.waiting(visitor.owner)
-        if not path:
+        if not upload:
             raise NoImageError("There is no picture yet: open a photo or pick a sample first.")
+        photo = Upload.of(upload)
         if waiting is None:
-            session = self._service.open(visitor.owner, photo_at(path))
+            session = self._service.store.open(visitor.owner, *photo)
             return self._arrived(visitor, self._screens.show_opened(visitor, session))
-        return self._show_restored(visitor, self._projects.restore(visitor.owner, waiting, [Path(path)]))
+        return self._show_restored(visitor, self._projects.restore(visitor.owner, waiting, [photo]))
 
     def open_sample(self, visitor: Visitor, payload: Any) -> Changes:
         """Open a sample photo, by the name in ``payload``; the first one without a name."""
@@ -101,7 +101,7 @@ class OpeningHandlers:
             return self._arrived(visitor, self._screens.show_opened(visitor, session))
         return self._arrived(visitor, self._show_work(visitor, session, "queue.opened"))
 
-    def open_files(self, visitor: Visitor, paths: list[str] | None) -> Changes:
+    def open_files(self, visitor: Visitor, uploads: Sequence[Upload | str] | None) -> Changes:
         """Open several files, or one that the browser takes for no photo: kept work, pictures for a list, or a photo.
 
         Raises:
@@ -110,20 +110,22 @@ class OpeningHandlers:
             ArchiveError: a ZIP cannot be read.
             BatchError: there is no picture, or there are too many.
         """
-        files = [Path(path) for path in paths or []]
-        kept = [file for file in files if is_saved(file)]
+        files = [Upload.of(upload) for upload in uploads or []]
+        kept = [file for file in files if is_saved(file.path)]
         if not kept:
-            if len(files) == 1 and not is_archive(files[0]):
-                return self.open_photo(visitor, str(files[0]))
+            if len(files) == 1 and not is_archive(files[0].path):
+                return self.open_photo(visitor, files[0])
             waiting = self._projects.waiting(visitor.owner)
             if waiting is not None:
                 return self._show_restored(visitor, self._projects.restore(visitor.owner, waiting, files))
-            return replace(self._pictures.add(visitor, files), frees_drop_zones=True)
+            listing, is_new = self._projects.add(visitor.owner, files)
+            line = listing_line(visitor.words, listing, is_new)
+            return replace(self._screens.say(visitor, line), frees_drop_zones=True)
         if len(kept) > 1:
             raise ResumeError(f"{len(kept)} of these {len(files)} files hold kept work: drop one, and its photo.")
         self._projects.collect_edits(visitor.owner)
         others = [file for file in files if file not in kept]
-        return self._show_restored(visitor, self._projects.restore(visitor.owner, kept[0], others))
+        return self._show_restored(visitor, self._projects.restore(visitor.owner, kept[0].path, others))
 
     def free_drop_zones(self) -> Changes:
         """Empty the drop zones: a file that could not be opened does not stay there."""
@@ -134,14 +136,14 @@ class OpeningHandlers:
         self._projects.close_list(visitor.owner)
         if self._autosave is not None:
             self._autosave.drop(visitor.owner, "pictures")
-        return self._pictures.show(visitor)
+        return self._screens.show_list(visitor)
 
     def leave(self, visitor: Visitor) -> None:
         """Free what belongs to a visitor whose tab was closed."""
         if self._autosave is not None:
             self._autosave.leave(visitor.owner)
         self._projects.leave(visitor.owner)
-        self._pictures.forget(visitor.owner)
+        self._screens.list_lines.pop(visitor.owner, None)
         self._run_queue.forget(visitor.owner)
 
     # Inside
@@ -178,9 +180,11 @@ class OpeningHandlers:
             line = visitor.words.say("restore.photo", name=name, width=width, height=height)
             return Changes(status=status(line), frees_drop_zones=True)
         if restored.pictures is None:
-            line = photos_line(visitor.words, restored.needed_photos)
+            photos = restored.needed_photos
+            line = visitor.words.count("queue.photos", len(photos), pictures=len(photos), names=first_names(photos))
             return Changes(status=status(line), frees_drop_zones=True)
-        shown = self._arrived(visitor, self._pictures.show_restored(visitor, restored.pictures))
+        line = back_line(visitor.words, restored.pictures)
+        shown = self._arrived(visitor, self._screens.say(visitor, line))
         settings = self._pictures.settings(visitor)
         if settings is None or settings[0] not in self._service.models:
             return shown
@@ -199,4 +203,4 @@ class OpeningHandlers:
 
     def _arrived(self, visitor: Visitor, changes: Changes) -> Changes:
         """``changes`` with the list of pictures as it stands, and room for the next file."""
-        return replace(changes, picture_list=self._pictures.table(visitor), frees_drop_zones=True)
+        return replace(changes, picture_list=self._screens.table(visitor), frees_drop_zones=True)

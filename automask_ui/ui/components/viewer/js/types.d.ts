@@ -72,6 +72,7 @@ export interface ViewerEdits {
   session: string;
   version: number;
   classes: string[];
+  class_lines: string[];
   labels: [id: number, place: number][];
   hidden: number[];
   deleted: number[];
@@ -154,7 +155,7 @@ export interface Props {
   no_class_colour: string;
   note: { text: string; x: number; y: number; suggestion?: Suggestion | null } | null;
   edits: EditsAnswer | null;
-  class_list: { names: string[] } | null;
+  class_list: { lines: string[]; note: string } | null;
   proof: Proof | null;
   prediction: PredictionAnswer | null;
 }

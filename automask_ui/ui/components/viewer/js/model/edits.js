@@ -8,7 +8,9 @@ import { createHook } from "./signals.js";
 /** @typedef {{ steps: Step[], told: EditsAnswer["told"], error: string, made: number[] }} Answer */
 
 /** @type {ViewerEdits} */
-const NO_EDITS = { session: "", version: -1, classes: [], labels: [], hidden: [], deleted: [], undo: null, redo: null };
+const NO_EDITS = {
+  session: "", version: -1, classes: [], class_lines: [], labels: [], hidden: [], deleted: [], undo: null, redo: null,
+};
 const ANSWER_WITHIN = 20_000; // ms
 
 /**
@@ -19,13 +21,16 @@ const ANSWER_WITHIN = 20_000; // ms
  * @param {readonly Step[]} steps
  */
 export function applySteps(told, steps) {
-  const classes = [...told.classes];
+  const classes = [...told.classes], classLines = [...told.class_lines];
   const labels = new Map(told.labels.map(([id, place]) => [id, told.classes[place]]));
   const hidden = new Set(told.hidden);
   const deleted = new Set(told.deleted);
   for (const step of steps) {
     if (step.do === "label") {
-      if (step.label && !classes.includes(step.label)) classes.push(step.label);
+      if (step.label && !classes.includes(step.label)) {
+        classes.push(step.label);
+        classLines.push(step.label);
+      }
       for (const id of step.ids) {
         if (step.label) labels.set(id, step.label);
         else labels.delete(id);
@@ -43,6 +48,7 @@ export function applySteps(told, steps) {
   const places = new Map(classes.map((name, place) => [name, place]));
   return {
     /** @type {readonly string[]} */ classes,
+    /** @type {readonly string[]} */ classLines,
     /** @type {ReadonlyMap<string, number>} */ places,
     /** Label of each mask that has one. @type {ReadonlyMap<number, string>} */ labels,
     /** @type {ReadonlySet<number>} */ hidden,
