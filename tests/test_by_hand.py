@@ -47,7 +47,14 @@ def at_once(visitor: Visitor, event: str, payload: Any) -> list[Any]:
 
 def clicked(visitor: Visitor, **asked: Any) -> dict[str, Any]:
     """What comes of a click: the prop of the viewer."""
-    payload = {"session": visitor.session, "ticket": "click", "clicks": [[20.5, 15.5, 1]], "box": None, "id": 0, **asked}
+    payload = {
+        "session": visitor.session,
+        "ticket": "click",
+        "clicks": [[20.5, 15.5, 1]],
+        "box": None,
+        "id": 0,
+        **asked,
+    }
     prediction: dict[str, Any] = visitor.output("predict", "viewer", at_once(visitor, "predict", payload))["props"]
     return prediction["prediction"]  # type: ignore[no-any-return]
 
@@ -71,7 +78,9 @@ def test_click_is_answered_and_taken(ann: Visitor) -> None:
 
 def test_edit_of_labels_brings_no_masks(ann: Visitor) -> None:
     steps = [{"do": "label", "ids": [1], "label": "cat"}]
-    update = ann.output("edit", "viewer", ann.ask("edit", payload={"session": ann.session, "ticket": 2, "steps": steps}))
+    update = ann.output(
+        "edit", "viewer", ann.ask("edit", payload={"session": ann.session, "ticket": 2, "steps": steps})
+    )
     assert "value" not in update
     assert update["props"]["edits"]["redraws"] is False
 
