@@ -68,6 +68,7 @@ def predict_mask_endpoint(service: Service, **queue: Any) -> None:
         box: list | None = None,
         model: str = service.models.default,
     ) -> dict:
+        """See the description above, which Gradio shows."""
         with errors_in_words(Words("en")):
             return _predicted(service, image, model, _clicks(points, labels, box))
 
