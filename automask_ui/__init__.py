@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from automask_ui.errors import AutoMaskError
 from automask_ui.files.images import open_image
-from automask_ui.masks import Candidates, MaskResult, MaskSet, Verdict
+from automask_ui.masks import Candidates, MaskResult, MaskSet, Prediction, Verdict
 from automask_ui.options import GeneratorOptions
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = [
     "MaskEngine",
     "MaskResult",
     "MaskSet",
+    "Prediction",
     "Verdict",
     "load_model",
     "open_image",

@@ -33,8 +33,24 @@ PointGrids = tuple[tuple[tuple[float, float], ...], ...]
 OUTPUT_MODES = ("binary_mask", "uncompressed_rle", "coco_rle")
 
 
+class _Checked:
+    """Options whose values are checked when they are made, against ``PARAMETERS``."""
+
+    def __post_init__(self) -> None:
+        """Types and lower bounds: all that a Python caller needs to keep to."""
+        for name, value in list(vars(self).items()):
+            if name == "point_grids" or (name == "points_per_side" and value is None):
+                continue
+            row = PARAMETERS[name]
+            number = _number(value, row.is_integer)
+            if number is None or number < row.minimum:
+                kind = "a whole number" if row.is_integer else "a number"
+                raise OptionError(f"{name} must be {kind} of at least {row.minimum:g}, but is {_shown(value)}.")
+            object.__setattr__(self, name, number)
+
+
 @dataclass(frozen=True)
-class GridOptions:
+class GridOptions(_Checked):
     """Where to look: which points of which crops are shown to the model."""
 
     points_per_side: int | None = 32  # points along one side; None where point_grids are given
@@ -46,7 +62,7 @@ class GridOptions:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "point_grids", _frozen_grids(self.point_grids))
-        _check_fields(self)
+        super().__post_init__()
         if (self.points_per_side is None) == (self.point_grids is None):
             raise OptionError("Give either points_per_side or point_grids, not both and not neither.")
         if self.crop_overlap_ratio > 1:
@@ -66,7 +82,7 @@ class GridOptions:
 
 
 @dataclass(frozen=True)
-class FilterOptions:
+class FilterOptions(_Checked):
     """What to keep of the masks that the model found."""
 
     pred_iou_thresh: float = 0.88  # 0 to 1; keeps masks above it; 0 keeps all
@@ -75,18 +91,12 @@ class FilterOptions:
     box_nms_thresh: float = 0.7  # box IoU above which the weaker mask of a crop is a duplicate
     crop_nms_thresh: float = 0.7  # the same between crops; the smaller crop wins
 
-    def __post_init__(self) -> None:
-        _check_fields(self)
-
 
 @dataclass(frozen=True)
-class CleanupOptions:
+class CleanupOptions(_Checked):
     """What to mend in the masks that are kept."""
 
     min_mask_region_area: int = 0  # px; holes and islands below it are removed; 0 leaves masks as they are
-
-    def __post_init__(self) -> None:
-        _check_fields(self)
 
 
 @dataclass(frozen=True, init=False)
@@ -277,19 +287,6 @@ def checked_options(values: Mapping[str, Any]) -> GeneratorOptions:
         if not (name == "points_per_side" and has_grids):
             flat[name] = check_value(name, flat[name])
     return GeneratorOptions(**flat)
-
-
-def _check_fields(options: GridOptions | FilterOptions | CleanupOptions) -> None:
-    """Types and lower bounds: all that a Python caller needs to keep to."""
-    for name, value in list(vars(options).items()):
-        if name == "point_grids" or (name == "points_per_side" and value is None):
-            continue
-        row = PARAMETERS[name]
-        number = _number(value, row.is_integer)
-        if number is None or number < row.minimum:
-            kind = "a whole number" if row.is_integer else "a number"
-            raise OptionError(f"{name} must be {kind} of at least {row.minimum:g}, but is {_shown(value)}.")
-        object.__setattr__(options, name, number)
 
 
 def _number(value: object, whole: bool) -> int | float | None:

@@ -12,7 +12,7 @@ from automask_ui.errors import ImageTooLargeError, OptionError
 from automask_ui.files.images import open_image
 from automask_ui.limits import MAX_PIXELS, MAX_POINTS, max_pixels, max_points
 from automask_ui.options import GeneratorOptions
-from automask_ui.session.estimate import check_workload
+from automask_ui.session.run import check_workload
 
 
 def png(size_hw: tuple[int, int]) -> bytes:

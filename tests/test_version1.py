@@ -18,7 +18,7 @@ from automask_ui.errors import ResumeError
 from automask_ui.export.hard_masks import hard_mask_set
 from automask_ui.files.images import load_image
 from automask_ui.masks import rle
-from automask_ui.project.document import Saved, parse, parse_work, work_to_bytes
+from automask_ui.project.document import Saved, parse, parse_work, to_bytes
 from automask_ui.project.export import export_list
 from automask_ui.project.restore_list import restore_list, saved_photo
 from automask_ui.project.restore_photo import check_photo
@@ -122,7 +122,7 @@ def test_list_of_pictures(name: str, tmp_path: Path) -> None:
 def test_work_that_is_written_anew_is_the_same() -> None:
     data = (DATA / "automask.json").read_bytes()
     saved = parse_work(data, "automask.json")
-    again = parse_work(work_to_bytes(saved), "again.json")
+    again = parse_work(to_bytes(saved), "again.json")
     assert as_written(again, json.loads(data))
 
 

@@ -42,7 +42,8 @@ def write_formats(
     old = dataset.read_files(picture)
     is_same = (old.key, old.stem) == (key, picture.stem)
     formats = {name: written for name, written in old.formats.items() if is_same and dataset.has(written.files)}
-    gone = old.paths().difference(*(written.files for written in formats.values()))
+    listed = set(old.stale).union(*(written.files for written in old.formats.values()))
+    gone = listed.difference(*(written.files for written in formats.values()))
 
     def list_files(coming: dict[str, int]) -> None:
         gone.update(coming)

@@ -81,11 +81,6 @@ class PictureOutcome:
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # sentences for people
 
-    @property
-    def name(self) -> str:
-        """The picture's path for people."""
-        return printable(self.picture.relative)
-
 
 def process_pictures(
     dataset: Dataset, engine: Engine, task: BatchTask, pictures: Iterable[Picture]
@@ -140,24 +135,24 @@ class Worker:
         Raises:
             BatchError: the disk cannot take them.
         """
-        outcome = PictureOutcome(loaded.picture)
+        outcome, name = PictureOutcome(loaded.picture), printable(loaded.picture.relative)
         if loaded.error:
-            outcome.failures.append(Failure(outcome.name, loaded.error))
+            outcome.failures.append(Failure(name, loaded.error))
             return outcome
-        outcome.notes.extend(f"{outcome.name}: {note}" for note in loaded.notes)
+        outcome.notes.extend(f"{name}: {note}" for note in loaded.notes)
         try:
             record = loaded.record or self._find(loaded, outcome)
         except BatchError:
             raise
         except AutoMaskError as error:
-            outcome.failures.append(Failure(outcome.name, str(error)))
+            outcome.failures.append(Failure(name, str(error)))
             return outcome
         outcome.masks = len(record.masks)
         if loaded.rgb is not None:
             item = export_item(loaded.picture, record.masks, loaded.rgb, self._task.metadata)
             formats = self._task.picture_formats
-            for name, reason in write_formats(self._dataset, loaded.picture, item, formats, record.key):
-                outcome.failures.append(Failure(outcome.name, f"{name}: {reason}"))
+            for format_name, reason in write_formats(self._dataset, loaded.picture, item, formats, record.key):
+                outcome.failures.append(Failure(name, f"{format_name}: {reason}"))
         return outcome
 
     def _has_files(self, picture: Picture, key: str) -> bool:
@@ -170,8 +165,8 @@ class Worker:
     def _find(self, loaded: Loaded, outcome: PictureOutcome) -> MasksRecord:
         assert loaded.rgb is not None  # decoded, since its masks are not known
         result = self._find_masks(loaded.rgb, self._task.options)
-        outcome.made = True
-        outcome.notes.extend(f"{outcome.name}: {note}" for note in result.notes)
+        outcome.made, name = True, printable(loaded.picture.relative)
+        outcome.notes.extend(f"{name}: {note}" for note in result.notes)
         # What holds the whole dataset is out of date from here on, until it is made anew at the end.
         whole = [f"{row.name}.{row.extension}" for row in EXPORTERS.values() if row.whole_dataset is not None]
         self._dataset.remove([MANIFEST, *whole])
@@ -181,5 +176,5 @@ class Worker:
         # As a later run would read it, so that both make the same of it.
         record = self._dataset.read_masks(loaded.picture)
         if record is None:
-            raise BatchError(f"The masks of {outcome.name} could not be read back from {self._dataset.root}.")
+            raise BatchError(f"The masks of {name} could not be read back from {self._dataset.root}.")
         return record

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from automask_ui.batch.documents import write_document, write_manifest, write_picture_list
 from automask_ui.batch.one_picture import BatchTask, PictureOutcome, process_pictures
-from automask_ui.batch.pictures import Failure, Listing, Picture, find_pictures
+from automask_ui.batch.pictures import Failure, Listing, Picture, find_pictures, printable
 from automask_ui.batch.store import Dataset, Written
 from automask_ui.errors import ExportError
 from automask_ui.export import EXPORTERS, Exporter
@@ -116,8 +116,9 @@ class _Tally:
         self._at = now
         if self._progress is not None:
             rate = report.made / self._seconds if self._seconds else None
+            name = printable(outcome.picture.relative)
             left = (report.total - self._done) / rate if rate else None
-            self._progress(BatchProgress(outcome.name, self._done, report.total, len(report.failures), rate, left))
+            self._progress(BatchProgress(name, self._done, report.total, len(report.failures), rate, left))
 
 
 def _write_whole(dataset: Dataset, task: BatchTask, listing: Listing, tally: _Tally) -> None:

@@ -66,10 +66,6 @@ class FilesRecord:
     formats: dict[str, Written] = field(default_factory=dict)
     stale: tuple[str, ...] = ()  # files that may be there and belong to none of the formats
 
-    def paths(self) -> set[str]:
-        """Every file that may be there."""
-        return set(self.stale).union(*(written.files for written in self.formats.values()))
-
 
 class Dataset:
     """The folder ``root``. All writing goes through here, and every failure of the disk is a :class:`BatchError`.

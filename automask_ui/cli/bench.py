@@ -27,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["upstream", "transformers", "float32"],
         help="run SamAutomaticMaskGenerator, Hugging Face's pipeline or our exact engine too, on the same weights",
     )
+    parser.add_argument(
+        "--predict", action="store_true", help="measure what clicks take instead, on a picture that has been read"
+    )
     parser.add_argument("--device")
     add_precision(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
@@ -34,10 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(settings: argparse.Namespace) -> int:
     """Measure and print; returns 0."""
+    from automask_ui.engine.bench.clicks import run_click_bench
     from automask_ui.engine.bench.speed import BenchSettings, run_bench, sample_picture
 
+    if settings.predict and settings.against:
+        raise OptionError("--predict and --against measure different things: leave one out.")
     image = sample_picture(settings.image, _size(settings.size))
-    report = run_bench(
+    measure, as_text = (run_click_bench, _clicks_as_text) if settings.predict else (run_bench, _as_text)
+    report = measure(
         BenchSettings(
             model=settings.model,
             checkpoint=settings.checkpoint,
@@ -48,7 +55,7 @@ def run(settings: argparse.Namespace) -> int:
         ),
         image,
     )
-    print(json.dumps(report, indent=2) if settings.json else _as_text(report))
+    print(json.dumps(report, indent=2) if settings.json else as_text(report))
     return 0
 
 
@@ -59,12 +66,24 @@ def _size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
+def _setting(report: dict[str, Any]) -> str:
+    height, width = report["image_hw"]
+    return (
+        f"{report['model']} ({report['weights']} weights, {report['precision']}) on {report['device']}, "
+        f"{report['threads']} threads, {width}×{height} px"
+    )
+
+
+def _clicks_as_text(report: dict[str, Any]) -> str:
+    lines = [_setting(report), "", f"{'from prompt to masks':<28}{'median':>9}{'longest':>9}"]
+    lines += [f"{kind:<28}{m:>6.0f} ms{most:>6.0f} ms" for kind, (m, most) in report["milliseconds"].items()]
+    return "\n".join(lines)
+
+
 def _as_text(report: dict[str, Any]) -> str:
     ours, limits = report["ours"], report["limits"]
-    height, width = report["image_hw"]
     lines = [
-        f"{report['model']} ({report['weights']} weights, {report['precision']}) on {report['device']}, "
-        f"{report['threads']} threads, {width}×{height} px, {report['grid']}×{report['grid']} points",
+        f"{_setting(report)}, {report['grid']}×{report['grid']} points",
         f"{ours['passing_iou']} of {ours['candidates']} candidates pass the IoU threshold; {ours['masks']} masks",
         "machine: " + ", ".join(f"{value:.0f} {name.replace('_', ' ')}" for name, value in limits.items()),
         "",

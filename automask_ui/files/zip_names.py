@@ -68,17 +68,13 @@ def correct_names(entries: Sequence[ZipInfo]) -> str:
             unclear.append(entry)
     if not unclear:
         return ""
-    raw = [_raw_name(entry) for entry in unclear]
+    # The bytes that Python took for code page 437.
+    raw = [entry.orig_filename.encode("cp437") for entry in unclear]
     encoding, note = _encoding_of(raw)
     if encoding:
         for entry, name in zip(unclear, raw, strict=True):
             entry.filename = _shown(name.decode(encoding))
     return note
-
-
-def _raw_name(entry: ZipInfo) -> bytes:
-    """The bytes that Python took for code page 437."""
-    return entry.orig_filename.encode("cp437")
 
 
 def _shown(name: str) -> str:
@@ -93,7 +89,7 @@ def _unicode_path(entry: ZipInfo) -> str:
         field = extra[place + 4 : place + 4 + size]
         if kind == _UNICODE_PATH and len(field) > 5 and field[0] == 1:
             (check,) = struct.unpack_from("<I", field, 1)
-            if check == zlib.crc32(_raw_name(entry)):
+            if check == zlib.crc32(entry.orig_filename.encode("cp437")):
                 return _shown(field[5:].decode("utf-8", "replace"))
         place += 4 + size
     return ""

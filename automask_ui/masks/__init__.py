@@ -1,5 +1,6 @@
-"""Masks as data: collections of candidates and masks, run-length encoding, outlines, pictures and tables of them."""
+"""Masks as data: collections of them, prompts for them, run lengths, operations, outlines, pictures and tables."""
 
 from automask_ui.masks.collection import Candidates, Mask, MaskResult, MaskSet, Step, Verdict, object_column
+from automask_ui.masks.prompt import Prediction
 
-__all__ = ["Candidates", "Mask", "MaskResult", "MaskSet", "Step", "Verdict", "object_column"]
+__all__ = ["Candidates", "Mask", "MaskResult", "MaskSet", "Prediction", "Step", "Verdict", "object_column"]

@@ -120,8 +120,8 @@ def fill_holes(mask: Rle, max_area: int | None = None) -> Rle:
     What reaches the edge of the picture is no hole.
     """
 
-    def fill(window: np.ndarray) -> np.ndarray:
-        # A ring of background joins all that is outside.
+    def filled(window: np.ndarray) -> np.ndarray:
+        """The window without the holes; a ring of background around it joins all that is outside."""
         count, labels, stats, _ = cv2.connectedComponentsWithStats(
             np.pad(~window, 1, constant_values=True).astype(np.uint8), connectivity=4
         )
@@ -131,7 +131,7 @@ def fill_holes(mask: Rle, max_area: int | None = None) -> Rle:
             is_hole &= stats[:, cv2.CC_STAT_AREA] <= max_area
         return window | is_hole[labels[1:-1, 1:-1]]
 
-    return _in_window(mask, 0, fill)
+    return _in_window(mask, 0, filled)
 
 
 def remove_specks(mask: Rle, min_area: int) -> Rle:

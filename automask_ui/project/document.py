@@ -55,7 +55,6 @@ __all__ = [
     "parse",
     "parse_work",
     "to_bytes",
-    "work_to_bytes",
 ]
 
 NAME = "automask.json"
@@ -146,17 +145,12 @@ class SavedProject:
         return len(self.pictures) == 1 and isinstance(self.pictures[0].work, Saved)
 
 
-def to_bytes(project: SavedProject) -> bytes:
-    """Write a project as a document."""
-    return _to_json(KIND, {**_made_with(project), "open": project.open, "pictures": _rows(project)})
-
-
-def work_to_bytes(saved: Saved) -> bytes:
-    """Write the work on one picture as a file beside the document."""
-    return _to_json(WORK_KIND, _work_values(saved))
-
-
-def _to_json(kind: str, values: Mapping[str, Any]) -> bytes:
+def to_bytes(saved: SavedProject | Saved) -> bytes:
+    """Write a project as a document, or the work on one picture as a file beside it."""
+    if isinstance(saved, Saved):
+        kind, values = WORK_KIND, _work_values(saved)
+    else:
+        kind, values = KIND, {**_made_with(saved), "open": saved.open, "pictures": _rows(saved)}
     document = {"format": kind, "version": VERSION, "made_with": _versions(), **values}
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 

@@ -115,7 +115,7 @@ class _Items(Sequence[ExportItem]):
 
 def _item(pictures: PictureList, index: int, image: np.ndarray) -> ExportItem:
     """One picture (H×W×3 uint8) with its masks, for the exporters."""
-    picture, saved = pictures.pictures[index], pictures.edited(index)
+    picture, saved = pictures.pictures[index], pictures.edited.get(index)
     found = pictures.masks(index) if saved is None else saved.masks
     metadata = {} if pictures.task is None else dict(pictures.task.metadata)
     if found is None:

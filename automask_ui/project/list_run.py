@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -81,12 +82,9 @@ class ListRun:
     def _work(self, steps: FindSteps, task: BatchTask) -> None:
         pictures = self._pictures
 
-        def find(image: np.ndarray, options: GeneratorOptions) -> MaskResult:
-            return self._find(steps, image, options)
-
         try:
             with pictures.dataset.open_scratch(), ThreadPoolExecutor(1, "pictures") as reader:
-                self._each(Worker(pictures.dataset, find, task), reader)
+                self._each(Worker(pictures.dataset, partial(self._find, steps), task), reader)
         except _Stopped:
             pass
         except AutoMaskError as error:

@@ -60,6 +60,7 @@ class PictureList:
         task: what the masks were made with; None before the first run.
         model: which model that was.
         dataset: holds the masks that were found.
+        edited: what the visitor has made of pictures, by their place.
     """
 
     def __init__(self, pictures: Sequence[Picture], folder: Path) -> None:
@@ -72,7 +73,7 @@ class PictureList:
         self.dataset = Dataset(folder / "masks")
         self._images: dict[int, SavedImage] = {}  # of pictures that were looked at
         self._hashes: dict[int, str] = {}  # of the pictures' files
-        self._edited: dict[int, Saved] = {}
+        self.edited: dict[int, Saved] = {}
 
     @property
     def done(self) -> int:
@@ -83,7 +84,7 @@ class PictureList:
     def classes(self) -> tuple[str, ...]:
         """The class lists of all pictures as one."""
         # A list first, at once: the thread that keeps work may add to the edited ones at any moment.
-        return tuple(dict.fromkeys(name for saved in list(self._edited.values()) for name in saved.edits.classes))
+        return tuple(dict.fromkeys(name for saved in list(self.edited.values()) for name in saved.edits.classes))
 
     def restore(
         self, task: BatchTask | None, model: SavedModel | None, work: Iterable[tuple[int, Item, Saved | None]]
@@ -107,7 +108,7 @@ class PictureList:
                     record = MasksRecord(task.key(saved.image.sha256), saved.image.sha256, saved.masks)
                     self.dataset.write_masks(self.pictures[index], record)
                 elif saved is not None:
-                    self._edited[index] = saved
+                    self.edited[index] = saved
                 self.set_item(index, item)
 
     def add(self, pictures: Sequence[Picture]) -> None:
@@ -162,13 +163,9 @@ class PictureList:
         record = self.dataset.read_masks(self.pictures[index])
         return None if record is None else record.masks
 
-    def edited(self, index: int) -> Saved | None:
-        """What the visitor has made of a picture, if anything."""
-        return self._edited.get(index)
-
     def saved(self, index: int) -> Saved | None:
         """The work on a picture, by whomever; None where there is none."""
-        edited, masks = self._edited.get(index), None
+        edited, masks = self.edited.get(index), None
         if edited is None and self.items[index].state == "done":
             masks = self.masks(index)
         if masks is None or self.task is None or self.model is None:
@@ -187,7 +184,7 @@ class PictureList:
 
     def set_edited(self, index: int, saved: Saved) -> None:
         """Take over what the visitor has made of a picture."""
-        self._edited[index] = saved
+        self.edited[index] = saved
         count = len(saved.edited().ids)
         self.set_item(index, replace(self.items[index], state="done", masks=count, error="", edited=True))
 

@@ -23,7 +23,6 @@ from automask_ui.project.document import (
     SavedPicture,
     SavedProject,
     to_bytes,
-    work_to_bytes,
 )
 from automask_ui.project.pictures import PictureList
 from automask_ui.project.restore_photo import saved_of
@@ -85,7 +84,7 @@ def list_to_save(pictures: PictureList, opened: int | None = None) -> ProjectToS
 
 
 def _from_list(pictures: PictureList, index: int) -> PictureToSave:
-    picture, item, edited = pictures.pictures[index], pictures.items[index], pictures.edited(index)
+    picture, item, edited = pictures.pictures[index], pictures.items[index], pictures.edited.get(index)
     sha256 = pictures.sha256(index)
     state: Literal["failed", "waiting"] = "failed" if item.state == "failed" else "waiting"
     row = SavedPicture(item.name, sha256, state, item.seconds, item.error[:MAX_ERROR], edited is not None)
@@ -112,7 +111,7 @@ def archive_files(project: ProjectToSave) -> Iterator[tuple[str, bytes]]:
         stem, row = f"automask/{number:05d}", picture.row
         if (saved := picture.work()) is not None:
             row = replace(row, work=f"{stem}.json")
-            yield f"{stem}.json", work_to_bytes(saved)
+            yield f"{stem}.json", to_bytes(saved)
         if picture.thumbnail is not None:
             row = replace(row, thumbnail=stem + THUMBNAIL)
             yield stem + THUMBNAIL, picture.thumbnail.read_bytes()
@@ -184,7 +183,7 @@ class ProjectFolder:
         saved = picture.work()
         if saved is None:
             return None
-        place = self._write(work_to_bytes(saved), ".json")
+        place = self._write(to_bytes(saved), ".json")
         self._works[index] = (picture.made_of, place)
         return place
 

@@ -78,7 +78,7 @@ class WorkingList:
         """What tells two states of the list apart; ``current`` is the session in the main view."""
         pictures = self.pictures
         items = tuple(replace(item, state="waiting") if item.state == "running" else item for item in pictures.items)
-        edited = tuple(pictures.edited(index) for index in range(len(items)))
+        edited = tuple(pictures.edited.get(index) for index in range(len(items)))
         return pictures, pictures.task, self.open_index(current), items, edited
 
     def collect_edits(self, models: Mapping[str, AvailableModel]) -> None:

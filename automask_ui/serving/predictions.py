@@ -11,7 +11,7 @@ from automask_ui.masks.geometry import innermost_pixel
 from automask_ui.masks.prompt import Prediction
 from automask_ui.masks.rle import Rle, decode_window
 from automask_ui.protocol import Engine
-from automask_ui.serving.models import Models
+from automask_ui.serving.runs import Models
 from automask_ui.session import Session
 from automask_ui.session.edits import OwnMask
 from automask_ui.session.predictions import Clicks

@@ -1,26 +1,136 @@
-"""Run models for visitors: find masks, apply other thresholds, go on after a stop, and stop."""
+"""Run models for visitors: which there are, who waits for one; find masks, filter them, continue after a stop, stop."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import threading
+from collections import Counter, UserDict
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
-from automask_ui.errors import NoImageError, OptionError
+from automask_ui.errors import BusyError, NoImageError, OptionError, UnknownModelError
 from automask_ui.files.images import LoadedImage
 from automask_ui.masks import MaskResult
+from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.options import CleanupOptions, FilterOptions, GeneratorOptions
 from automask_ui.project.restore_photo import check_model
-from automask_ui.protocol import Steps
-from automask_ui.serving.models import Models
+from automask_ui.protocol import Engine, EngineModel, Steps, own_thresholds
 from automask_ui.session import Job, Session
-from automask_ui.session.estimate import Speeds, Workload, check_workload
-from automask_ui.session.run import Fetch, Progress, Run, end_job, fetch_into, job_of, run_into
-from automask_ui.session.run_log import RunNote, Runs
+from automask_ui.session.run import (
+    Fetch,
+    Progress,
+    Run,
+    RunNote,
+    Runs,
+    Speeds,
+    Workload,
+    check_workload,
+    end_job,
+    fetch_into,
+    job_of,
+    run_into,
+)
 from automask_ui.session.store import SessionStore
 
-__all__ = ["ModelRuns"]
+__all__ = ["MAX_WAITING", "ModelRuns", "Models", "RunQueue"]
 
+MAX_WAITING = 20  # visitors whose runs wait for their turn
 _CHUNK_SECONDS = 60  # longest that a chunk of a large model on a slow CPU is waited for
+
+
+class Models(UserDict[str, AvailableModel]):
+    """The models by name.
+
+    Args:
+        engines: gives the engine of a model by name; loads it on the first call.
+        models: in the order of the menu.
+        default: the one to begin with.
+
+    Attributes:
+        default: its name.
+        loaded: what the engines tell of their models, by name; of those that were loaded since the start.
+    """
+
+    def __init__(self, engines: Callable[[str], Engine], models: Sequence[AvailableModel], default: str) -> None:
+        super().__init__({model.name: model for model in models})
+        self.default = default
+        self.loaded: dict[str, EngineModel] = {}
+        self._engines = engines
+
+    def load(self, name: str) -> Engine:
+        """Get the engine of model ``name``, loading the model if need be.
+
+        Raises:
+            UnknownModelError: there is no such model here.
+            CheckpointError: its file cannot be had or used.
+        """
+        if name not in self:
+            raise UnknownModelError(f"There is no model {str(name)[:60]!r}. The models are: {', '.join(self)}.")
+        engine = self._engines(name)
+        self.loaded[name] = engine.model
+        return engine
+
+    def thresholds(self, name: str) -> dict[str, float]:
+        """The model's own default thresholds by option name; empty until it is loaded."""
+        model = self.loaded.get(name)
+        return own_thresholds(model) if model is not None else {}
+
+
+class RunQueue:
+    """Runs from the moment they are asked for until the page has been told of their end.
+
+    A visitor may ask for the next one before that: of another picture, or after Stop. The model works on one at a time.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, str] = {}  # owner -> id of the session whose run waits for its turn
+        self._running: set[str] = set()  # owners
+        self._unacknowledged: Counter[str] = Counter()  # owner -> runs whose end the page was not told
+        self._lock = threading.Lock()  # held while runs are counted: one may end as the next is asked for
+
+    def enqueue(self, owner: str, session_id: str) -> None:
+        """Let a run of the owner's session wait for the model.
+
+        Raises:
+            BusyError: too many wait already.
+        """
+        with self._lock:
+            if len(self._waiting) >= MAX_WAITING:
+                raise BusyError(f"{len(self._waiting)} runs are waiting for the model already. Try again in a minute.")
+            self._waiting[owner] = session_id
+            self._unacknowledged[owner] += 1
+
+    @contextmanager
+    def acquire(self, owner: str) -> Iterator[str | None]:
+        """Begin the owner's run; gives the session's id, or None where the run was cancelled while it waited."""
+        self._running.add(owner)
+        try:
+            yield self._waiting.pop(owner, None)
+        finally:
+            self._running.discard(owner)
+
+    def cancel(self, owner: str) -> None:
+        """Drop the run that the owner waits for."""
+        self._waiting.pop(owner, None)
+
+    def acknowledge_end(self, owner: str) -> None:
+        """Note that the page was told of the end of one of the owner's runs, also of one that never began."""
+        with self._lock:
+            self._unacknowledged[owner] -= 1
+            if self._unacknowledged[owner] <= 0:
+                # Refused on its way: nobody will come for it.
+                self._waiting.pop(owner, None)
+                del self._unacknowledged[owner]
+
+    def is_busy(self, owner: str) -> bool:
+        """Whether a run of the owner's waits or is under way."""
+        return owner in self._waiting or owner in self._running
+
+    def forget(self, owner: str) -> None:
+        """Drop all that is known of an owner who has left."""
+        with self._lock:
+            self._waiting.pop(owner, None)
+            self._unacknowledged.pop(owner, None)
 
 
 class ModelRuns(Runs):

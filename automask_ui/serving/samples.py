@@ -13,8 +13,7 @@ from automask_ui.files.images import load_image
 from automask_ui.masks import MaskResult
 from automask_ui.options import PRESETS
 from automask_ui.protocol import Engine, run_to_end
-from automask_ui.serving.models import Models
-from automask_ui.serving.runs import ModelRuns
+from automask_ui.serving.runs import ModelRuns, Models
 from automask_ui.session import Session
 from automask_ui.session.store import SessionStore
 

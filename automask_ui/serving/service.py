@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from automask_ui.files.images import load_image
 from automask_ui.models import checkpoints
 from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.project.store import Projects
 from automask_ui.protocol import Engine
-from automask_ui.serving.models import Models
 from automask_ui.serving.predictions import ModelPredictions
-from automask_ui.serving.runs import ModelRuns
+from automask_ui.serving.runs import ModelRuns, Models
 from automask_ui.serving.samples import Samples
-from automask_ui.session import Session
 from automask_ui.session.run import Fetch
 from automask_ui.session.store import SessionStore
 
@@ -68,11 +65,3 @@ class Service:
         self.runs = ModelRuns(self.models, self.store, max_points, fetch)
         self.predictions = ModelPredictions(self.models, self.store)
         self.samples = Samples(samples, self.store, self.models, self.runs, background_engines)
-
-    def open(self, owner: str, path: str | Path) -> Session:
-        """Begin work on the picture at ``path``; the owner's earlier work is given up.
-
-        Raises:
-            ImageError: it cannot be read, or is too large.
-        """
-        return self.store.begin(load_image(path), owner)

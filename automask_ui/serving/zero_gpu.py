@@ -27,7 +27,7 @@ from automask_ui.masks.prompt import Prediction
 from automask_ui.options import GeneratorOptions
 from automask_ui.protocol import Engine, Steps
 from automask_ui.session import run as run_module
-from automask_ui.session.estimate import Speeds, workload
+from automask_ui.session.run import Speeds, workload
 
 __all__ = ["load_spaces", "on_loaned_gpu"]
 
@@ -38,6 +38,8 @@ START_SECONDS = 10  # for the process and the model to be ready, and for the las
 MIN_SECONDS = 10  # of work
 _SAFETY_FACTOR = 1.5  # the estimate is of an average run
 _ENCODE_SECONDS, _DECODE_SECONDS = 1.0, 0.01  # a crop, a point: before anything was measured
+
+_NO_PICTURE = np.zeros((0, 0, 3), np.uint8)  # in its place in what goes from process to process
 
 Engines = Callable[[str], Engine]
 
@@ -186,7 +188,7 @@ def _report_steps(begin: Callable[[], Steps], seconds: float) -> Generator[_Loan
                 is_over = now - began >= seconds - START_SECONDS
                 if step.done and (is_over or now - updated_at >= run_module.UPDATE_SECONDS):
                     updated_at = now
-                    yield _LoanUpdate(step.stage, step.done, step.total, _without_picture(step.snapshot()))
+                    yield _LoanUpdate(step.stage, step.done, step.total, replace(step.snapshot(), image=_NO_PICTURE))
                     if is_over:
                         return
                 elif not step.done:
@@ -194,7 +196,7 @@ def _report_steps(begin: Callable[[], Steps], seconds: float) -> Generator[_Loan
                     yield _LoanUpdate(step.stage, step.done, step.total)
     except StopIteration as end:
         done = step.total if step is not None else 0
-        yield _LoanUpdate("done", done, done, _without_picture(end.value), is_final=True)
+        yield _LoanUpdate("done", done, done, replace(end.value, image=_NO_PICTURE), is_final=True)
     except AutoMaskError as error:
         # As a value: of a raised exception, only its name would arrive.
         yield _LoanUpdate("failed", 0, 0, error=error)
@@ -202,7 +204,3 @@ def _report_steps(begin: Callable[[], Steps], seconds: float) -> Generator[_Loan
 
 def _identity(result: MaskResult) -> MaskResult:
     return result
-
-
-def _without_picture(result: MaskResult) -> MaskResult:
-    return replace(result, image=np.zeros((0, 0, 3), np.uint8))

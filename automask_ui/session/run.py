@@ -1,36 +1,52 @@
-"""One run of an engine into a session: updates now and then, seconds left from measured speed, stopping on request."""
+"""One run of an engine into a session: how much work it is and how fast it goes, updates, stopping, a line in the log.
+
+Times come only from what this process has measured.
+"""
 
 from __future__ import annotations
 
+import json
+import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from automask_ui.errors import EngineError
+from automask_ui import limits
+from automask_ui.errors import EngineError, OptionError
 from automask_ui.masks import MaskResult, Step
-from automask_ui.options import GeneratorOptions
+from automask_ui.options import GeneratorOptions, GridOptions
 from automask_ui.protocol import Steps
 from automask_ui.session import Difference, Job, Session
-from automask_ui.session.estimate import Speeds
 
 __all__ = [
     "UPDATE_SECONDS",
     "Fetch",
     "Progress",
     "Run",
+    "RunNote",
+    "Runs",
+    "Speeds",
+    "Workload",
+    "check_workload",
     "end_job",
     "fetch_into",
     "job_of",
+    "line_of",
     "run_into",
+    "workload",
 ]
+
+_log = logging.getLogger(__name__)
 
 # Called with a model's name, what to tell of bytes done, bytes in all and seconds since the start, and what stops it.
 Fetch = Callable[[str, Callable[[int, int, float], None], threading.Event], Path]
 
+# A picture whose embedding was cached is read in next to no time, which says nothing about the next picture.
+_CACHED_SHARE = 0.1
 UPDATE_SECONDS = 0.5  # a browser that draws more often has no time left for the person in front of it
 
 
@@ -44,6 +60,83 @@ class Progress:
     seconds_left: float | None = None  # None while unknown
     change: Difference | None = None  # None where the session was not brought up to date
     model: str = ""  # title of the one that is being loaded
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a run has to do, when nothing is cached."""
+
+    points: int  # decoded in all crops together
+    crops: int  # encoded; the whole picture counts as one
+
+
+def workload(grid: GridOptions) -> Workload:
+    """Points and crops of ``grid``; they are laid as in upstream's ``build_all_layer_point_grids``."""
+    points = crops = 0
+    for layer in range(grid.crop_n_layers + 1):
+        layer_crops = 4**layer
+        if grid.point_grids is not None:
+            layer_points = len(grid.point_grids[layer])
+        else:
+            layer_points = int((grid.points_per_side or 0) / grid.crop_n_points_downscale_factor**layer) ** 2
+        crops += layer_crops
+        points += layer_crops * layer_points
+    return Workload(points, crops)
+
+
+def check_workload(options: GeneratorOptions, max_points: int | None = None) -> Workload:
+    """The workload of ``options``; ``max_points`` None is the limit of :func:`automask_ui.limits.max_points`.
+
+    Raises:
+        OptionError: more than ``max_points`` points would have to be decoded.
+    """
+    work = workload(options.grid)
+    most = limits.max_points() if max_points is None else max_points
+    if work.points > most:
+        raise OptionError(
+            f"This would look at {work.points:,} points in {work.crops:,} crops, but at most {most:,} points are "
+            f"allowed here. Lower Grid density (points_per_side) or Zoom levels (crop_n_layers), or raise Thin out the "
+            f"grid per level (crop_n_points_downscale_factor)."
+        )
+    return work
+
+
+class Speeds:
+    """Measured seconds a crop to encode and a point to decode, by model. Says nothing before anything was measured."""
+
+    def __init__(self) -> None:
+        self._encode: dict[Hashable, float] = {}
+        self._decode: dict[Hashable, float] = {}
+        self._lock = threading.Lock()
+
+    def record_encode(self, model: Hashable, seconds: float, crops: int) -> None:
+        """A run of ``model`` read ``crops`` crops in ``seconds``."""
+        each = seconds / max(1, crops)
+        with self._lock:
+            known = self._encode.get(model)
+            if known is None or each > _CACHED_SHARE * known:
+                self._encode[model] = each
+
+    def record_decode(self, model: Hashable, seconds: float, points: int) -> None:
+        """A run of ``model`` decoded ``points`` points in ``seconds``."""
+        if points > 0:
+            with self._lock:
+                self._decode[model] = seconds / points
+
+    def encode_seconds(self, model: Hashable, crops: int = 1) -> float | None:
+        """Seconds to read ``crops`` crops, or None while unknown."""
+        each = self._encode.get(model)
+        return None if each is None else each * crops
+
+    def decode_seconds(self, model: Hashable, points: int) -> float | None:
+        """Seconds to decode ``points`` points, or None while unknown."""
+        each = self._decode.get(model)
+        return None if each is None else each * points
+
+    def run_seconds(self, model: Hashable, work: Workload) -> float | None:
+        """Seconds of a whole run, or None while unknown."""
+        encode, decode = self.encode_seconds(model, work.crops), self.decode_seconds(model, work.points)
+        return None if encode is None or decode is None else encode + decode
 
 
 # A run in progress: to be closed by who follows it, since an error of theirs would keep it, and with it the session.
@@ -163,3 +256,73 @@ class _Pace:
         if self._points:
             return self._seconds / self._points * (step.total - step.done)
         return self._speeds.decode_seconds(self._model, step.total - step.done)
+
+
+@dataclass
+class RunNote:
+    """A run in progress, as its line in the log will tell of it: nothing of the picture but its size."""
+
+    kind: str  # "find", or "refilter" for new thresholds on what was found
+    model: str  # registry name
+    device: str
+    size_hw: tuple[int, int]  # of the picture, px
+    points: int = 0  # that this run has decoded
+    outcome: str = "begun"  # then the stage it is at, "left" if nobody asked for the rest, or an error's class
+    result: MaskResult | None = None
+
+
+class Runs:
+    """The runs of this process: how many there are now, and a line in the log for each that has ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """Runs in progress."""
+        return self._count
+
+    @contextmanager
+    def noted(self, note: RunNote) -> Iterator[RunNote]:
+        """Count the run for as long as the block lasts, then log it; a refilter at level debug."""
+        began = time.monotonic()
+        with self._lock:
+            self._count += 1
+        try:
+            yield note
+        except BaseException as error:
+            # A generator that its reader has closed, because the visitor is gone, is told so by an exception.
+            note.outcome = "left" if isinstance(error, GeneratorExit) else type(error).__name__
+            raise
+        finally:
+            with self._lock:
+                self._count -= 1
+            level = logging.INFO if note.kind == "find" else logging.DEBUG
+            _log.log(level, "run %s", line_of(note, time.monotonic() - began))
+
+
+def line_of(note: RunNote, seconds: float) -> str:
+    """``note`` as ``key=value``, with the run's ``seconds`` and those of its stages."""
+    height, width = note.size_hw
+    values: dict[str, object] = {
+        "kind": note.kind,
+        "outcome": note.outcome,
+        "model": note.model,
+        "device": note.device,
+        "size": f"{width}x{height}",
+        "points": note.points,
+    }
+    if note.result is not None:
+        values |= {"candidates": len(note.result.candidates), "masks": len(note.result.masks)}
+    values["seconds"] = f"{seconds:.3f}"
+    if note.result is not None:
+        values |= {f"{stage}_seconds": f"{spent:.3f}" for stage, spent in note.result.seconds.items()}
+    return _joined(values)
+
+
+def _joined(values: Mapping[str, object]) -> str:
+    """``values`` with quotes around what holds more than one word, such as a model file's name."""
+    texts = {key: str(value) for key, value in values.items()}
+    return " ".join(f"{key}={text if text.isprintable() and text.split() == [text] else json.dumps(text)}"
+                    for key, text in texts.items())  # fmt: skip

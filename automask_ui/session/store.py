@@ -11,7 +11,7 @@ from pathlib import Path
 
 from automask_ui.cache import ByteLRU
 from automask_ui.errors import NoImageError, RunGoneError, SessionError
-from automask_ui.files.images import LoadedImage
+from automask_ui.files.images import LoadedImage, check_photo_bytes, load_image
 from automask_ui.session import Session
 from automask_ui.session.edits import Edits, History
 
@@ -29,6 +29,17 @@ class SessionStore:
         # The folder in which sessions keep their files; it goes with this object, at the latest with the process.
         self.scratch = Path(tempfile.mkdtemp(prefix="automask-"))
         weakref.finalize(self, shutil.rmtree, self.scratch, ignore_errors=True)
+
+    def open(self, owner: str, path: str | Path) -> Session:
+        """A new session on the photo at ``path``, as :meth:`begin` makes it.
+
+        Raises:
+            ImageError: it cannot be read, or is too large.
+        """
+        path = Path(path)
+        if path.is_file():
+            check_photo_bytes(path)
+        return self.begin(load_image(path), owner)
 
     def begin(self, image: LoadedImage, owner: str) -> Session:
         """A new session on ``image``; the owner's earlier one is given up, but for its class list."""

@@ -9,6 +9,7 @@ import argparse
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from automask_ui.engine.encoders.builtin import build_tiny_sam
 from automask_ui.engine.pipeline.generator import AutomaticMaskGenerator
 from automask_ui.training.drawn.pool import default_state_dir, held_out_scenes
 from automask_ui.training.drawn.scenes import UNKNOWN
-from automask_ui.training.measures import best_ious, islands
+from automask_ui.training.measures import best_ious, calibration_error, islands
 from automask_ui.training.photographs import Photograph, read_manifest, read_scene, validation_photographs
 from automask_ui.training.prompted import Measured, masks_of, measure_picture, measure_scenes
 from automask_ui.training.reference import COINS_LABELS, COINS_PHOTO, read_things
@@ -71,16 +72,20 @@ def log_prompts(measured: Measured, chosen: np.ndarray) -> None:
     click = Measured.joined(measured.click).rows(chosen)
     logger.info(
         "  one click: best of three %.3f, preferred %.3f (as any labelled mask %.3f), boundary F-score %.3f",
-        click.best, click.preferred, click.any_of_preferred.mean(), np.array(measured.boundary)[chosen].mean(),
+        click.iou.max(axis=1).mean(), click.of_preferred.mean(), click.any_of_preferred.mean(),
+        np.array(measured.boundary)[chosen].mean(),
     )  # fmt: skip
-    logger.info("  its scores: correlation %.3f, expected calibration error %.3f", click.correlation, click.calibration)
+    # For their IoU with any labelled mask, as the correlation is.
+    calibration = calibration_error(click.scores.max(axis=1), click.any_of_preferred)
+    logger.info("  its scores: correlation %.3f, expected calibration error %.3f", click.correlation, calibration)
     for name, answers in (
         ("three clicks", measured.three_clicks),
         ("three clicks and the mask before", measured.three_with_mask),
         ("a box", measured.box),
     ):
         some = Measured.joined(answers).rows(chosen)
-        logger.info("  %s: preferred %.3f, best of three %.3f", name, some.preferred, some.best)
+        preferred, best = some.of_preferred.mean(), some.iou.max(axis=1).mean()
+        logger.info("  %s: preferred %.3f, best of three %.3f", name, preferred, best)
 
 
 def measure_segments(generator: AutomaticMaskGenerator, photographs: Sequence[Photograph]) -> None:
@@ -131,7 +136,7 @@ def log_scenes(sam: Sam, count: int) -> None:
     clicks = measure_scenes(sam, held_out_scenes(count, SCENE_HW), MIN_INSTANCE_SHARE)
     logger.info(
         "held-out drawn scenes (%d, %d clicks): best of three %.3f, preferred %.3f, correlation of scores %.3f",
-        count, len(clicks.iou), clicks.best, clicks.preferred, clicks.correlation,
+        count, len(clicks.iou), clicks.iou.max(axis=1).mean(), clicks.of_preferred.mean(), clicks.correlation,
     )  # fmt: skip
 
 
@@ -171,16 +176,6 @@ def measure_speed(generator: AutomaticMaskGenerator) -> None:
     logger.info("32 x 32 clicks on %d x %d: %.1f s", *SPEED_HW[::-1], time.perf_counter() - started)
 
 
-def generator_of(sam: Sam, defaults: Defaults) -> AutomaticMaskGenerator:
-    """The drop-in generator with a model's own defaults."""
-    return AutomaticMaskGenerator(
-        sam,
-        pred_iou_thresh=defaults.pred_iou_thresh,
-        stability_score_thresh=defaults.stability_score_thresh,
-        min_mask_region_area=defaults.min_mask_region_area,
-    )
-
-
 def spread_over_sources(photographs: Sequence[Photograph], count: int) -> list[Photograph]:
     """Some photographs, of each source about as many."""
     rank: dict[str, int] = {}
@@ -215,13 +210,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         logger.info("after %(step)d steps, %(seconds).0f s", state["progress"])
     else:
         defaults = read_defaults(load_weights(sam, options.weights))
-    measure(sam, defaults.replaced(options.pred_iou_thresh, options.stability_score_thresh), options)
+    given = {name: getattr(options, name) for name in ("pred_iou_thresh", "stability_score_thresh")}
+    given = {name: value for name, value in given.items() if value is not None}
+    measure(sam, replace(defaults, **given), options)
 
 
 def measure(sam: Sam, defaults: Defaults, options: argparse.Namespace) -> None:
     """Log every figure."""
     logger.info("%s", defaults)
-    generator = generator_of(sam, defaults)
+    generator = AutomaticMaskGenerator(sam, **asdict(defaults))
     if options.photographs:
         rows = validation_photographs(read_manifest(options.photographs))
         measure_prompts(sam, spread_over_sources(rows, options.at_most))

@@ -10,7 +10,7 @@ from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor
 
 from automask_ui.training.drawn.scenes import UNKNOWN, Scene
-from automask_ui.training.measures import boundary_f, calibration_error, deepest_point, pairwise_iou
+from automask_ui.training.measures import boundary_f, deepest_point, pairwise_iou
 
 PROMPTS_AT_ONCE = 16
 
@@ -31,19 +31,9 @@ class Answers:
     any_iou: np.ndarray
 
     @property
-    def best(self) -> float:
-        """Mean IoU of the best of the three masks."""
-        return float(self.iou.max(axis=1).mean())
-
-    @property
     def of_preferred(self) -> np.ndarray:
         """(N,) IoU of the mask that the model scores highest."""
         return np.take_along_axis(self.iou, self.scores.argmax(axis=1)[:, None], axis=1)[:, 0]
-
-    @property
-    def preferred(self) -> float:
-        """Mean IoU of the mask that the model scores highest."""
-        return float(self.of_preferred.mean())
 
     @property
     def any_of_preferred(self) -> np.ndarray:
@@ -54,11 +44,6 @@ class Answers:
     def correlation(self) -> float:
         """Pearson's correlation of predicted IoU with that measured with any labelled mask, over all masks."""
         return float(np.corrcoef(self.any_iou.ravel(), self.scores.ravel())[0, 1])
-
-    @property
-    def calibration(self) -> float:
-        """Expected calibration error of the preferred masks' scores, for their IoU with any labelled mask."""
-        return calibration_error(self.scores.max(axis=1), self.any_of_preferred)
 
     def rows(self, chosen: np.ndarray) -> "Answers":
         """Some of the rows, by a (N,) bool or integer index."""

@@ -124,7 +124,8 @@ def new_run(sam: Sam, head: AffinityHead, minutes: float, team: Team | None = No
     trunk = list(encoder.blocks[FROZEN_BLOCKS:].parameters())
     taken = {id(weight) for weight in encoder.blocks.parameters()}
     new = [weight for weight in encoder.parameters() if id(weight) not in taken and weight.requires_grad]
-    groups = [_group("trunk", [weight], TRUNK_RATE * _size(weight)) for weight in trunk]
+    sizes = [float(weight.detach().pow(2).mean().sqrt().clamp_min(1e-3)) for weight in trunk]
+    groups = [_group("trunk", [weight], TRUNK_RATE * size) for weight, size in zip(trunk, sizes, strict=True)]
     groups.append(_group("new", [*new, *head.parameters()], NEW_RATE))
     groups.append(_group("decoder", [*sam.prompt_encoder.parameters(), *sam.mask_decoder.parameters()], DECODER_RATE))
     optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY, fused=True)
@@ -133,10 +134,6 @@ def new_run(sam: Sam, head: AffinityHead, minutes: float, team: Team | None = No
 
 def _group(part: str, weights: list[nn.Parameter], rate: float) -> dict[str, object]:
     return {"params": weights, "part": part, "full_rate": rate}
-
-
-def _size(weight: nn.Parameter) -> float:
-    return float(weight.detach().pow(2).mean().sqrt().clamp_min(1e-3))
 
 
 def save_run(run: Run, folder: Path) -> None:

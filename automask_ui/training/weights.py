@@ -26,14 +26,6 @@ class Defaults:
     stability_score_thresh: float = 0.7
     min_mask_region_area: int = 0
 
-    def replaced(self, pred_iou_thresh: float | None, stability_score_thresh: float | None) -> "Defaults":
-        """The same with other thresholds, where they are not None."""
-        return Defaults(
-            self.pred_iou_thresh if pred_iou_thresh is None else pred_iou_thresh,
-            self.stability_score_thresh if stability_score_thresh is None else stability_score_thresh,
-            self.min_mask_region_area,
-        )
-
 
 def save_weights(sam: Sam, path: Path, version: str, defaults: Defaults) -> None:
     """Write a model as float16.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -12,13 +13,12 @@ import numpy as np
 from gradio.data_classes import FileData
 
 from automask_ui.errors import EditError, NoImageError, OptionError
-from automask_ui.files.images import load_image
+from automask_ui.files.images import check_photo_bytes, load_image
 from automask_ui.masks import MaskResult, Verdict
 from automask_ui.options import PARAMETERS, GeneratorOptions, checked_options
 from automask_ui.serving.service import Service
 from automask_ui.session import step_fields
 from automask_ui.session.predictions import MAX_CLICKS, Clicks
-from automask_ui.ui.components.photo_upload import photo_at
 from automask_ui.ui.errors import errors_in_words
 from automask_ui.ui.listener import set_signature
 from automask_ui.ui.text import Words
@@ -99,8 +99,11 @@ def _predicted(service: Service, image: object, model: object, clicks: Clicks) -
         AutoMaskError: a value does not fit, the picture cannot be read, or the model cannot be run.
     """
     began = time.monotonic()
-    photo = load_image(photo_at(_uploaded(image)))
-    masks = service.predictions.predict_alone(photo, model if isinstance(model, str) else repr(model), clicks)
+    path = _uploaded(image)
+    check_photo_bytes(path)
+    masks = service.predictions.predict_alone(
+        load_image(path), model if isinstance(model, str) else repr(model), clicks
+    )
     fields = ("segmentation", "area", "bbox", "predicted_iou", "stability_score")
     return {
         "image_size": list(masks.size_hw),
@@ -139,10 +142,10 @@ def _answers(service: Service, image: object, model: object, values: dict[str, A
             f"output_mode is {str(mode)[:40]!r}, but must be one of {', '.join(_JSON_MODES)}: JSON has no arrays."
         )
     options = checked_options(values)
+    path = _uploaded(image)
+    check_photo_bytes(path)
     began = time.monotonic()
-    run = service.runs.find_alone(
-        load_image(photo_at(_uploaded(image))), model if isinstance(model, str) else repr(model), options
-    )
+    run = service.runs.find_alone(load_image(path), model if isinstance(model, str) else repr(model), options)
     while True:
         try:
             progress = next(run)
@@ -161,8 +164,8 @@ def _answers(service: Service, image: object, model: object, values: dict[str, A
     }
 
 
-def _uploaded(image: object) -> str:
+def _uploaded(image: object) -> Path:
     """The path of an uploaded file. Gradio has checked those, and only those, that carry its mark."""
     if isinstance(image, dict) and (image.get("meta") or {}).get("_type") == "gradio.FileData" and image.get("path"):
-        return str(image["path"])
+        return Path(image["path"])
     raise NoImageError("image must be an uploaded file: with gradio_client, pass handle_file(path).")

@@ -1,9 +1,9 @@
-"""What the controls say, as one object: read from component values here and nowhere else."""
+"""What the controls say, as one object, and what it means: options, and what is shown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from automask_ui.files.point_grids import format_point_grids, parse_point_grids
@@ -23,14 +23,7 @@ class Controls:
     preset: str
     values: Mapping[str, Any] = field(default_factory=dict)  # slider values by option name
     points_text: str = ""
-    smallest: float | None = None
-    largest: float | None = None
-    unit: str = "px"
-    covering: float | None = None
-
-    def with_values(self, values: Mapping[str, Any]) -> Controls:
-        """The same controls with the sliders at ``values``."""
-        return replace(self, values=values)
+    show_values: Mapping[str, Any] = field(default_factory=dict)  # Show only, by ShowOnly's fields; None: left empty
 
     def is_preset(self, thresholds: Mapping[str, float]) -> bool:
         """Whether the sliders stand where the preset puts them, for a model with these thresholds or an unknown one.
@@ -52,8 +45,9 @@ class Controls:
         if self.is_preset(thresholds):
             batch = flat["points_per_batch"]
             flat = {**PRESETS[self.preset].options(**thresholds).flat(), "points_per_batch": batch}
-        grids = parse_point_grids(self.points_text or "")
-        return checked_options({**flat, "point_grids": grids})
+        if self.points_text:
+            flat["point_grids"] = parse_point_grids(self.points_text)
+        return checked_options(flat)
 
     def show(self) -> ShowOnly:
         """What is to be shown.
@@ -61,14 +55,9 @@ class Controls:
         Raises:
             OptionError: for a value that does not fit.
         """
-        unit: Any = self.unit
-        return ShowOnly(
-            smallest=self.smallest or 0.0,
-            # 0 and an empty field: no limit.
-            largest=self.largest or None,
-            unit=unit,
-            covering=100.0 if self.covering is None else self.covering,
-        )
+        given = {name: value for name, value in self.show_values.items() if value is not None}
+        # 0 says what an empty field says: no limit.
+        return ShowOnly(**{**given, "largest": given.get("largest") or None})
 
 
 def preset_values(preset: str, thresholds: Mapping[str, float]) -> dict[str, float]:
@@ -87,10 +76,7 @@ def controls_of(model: str, options: GeneratorOptions, show: ShowOnly, threshold
         CUSTOM,
         {name: slider_value(PARAMETERS[name], value) for name, value in values.items()},
         "" if grids is None else format_point_grids(grids),
-        show.smallest,
-        show.largest,
-        show.unit,
-        show.covering,
+        {**asdict(show), "largest": show.largest or 0},
     )
     named = (replace(controls, preset=name) for name in PRESETS)
     return next((one for one in named if one.is_preset(thresholds) and one.options(thresholds) == options), controls)

@@ -89,18 +89,16 @@ def health_route(service: Service) -> Route:
     """``GET /health``: what a container or a monitor asks, without anything of a visitor's."""
 
     async def health(request: Request) -> JSONResponse:
-        return JSONResponse(_health(service), headers={"Cache-Control": "no-store"})
+        """Whether the default model is loaded, and how many runs there are."""
+        model = service.models.loaded.get(service.models.default)
+        told = {
+            "status": "starting" if model is None else "ok",
+            "version": __version__,
+            "model": service.models.default,
+            "device": None if model is None else str(model.device),
+            "busy": service.runs.count > 0,
+            "runs": service.runs.count,
+        }
+        return JSONResponse(told, headers={"Cache-Control": "no-store"})
 
     return Route("/health", health, methods=["GET"])
-
-
-def _health(service: Service) -> dict[str, Any]:
-    model = service.models.loaded.get(service.models.default)
-    return {
-        "status": "starting" if model is None else "ok",
-        "version": __version__,
-        "model": service.models.default,
-        "device": None if model is None else str(model.device),
-        "busy": service.runs.count > 0,
-        "runs": service.runs.count,
-    }

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
 
+from automask_ui.ui.controls import Controls
 from automask_ui.ui.errors import errors_in_words
 from automask_ui.ui.handlers.changes import Changes
-from automask_ui.ui.handlers.visitor import visitor_of
+from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.parts import Parts
+from automask_ui.ui.text import words_for
 
-__all__ = ["listener", "set_signature"]
+__all__ = ["listener", "outputs_of", "set_signature"]
 
 
 def set_signature(function: Any, parameters: Sequence[inspect.Parameter], returns: Any = Any) -> None:
@@ -38,39 +42,98 @@ def listener(handler: Callable[..., Any], parts: Parts, outputs: Sequence[Any]) 
     if "payload" in named:
         types["event"] = gr.EventData
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    request_place = len(wanted)
 
-    def _arguments(given: tuple[Any, ...]) -> dict[str, Any]:
+    @contextmanager
+    def _asking(given: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
+        """What the handler is called with; what goes wrong in the block is told in the visitor's words."""
         values = dict(zip(types, given, strict=True))
-        found: dict[str, Any] = {name: values[name] for name in wanted}
-        if "controls" in found:
-            found["controls"] = parts.read_controls(found["controls"])
-        if "payload" in named:
-            found["payload"] = values["event"]._data
-        if "visitor" in named:
-            found["visitor"] = visitor_of(values["request"])
-        return found
+        request = values["request"]
+        # Without a session, as plain HTTP may call, everyone is a stranger to everyone.
+        visitor = Visitor(request.session_hash or uuid.uuid4().hex, words_for(request.headers))
+        with errors_in_words(visitor.words):
+            found: dict[str, Any] = {name: values[name] for name in wanted}
+            if "controls" in found:
+                found["controls"] = _read_controls(parts, found["controls"])
+            if "payload" in named:
+                found["payload"] = values["event"]._data
+            if "visitor" in named:
+                found["visitor"] = visitor
+            yield found
 
     def _values(changes: Changes | None) -> dict[Any, Any]:
-        found = {} if changes is None else changes.outputs(parts)
+        found = {} if changes is None else outputs_of(changes, parts)
         # Gradio takes an empty dictionary for a value.
         return found or ({outputs[0]: gr.skip()} if outputs else {})
 
     def _generate(*given: Any) -> Iterator[dict[Any, Any]]:
-        with errors_in_words(visitor_of(given[request_place]).words):
+        with _asking(given) as arguments:
             changes = None
-            for changes in handler(**_arguments(given)):
+            for changes in handler(**arguments):
                 yield _values(changes)
             # Gradio would clear every output of a generator that yields nothing.
             if changes is None:
                 yield _values(None)
 
     def _call(*given: Any) -> dict[Any, Any] | None:
-        with errors_in_words(visitor_of(given[request_place]).words):
-            changes = handler(**_arguments(given))
+        with _asking(given) as arguments:
+            changes = handler(**arguments)
             return _values(changes) if outputs else None
 
     listening: Any = _generate if inspect.isgeneratorfunction(handler) else _call
     listening.__name__ = handler.__name__
     set_signature(listening, [inspect.Parameter(name, kind, annotation=type_) for name, type_ in types.items()])
     return listening
+
+
+def _read_controls(parts: Parts, values: Mapping[Any, Any]) -> Controls:
+    """The controls that component ``values`` say; not yet checked."""
+    return Controls(
+        model=values[parts.model.model],
+        preset=values[parts.model.preset],
+        values={name: values[slider] for name, slider in parts.sliders.all.items()},
+        points_text=values[parts.sliders.points.text] or "",
+        show_values={name: values[control] for name, control in parts.show.items()},
+    )
+
+
+def _control_values(parts: Parts, controls: Controls) -> dict[Any, Any]:
+    """Component values that say ``controls``: the reverse of :func:`_read_controls`."""
+    return {
+        parts.model.model: controls.model,
+        parts.model.preset: controls.preset,
+        parts.sliders.points.text: controls.points_text,
+        **{slider: controls.values[name] for name, slider in parts.sliders.all.items()},
+        **{control: controls.show_values[name] for name, control in parts.show.items()},
+    }
+
+
+def outputs_of(changes: Changes, parts: Parts) -> dict[Any, Any]:
+    """Values by component; what stays as it is is not among them."""
+    viewer: Any = changes.view
+    names = ("note", "edits", "prediction", "class_list", "proof")
+    if props := {name: getattr(changes, name) for name in names if getattr(changes, name) is not None}:
+        viewer = gr.update(**props) if viewer is None else gr.update(value=viewer, **props)
+    values = {
+        parts.viewer: viewer,
+        parts.status: changes.status,
+        parts.sliders.candidates: changes.candidates,
+        parts.queue: changes.picture_list,
+        parts.model.preset: changes.preset,
+        parts.model.info: changes.model_info,
+        parts.model.preset_info: changes.preset_info,
+        parts.device: changes.device,
+        parts.run.forecast: changes.forecast,
+        parts.sliders.points.text: changes.points_text,
+        parts.download: None if changes.download is None else str(changes.download),
+    }
+    found: dict[Any, Any] = {component: value for component, value in values.items() if value is not None}
+    if changes.is_busy is not None:
+        found[parts.run.find] = gr.update(interactive=not changes.is_busy)
+        found[parts.run.stop] = gr.update(interactive=changes.is_busy)
+    if changes.controls is not None:
+        found |= _control_values(parts, changes.controls)
+    if changes.sliders is not None:
+        found |= {parts.sliders.all[name]: value for name, value in changes.sliders.items()}
+    if changes.frees_drop_zones:
+        found |= {parts.photo.upload: None, parts.photo.files: None}
+    return found

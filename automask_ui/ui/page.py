@@ -57,7 +57,7 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
             with gr.Column(elem_id="stage", min_width=320):
                 queue = QueueTable(_formats(), elem_id="queue")
                 line = StatusLine(elem_id="status")
-                viewer = _viewer(service)
+                viewer = MaskViewer(formats=_formats(), offer_sample=bool(service.samples), elem_id="viewer")
         download = gr.DownloadButton(visible="hidden", elem_id="download")
         token = gr.Textbox(visible="hidden", elem_id="token")
         types = [".txt", ".json", ".yaml", ".yml", ".names", ".csv"]
@@ -104,7 +104,3 @@ def _formats() -> list[DownloadFormat]:
     return [
         {"id": name, "label": in_each(f"format.{name}"), "hint": in_each(f"format.{name}.hint")} for name in EXPORTERS
     ]
-
-
-def _viewer(service: Service) -> MaskViewer:
-    return MaskViewer(formats=_formats(), offer_sample=bool(service.samples), elem_id="viewer")

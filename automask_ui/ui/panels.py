@@ -21,7 +21,6 @@ __all__ = [
     "PhotoPanel",
     "PointsPanel",
     "RunPanel",
-    "ShowPanel",
     "SlidersPanel",
     "model_panel",
     "photo_panel",
@@ -72,16 +71,6 @@ class SlidersPanel:
 
 
 @dataclass(frozen=True)
-class ShowPanel:
-    """What of the kept masks is shown."""
-
-    smallest: gr.Number
-    largest: gr.Number
-    unit: gr.Radio
-    covering: gr.Slider
-
-
-@dataclass(frozen=True)
 class RunPanel:
     """The primary action."""
 
@@ -115,8 +104,8 @@ def model_panel(models: Mapping[str, AvailableModel], default: str) -> ModelPane
     return ModelPanel(model, info, preset, preset_info)
 
 
-def sliders_panel(thresholds: Mapping[str, float]) -> tuple[SlidersPanel, ShowPanel]:
-    """The settings that everybody needs; all others one click away, in groups."""
+def sliders_panel(thresholds: Mapping[str, float]) -> tuple[SlidersPanel, dict[str, Any]]:
+    """The settings that everybody needs, all others one click away in groups, and the controls of Show only."""
     values = preset_values("balanced", thresholds)
     with gr.Column(elem_id="basic"):
         candidates = gr.Markdown("", elem_id="candidates", elem_classes="note")
@@ -135,8 +124,11 @@ def sliders_panel(thresholds: Mapping[str, float]) -> tuple[SlidersPanel, ShowPa
     return SlidersPanel({name: sliders[name] for name in PARAMETERS}, points, candidates), show
 
 
-def _show_panel() -> ShowPanel:
-    """What of the kept masks is shown."""
+def _show_panel() -> dict[str, Any]:
+    """What of the kept masks is shown: a control for each field of ``ShowOnly``, by its name.
+
+    The name alone says what a control sets: it is read, set and attached to its events by that.
+    """
     with gr.Column(elem_id="group-show", elem_classes="settings-group"):
         gr.Markdown(t("group.show"), elem_classes="group-title")
         gr.Markdown(t("group.show.note"), elem_classes="note")
@@ -150,7 +142,7 @@ def _show_panel() -> ShowPanel:
         covering = gr.Slider(
             1, 100, 100, step=1, label=t("show.covering"), info=t("show.covering.info"), elem_id="covering"
         )
-    return ShowPanel(smallest, largest, unit, covering)
+    return {"smallest": smallest, "largest": largest, "unit": unit, "covering": covering}
 
 
 def run_panel() -> RunPanel:

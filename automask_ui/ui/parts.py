@@ -1,8 +1,7 @@
-"""All components that take part in events, and the controls' values among them as one object."""
+"""All components that take part in events, and which of them each event may change."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +10,7 @@ import gradio as gr
 from automask_ui.ui.components.queue_table import QueueTable
 from automask_ui.ui.components.status_line import StatusLine
 from automask_ui.ui.components.viewer import MaskViewer
-from automask_ui.ui.controls import Controls
-from automask_ui.ui.panels import ModelPanel, PhotoPanel, RunPanel, ShowPanel, SlidersPanel
+from automask_ui.ui.panels import ModelPanel, PhotoPanel, RunPanel, SlidersPanel
 
 __all__ = ["Parts"]
 
@@ -24,7 +22,7 @@ class Parts:
     photo: PhotoPanel
     model: ModelPanel
     sliders: SlidersPanel
-    show: ShowPanel
+    show: dict[str, Any]  # controls by the fields of ShowOnly
     run: RunPanel
     queue: QueueTable
     viewer: MaskViewer
@@ -36,10 +34,9 @@ class Parts:
 
     @property
     def controls(self) -> set[Any]:
-        """Every component that :meth:`read_controls` reads."""
-        show = self.show
+        """Every component whose value is one of :class:`automask_ui.ui.controls.Controls`."""
         singles = {self.model.model, self.model.preset, self.sliders.points.text}
-        return singles | {show.smallest, show.largest, show.unit, show.covering} | set(self.sliders.all.values())
+        return singles | set(self.sliders.all.values()) | set(self.show.values())
 
     @property
     def screen(self) -> list[Any]:
@@ -56,31 +53,3 @@ class Parts:
         """What a preset or a model sets: descriptions, device and forecast, the preset and every slider."""
         model = self.model
         return [model.info, model.preset_info, self.device, self.run.forecast, model.preset, *self.sliders.all.values()]
-
-    def read_controls(self, values: Mapping[Any, Any]) -> Controls:
-        """The controls that component ``values`` say; not yet checked."""
-        show = self.show
-        return Controls(
-            model=values[self.model.model],
-            preset=values[self.model.preset],
-            values={name: values[slider] for name, slider in self.sliders.all.items()},
-            points_text=values[self.sliders.points.text] or "",
-            smallest=values[show.smallest],
-            largest=values[show.largest],
-            unit=values[show.unit],
-            covering=values[show.covering],
-        )
-
-    def values_of(self, controls: Controls) -> dict[Any, Any]:
-        """Component values that say ``controls``: the reverse of :meth:`read_controls`."""
-        show = self.show
-        return {
-            self.model.model: controls.model,
-            self.model.preset: controls.preset,
-            self.sliders.points.text: controls.points_text,
-            show.smallest: controls.smallest,
-            show.largest: controls.largest or 0,
-            show.unit: controls.unit,
-            show.covering: controls.covering,
-            **{slider: controls.values[name] for name, slider in self.sliders.all.items()},
-        }

@@ -64,7 +64,7 @@ def _wire_runs(on: _On, parts: Parts, handlers: Handlers) -> None:
             on(after, runs.end, None, parts.screen, **_QUICK)
             settled = on(after, settings.refresh, parts.controls, parts.settings, **_QUICK)
             # Sliders that were moved during the run count now.
-            on(settled.then, runs.refilter, parts.controls, parts.screen, **_REFILTER)
+            on(settled.then, settings.refilter, parts.controls, parts.screen, **_REFILTER)
     on(parts.run.stop.click, runs.stop, None, parts.screen, **_QUICK)
 
 
@@ -97,33 +97,31 @@ def _wire_queue(on: _On, parts: Parts, handlers: Handlers) -> None:
     saved = on(queue.queue_save, pictures.save_queue, None, [parts.download, queue], **_WRITING)
     saved.success(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
     for event in (started, saved):
-        on(event.failure, pictures.show, None, [queue], **_QUICK)
+        on(event.failure, handlers.screens.show_list, None, [queue], **_QUICK)
 
 
 def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
     """Presets, models, sliders, points."""
     runs, settings = handlers.runs, handlers.settings
-    sliders, show, model = parts.sliders, parts.show, parts.model
+    sliders, model = parts.sliders, parts.model
 
     chosen = on(model.preset.input, settings.choose_preset, parts.controls, parts.settings, **_QUEUED)
     changed = on(model.model.input, settings.refresh, parts.controls, parts.settings, **_QUEUED)
     for event in (chosen, changed):
-        on(event.then, runs.refilter, parts.controls, parts.screen, **_REFILTER)
+        on(event.then, settings.refilter, parts.controls, parts.screen, **_REFILTER)
 
-    moved = [event for slider in sliders.all.values() for event in (slider.input, slider.release)]
+    moved = [event for slider in sliders.all.values() for event in _events_of(slider)]
     gr.on(
         moved, listener(settings.moved, parts, parts.settings), parts.controls, parts.settings, queue=False, **_LATEST
     )
 
-    instant = [*sliders.instant, show.covering]
-    slid = [event for slider in instant for event in (slider.input, slider.release)]
-    typed = [event for number in (show.smallest, show.largest) for event in (number.submit, number.blur)]
-    refilter = listener(runs.refilter, parts, parts.screen)
-    filtered = gr.on([*slid, *typed, show.unit.input], refilter, parts.controls, parts.screen, **_REFILTER)
+    instant = [event for control in (*sliders.instant, *parts.show.values()) for event in _events_of(control)]
+    refilter = listener(settings.refilter, parts, parts.screen)
+    filtered = gr.on(instant, refilter, parts.controls, parts.screen, **_REFILTER)
     on(filtered.failure, runs.buttons, None, parts.screen, **_QUICK)
 
     adjusted = on(parts.viewer.adjust, settings.adjust, parts.controls, parts.settings, **_QUEUED)
-    on(adjusted.success, runs.refilter, parts.controls, parts.screen, **_REFILTER)
+    on(adjusted.success, settings.refilter, parts.controls, parts.screen, **_REFILTER)
 
     points = sliders.points
     preview = listener(settings.preview_points, parts, parts.screen)
@@ -132,6 +130,13 @@ def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
     shown = dropped.success(preview, points.text, parts.screen, **_QUEUED)
     for event in (pasted, shown):
         on(event.then, settings.refresh, parts.controls, parts.settings, **_QUICK)
+
+
+def _events_of(control: Any) -> list[Any]:
+    """What a person does to set ``control``: drag, type, or choose."""
+    if isinstance(control, gr.Slider):
+        return [control.input, control.release]
+    return [control.submit, control.blur] if isinstance(control, gr.Number) else [control.input]
 
 
 def _wire_viewer(on: _On, parts: Parts, handlers: Handlers) -> None:

@@ -16,7 +16,7 @@ from filelock import FileLock
 from PIL import Image
 from pycocotools.coco import COCO
 
-from automask_ui.batch import Failure, run_batch, store, work
+from automask_ui.batch import Failure, one_picture, run_batch, store
 from automask_ui.batch.pictures import Picture, find_pictures
 from automask_ui.batch.store import Dataset, MasksRecord
 from automask_ui.errors import BatchError, EngineOutOfMemoryError, ExportError
@@ -487,7 +487,7 @@ def test_pictures_are_forgotten_as_the_run_goes_on(tmp_path, out):
 
 def test_the_next_picture_is_read_while_the_model_is_busy(photos, out, monkeypatch):
     read = threading.Semaphore(0)
-    load = work.load_image
+    load = one_picture.load_image
 
     def load_image(*source, **name):
         read.release()
@@ -500,7 +500,7 @@ def test_the_next_picture_is_read_while_the_model_is_busy(photos, out, monkeypat
                 assert read.acquire(timeout=20)
             return super().steps(image, options, earlier)
 
-    monkeypatch.setattr(work, "load_image", load_image)
+    monkeypatch.setattr(one_picture, "load_image", load_image)
     assert run(photos, out, "coco", engine=Waiting()).made == 4
 
 

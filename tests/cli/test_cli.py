@@ -174,6 +174,18 @@ def test_bench_measures_and_compares(photo, capsys):
     assert sum(report["ours"]["stages"].values()) == pytest.approx(report["ours"]["seconds"], rel=0.1)
 
 
+def test_bench_measures_clicks(photo, capsys):
+    arguments = ["bench", "--image", str(photo), "--size", "80x53", "--predict", "--checkpoint", "own.pth"]
+    assert main([*arguments, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["image_hw"] == [53, 80]
+    assert all(0 < median <= longest for median, longest in report["milliseconds"].values())
+    assert main(arguments) == 0
+    assert "a click during a run" in capsys.readouterr().out
+    assert main([*arguments, "--against", "upstream"]) == 2
+    assert "leave one out" in capsys.readouterr().err
+
+
 def test_bench_measures_turbo_against_the_exact_engine(photo, capsys):
     arguments = ["bench", "--image", str(photo), "--size", "80x53", "--grid", "4", "--against", "float32"]
     assert main([*arguments, "--checkpoint", "own.pth", "--json"]) == 0

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from automask_ui.engine.runtime import threads
-from automask_ui.engine.runtime.threads import map_in_order, map_parallel
+from automask_ui.engine.runtime.threads import map_in_order, map_parallel, run_on_worker
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +22,19 @@ def two_workers() -> Iterator[None]:
 
 def test_each_has_one_thread() -> None:
     assert map_parallel(lambda _: torch.get_num_threads(), range(4)) == [1, 1, 1, 1]
+    assert torch.get_num_threads() == 2
+
+
+def test_pools_do_not_wait_for_each_other() -> None:
+    go_on = threading.Event()
+    held = threading.Thread(target=map_parallel, args=(lambda _: go_on.wait(10), range(4)))
+    held.start()
+    try:
+        assert run_on_worker(torch.get_num_threads, "prompt") == 1
+        assert not go_on.is_set()
+    finally:
+        go_on.set()
+        held.join()
     assert torch.get_num_threads() == 2
 
 

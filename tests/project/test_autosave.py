@@ -57,7 +57,7 @@ def read_saved(path: Path) -> tuple[Saved, bytes | None]:
 def opened(service: Service, tmp_path: Path, owner: str = "ann", grey: int = 90) -> Session:
     path = tmp_path / f"{owner}.png"
     Image.fromarray(np.full((37, 53, 3), grey, np.uint8)).save(path)
-    return service.open(owner, path)
+    return service.store.open(owner, path)
 
 
 def test_work_is_kept_as_it_is(autosave: Autosave, service: Service, tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def test_picture_that_is_edited_while_it_is_looked_at_stays_edited(queue: Pictur
     run_of(queue).start(FakeEngine().steps, JOB, MODEL)
     wait(queue)
     session = edit(queue, 0)
-    mine = queue.edited(0)
+    mine = queue.edited.get(0)
     assert mine is not None
     halting = Halting(1)
     run_of(queue).start(halting.steps, BatchTask(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), MODEL)

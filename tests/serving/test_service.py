@@ -33,7 +33,7 @@ from automask_ui.protocol import run_to_end
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
 from automask_ui.session import run as run_module
-from automask_ui.session.estimate import Speeds, Workload, workload
+from automask_ui.session.run import Speeds, Workload, workload
 
 OPTIONS = GeneratorOptions(points_per_side=6, points_per_batch=9, pred_iou_thresh=0.8, stability_score_thresh=0.9)
 
@@ -69,7 +69,7 @@ def run(service: Service, session: Session, options: GeneratorOptions = OPTIONS)
 
 
 def test_run_tells_of_every_chunk_and_keeps_the_session_up_to_date(service: Service, photo: Path) -> None:
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     told = []
     for progress in service.runs.find(session, "fake", OPTIONS):
         told.append((progress.stage, progress.done, progress.total))
@@ -83,12 +83,12 @@ def test_run_tells_of_every_chunk_and_keeps_the_session_up_to_date(service: Serv
 
 def test_updates_are_apart(service: Service, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_module, "UPDATE_SECONDS", 1000.0)
-    told = [progress.stage for progress in run(service, service.open("ann", photo))]
+    told = [progress.stage for progress in run(service, service.store.open("ann", photo))]
     assert told == ["encode", "done"]
 
 
 def test_stop_keeps_what_was_found_and_continue_finishes(service: Service, engine: FakeEngine, photo: Path) -> None:
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     stages = []
     for progress in service.runs.find(session, "fake", OPTIONS):
         stages.append(progress.stage)
@@ -108,7 +108,7 @@ def test_stop_keeps_what_was_found_and_continue_finishes(service: Service, engin
 
 
 def test_stop_before_anything_was_found_keeps_the_last_result(service: Service, photo: Path) -> None:
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     run(service, session)
     before = session.current_masks()[0]
     for _ in service.runs.find(session, "fake", OPTIONS.replace(points_per_side=8)):
@@ -123,14 +123,14 @@ def test_stop_while_the_model_loads(engine: FakeEngine, photo: Path) -> None:
         return engine
 
     service = Service(load, fake_models("fake"), "fake", [photo])
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     assert [progress.stage for progress in service.runs.make_ready(session, "fake")] == ["load", "stopped"]
     assert session.job is None
     assert engine.decoded == 0
 
 
 def test_closing_the_iterator_ends_the_run(service: Service, engine: FakeEngine, photo: Path) -> None:
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     updates = service.runs.find(session, "fake", OPTIONS)
     while next(updates).done < 18:
         pass
@@ -141,7 +141,7 @@ def test_closing_the_iterator_ends_the_run(service: Service, engine: FakeEngine,
 
 
 def test_leaving_stops_the_run(service: Service, engine: FakeEngine, photo: Path) -> None:
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     for progress in service.runs.find(session, "fake", OPTIONS):
         if progress.done == 9:
             service.store.forget("ann")
@@ -150,7 +150,7 @@ def test_leaving_stops_the_run(service: Service, engine: FakeEngine, photo: Path
 
 
 def test_second_run_of_one_picture_is_refused(service: Service, photo: Path) -> None:
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     first = service.runs.find(session, "fake", OPTIONS)
     next(first)
     with pytest.raises(EngineError, match="still in progress"):
@@ -160,7 +160,7 @@ def test_second_run_of_one_picture_is_refused(service: Service, photo: Path) -> 
 
 
 def test_error_leaves_the_last_result(service: Service, engine: FakeEngine, photo: Path) -> None:
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     run(service, session)
     before = session.current_masks()[0]
     engine.error = RuntimeError("out of luck")
@@ -171,7 +171,7 @@ def test_error_leaves_the_last_result(service: Service, engine: FakeEngine, phot
 
 
 def test_same_run_again_needs_no_model(service: Service, engine: FakeEngine, photo: Path) -> None:
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     run(service, session)
     decoded = engine.decoded
     assert [progress.stage for progress in run(service, session)] == ["done"]
@@ -181,7 +181,7 @@ def test_same_run_again_needs_no_model(service: Service, engine: FakeEngine, pho
 def test_another_model_starts_afresh(photo: Path) -> None:
     engines = {name: FakeEngine(FakeModel(name=name, key=name)) for name in ("fake", "other")}
     service = Service(engines.__getitem__, fake_models("fake", "other"), "fake", [photo])
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     run(service, session)
     list(service.runs.find(session, "other", OPTIONS))
     assert engines["other"].decoded == 36
@@ -192,7 +192,7 @@ def test_another_model_starts_afresh(photo: Path) -> None:
 
 
 def test_stricter_needs_no_model(service: Service, engine: FakeEngine, photo: Path) -> None:
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     run(service, session)
     decoded, before = engine.decoded, len(session.current_masks()[0])
     told = list(service.runs.refilter(session, OPTIONS.replace(pred_iou_thresh=0.95)))
@@ -203,7 +203,7 @@ def test_stricter_needs_no_model(service: Service, engine: FakeEngine, photo: Pa
 
 
 def test_looser_decodes_only_what_is_missing(service: Service, engine: FakeEngine, photo: Path) -> None:
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     run(service, session)
     told = list(service.runs.refilter(session, OPTIONS.replace(pred_iou_thresh=0.7)))
     assert {progress.stage for progress in told} == {"decode", "done"}  # the picture is not read again
@@ -212,7 +212,7 @@ def test_looser_decodes_only_what_is_missing(service: Service, engine: FakeEngin
 
 
 def test_where_to_look_is_left_to_the_next_run(service: Service, photo: Path) -> None:
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     run(service, session)
     list(service.runs.refilter(session, OPTIONS.replace(points_per_side=12, pred_iou_thresh=0.9)))
     assert session.result is not None
@@ -220,7 +220,7 @@ def test_where_to_look_is_left_to_the_next_run(service: Service, photo: Path) ->
 
 
 def test_stopped_run_is_refiltered_without_going_on(service: Service, engine: FakeEngine, photo: Path) -> None:
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     for progress in service.runs.find(session, "fake", OPTIONS):
         if progress.done == 18 and session.job is not None:
             session.job.cancel.set()
@@ -234,7 +234,7 @@ def test_stopped_run_is_refiltered_without_going_on(service: Service, engine: Fa
 
 
 def test_nothing_changed_tells_nothing(service: Service, photo: Path) -> None:
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     assert not list(service.runs.refilter(session, OPTIONS))  # no result yet
     run(service, session)
     assert not list(service.runs.refilter(session, OPTIONS))
@@ -244,7 +244,7 @@ def test_nothing_changed_tells_nothing(service: Service, photo: Path) -> None:
 
 
 def test_visitors_do_not_see_each_other(service: Service, photo: Path) -> None:
-    ann, bob = service.open("ann", photo), service.open("bob", photo)
+    ann, bob = service.store.open("ann", photo), service.store.open("bob", photo)
     assert service.store.get("ann", ann.id) is ann
     for owner, name in (("bob", ann.id), ("ann", bob.id), ("", ann.id), ("ann", None), ("ann", {"id": 1})):
         with pytest.raises(RunGoneError):
@@ -252,8 +252,8 @@ def test_visitors_do_not_see_each_other(service: Service, photo: Path) -> None:
 
 
 def test_new_picture_gives_up_the_old_one(service: Service, photo: Path) -> None:
-    first = service.open("ann", photo)
-    second = service.open("ann", photo)
+    first = service.store.open("ann", photo)
+    second = service.store.open("ann", photo)
     assert service.store.current("ann") is second
     with pytest.raises(RunGoneError):
         service.store.get("ann", first.id)
@@ -267,14 +267,14 @@ def test_nothing_opened(service: Service) -> None:
 def test_store_is_bounded_in_bytes(engine: FakeEngine, photo: Path) -> None:
     one = 37 * 53 * 3
     service = Service(lambda name: engine, fake_models(), "fake", [photo], store_bytes=2 * one)
-    sessions = [service.open(owner, photo) for owner in ("ann", "bob", "eve")]
+    sessions = [service.store.open(owner, photo) for owner in ("ann", "bob", "eve")]
     with pytest.raises(RunGoneError, match="no longer on the server"):
         service.store.current("ann")
     assert service.store.current("eve") is sessions[2]
 
 
 def test_files_go_with_the_visitor(service: Service, photo: Path) -> None:
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     (session.folder / "masks.bin").write_bytes(b"x")
     folder = session.folder
     service.store.forget("ann")
@@ -288,7 +288,7 @@ def test_files_go_with_the_visitor(service: Service, photo: Path) -> None:
 
 def test_unknown_model(service: Service, photo: Path) -> None:
     with pytest.raises(UnknownModelError, match=r"There is no model 'vit_x'\. The models are: fake, other"):
-        next(service.runs.find(service.open("ann", photo), "vit_x", OPTIONS))
+        next(service.runs.find(service.store.open("ann", photo), "vit_x", OPTIONS))
 
 
 def test_model_that_cannot_be_loaded(photo: Path) -> None:
@@ -296,7 +296,7 @@ def test_model_that_cannot_be_loaded(photo: Path) -> None:
         raise CheckpointNotFoundError("no file")
 
     service = Service(broken, fake_models(), "fake", [photo])
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     with pytest.raises(CheckpointNotFoundError):
         next(service.runs.find(session, "fake", OPTIONS))
     assert session.job is None
@@ -332,7 +332,7 @@ def test_model_that_is_not_here_is_fetched_once(engine: FakeEngine, photo: Path,
 
     models = [replace(fake_models("fake")[0], path=None)]
     service = Service(lambda name: engine, models, "fake", [photo], fetch=fetch)
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     told = list(service.runs.fetch(session, "fake"))
     assert {progress.stage for progress in told} == {"fetch"}
     assert told[-1] == run_module.Progress("fetch", 5, 20, 6.0)
@@ -348,7 +348,7 @@ def test_fetching_can_be_stopped(engine: FakeEngine, photo: Path) -> None:
 
     models = [replace(fake_models("fake")[0], path=None)]
     service = Service(lambda name: engine, models, "fake", [photo], fetch=fetch)
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     stages = []
     for progress in service.runs.fetch(session, "fake"):
         stages.append(progress.stage)
@@ -364,13 +364,13 @@ def test_fetching_that_fails(engine: FakeEngine, photo: Path) -> None:
     models = [replace(fake_models("fake")[0], path=None)]
     service = Service(lambda name: engine, models, "fake", [photo], fetch=fetch)
     with pytest.raises(DownloadError, match="no network"):
-        list(service.runs.fetch(service.open("ann", photo), "fake"))
+        list(service.runs.fetch(service.store.open("ann", photo), "fake"))
 
 
 def test_too_much_work_is_refused_with_the_numbers(service: Service, photo: Path) -> None:
     options = GeneratorOptions(points_per_side=128, crop_n_layers=2)
     with pytest.raises(OptionError, match=r"344,064 points in 21 crops, but at most 100,000"):
-        next(service.runs.find(service.open("ann", photo), "fake", options))
+        next(service.runs.find(service.store.open("ann", photo), "fake", options))
     with pytest.raises(OptionError, match="at most 100,000"):
         run_to_end(service.runs.find_alone(load_image(photo), "fake", options))
 
@@ -416,14 +416,14 @@ def test_unknown_sample(service: Service) -> None:
 def test_file_that_is_no_picture(service: Service, tmp_path: Path) -> None:
     (tmp_path / "notes.jpg").write_text("hello")
     with pytest.raises(UnreadableImageError, match=r"notes.jpg"):
-        service.open("ann", tmp_path / "notes.jpg")
+        service.store.open("ann", tmp_path / "notes.jpg")
 
 
 # Taking away
 
 
 def test_export_of_chosen_masks(service: Service, photo: Path) -> None:
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     run(service, session)
     ids = list(session.current_masks()[0][:3])
     report = export_photo(session, service.models, "coco", ids)
@@ -446,14 +446,14 @@ def test_export_of_chosen_masks(service: Service, photo: Path) -> None:
 def test_export_refuses(
     service: Service, photo: Path, name: object, ids: list[object], error: type[AutoMaskError]
 ) -> None:
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     run(service, session)
     with pytest.raises(error):
         export_photo(session, service.models, name, ids)
 
 
 def test_show_only_is_no_filter_of_the_result(service: Service, photo: Path) -> None:
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     run(service, session)
     total = len(session.current_masks()[0])
     assert session.show_only(ShowOnly(smallest=1e9)).fewer == total
@@ -468,7 +468,7 @@ def test_find_alone_leaves_no_session(service: Service, photo: Path) -> None:
 
 
 def test_stopped_run_is_not_lost_by_what_would_measure_it_anew(service: Service, photo: Path) -> None:
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     for progress in service.runs.find(session, "fake", OPTIONS):
         if progress.done == 18 and session.job is not None:
             session.job.cancel.set()
@@ -481,7 +481,7 @@ def test_stopped_run_is_not_lost_by_what_would_measure_it_anew(service: Service,
 
 
 def test_two_exports_of_one_name_do_not_meet(service: Service, photo: Path) -> None:
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     run(service, session)
     ids = list(session.current_masks()[0])
     reports = [export_photo(session, service.models, "coco", ids[:count]) for count in (3, 1, 2, 3, 2)]

@@ -85,7 +85,7 @@ def service(here: FakeEngine, there: FakeEngine, spaces: FakeSpaces, tmp_path: P
 
 @pytest.fixture
 def session(service: Service) -> Session:
-    return service.open("ann", service.samples["photo"])
+    return service.store.open("ann", service.samples["photo"])
 
 
 def test_run_is_the_engines_own(service: Service, session: Session, here: FakeEngine, there: FakeEngine) -> None:
@@ -157,14 +157,14 @@ def test_loan_that_ends_before_anything_was_found(service: Service, session: Ses
 
 def test_duration_follows_the_work_and_what_was_measured(service: Service, spaces: FakeSpaces) -> None:
     def asked_for(side: int, layers: int = 0) -> float:
-        session = service.open("ann", service.samples["photo"])
+        session = service.store.open("ann", service.samples["photo"])
         options = OPTIONS.replace(points_per_side=side, crop_n_layers=layers)
         next(step for step in service.runs.find(session, "fake", options) if step.done)
         return spaces.asked[-1]
 
     few, many, most = asked_for(4), asked_for(36), asked_for(90)
     assert zero_gpu.START_SECONDS < few < many < most == zero_gpu.MAX_SECONDS
-    session = service.open("bob", service.samples["photo"])
+    session = service.store.open("bob", service.samples["photo"])
     list(
         service.runs.find(session, "fake", OPTIONS.replace(points_per_side=36, points_per_batch=400))
     )  # in no time, as is known from now on

@@ -14,7 +14,7 @@ from automask_ui.options import GeneratorOptions
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.session import run as run_module
-from automask_ui.session.run_log import RunNote, line_of
+from automask_ui.session.run import RunNote, line_of
 
 OPTIONS = GeneratorOptions(points_per_side=6, points_per_batch=9, pred_iou_thresh=0.8, stability_score_thresh=0.9)
 
@@ -34,12 +34,12 @@ def service(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Service:
 def session(service: Service, tmp_path: Path) -> Session:
     path = tmp_path / "secret name.png"
     Image.fromarray(np.zeros((37, 53, 3), np.uint8)).save(path)
-    return service.open("ann", path)
+    return service.store.open("ann", path)
 
 
 def fields(caplog: pytest.LogCaptureFixture, level: int = logging.INFO) -> dict[str, str]:
     """The last run's line, taken apart."""
-    lines = [row for row in caplog.records if row.name == "automask_ui.session.run_log" and row.levelno == level]
+    lines = [row for row in caplog.records if row.name == "automask_ui.session.run" and row.levelno == level]
     return dict(part.split("=", 1) for part in lines[-1].getMessage().removeprefix("run ").split(" "))
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from fakes import FakeEngine, FakeModel, fake_models
 from PIL import Image
 
+from automask_ui.options import PARAMETERS
 from automask_ui.serving.service import Service
+from automask_ui.session import ShowOnly
 from automask_ui.session import run as run_module
+from automask_ui.ui.panels import ModelPanel, PhotoPanel, PointsPanel, RunPanel, SlidersPanel
+from automask_ui.ui.parts import Parts
 
 
 @pytest.fixture
@@ -37,3 +42,19 @@ def engine() -> FakeEngine:
 def service(engine: FakeEngine) -> Service:
     """A service with one model, on `engine`."""
     return Service(lambda name: engine, fake_models("fake"), "fake")
+
+
+@pytest.fixture
+def parts() -> Parts:
+    """Components by name: all that a listener needs of them is that they can be told apart."""
+    sliders: dict[str, Any] = {name: name for name in PARAMETERS}
+    points: Any = PointsPanel("points", "points file")  # type: ignore[arg-type]
+    panels: dict[str, Any] = {
+        "photo": PhotoPanel("upload", "files", "samples"),  # type: ignore[arg-type]
+        "model": ModelPanel("model", "model info", "preset", "preset info"),  # type: ignore[arg-type]
+        "sliders": SlidersPanel(sliders, points, "candidates"),  # type: ignore[arg-type]
+        "show": {name: name for name in ShowOnly.__dataclass_fields__},
+        "run": RunPanel("find", "stop", "forecast"),  # type: ignore[arg-type]
+    }
+    names = ("queue", "viewer", "status", "device", "download", "classes", "token")
+    return Parts(**panels, **{name: name for name in names})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def handlers(service: Service) -> Handlers:
 @pytest.fixture
 def work(service: Service, photo: str) -> Session:
     """Ann's work: hidden, labelled and deleted masks, and Show only."""
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     list(service.runs.find(session, "fake", OPTIONS))
     numbers = session.current_masks()[0]
     session.editor.set_hidden(numbers[:2], True)
@@ -117,10 +118,10 @@ def test_sliders_work_again(handlers: Handlers, service: Service, work: Session,
     assert controls is not None
     handlers = Handlers(service)
     # As the page is: nothing happens.
-    assert not list(handlers.runs.refilter(BOB, controls))
-    strict = controls.with_values({**controls.values, "pred_iou_thresh": 0.9})
-    assert "fewer" in text(last(handlers.runs.refilter(BOB, strict)))
-    last(handlers.runs.refilter(BOB, controls))
+    assert not list(handlers.settings.refilter(BOB, controls))
+    strict = replace(controls, values={**controls.values, "pred_iou_thresh": 0.9})
+    assert "fewer" in text(last(handlers.settings.refilter(BOB, strict)))
+    last(handlers.settings.refilter(BOB, controls))
     assert is_back(service, work)
 
 
@@ -177,7 +178,7 @@ def test_refusals_leave_the_work(
     spoilt.write_bytes(Path(download).read_bytes()[:-30])
     garbage = tmp_path / "garbage.json"
     garbage.write_text("{")
-    mine = service.open("bob", other)
+    mine = service.store.open("bob", other)
     cases: list[tuple[list[str], Any]] = [
         ([str(spoilt)], ArchiveError),  # half a download
         ([str(garbage)], ResumeError),  # no document
@@ -225,7 +226,7 @@ def keeping(service: Service, tmp_path: Path) -> Handlers:
 def test_reload_brings_the_work_back(keeping: Handlers, service: Service, work: Session, photo: str) -> None:
     visits = list(keeping.opening.first_visit(ANN, TOKEN))
     assert text(visits[-1]) == "Drop a photo to begin, or try a sample."
-    mine = service.open("ann", photo)
+    mine = service.store.open("ann", photo)
     mine.restore(work.snapshot())
     back = list(keeping.opening.first_visit(BOB, TOKEN))
     assert len(back) == 1
@@ -244,7 +245,7 @@ def test_spoilt_kept_work_is_thrown_away(
     keeping: Handlers, service: Service, photo: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     list(keeping.opening.first_visit(ANN, TOKEN))
-    service.open("ann", photo)
+    service.store.open("ann", photo)
     keeping.opening.leave(ANN)
     (path,) = (tmp_path / "work").iterdir()
     (path / NAME).write_bytes(b"{ spoilt")

@@ -42,7 +42,7 @@ def handlers() -> Handlers:
 def session(handlers: Handlers, tmp_path: Path) -> Session:
     path = tmp_path / "photo.png"
     Image.fromarray(np.zeros((37, 53, 3), np.uint8)).save(path)
-    session = handlers.service.open("ann", path)
+    session = handlers.service.store.open("ann", path)
     for _ in handlers.service.runs.find(session, "fake", GeneratorOptions(points_per_side=4)):
         pass
     assert len(session.current_masks()[0]) >= 5
@@ -159,10 +159,10 @@ def test_file_that_cannot_be_made_says_why_in_its_place(handlers: Handlers, sess
 
 def test_class_list_goes_on_to_the_next_picture(handlers: Handlers, session: Session, tmp_path: Path) -> None:
     take_steps(session, [{"do": "classes", "text": "car\nperson"}, {"do": "label", "ids": [1], "label": "car"}])
-    following = handlers.service.open("ann", tmp_path / "photo.png")
+    following = handlers.service.store.open("ann", tmp_path / "photo.png")
     assert following.edits.classes == ("car", "person")
     assert (following.edits.labels, following.editor.history.undo) == ({}, None)
-    assert handlers.service.open("bob", tmp_path / "photo.png").edits.classes == ()
+    assert handlers.service.store.open("bob", tmp_path / "photo.png").edits.classes == ()
 
 
 def test_class_file(handlers: Handlers, tmp_path: Path) -> None:

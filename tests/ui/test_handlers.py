@@ -17,12 +17,13 @@ from automask_ui.errors import AutoMaskError, BusyError, DownloadError, OptionEr
 from automask_ui.masks import Verdict
 from automask_ui.masks.explain import Reason
 from automask_ui.options import PARAMETERS, GeneratorOptions
+from automask_ui.serving.runs import MAX_WAITING
 from automask_ui.serving.service import Service
+from automask_ui.session import ShowOnly
 from automask_ui.ui.components.viewer import session_view
 from automask_ui.ui.controls import Controls, preset_values
 from automask_ui.ui.errors import errors_in_words
 from automask_ui.ui.handlers import Changes, Handlers, Visitor
-from automask_ui.ui.run_queue import MAX_WAITING
 from automask_ui.ui.text import Words, sentences
 
 ANN = Visitor("ann", Words("en"))
@@ -43,10 +44,9 @@ def handlers(engine: FakeEngine, photo: str) -> Handlers:
 
 
 def controls(preset: str = "custom", **changes: Any) -> Controls:
-    own = {
-        key: changes.pop(key) for key in ("points_text", "smallest", "largest", "unit", "covering") if key in changes
-    }
-    return Controls("fake", preset, {**VALUES, "stability_score_thresh": 0.9, **changes}, **own)
+    points_text = changes.pop("points_text", "")
+    show = {name: changes.pop(name) for name in ShowOnly.__dataclass_fields__ if name in changes}
+    return Controls("fake", preset, {**VALUES, "stability_score_thresh": 0.9, **changes}, points_text, show)
 
 
 def last(screens: Iterator[Changes]) -> Changes:
@@ -171,7 +171,7 @@ def test_preset_that_was_not_touched_is_kept_for_another_model(handlers: Handler
     other = Controls("other", "balanced", mine)
     assert handlers.settings.matching_preset(other) == "custom"
     assert handlers.settings.untouched_preset(other) == "balanced"
-    assert handlers.settings.untouched_preset(other.with_values({**mine, "pred_iou_thresh": 0.7})) == "custom"
+    assert handlers.settings.untouched_preset(replace(other, values={**mine, "pred_iou_thresh": 0.7})) == "custom"
 
 
 def test_slider_that_was_moved_counts_before_the_preset_says_custom(handlers: Handlers) -> None:
@@ -204,7 +204,7 @@ def test_nothing_found_names_the_filter(handlers: Handlers, photo: str) -> None:
     view = last(find(handlers, controls(pred_iou_thresh=1.0))).view
     assert view is not None
     assert view.empty == "0 of 108 candidates pass. 108 fall to Mask quality 1: lower it?"
-    view = last(handlers.runs.refilter(ANN, controls(pred_iou_thresh=0.0, stability_score_thresh=1.0))).view
+    view = last(handlers.settings.refilter(ANN, controls(pred_iou_thresh=0.0, stability_score_thresh=1.0))).view
     assert view is not None
     assert "fall to Edge stability 1" in view.empty
 
@@ -276,7 +276,7 @@ def test_slider_leaves_stop_to_a_run_that_waits(handlers: Handlers, photo: str) 
     last(find(handlers, controls()))
     handlers.run_queue.acknowledge_end(ANN.owner)
     handlers.runs.begin(ANN)
-    assert last(handlers.runs.refilter(ANN, controls(box_nms_thresh=0.5))).is_busy is True
+    assert last(handlers.settings.refilter(ANN, controls(box_nms_thresh=0.5))).is_busy is True
 
 
 def test_a_run_that_never_gets_its_turn_waits_no_more(handlers: Handlers, photo: str) -> None:
@@ -359,28 +359,28 @@ def test_slider_says_what_changed(handlers: Handlers, photo: str) -> None:
     handlers.opening.open_photo(ANN, photo)
     before = last(find(handlers, controls()))
     assert before.view is not None
-    screen = last(handlers.runs.refilter(ANN, controls(pred_iou_thresh=0.95)))
+    screen = last(handlers.settings.refilter(ANN, controls(pred_iou_thresh=0.95)))
     assert screen.view is not None
     lost = len(before.view.masks) - len(screen.view.masks)
     assert text(screen) == f"{len(screen.view.masks)} masks, {lost} fewer"
     assert screen.candidates == f"{len(screen.view.masks)} of 108 candidates pass"
     # The same drag goes on: told is what has changed since it began.
-    assert text(last(handlers.runs.refilter(ANN, controls(pred_iou_thresh=0.8)))).endswith("masks, no change")
+    assert text(last(handlers.settings.refilter(ANN, controls(pred_iou_thresh=0.8)))).endswith("masks, no change")
 
 
 def test_show_only_hides(handlers: Handlers, photo: str) -> None:
     handlers.opening.open_photo(ANN, photo)
     last(find(handlers, controls()))
-    screen = last(handlers.runs.refilter(ANN, controls(smallest=10_000)))
+    screen = last(handlers.settings.refilter(ANN, controls(smallest=10_000)))
     assert screen.view is not None
     assert screen.view.masks == []
     assert screen.view.empty.endswith("masks are hidden by Show only: widen it?")
 
 
 def test_slider_before_anything_is_there(handlers: Handlers, photo: str) -> None:
-    assert list(handlers.runs.refilter(ANN, controls())) == []
+    assert list(handlers.settings.refilter(ANN, controls())) == []
     handlers.opening.open_photo(ANN, photo)
-    assert list(handlers.runs.refilter(ANN, controls())) == []
+    assert list(handlers.settings.refilter(ANN, controls())) == []
 
 
 def test_slider_that_needs_the_model_can_be_stopped(handlers: Handlers, engine: FakeEngine, photo: str) -> None:
@@ -388,7 +388,7 @@ def test_slider_that_needs_the_model_can_be_stopped(handlers: Handlers, engine: 
     last(find(handlers, controls()))
     session = handlers.service.store.current("ann")
     screens = []
-    for screen in handlers.runs.refilter(ANN, controls(pred_iou_thresh=0.6)):
+    for screen in handlers.settings.refilter(ANN, controls(pred_iou_thresh=0.6)):
         screens.append(screen)
         if screen.is_busy and text(screen).startswith("9 of"):
             handlers.runs.stop(ANN)
@@ -402,7 +402,7 @@ def test_slider_that_needs_the_model_can_be_stopped(handlers: Handlers, engine: 
 def test_another_photo_opened_while_a_slider_has_the_model_work(handlers: Handlers, photo: str) -> None:
     handlers.opening.open_photo(ANN, photo)
     last(find(handlers, controls()))
-    run = handlers.runs.refilter(ANN, controls(pred_iou_thresh=0.6))
+    run = handlers.settings.refilter(ANN, controls(pred_iou_thresh=0.6))
     while not text(screen := next(run)).startswith("9 of"):
         pass
     assert screen.is_busy is True
@@ -415,18 +415,18 @@ def test_another_photo_opened_while_a_slider_has_the_model_work(handlers: Handle
 def test_slider_moved_on_gives_up_what_it_was_doing(handlers: Handlers, engine: FakeEngine, photo: str) -> None:
     handlers.opening.open_photo(ANN, photo)
     last(find(handlers, controls()))
-    first = handlers.runs.refilter(ANN, controls(pred_iou_thresh=0.7))
+    first = handlers.settings.refilter(ANN, controls(pred_iou_thresh=0.7))
     while not text(next(first)).startswith("9 of"):
         pass
     session = handlers.service.store.current("ann")
     assert session.job is not None
     # The same slider's own move, told a moment later, does not end it.
-    handlers.runs.supersede(ANN, controls(pred_iou_thresh=0.7))
+    handlers.settings.moved(ANN, controls(pred_iou_thresh=0.7))
     assert not session.job.cancel.is_set()
-    Thread(target=handlers.runs.supersede, args=(ANN, controls(pred_iou_thresh=0.6))).start()
+    Thread(target=handlers.settings.moved, args=(ANN, controls(pred_iou_thresh=0.6))).start()
     assert session.job.cancel.wait(30)
     assert [screen.status for screen in first] == [None]
-    done = last(handlers.runs.refilter(ANN, controls(pred_iou_thresh=0.6)))
+    done = last(handlers.settings.refilter(ANN, controls(pred_iou_thresh=0.6)))
     assert done.view is not None
     assert not done.view.partial
     assert session.result is not None
@@ -438,7 +438,7 @@ def test_slider_during_a_run_waits(handlers: Handlers, photo: str) -> None:
     run = find(handlers, controls())
     while not text(next(run)).startswith("18 of"):
         pass
-    assert text(last(handlers.runs.refilter(ANN, controls(pred_iou_thresh=0.9)))) == (
+    assert text(last(handlers.settings.refilter(ANN, controls(pred_iou_thresh=0.9)))) == (
         "The new settings apply when this run ends."
     )
 
@@ -578,7 +578,7 @@ def test_an_empty_result_suggests_a_threshold_at_which_there_are_masks(handlers:
     settings = handlers.settings.adjust(ANN, now, suggestion)
     assert settings.sliders == {"pred_iou_thresh": suggestion["value"]}
     assert settings.preset == "custom"
-    view = last(handlers.runs.refilter(ANN, now.with_values({**now.values, **settings.sliders}))).view
+    view = last(handlers.settings.refilter(ANN, replace(now, values={**now.values, **settings.sliders}))).view
     assert view is not None
     assert view.masks
     assert view.suggestion is None
@@ -596,7 +596,7 @@ def test_a_place_without_a_mask_suggests_how_to_get_it(handlers: Handlers, photo
     assert said.note is not None
     suggestion = said.note["suggestion"]
     assert suggestion["option"] == "stability_score_thresh"
-    list(handlers.runs.refilter(ANN, controls(stability_score_thresh=suggestion["value"])))
+    list(handlers.settings.refilter(ANN, controls(stability_score_thresh=suggestion["value"])))
     masks = session.result.masks if session.result else None
     assert masks is not None
     assert any(mask.segmentation()[y, x] for mask in masks)

@@ -11,31 +11,13 @@ import gradio as gr
 import pytest
 
 from automask_ui.errors import OptionError
-from automask_ui.options import PARAMETERS
 from automask_ui.ui.components.status_line import status
 from automask_ui.ui.controls import Controls, preset_values
 from automask_ui.ui.handlers import Changes, Visitor
-from automask_ui.ui.listener import listener
-from automask_ui.ui.panels import ModelPanel, PhotoPanel, PointsPanel, RunPanel, ShowPanel, SlidersPanel
+from automask_ui.ui.listener import listener, outputs_of
 from automask_ui.ui.parts import Parts
 
 KOREAN: Any = SimpleNamespace(session_hash="ann", headers={"accept-language": "ko"})
-
-
-@pytest.fixture
-def parts() -> Parts:
-    """Components by name: all that a listener needs of them is that they can be told apart."""
-    sliders: dict[str, Any] = {name: name for name in PARAMETERS}
-    points: Any = PointsPanel("points", "points file")  # type: ignore[arg-type]
-    panels: dict[str, Any] = {
-        "photo": PhotoPanel("upload", "files", "samples"),  # type: ignore[arg-type]
-        "model": ModelPanel("model", "model info", "preset", "preset info"),  # type: ignore[arg-type]
-        "sliders": SlidersPanel(sliders, points, "candidates"),  # type: ignore[arg-type]
-        "show": ShowPanel("smallest", "largest", "unit", "covering"),  # type: ignore[arg-type]
-        "run": RunPanel("find", "stop", "forecast"),  # type: ignore[arg-type]
-    }
-    names = ("queue", "viewer", "status", "device", "download", "classes", "token")
-    return Parts(**panels, **{name: name for name in names})
 
 
 def test_gradio_is_asked_for_what_a_handler_names(parts: Parts) -> None:
@@ -58,8 +40,9 @@ def test_values_reach_the_handler_under_its_names(parts: Parts) -> None:
 
 
 def test_controls_are_read_and_set_again(parts: Parts) -> None:
-    wanted = Controls("fake", "quick", preset_values("quick", {}), "0.5, 0.5", 3, 9, "px", 80.0)
-    values = Changes(controls=wanted).outputs(parts)
+    show = {"smallest": 3, "largest": 9, "unit": "px", "covering": 80.0}
+    wanted = Controls("fake", "quick", preset_values("quick", {}), "0.5, 0.5", show)
+    values = outputs_of(Changes(controls=wanted), parts)
     assert set(values) == parts.controls
 
     def handler(controls: Controls) -> Changes:
@@ -81,7 +64,7 @@ def test_every_change_has_a_component(parts: Parts) -> None:
     for name in Changes.__dataclass_fields__:
         if name not in ("view", "controls", "sliders", "picture_list", "status"):
             value: Any = True if name in ("frees_drop_zones", "is_busy") else {} if name in ("note", "edits") else "x"
-            assert Changes(**{name: value}).outputs(parts), name
+            assert outputs_of(Changes(**{name: value}), parts), name
 
 
 def test_nothing_that_changed_clears_nothing(parts: Parts) -> None:

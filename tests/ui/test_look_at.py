@@ -33,7 +33,7 @@ def handlers(service: Service) -> Handlers:
 @pytest.fixture
 def session(handlers: Handlers, photo: str) -> Session:
     """A picture of 53×37 px."""
-    return handlers.service.open("ann", photo)
+    return handlers.service.store.open("ann", photo)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import io
 import json
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ def files(tmp_path: Path) -> list[str]:
     return [*paths, str(tmp_path / "broken.jpg"), str(tmp_path / "notes.txt")]
 
 
-def test_nothing_is_seen_without_a_queue(queues: PictureListHandlers) -> None:
-    assert queues.table(ANN) == QueueTableData()
+def test_nothing_is_seen_without_a_queue(handlers: Handlers) -> None:
+    assert handlers.screens.table(ANN) == QueueTableData()
 
 
 def test_dropped_pictures_are_a_queue(handlers: Handlers, service: Service, files: list[str]) -> None:
@@ -100,11 +101,11 @@ def test_list_that_would_be_too_long_stays_as_it_is(
     handlers: Handlers, queues: PictureListHandlers, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handlers.opening.open_files(ANN, files)
-    before = queues.table(ANN)
+    before = handlers.screens.table(ANN)
     monkeypatch.setattr(uploads, "MAX_PICTURES", 5)
     with pytest.raises(BatchError, match="more than 5 pictures"):
         handlers.opening.open_files(ANN, files[:2])
-    assert queues.table(ANN) == before
+    assert handlers.screens.table(ANN) == before
 
 
 def test_page_that_is_closed_while_its_pictures_are_read_leaves_nothing(
@@ -117,7 +118,7 @@ def test_page_that_is_closed_while_its_pictures_are_read_leaves_nothing(
     monkeypatch.setattr(project_store, "collect", collect_and_go)
     with pytest.raises(BatchError, match="page was closed"):
         handlers.opening.open_files(ANN, files)
-    assert queues.table(ANN) == QueueTableData()
+    assert handlers.screens.table(ANN) == QueueTableData()
     assert not list(service.store.scratch.glob("queue-*"))
 
 
@@ -131,7 +132,7 @@ def test_model_that_cannot_be_had_is_said_in_the_lists_line(
     monkeypatch.setattr(service.models, "load", refuse)
     with pytest.raises(DownloadError):
         list(queues.start_queue(ANN, CONTROLS))
-    assert queues.table(ANN).line == "The network is down."
+    assert handlers.screens.table(ANN).line == "The network is down."
 
 
 def test_names_that_had_to_be_guessed_are_said(
@@ -147,7 +148,7 @@ def test_names_that_had_to_be_guessed_are_said(
     data = packed.getvalue().replace(names[0], "旅行写真".encode("cp932")).replace(names[1], "日本表示".encode("cp932"))
     archive.write_bytes(data)
     handlers.opening.open_files(ANN, [str(archive)])
-    board = queues.table(ANN)
+    board = handlers.screens.table(ANN)
     assert [item.name for item in board.items] == ["旅行写真.png", "日本表示.png"]
     assert "from Japan.zip" in board.line
     assert "Japanese" in board.line
@@ -182,8 +183,8 @@ def test_settings_that_do_not_fit_are_refused(
 ) -> None:
     handlers.opening.open_files(ANN, files)
     with pytest.raises(OptionError):
-        list(queues.start_queue(ANN, CONTROLS.with_values({**VALUES, "points_per_side": -1})))
-    assert not queues.table(ANN).running
+        list(queues.start_queue(ANN, replace(CONTROLS, values={**VALUES, "points_per_side": -1})))
+    assert not handlers.screens.table(ANN).running
 
 
 def test_opened_picture_has_its_masks_and_settings(
@@ -269,12 +270,12 @@ def test_edit_that_comes_in_while_the_next_picture_is_read(
 
     monkeypatch.setattr(PictureList, "image", edit_and_read)
     handlers.opening.open_item(ANN, {"index": 1})
-    assert [item.edited for item in queues.table(ANN).items][:2] == [True, False]
+    assert [item.edited for item in handlers.screens.table(ANN).items][:2] == [True, False]
 
 
 def test_nobody_reaches_the_queue_of_another(handlers: Handlers, queues: PictureListHandlers, files: list[str]) -> None:
     handlers.opening.open_files(ANN, files)
-    assert queues.table(BOB) == QueueTableData()
+    assert handlers.screens.table(BOB) == QueueTableData()
     for ask in (
         lambda: handlers.opening.open_item(BOB, {"index": 0}),
         lambda: queues.stop_queue(BOB),
@@ -304,10 +305,10 @@ def test_refused_files_leave_the_earlier_queue(
     handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str]
 ) -> None:
     handlers.opening.open_files(ANN, files)
-    before = queues.table(ANN)
+    before = handlers.screens.table(ANN)
     with pytest.raises(BatchError):
         handlers.opening.open_files(ANN, 2 * files[-1:])
-    assert queues.table(ANN) == before
+    assert handlers.screens.table(ANN) == before
     assert len(list(service.store.scratch.glob("queue-*"))) == 1
 
 

@@ -73,7 +73,7 @@ def work(handlers: Handlers, service: Service, files: list[str]) -> QueueTableDa
     session.editor.set_hidden(numbers[2:3], True)
     session.editor.delete(numbers[3:5])
     service.projects.collect_edits("ann")
-    return handlers.pictures.table(ANN)
+    return handlers.screens.table(ANN)
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_edits_go_on(handlers: Handlers, service: Service, work: QueueTableData,
     session.editor.set_label(session.current_masks()[0][:1], "dog")
     handlers.opening.open_item(BOB, {"index": 1})
     assert service.store.current("bob").edits.classes == ("cat", "dog")
-    assert [item.edited for item in handlers.pictures.table(BOB).items] == [True, True, False]
+    assert [item.edited for item in handlers.screens.table(BOB).items] == [True, True, False]
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -164,7 +164,7 @@ def test_dataset_without_its_photos(
         asked = handlers.opening.open_files(BOB, [download]).status
         assert asked is not None
         assert asked["text"] == "Now drop its 3 photos: 1.png, 2.png, 3.png."
-        assert handlers.pictures.table(BOB) == QueueTableData()
+        assert handlers.screens.table(BOB) == QueueTableData()
         arrival = handlers.opening.open_files(BOB, files)
     assert rows(table_of(arrival)) == rows(work)
 
@@ -241,7 +241,7 @@ def test_refusals_leave_the_earlier_queue(
     handlers: Handlers, service: Service, work: QueueTableData, download: str, files: list[str]
 ) -> None:
     handlers.opening.open_files(BOB, files[:2])
-    before = handlers.pictures.table(BOB)
+    before = handlers.screens.table(BOB)
     with zipfile.ZipFile(download, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr("automask/00002.png", b"another picture")
     spoilt = Path(download).with_name("half.zip")
@@ -249,7 +249,7 @@ def test_refusals_leave_the_earlier_queue(
     for path, error in ((download, ResumeError), (str(spoilt), ArchiveError)):
         with pytest.raises(error):
             handlers.opening.open_files(BOB, [path])
-    assert handlers.pictures.table(BOB) == before
+    assert handlers.screens.table(BOB) == before
     assert len(list(service.store.scratch.glob("queue-*"))) == 2
 
 
@@ -295,7 +295,7 @@ def test_unfinished_pictures_wait_and_can_be_started(
     arrival = list(handlers.opening.first_visit(BOB, TOKEN))[-1]
     handlers.opening.leave(ANN)
     engine.chunk_seconds = 0.0
-    board = handlers.pictures.table(BOB)
+    board = handlers.screens.table(BOB)
     assert [item.state for item in board.items] == ["done", "waiting", "waiting"]
     assert board.items[0].masks == before.items[0].masks
     assert not board.running
@@ -312,7 +312,7 @@ def test_unfinished_pictures_wait_and_can_be_started(
 def test_settings_are_the_queues_own_while_another_picture_is_open(
     handlers: Handlers, service: Service, work: QueueTableData, files: list[str]
 ) -> None:
-    other = service.open("ann", files[0])
+    other = service.store.open("ann", files[0])
     options = CONTROLS.options({}).replace(points_per_side=3)
     list(service.runs.find(other, "fake", options))
     arrival, *_ = handlers.opening.first_visit(BOB, TOKEN)
@@ -327,7 +327,7 @@ def test_nobody_else_gets_it(handlers: Handlers, autosave: Autosave, work: Queue
     for token in (OTHER, "", "..", TOKEN.upper(), f"{TOKEN}\n", None, 7, ["x"]):
         for arrival in handlers.opening.first_visit(BOB, token):  # type: ignore[arg-type]
             assert arrival.picture_list in (None, QueueTableData())
-        assert handlers.pictures.table(BOB) == QueueTableData()
+        assert handlers.screens.table(BOB) == QueueTableData()
         with pytest.raises(NoImageError):
             handlers.opening.open_item(BOB, {"index": 0})
     assert {path.stat().st_mode & 0o077 for path in (tmp_path / "work").rglob("*")} == {0}
@@ -340,21 +340,21 @@ def test_queue_that_was_closed_does_not_come_back(handlers: Handlers, autosave: 
     assert handlers.opening.close_queue(ANN).picture_list == QueueTableData()
     assert autosave.saved_path(TOKEN, "pictures") is None
     list(handlers.opening.first_visit(BOB, TOKEN))
-    assert handlers.pictures.table(BOB) == QueueTableData()
+    assert handlers.screens.table(BOB) == QueueTableData()
 
 
 def test_another_queue_takes_its_place(handlers: Handlers, work: QueueTableData, files: list[str]) -> None:
     handlers.opening.close_queue(ANN)
     handlers.opening.open_files(ANN, files[2:] + files[:1])
     list(handlers.opening.first_visit(BOB, TOKEN))
-    board = handlers.pictures.table(BOB)
+    board = handlers.screens.table(BOB)
     assert [(item.name, item.state) for item in board.items] == [("3.png", "waiting"), ("1.png", "waiting")]
 
 
 def test_queue_that_has_grown_comes_back_whole(handlers: Handlers, work: QueueTableData, files: list[str]) -> None:
     handlers.opening.open_files(ANN, files[2:] + files[:1])
     list(handlers.opening.first_visit(BOB, TOKEN))
-    board = handlers.pictures.table(BOB)
+    board = handlers.screens.table(BOB)
     assert [item.state for item in board.items] == [*(item.state for item in work.items), "waiting", "waiting"]
     assert [item.masks for item in board.items[: len(work.items)]] == [item.masks for item in work.items]
 
@@ -367,7 +367,7 @@ def test_spoilt_queue_is_thrown_away(
     handlers.opening.leave(ANN)
     (path / NAME).write_text("{")
     list(handlers.opening.first_visit(BOB, TOKEN))
-    assert handlers.pictures.table(BOB) == QueueTableData()
+    assert handlers.screens.table(BOB) == QueueTableData()
     assert "cannot be taken up" in caplog.text
     assert not path.exists()
 
@@ -377,12 +377,12 @@ def test_full_house_keeps_it_for_later(
 ) -> None:
     monkeypatch.setattr(project_store, "MOST_LISTS", 1)
     list(handlers.opening.first_visit(BOB, TOKEN))
-    assert handlers.pictures.table(BOB) == QueueTableData()
+    assert handlers.screens.table(BOB) == QueueTableData()
     assert "not taken up" in caplog.text
     handlers.opening.leave(BOB)
     handlers.opening.leave(ANN)
     list(handlers.opening.first_visit(BOB, TOKEN))
-    assert rows(handlers.pictures.table(BOB)) == rows(work)
+    assert rows(handlers.screens.table(BOB)) == rows(work)
 
 
 def test_bound_holds_for_queues_too(
@@ -395,7 +395,7 @@ def test_bound_holds_for_queues_too(
     handlers.opening.leave(ANN)
     assert "too large" in caplog.text
     list(handlers.opening.first_visit(BOB, TOKEN))
-    assert handlers.pictures.table(BOB) == QueueTableData()
+    assert handlers.screens.table(BOB) == QueueTableData()
 
 
 def test_old_and_many_go(

@@ -26,7 +26,7 @@ from automask_ui.masks import MaskResult
 from automask_ui.models.checkpoints import find_checkpoint
 from automask_ui.options import GeneratorOptions
 
-__all__ = ["BenchSettings", "run_bench", "sample_picture"]
+__all__ = ["BenchSettings", "bench_model", "run_bench", "sample_picture"]
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ def run_bench(settings: BenchSettings, image: np.ndarray) -> dict[str, Any]:
     Raises:
         OptionError: the other generator is not installed, or the device cannot compute in this precision.
     """
-    model, weights = _model(settings)
+    model, weights = bench_model(settings)
     options = GeneratorOptions(
         points_per_side=settings.grid,
         pred_iou_thresh=model.pred_iou_thresh,
@@ -91,7 +91,7 @@ def run_bench(settings: BenchSettings, image: np.ndarray) -> dict[str, Any]:
     return report
 
 
-def _model(settings: BenchSettings) -> tuple[SamModel, str]:
+def bench_model(settings: BenchSettings) -> tuple[SamModel, str]:
     """Load the model, or make it with random weights where its file is not here; say which, "file" or "random"."""
     is_here = settings.checkpoint is not None or find_checkpoint(settings.model) is not None
     if is_here or settings.model not in sam_model_registry:

@@ -19,6 +19,7 @@ from automask_ui.engine.decoder.image_tokens import ImageTokens
 from automask_ui.engine.decoder.shared_tokens import SharedTokens
 from automask_ui.engine.decoder.upscaling import Upscaling
 from automask_ui.engine.runtime.scratch import Scratch
+from automask_ui.engine.runtime.threads import map_parallel
 
 __all__ = ["DecodedPoints", "PointDecoder"]
 
@@ -46,6 +47,7 @@ class PointDecoder:
         dtype: type of the large products; the point's own tokens stay float32.
         mask_code: C×h×w float32: what a mask that all prompts have as input adds to the embedding; None = no mask.
         scratch: memory to work in, its own by default.
+        workers: the pool that does the setup on a CPU.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class PointDecoder:
         dtype: torch.dtype = torch.float32,
         mask_code: Tensor | None = None,
         scratch: Scratch | None = None,
+        workers: str = "decode",
     ) -> None:
         self._prompt_encoder = sam.prompt_encoder
         self._decoder = sam.mask_decoder
@@ -69,18 +72,19 @@ class PointDecoder:
         self._upscaling = Upscaling(self._decoder, dtype)
         height, width = self._grid_hw
         rows = max(1, TILE_TOKENS_ON_CPU // width) if embedding.device.type == "cpu" else height
-        self._tiles: list[SharedTokens] = []
-        #: What the first upscaling makes of the shared part of each tile that is shown at all.
-        self._upscaled: list[Tensor] = []
-        for top in range(0, height, rows):
+
+        @torch.inference_mode()
+        def share(top: int) -> tuple[SharedTokens, Tensor]:
             band = slice(top, top + rows)
-            tile = SharedTokens(
-                self._decoder.transformer, tokens[band].flatten(0, 1), position[band].flatten(0, 1), dtype
-            )
-            self._tiles.append(tile)
-            if top < self._shown_hw[0]:
-                upscaled = (tile.tokens @ self._upscaling.first[0]).unflatten(0, (-1, width))
-                self._upscaled.append(upscaled[: self._shown_hw[0] - top, : self._shown_hw[1]])
+            transformer = self._decoder.transformer
+            tile = SharedTokens(transformer, tokens[band].flatten(0, 1), position[band].flatten(0, 1), dtype)
+            shown = tile.tokens.unflatten(0, (-1, width))[: max(0, self._shown_hw[0] - top), : self._shown_hw[1]]
+            return tile, shown @ self._upscaling.first[0]
+
+        shared = map_parallel(share, range(0, height, rows), workers)
+        self._tiles = [tile for tile, _ in shared]
+        #: What the first upscaling makes of the shared part of each tile that is shown at all.
+        self._upscaled = [upscaled for _, upscaled in shared if len(upscaled)]
 
     @property
     def levels(self) -> int:

@@ -93,10 +93,11 @@ class SharedTokens:
     ) -> SharedProjection:
         """Apply ``linear`` to shared tokens (N×C) and to their positional code (N×C)."""
         bias = linear.bias if biased else None
+        if not changed:
+            both = nn.functional.linear(position + shared, linear.weight, bias)
+            return SharedProjection(None, self._compact(by_head(both.T, heads)))
         scaled = by_head(linear.weight @ shared.T, heads)
         fixed = by_head(nn.functional.linear(position, linear.weight, bias).T, heads)
-        if not changed:
-            return SharedProjection(None, self._compact(fixed + scaled))
         return SharedProjection(self._compact(scaled), self._compact(fixed))
 
     def _compact(self, x: Tensor) -> Tensor:

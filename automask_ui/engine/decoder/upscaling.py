@@ -23,9 +23,11 @@ class Upscaling:
 
     def __init__(self, decoder: MaskDecoder, dtype: torch.dtype) -> None:
         first, norm, self._act, second, self._last_act = decoder.output_upscaling.children()
+        # Weights C×C'×2×2 of the transposed convolutions as C × 4C'.
+        matrices = [layer.weight.permute(0, 2, 3, 1).flatten(1).contiguous().to(dtype) for layer in (first, second)]
         #: The first layer: weight C×4C' and bias 4C'.
-        self.first = _as_matrix(first.weight).to(dtype), first.bias.repeat(4).to(dtype)
-        self._second = _as_matrix(second.weight).to(dtype), second.bias.repeat(4).to(dtype)
+        self.first = matrices[0], first.bias.repeat(4).to(dtype)
+        self._second = matrices[1], second.bias.repeat(4).to(dtype)
         self._norm = norm.weight.to(dtype), norm.bias.to(dtype), norm.eps
 
     def masks(self, tiles: Iterable[Tensor], shown_hw: tuple[int, int], weights: Tensor) -> Tensor:
@@ -48,11 +50,6 @@ class Upscaling:
         x = self._act(F.layer_norm(x.reshape(-1, len(weight)), weight.shape, weight, bias, eps))
         x = self._last_act(torch.addmm(self._second[1], x, self._second[0]))
         return x.reshape(batch, -1, x.shape[1] // 4)
-
-
-def _as_matrix(weight: Tensor) -> Tensor:
-    """Weight C×C'×2×2 of a transposed convolution as C × 4C'."""
-    return weight.permute(0, 2, 3, 1).flatten(1).contiguous()
 
 
 def _to_rows(masks: Tensor, height: int, width: int) -> Tensor:

@@ -8,6 +8,8 @@ where it does not, takes less time.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from segment_anything.utils.transforms import ResizeLongestSide
@@ -20,6 +22,7 @@ from automask_ui.engine.loading.load import SamModel
 from automask_ui.engine.pipeline.resample import Resampler
 from automask_ui.engine.runtime.out_of_memory import is_out_of_memory
 from automask_ui.engine.runtime.scratch import Scratch
+from automask_ui.engine.runtime.threads import run_on_worker
 from automask_ui.errors import EngineOutOfMemoryError
 from automask_ui.masks import MaskSet
 from automask_ui.masks.prompt import PicturePrompt, Prediction
@@ -27,8 +30,10 @@ from automask_ui.options import FilterOptions
 
 __all__ = ["Predictor"]
 
-# Tokens of a prompt (a click has one, a box two) up to which the decoder that shares work is the faster one.
-MOST_SHARED_TOKENS = 16
+# Tokens of a prompt (a click has one, a box two) up to which the decoder that shares work was measured to be faster.
+MOST_SHARED_TOKENS = 28
+# The pool that answers prompts: that of runs has seconds of work ahead.
+WORKERS = "prompt"
 
 
 class Predictor:
@@ -46,7 +51,7 @@ class Predictor:
         # Keys name the picture only: one predictor has one model.
         self._decoders: ByteLRU[PointDecoder] = ByteLRU(cache_bytes, lambda decoder: decoder.nbytes)
         self._resamplers: ByteLRU[Resampler] = ByteLRU(cache_bytes, lambda resampler: resampler.nbytes)
-        # One for all decoders: every thread that asks keeps its buffers.
+        # One for all decoders: every worker keeps its buffers.
         self._scratch = Scratch()
 
     @property
@@ -66,35 +71,45 @@ class Predictor:
         Raises:
             EngineOutOfMemoryError: memory ran out.
         """
+        on_cpu = embedding.device.type == "cpu"
         try:
-            logits, scores = self._decode(embedding, image_key, size_hw, prompt)
-            masks = self._masks(logits, scores, size_hw)
+            tokens = self._prompt_tokens(prompt, size_hw)
+            # A setup is for all workers, so none of them may wait for it.
+            is_shared = tokens.shape[1] <= MOST_SHARED_TOKENS
+            decoder = self._decoder(embedding, image_key, prompt.mask) if is_shared else None
+            answer = partial(self._answer, embedding, tokens, size_hw, prompt, decoder)
+            # For a single prompt, threads wait for each other longer than they compute.
+            return run_on_worker(answer, WORKERS) if on_cpu else answer()
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
             raise EngineOutOfMemoryError(
                 f"Memory on {embedding.device} ran out. Close other programs, or choose a smaller model."
             ) from error
-        best = int(masks.predicted_iou[:-1].argmax()) if prompt.is_ambiguous else len(masks) - 1
-        lowres = logits.cpu().numpy()
-        lowres.setflags(write=False)
-        return Prediction(masks, lowres, best)
 
     @torch.inference_mode()
-    def _decode(
-        self, embedding: Tensor, image_key: str, size_hw: tuple[int, int], prompt: PicturePrompt
-    ) -> tuple[Tensor, Tensor]:
-        """Decode ``prompt``: logits M×h×w and scores M, float32; the single mask's come last."""
-        tokens = self._prompt_tokens(prompt, size_hw)
-        if tokens.shape[1] <= MOST_SHARED_TOKENS:
-            decoder = self._decoder(embedding, image_key, prompt.mask)
+    def _answer(
+        self,
+        embedding: Tensor,
+        tokens: Tensor,
+        size_hw: tuple[int, int],
+        prompt: PicturePrompt,
+        decoder: PointDecoder | None,
+    ) -> Prediction:
+        """Decode the ``tokens`` (1×T×C) of ``prompt``, by upstream's decoder where no other is given."""
+        if decoder is not None:
             decoded = decoder.decode_prompts(tokens, with_single=True)
             scores = decoded.predicted_iou[0]
             logits = decoder.masks(decoded, torch.ones_like(decoded.predicted_iou, dtype=torch.bool))
         else:
             logits, scores = self._decode_many_tokens(embedding, tokens, prompt.mask)
         # The model has the single mask first.
-        return torch.cat([logits[1:], logits[:1]]).float(), torch.cat([scores[1:], scores[:1]]).float()
+        logits, scores = (torch.cat([values[1:], values[:1]]).float() for values in (logits, scores))
+        masks = self._masks(logits, scores, size_hw)
+        best = int(masks.predicted_iou[:-1].argmax()) if prompt.is_ambiguous else len(masks) - 1
+        lowres = logits.cpu().numpy()
+        lowres.setflags(write=False)
+        return Prediction(masks, lowres, best)
 
     def _masks(self, logits: Tensor, scores: Tensor, size_hw: tuple[int, int]) -> MaskSet:
         """The masks of the picture that low-resolution logits (M×h×w) stand for, with their scores (M)."""
@@ -109,6 +124,7 @@ class Predictor:
             stability_score=[mask.stability_score for mask in measured],
         )
 
+    @torch.inference_mode()
     def _prompt_tokens(self, prompt: PicturePrompt, size_hw: tuple[int, int]) -> Tensor:
         """Encode clicks and box: 1×T×C."""
         transform = ResizeLongestSide(self._sam.image_encoder.img_size)
@@ -129,6 +145,7 @@ class Predictor:
     def _as_tensor(self, values: np.ndarray) -> Tensor:
         return torch.as_tensor(values, dtype=torch.float32, device=self._sam.device)
 
+    @torch.inference_mode()
     def _decoder(self, embedding: Tensor, image_key: str, mask: np.ndarray | None) -> PointDecoder:
         """The decoder for prompts on this picture that have this mask, set up once."""
         key = (image_key, None if mask is None else array_key(mask))
@@ -136,7 +153,12 @@ class Predictor:
         if decoder is None:
             dtype = torch.float32 if embedding.device.type == "cpu" else self._dtype
             decoder = PointDecoder(
-                self._sam, embedding, dtype=dtype, mask_code=self._mask_code(mask), scratch=self._scratch
+                self._sam,
+                embedding,
+                dtype=dtype,
+                mask_code=self._mask_code(mask),
+                scratch=self._scratch,
+                workers=WORKERS,
             )
             self._decoders.put(key, decoder)
         return decoder

@@ -65,7 +65,19 @@ def select(
     if options.cleanup.min_mask_region_area > 0:
         rows, rles, boxes = _clean_up(rows, rles, boxes, selection, options, clean)
     judged = _with(candidates, selection)
-    return judged, _gather(judged, rows, rles, boxes)
+    masks = MaskSet(
+        judged.size_hw,
+        # RLEs and boxes as they are after clean-up.
+        rle=object_column(rles),
+        area=np.array([area(rle) for rle in rles], np.int64),
+        bbox_xywh=_to_xywh(boxes),
+        predicted_iou=judged.predicted_iou[rows],
+        stability_score=judged.stability_score[rows],
+        point_xy=judged.point_xy[rows],
+        crop_box_xywh=_to_xywh(judged.crop_boxes_xyxy[judged.crop_index[rows]]),
+        candidate=rows,
+    )
+    return judged, masks
 
 
 def _filter_scores(
@@ -180,21 +192,6 @@ def _with(candidates: Candidates, selection: _Selection) -> Candidates:
     columns = {name: getattr(candidates, name) for name in candidates.column_names()}
     columns.update(verdict=selection.verdict, dropped_by=selection.dropped_by)
     return Candidates(candidates.size_hw, candidates.crop_boxes_xyxy, **columns)
-
-
-def _gather(candidates: Candidates, rows: np.ndarray, rles: list[Rle], boxes_xyxy: np.ndarray) -> MaskSet:
-    """Collect the masks of ``rows``, with their RLEs and boxes after clean-up."""
-    return MaskSet(
-        candidates.size_hw,
-        rle=object_column(rles),
-        area=np.array([area(rle) for rle in rles], np.int64),
-        bbox_xywh=_to_xywh(boxes_xyxy),
-        predicted_iou=candidates.predicted_iou[rows],
-        stability_score=candidates.stability_score[rows],
-        point_xy=candidates.point_xy[rows],
-        crop_box_xywh=_to_xywh(candidates.crop_boxes_xyxy[candidates.crop_index[rows]]),
-        candidate=rows,
-    )
 
 
 def _to_xywh(boxes_xyxy: np.ndarray) -> np.ndarray:

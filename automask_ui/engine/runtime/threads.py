@@ -17,21 +17,30 @@ from typing import TypeVar
 
 import torch
 
-__all__ = ["map_in_order", "map_parallel"]
+__all__ = ["map_in_order", "map_parallel", "run_on_worker"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def map_parallel(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+def run_on_worker(work: Callable[[], R], pool: str) -> R:
+    """Run ``work`` on one of the workers of ``pool``, so on one thread."""
+    count = torch.get_num_threads()
+    return work() if count == 1 else _workers(count, pool).submit(work).result()
+
+
+def map_parallel(work: Callable[[T], R], items: Sequence[T], pool: str = "decode") -> list[R]:
     """Compute ``[work(item) for item in items]`` on as many single-threaded workers as PyTorch has threads.
 
-    The first exception, in the order of ``items``, is raised once no worker computes any more.
+    The first exception, in the order of ``items``, is raised once no worker computes any more. ``pool`` names the
+    workers: each pool has its own.
     """
-    return list(map_in_order(work, items, len(items)))
+    return list(map_in_order(work, items, len(items), pool))
 
 
-def map_in_order(work: Callable[[T], R], items: Sequence[T], ahead: int) -> Generator[R, None, None]:
+def map_in_order(
+    work: Callable[[T], R], items: Sequence[T], ahead: int, pool: str = "decode"
+) -> Generator[R, None, None]:
     """Compute ``map(work, items)`` on the same workers, up to ``ahead`` items before they are asked for.
 
     Closed early, or after an exception, it waits for what is being computed, and nothing more is begun.
@@ -43,7 +52,7 @@ def map_in_order(work: Callable[[T], R], items: Sequence[T], ahead: int) -> Gene
     begun: deque[Future[R]] = deque()
     try:
         for item in items:
-            begun.append(_workers(count).submit(work, item))
+            begun.append(_workers(count, pool).submit(work, item))
             if len(begun) > ahead:
                 yield begun.popleft().result()
         while begun:
@@ -55,8 +64,8 @@ def map_in_order(work: Callable[[T], R], items: Sequence[T], ahead: int) -> Gene
 
 
 @cache
-def _workers(count: int) -> ThreadPoolExecutor:
-    """Start the process's workers, each with PyTorch limited to one thread."""
+def _workers(count: int, name: str) -> ThreadPoolExecutor:
+    """Start the process's workers of this name, each with PyTorch limited to one thread."""
     ready = threading.Barrier(count + 1)
 
     def begin() -> None:
@@ -65,7 +74,7 @@ def _workers(count: int) -> ThreadPoolExecutor:
         torch.get_num_threads()
         ready.wait()
 
-    pool = ThreadPoolExecutor(count, "decode", initializer=begin)
+    pool = ThreadPoolExecutor(count, name, initializer=begin)
     for _ in range(count):
         pool.submit(lambda: None)
     ready.wait()

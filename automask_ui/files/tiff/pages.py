@@ -239,12 +239,8 @@ def _converted(colour: np.ndarray, page: Directory, layout: Layout) -> np.ndarra
     if layout.photometric == _CIELAB:
         octets = octets ^ np.array([0, 128, 128], np.uint8)  # signed numbers as Pillow has them, from 0
     height, width = octets.shape[:2]
-    image = Image.frombytes("LAB" if is_lab else "CMYK", (width, height), _as_pillow(octets, is_lab))
+    # Pillow's raw Lab is TIFF's: a* and b* as signed numbers.
+    raw = octets ^ np.array([0, 128, 128], np.uint8) if is_lab else np.ascontiguousarray(octets)
+    image = Image.frombytes("LAB" if is_lab else "CMYK", (width, height), raw.tobytes())
     profile = page.bytes_of(_PROFILE, 16_000_000)
     return np.asarray(rgb_from_cmyk_or_lab(image, profile))
-
-
-def _as_pillow(octets: np.ndarray, is_lab: bool) -> bytes:
-    """The bytes that Pillow's own raw form of the mode has."""
-    # Its raw Lab is TIFF's: a* and b* as signed numbers.
-    return (octets ^ np.array([0, 128, 128], np.uint8) if is_lab else np.ascontiguousarray(octets)).tobytes()

@@ -10,7 +10,7 @@ import logging
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import cv2
@@ -94,9 +94,9 @@ def draw_pool(folder: Path, scenes: int, size_hw: SizeHW, seed: int = TRAINING_S
     images = open_memmap(folder / "images.npy", mode="w+", dtype=np.uint8, shape=(scenes, *size_hw, 3))
     ids = open_memmap(folder / "ids.npy", mode="w+", dtype=np.int16, shape=(scenes, *size_hw))
     parents = open_memmap(folder / "parents.npy", mode="w+", dtype=np.int16, shape=(scenes, MAX_INSTANCES))
-    jobs = ((seed, index, size_hw) for index in range(scenes))
+    draw = partial(scene_at, seed, size_hw=size_hw)
     with multiprocessing.get_context("spawn").Pool(processes, initializer=cv2.setNumThreads, initargs=(1,)) as workers:
-        for index, scene in enumerate(workers.imap(_draw, jobs, chunksize=8)):
+        for index, scene in enumerate(workers.imap(draw, range(scenes), chunksize=8)):
             images[index], ids[index] = scene.image, np.minimum(scene.ids, MAX_INSTANCES - 1)
             parents[index] = _padded(scene.parents)
             if (index + 1) % 500 == 0:
@@ -111,10 +111,6 @@ def load_pool(folder: Path) -> ScenePool:
     """Map a drawn pool into memory, read-only."""
     arrays = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("images", "ids", "parents"))
     return ScenePool(*arrays)
-
-
-def _draw(job: tuple[int, int, SizeHW]) -> Scene:
-    return scene_at(*job)
 
 
 def _padded(parents: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from automask_ui.project.autosave import Autosave
+from automask_ui.serving.runs import RunQueue
 from automask_ui.serving.service import Service
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.masks import MaskHandlers
@@ -13,7 +14,6 @@ from automask_ui.ui.handlers.runs import RunHandlers
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.settings import SettingsHandlers
 from automask_ui.ui.handlers.visitor import Visitor
-from automask_ui.ui.run_queue import RunQueue
 
 __all__ = ["Changes", "Handlers", "Visitor"]
 
@@ -31,8 +31,8 @@ class Handlers:
         self.run_queue = RunQueue()
         self.screens = Screens(service)
         self.runs = RunHandlers(service, self.screens, self.run_queue)
-        self.settings = SettingsHandlers(service, self.screens, self.runs)
+        self.settings = SettingsHandlers(service, self.screens, self.run_queue)
         self.masks = MaskHandlers(service, self.screens)
         self.predictions = PredictionHandlers(service)
-        self.pictures = PictureListHandlers(service)
+        self.pictures = PictureListHandlers(service, self.screens)
         self.opening = OpeningHandlers(service, self.screens, self.run_queue, self.pictures, autosave)

@@ -1,4 +1,4 @@
-"""What an event changes on the page, by name; the one place where that becomes values of components."""
+"""What an event changes on the page, by name; :mod:`automask_ui.ui.listener` makes values of components of it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-
 from automask_ui.ui.components.queue_table import QueueTableData
 from automask_ui.ui.components.status_line import Status
 from automask_ui.ui.components.viewer import ViewerAnswer, ViewerData, ViewerPrediction
 from automask_ui.ui.controls import Controls
-from automask_ui.ui.parts import Parts
 
 __all__ = ["Changes"]
 
@@ -65,35 +62,3 @@ class Changes:
     class_list: Mapping[str, Any] | None = None
     proof: Mapping[str, Any] | None = None
     download: Path | None = None
-
-    def outputs(self, parts: Parts) -> dict[Any, Any]:
-        """Values by component; what stays as it is is not among them."""
-        names = ("note", "edits", "prediction", "class_list", "proof")
-        props: dict[str, Any] = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        viewer: Any = self.view
-        if props:
-            viewer = gr.update(**props) if self.view is None else gr.update(value=self.view, **props)
-        values = {
-            parts.viewer: viewer,
-            parts.status: self.status,
-            parts.sliders.candidates: self.candidates,
-            parts.queue: self.picture_list,
-            parts.model.preset: self.preset,
-            parts.model.info: self.model_info,
-            parts.model.preset_info: self.preset_info,
-            parts.device: self.device,
-            parts.run.forecast: self.forecast,
-            parts.sliders.points.text: self.points_text,
-            parts.download: None if self.download is None else str(self.download),
-        }
-        found: dict[Any, Any] = {component: value for component, value in values.items() if value is not None}
-        if self.is_busy is not None:
-            found[parts.run.find] = gr.update(interactive=not self.is_busy)
-            found[parts.run.stop] = gr.update(interactive=self.is_busy)
-        if self.controls is not None:
-            found |= parts.values_of(self.controls)
-        if self.sliders is not None:
-            found |= {parts.sliders.all[name]: value for name, value in self.sliders.items()}
-        if self.frees_drop_zones:
-            found |= {parts.photo.upload: None, parts.photo.files: None}
-        return found

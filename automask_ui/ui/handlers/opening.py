@@ -13,18 +13,17 @@ from automask_ui.project.autosave import Autosave
 from automask_ui.project.restore_photo import has_model
 from automask_ui.project.sources import is_saved
 from automask_ui.project.store import Restored
+from automask_ui.serving.runs import RunQueue
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
-from automask_ui.ui.components.photo_upload import photo_at
 from automask_ui.ui.components.status_line import status
 from automask_ui.ui.controls import controls_of
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.picture_list import PictureListHandlers
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor
-from automask_ui.ui.run_queue import RunQueue
 from automask_ui.ui.text import sentences
-from automask_ui.ui.text.queue_lines import photos_line
+from automask_ui.ui.text.queue_lines import back_line, first_names, listing_line
 
 __all__ = ["OpeningHandlers"]
 
@@ -79,7 +78,7 @@ class OpeningHandlers:
         if not path:
             raise NoImageError("There is no picture yet: open a photo or pick a sample first.")
         if waiting is None:
-            session = self._service.open(visitor.owner, photo_at(path))
+            session = self._service.store.open(visitor.owner, path)
             return self._arrived(visitor, self._screens.show_opened(visitor, session))
         return self._show_restored(visitor, self._projects.restore(visitor.owner, waiting, [Path(path)]))
 
@@ -118,7 +117,9 @@ class OpeningHandlers:
             waiting = self._projects.waiting(visitor.owner)
             if waiting is not None:
                 return self._show_restored(visitor, self._projects.restore(visitor.owner, waiting, files))
-            return replace(self._pictures.add(visitor, files), frees_drop_zones=True)
+            listing, is_new = self._projects.add(visitor.owner, files)
+            line = listing_line(visitor.words, listing, is_new)
+            return replace(self._screens.say(visitor, line), frees_drop_zones=True)
         if len(kept) > 1:
             raise ResumeError(f"{len(kept)} of these {len(files)} files hold kept work: drop one, and its photo.")
         self._projects.collect_edits(visitor.owner)
@@ -134,14 +135,14 @@ class OpeningHandlers:
         self._projects.close_list(visitor.owner)
         if self._autosave is not None:
             self._autosave.drop(visitor.owner, "pictures")
-        return self._pictures.show(visitor)
+        return self._screens.show_list(visitor)
 
     def leave(self, visitor: Visitor) -> None:
         """Free what belongs to a visitor whose tab was closed."""
         if self._autosave is not None:
             self._autosave.leave(visitor.owner)
         self._projects.leave(visitor.owner)
-        self._pictures.forget(visitor.owner)
+        self._screens.list_lines.pop(visitor.owner, None)
         self._run_queue.forget(visitor.owner)
 
     # Inside
@@ -178,9 +179,11 @@ class OpeningHandlers:
             line = visitor.words.say("restore.photo", name=name, width=width, height=height)
             return Changes(status=status(line), frees_drop_zones=True)
         if restored.pictures is None:
-            line = photos_line(visitor.words, restored.needed_photos)
+            photos = restored.needed_photos
+            line = visitor.words.count("queue.photos", len(photos), pictures=len(photos), names=first_names(photos))
             return Changes(status=status(line), frees_drop_zones=True)
-        shown = self._arrived(visitor, self._pictures.show_restored(visitor, restored.pictures))
+        line = back_line(visitor.words, restored.pictures)
+        shown = self._arrived(visitor, self._screens.say(visitor, line))
         settings = self._pictures.settings(visitor)
         if settings is None or settings[0] not in self._service.models:
             return shown
@@ -199,4 +202,4 @@ class OpeningHandlers:
 
     def _arrived(self, visitor: Visitor, changes: Changes) -> Changes:
         """``changes`` with the list of pictures as it stands, and room for the next file."""
-        return replace(changes, picture_list=self._pictures.table(visitor), frees_drop_zones=True)
+        return replace(changes, picture_list=self._screens.table(visitor), frees_drop_zones=True)

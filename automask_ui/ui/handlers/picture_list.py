@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,15 +16,14 @@ from automask_ui.options import GeneratorOptions
 from automask_ui.project.document import SavedModel
 from automask_ui.project.export import export_list
 from automask_ui.project.pictures import batch_task
-from automask_ui.project.restore_list import RestoredList
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
-from automask_ui.ui.components.queue_table import QueueTableData
 from automask_ui.ui.controls import Controls
 from automask_ui.ui.handlers.changes import Changes
+from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences
-from automask_ui.ui.text.queue_lines import back_line, end_line, listing_line, row_of, running_line
+from automask_ui.ui.text.queue_lines import end_line, running_line
 from automask_ui.ui.text.report import proof_sentence
 
 __all__ = ["PictureListHandlers"]
@@ -36,10 +34,8 @@ _POLL_SECONDS = 0.5
 class PictureListHandlers:
     """The list of pictures of each visitor, which the service's projects hold."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._projects = service.projects
-        self._lines: dict[str, str] = {}  # owner -> what the last start or stop of their list has to say
+    def __init__(self, service: Service, screens: Screens) -> None:
+        self._service, self._screens, self._projects = service, screens, service.projects
 
     # Events
 
@@ -55,10 +51,10 @@ class PictureListHandlers:
         nothing = Session(LoadedImage(np.zeros((1, 1, 3), np.uint8), "", ()), "")
         try:
             for progress in service.runs.fetch(nothing, controls.model):
-                yield self._say(visitor, sentences.progress_line(words, progress, nothing, 0.0)["text"])
+                yield self._screens.say(visitor, sentences.progress_line(words, progress, nothing, 0.0)["text"])
             engine = service.models.load(controls.model)
         except AutoMaskError as error:
-            yield self._say(visitor, words.error(error))
+            yield self._screens.say(visitor, words.error(error))
             raise
         options = controls.options(service.models.thresholds(controls.model))
         service.runs.workload(options)
@@ -71,14 +67,16 @@ class PictureListHandlers:
         while run.is_running and self._projects.peek(visitor.owner) is own:
             if told != pictures.changes:
                 told = pictures.changes
-                yield self._say(visitor, running_line(words, pictures, run.points, time.monotonic() - began, before))
+                yield self._screens.say(
+                    visitor, running_line(words, pictures, run.points, time.monotonic() - began, before)
+                )
             time.sleep(_POLL_SECONDS)
-        yield self._say(visitor, end_line(words, pictures))
+        yield self._screens.say(visitor, end_line(words, pictures))
 
     def stop_queue(self, visitor: Visitor) -> Changes:
         """Stop after the chunk in hand."""
         self._projects.get(visitor.owner).run.stop()
-        return self._say(visitor, visitor.words.say("status.stopping"))
+        return self._screens.say(visitor, visitor.words.say("status.stopping"))
 
     def save_queue(self, visitor: Visitor, payload: Any) -> Iterator[Changes]:
         """Write all pictures as one dataset, and say what is in it.
@@ -87,31 +85,14 @@ class PictureListHandlers:
             ExportError: no such format, no masks, or the file failed its check.
         """
         pictures = self._projects.get(visitor.owner).pictures
-        yield self._say(visitor, visitor.words.say("status.exporting"))
+        yield self._screens.say(visitor, visitor.words.say("status.exporting"))
         self._projects.collect_edits(visitor.owner)
         name = payload.get("format") if isinstance(payload, dict) else None
         report = export_list(pictures, name, new_folder(pictures.folder))
-        self._say(visitor, proof_sentence(visitor.words, report))
-        yield Changes(download=report.path, picture_list=self.table(visitor))
+        self._screens.say(visitor, proof_sentence(visitor.words, report))
+        yield Changes(download=report.path, picture_list=self._screens.table(visitor))
 
     # For other handlers
-
-    def show(self, visitor: Visitor) -> Changes:
-        """Show the visitor's list as it is."""
-        return Changes(picture_list=self.table(visitor))
-
-    def add(self, visitor: Visitor, files: Sequence[Path]) -> Changes:
-        """Begin a list of dropped files, or add them to the one that is there.
-
-        Raises:
-            ArchiveError, BatchError: nothing can be done with them.
-        """
-        listing, is_new = self._projects.add(visitor.owner, files)
-        return self._say(visitor, listing_line(visitor.words, listing, is_new))
-
-    def show_restored(self, visitor: Visitor, back: RestoredList) -> Changes:
-        """Show a list that has just been restored."""
-        return self._say(visitor, back_line(visitor.words, back))
 
     def settings(self, visitor: Visitor) -> tuple[str, GeneratorOptions] | None:
         """With which model and options the visitor's list was worked through, if it was."""
@@ -119,29 +100,3 @@ class PictureListHandlers:
         if own is None or own.pictures.task is None or own.pictures.model is None:
             return None
         return own.pictures.model.name, own.pictures.task.options
-
-    def table(self, visitor: Visitor) -> QueueTableData:
-        """The visitor's list as the page shows it."""
-        own = self._projects.peek(visitor.owner)
-        if own is None:
-            self._lines.pop(visitor.owner, None)
-            return QueueTableData()
-        pictures, run = own.pictures, own.run
-        return QueueTableData(
-            queue=pictures.folder.name,
-            items=[row_of(pictures, index) for index in range(len(pictures.items))],
-            open=self._projects.open_index(visitor.owner),
-            running=run.is_running,
-            line=run.error or self._lines.get(visitor.owner, ""),
-            failed=bool(run.error),
-            fraction=pictures.done / max(1, len(pictures.items)),
-        )
-
-    def forget(self, owner: str) -> None:
-        """Forget what was said to a visitor who has left."""
-        self._lines.pop(owner, None)
-
-    def _say(self, visitor: Visitor, line: str) -> Changes:
-        """Show the list with ``line`` above it."""
-        self._lines[visitor.owner] = line
-        return self.show(visitor)

@@ -1,13 +1,12 @@
-"""Find, Continue, Stop, and the sliders that filter what was found."""
+"""Find, Continue and Stop."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from dataclasses import replace
+from contextlib import closing, contextmanager
 
-from automask_ui.errors import NoImageError, OptionError, RunGoneError
+from automask_ui.serving.runs import RunQueue
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.session.run import Run
@@ -16,7 +15,6 @@ from automask_ui.ui.controls import Controls
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor
-from automask_ui.ui.run_queue import RunQueue
 from automask_ui.ui.text import sentences
 
 __all__ = ["RunHandlers"]
@@ -87,45 +85,6 @@ class RunHandlers:
             return Changes(status=status(visitor.words.say("status.failed"), "error"))
         masks = len(session.current_masks()[0])
         return Changes(status=status(visitor.words.count("status.failed.kept", masks, masks=masks), "error"))
-
-    def refilter(self, visitor: Visitor, controls: Controls) -> Iterator[Changes]:
-        """Apply thresholds, clean-up and Show only to what was found. Nothing to do before there is something."""
-        session = self._service.store.peek(visitor.owner)
-        if session is None or session.result is None:
-            return
-        if session.job is not None and session.job.refilter_options is None:
-            yield Changes(status=status(visitor.words.say("status.busy"), "busy", -1))
-            return
-        self._service.runs.supersede(session)
-        show, options = controls.show(), controls.options(self._service.models.thresholds(session.model))
-        kept = session.result.options
-        if show == session.show and (options.filter, options.cleanup) == (kept.filter, kept.cleanup):
-            return
-        before = session.before_gesture()
-        session.show_only(show)
-        with closing(self._service.runs.refilter(session, options)) as run:
-            for progress in run:
-                if not self._screens.is_current(session):
-                    is_busy = self._queue.is_busy(visitor.owner)
-                    yield replace(self._screens.show_current(visitor), is_busy=is_busy)
-                    return
-                if progress.stage == "superseded":
-                    yield self.buttons(visitor)
-                    return
-                if progress.stage != "done":
-                    line = sentences.progress_line(visitor.words, progress, session, 0.0)
-                    is_busy = progress.stage != "stopped"
-                    yield replace(self._screens.show(visitor, session, line), is_busy=is_busy)
-                if progress.stage == "stopped":
-                    return
-        line = sentences.changed_line(visitor.words, session.difference(before))
-        yield replace(self._screens.show(visitor, session, line), is_busy=self._queue.is_busy(visitor.owner))
-
-    def supersede(self, visitor: Visitor, controls: Controls) -> None:
-        """Stop what is still being done for the place that a slider had before it was moved on."""
-        with suppress(NoImageError, RunGoneError, OptionError):
-            session = self._service.store.current(visitor.owner)
-            self._service.runs.supersede(session, controls.options(self._service.models.thresholds(session.model)))
 
     @contextmanager
     def _acquired(self, visitor: Visitor) -> Iterator[Session | None]:

@@ -1,25 +1,33 @@
-"""A session as the page shows it."""
+"""A session, and a list of pictures, as the page shows them."""
 
 from __future__ import annotations
 
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
+from automask_ui.ui.components.queue_table import QueueTableData
 from automask_ui.ui.components.status_line import Status
 from automask_ui.ui.components.viewer import ViewerData
 from automask_ui.ui.components.viewer.session_view import SessionViews
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences
+from automask_ui.ui.text.queue_lines import row_of
 
 __all__ = ["Screens"]
 
 
 class Screens:
-    """Shows sessions: the picture with its masks, a status line, and how many candidates pass."""
+    """Shows sessions: the picture with its masks, a status line, how many candidates pass; and lists of pictures.
+
+    Attributes:
+        views: the viewer's data of sessions.
+        list_lines: owner -> what the last start or stop of their list has to say.
+    """
 
     def __init__(self, service: Service) -> None:
-        self._store = service.store
+        self._store, self._projects = service.store, service.projects
         self.views = SessionViews()
+        self.list_lines: dict[str, str] = {}
 
     def show(self, visitor: Visitor, session: Session, line: Status) -> Changes:
         """Show a session with ``line`` as its status."""
@@ -49,3 +57,29 @@ class Screens:
     def is_current(self, session: Session) -> bool:
         """Whether the session is still what its owner has open."""
         return self._store.peek(session.owner) is session
+
+    def show_list(self, visitor: Visitor) -> Changes:
+        """Show the visitor's list of pictures as it is."""
+        return Changes(picture_list=self.table(visitor))
+
+    def say(self, visitor: Visitor, line: str) -> Changes:
+        """Show the visitor's list with ``line`` above it."""
+        self.list_lines[visitor.owner] = line
+        return self.show_list(visitor)
+
+    def table(self, visitor: Visitor) -> QueueTableData:
+        """The visitor's list as the page shows it."""
+        own = self._projects.peek(visitor.owner)
+        if own is None:
+            self.list_lines.pop(visitor.owner, None)
+            return QueueTableData()
+        pictures, run = own.pictures, own.run
+        return QueueTableData(
+            queue=pictures.folder.name,
+            items=[row_of(pictures, index) for index in range(len(pictures.items))],
+            open=self._projects.open_index(visitor.owner),
+            running=run.is_running,
+            line=run.error or self.list_lines.get(visitor.owner, ""),
+            failed=bool(run.error),
+            fraction=pictures.done / max(1, len(pictures.items)),
+        )

@@ -1,13 +1,16 @@
-"""Presets, models, sliders and points of one's own: what they set on the page before any run."""
+"""Sliders, presets, models and points of one's own: what they set on the page, and what they filter at once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
-from automask_ui.errors import OptionError
+from automask_ui.errors import NoImageError, OptionError, RunGoneError
 from automask_ui.files.point_grids import format_point_grids, parse_point_grids, read_point_grids
 from automask_ui.options import PARAMETERS, check_value
+from automask_ui.serving.runs import RunQueue
 from automask_ui.serving.service import Service
 from automask_ui.session import step_fields
 from automask_ui.session.look_at import grid_points
@@ -15,7 +18,6 @@ from automask_ui.ui.components.status_line import status
 from automask_ui.ui.controls import CUSTOM, Controls, preset_values
 from automask_ui.ui.errors import error_sentence
 from automask_ui.ui.handlers.changes import Changes
-from automask_ui.ui.handlers.runs import RunHandlers
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences
@@ -26,8 +28,41 @@ __all__ = ["SettingsHandlers"]
 class SettingsHandlers:
     """The controls on the left, but for the buttons of a run."""
 
-    def __init__(self, service: Service, screens: Screens, runs: RunHandlers) -> None:
-        self._service, self._screens, self._runs = service, screens, runs
+    def __init__(self, service: Service, screens: Screens, run_queue: RunQueue) -> None:
+        self._service, self._screens, self._queue = service, screens, run_queue
+
+    def refilter(self, visitor: Visitor, controls: Controls) -> Iterator[Changes]:
+        """Apply thresholds, clean-up and Show only to what was found. Nothing to do before there is something."""
+        session = self._service.store.peek(visitor.owner)
+        if session is None or session.result is None:
+            return
+        if session.job is not None and session.job.refilter_options is None:
+            yield Changes(status=status(visitor.words.say("status.busy"), "busy", -1))
+            return
+        self._service.runs.supersede(session)
+        show, options = controls.show(), controls.options(self._service.models.thresholds(session.model))
+        kept = session.result.options
+        if show == session.show and (options.filter, options.cleanup) == (kept.filter, kept.cleanup):
+            return
+        before = session.before_gesture()
+        session.show_only(show)
+        with closing(self._service.runs.refilter(session, options)) as run:
+            for progress in run:
+                if not self._screens.is_current(session):
+                    is_busy = self._queue.is_busy(visitor.owner)
+                    yield replace(self._screens.show_current(visitor), is_busy=is_busy)
+                    return
+                if progress.stage == "superseded":
+                    yield Changes(is_busy=self._queue.is_busy(visitor.owner))
+                    return
+                if progress.stage != "done":
+                    line = sentences.progress_line(visitor.words, progress, session, 0.0)
+                    is_busy = progress.stage != "stopped"
+                    yield replace(self._screens.show(visitor, session, line), is_busy=is_busy)
+                if progress.stage == "stopped":
+                    return
+        line = sentences.changed_line(visitor.words, session.difference(before))
+        yield replace(self._screens.show(visitor, session, line), is_busy=self._queue.is_busy(visitor.owner))
 
     def choose_preset(self, visitor: Visitor, controls: Controls) -> Changes:
         """Set the sliders as a preset has them for the chosen model."""
@@ -38,8 +73,10 @@ class SettingsHandlers:
         return self._changes(visitor, controls, self.untouched_preset(controls))
 
     def moved(self, visitor: Visitor, controls: Controls) -> Changes:
-        """Name the preset anew after a slider was moved: it is no longer what it says."""
-        self._runs.supersede(visitor, controls)
+        """Name the preset anew after a slider was moved, and stop what is still being done for where it was before."""
+        with suppress(NoImageError, RunGoneError, OptionError):
+            session = self._service.store.current(visitor.owner)
+            self._service.runs.supersede(session, controls.options(self._service.models.thresholds(session.model)))
         return self._changes(visitor, controls, CUSTOM)
 
     def adjust(self, visitor: Visitor, controls: Controls, payload: Any) -> Changes:
@@ -52,7 +89,7 @@ class SettingsHandlers:
         if not isinstance(option, str) or option not in PARAMETERS:
             raise OptionError(f"There is no setting {str(option)[:40]!r}.")
         values = {**controls.values, option: check_value(option, payload.get("value"))}
-        changes = self._changes(visitor, controls.with_values(values), CUSTOM)
+        changes = self._changes(visitor, replace(controls, values=values), CUSTOM)
         return replace(changes, sliders={option: values[option]})
 
     def _changes(self, visitor: Visitor, controls: Controls, preset: str) -> Changes:
@@ -62,7 +99,7 @@ class SettingsHandlers:
             preset = self.matching_preset(controls)
         else:
             sliders = preset_values(preset, self._service.models.thresholds(controls.model))
-            controls = controls.with_values(sliders)
+            controls = replace(controls, values=sliders)
         return Changes(
             model_info=self.model_info(visitor, controls.model),
             preset_info=visitor.words.say(f"preset.{preset}.help"),

@@ -39,10 +39,6 @@ class Words:
         """The text ``key`` with its values filled in."""
         return self._texts[key].format(**values)
 
-    def get(self, key: str, default: str) -> str:
-        """The text ``key``, or ``default`` where this language has none."""
-        return self._texts.get(key, default)
-
     def error(self, error: Exception) -> str:
         """What happened, in this language as far as it has words for it, then in the error's own."""
         meanings = [_ERRORS[self.language].get(kind.__name__, "") for kind in type(error).__mro__]

@@ -12,7 +12,7 @@ from automask_ui.project.restore_list import RestoredList
 from automask_ui.ui.components.queue_table import QueueRow
 from automask_ui.ui.text import Words
 
-__all__ = ["back_line", "end_line", "listing_line", "photos_line", "row_of", "running_line"]
+__all__ = ["back_line", "end_line", "first_names", "listing_line", "row_of", "running_line"]
 
 _NAMED = 3  # pictures that a sentence names one by one
 
@@ -51,17 +51,13 @@ def back_line(words: Words, back: RestoredList) -> str:
         parts.append(words.count("queue.added", back.added, pictures=back.added))
     if back.missing:
         parts.append(
-            words.count("queue.missing", len(back.missing), pictures=len(back.missing), names=_names(back.missing))
+            words.count("queue.missing", len(back.missing), pictures=len(back.missing), names=first_names(back.missing))
         )
     return " ".join(parts)
 
 
-def photos_line(words: Words, names: Sequence[str]) -> str:
-    """Which photos are needed."""
-    return words.count("queue.photos", len(names), pictures=len(names), names=_names(names))
-
-
-def _names(names: Sequence[str]) -> str:
+def first_names(names: Sequence[str]) -> str:
+    """A few of ``names``, and whether there are more."""
     return ", ".join(names[:_NAMED]) + ", …" * (len(names) > _NAMED)
 
 

@@ -12,11 +12,10 @@ from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS
 from automask_ui.protocol import EngineModel
 from automask_ui.session import Difference, Session
-from automask_ui.session.estimate import Workload
-from automask_ui.session.run import Progress
+from automask_ui.session.run import Progress, Workload
 from automask_ui.ui.components.status_line import Status, status
 from automask_ui.ui.components.viewer import ViewerSuggestion
-from automask_ui.ui.text import Words
+from automask_ui.ui.text import TEXTS, Words
 
 __all__ = [
     "candidates_line",
@@ -211,7 +210,7 @@ def forecast_line(words: Words, work: Workload, seconds: float | None) -> str:
 
 def model_line(words: Words, model: AvailableModel, loaded: EngineModel | None) -> str:
     """What a model is good for, and where it runs."""
-    good_for = words.get(f"model.{model.name}.good_for", model.good_for)
+    good_for = TEXTS[words.language].get(f"model.{model.name}.good_for", model.good_for)
     if model.name == BUILT_IN_MODEL:
         finer = CHECKPOINTS["vit_t"]
         offer = words.say("model.finer", model=finer.title, size=f"{(finer.size_bytes or 0) / 1e6:,.0f} MB")
