@@ -143,6 +143,13 @@ class BrightEngine:
             yield Step("decode", done, points, lambda: replace(result, partial=True))
         return result
 
+    def predict(self, picture: np.ndarray | MaskResult, **shown: ArrayLike | rle.Rle | None) -> Prediction:
+        """The bright thing, whatever is shown."""
+        image = picture.image if isinstance(picture, MaskResult) else picture
+        prompt = PicturePrompt.checked((image.shape[0], image.shape[1]), FAKE_MASK_HW, **shown)  # type: ignore[arg-type]
+        masks = _brightest(image)[1][[0] * 4]
+        return Prediction(masks, np.stack([_fake_logits(image[..., 0] > 200)] * 4), 0 if prompt.is_ambiguous else 3)
+
 
 def _shown(prompt: PicturePrompt, size_hw: tuple[int, int], radius: float) -> np.ndarray:
     """H×W bool: what a prompt shows, with discs of ``radius`` px around its clicks."""

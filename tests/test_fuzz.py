@@ -22,6 +22,7 @@ from PIL import Image
 from visitors import RefusedError, Visitor
 
 from automask_ui.options import PARAMETERS
+from automask_ui.session.mask_edits import MASK_EDITS
 
 gradio_client = pytest.importorskip("gradio_client")
 
@@ -56,6 +57,12 @@ OPTIONS = dict.fromkeys(PARAMETERS, numbers) | {
     "point_grids": grids,
     "output_mode": st.one_of(st.just("coco_rle"), anything),
     "model": st.one_of(st.just("fake"), anything),
+}
+CLICKS = {
+    "points": st.one_of(st.lists(st.lists(st.floats(-10, 60), min_size=2, max_size=2), max_size=3), anything),
+    "labels": st.one_of(st.lists(st.integers(0, 1), max_size=3), anything),
+    "box": st.one_of(st.lists(st.floats(-10, 60), min_size=4, max_size=4), anything),
+    "model": OPTIONS["model"],
 }
 
 ROUTES = (
@@ -150,17 +157,31 @@ def test_documented_endpoint_by_plain_http(url: str, data: Any) -> None:
 
 
 @FUZZ
+@given(values=st.fixed_dictionaries({}, optional=CLICKS))
+def test_endpoint_of_clicks(client: Any, photo: Path, values: dict[str, Any]) -> None:
+    try:
+        answer = client.predict(image=gradio_client.handle_file(str(photo)), api_name="/predict_mask", **values)
+    except Exception as error:
+        check_refusal(str(error))
+    else:
+        assert answer["image_size"] == [37, 53]
+        assert 1 <= len(answer["masks"]) <= 3
+
+
+@FUZZ
 @given(choice=st.data())
 def test_every_event_of_the_page(visitor: Visitor, photo: Path, choice: st.DataObject) -> None:
     visitor.open(photo)
     visitor.find(model="bright", points_per_side=4)
-    name = choice.draw(st.sampled_from(sorted(set(visitor.events) - {"find_masks", "js_fn"})))
+    name = choice.draw(st.sampled_from(sorted(set(visitor.events) - {"find_masks", "predict_mask", "js_fn"})))
     values = visitor.values(name, {})
     for place in choice.draw(st.lists(st.integers(0, len(values) - 1), max_size=3)) if values else []:
         values[place] = choice.draw(anything)
     payload = choice.draw(payloads(visitor.session))
     try:
-        visitor.ask(name, values, payload) if visitor.events[name]["queue"] else past_the_queue(visitor, name, values)
+        visitor.ask(name, values, payload) if visitor.events[name]["queue"] else past_the_queue(
+            visitor, name, values, payload
+        )
     except RefusedError as refused:
         check_refusal(str(refused))
 
@@ -169,26 +190,46 @@ def payloads(session: str) -> st.SearchStrategy[Any]:
     """What the picture and the table may claim: the right session with wrong things, or anything at all."""
     keys = ("ids", "format", "x", "y", "name", "ticket", "colour_by", "steps", "hidden")
     ids = st.lists(st.one_of(st.just(1), anything), max_size=4)
+    points = st.lists(st.one_of(st.lists(st.floats(-10, 60), min_size=2, max_size=3), anything), max_size=5)
+    stroke = st.fixed_dictionaries({}, optional={"width": st.one_of(st.floats(0, 3000), anything), "points": points})
     edit = st.fixed_dictionaries(
-        {"do": st.one_of(st.sampled_from(["hide", "label", "delete", "classes", "undo", "redo"]), anything)},
-        optional={"ids": st.one_of(ids, anything), "label": anything, "text": anything, "hidden": anything},
+        {
+            "do": st.one_of(
+                st.sampled_from([*MASK_EDITS, "hide", "label", "delete", "classes", "undo", "redo"]), anything
+            )
+        },
+        optional={"ids": st.one_of(ids, anything), "label": anything, "text": anything, "hidden": anything}
+        | {
+            "id": st.one_of(st.integers(0, 2), anything),
+            "px": st.one_of(st.integers(-1, 201), anything),
+            "cut": anything,
+        }
+        | {"how": st.one_of(st.sampled_from(["merge", "subtract", "intersect", "fill", "smooth", "grow"]), anything)}
+        | {"strokes": st.one_of(st.lists(stroke, max_size=3), anything), "outline": st.one_of(points, anything)}
+        | {"x": numbers, "y": numbers, "ticket": texts, "candidate": numbers, "on_top": texts},
     )
+    box = st.one_of(st.none(), st.lists(numbers, min_size=4, max_size=4), anything)
     plausible = {"session": st.one_of(st.just(session), anything)}
     optional = dict.fromkeys(keys, anything) | {
         "ids": st.one_of(ids, anything),
+        "id": st.one_of(st.integers(0, 2), anything),
+        "clicks": st.one_of(points, anything),
+        "box": box,
+        "outlines": st.one_of(st.lists(points, max_size=3), anything),
         "format": st.one_of(st.sampled_from(["coco", "masks", "yolo", "table", "../x"]), anything),
         "steps": st.one_of(st.lists(st.one_of(edit, anything), max_size=4), anything),
     }
     return st.one_of(anything, st.fixed_dictionaries(plausible, optional=optional))
 
 
-def past_the_queue(visitor: Visitor, name: str, values: list[Any]) -> None:
+def past_the_queue(visitor: Visitor, name: str, values: list[Any], payload: Any) -> None:
     """An event that does not wait for its turn, as the browser asks for it."""
-    body = {"data": values, "fn_index": visitor.events[name]["id"], "session_hash": visitor.tab}
+    body = {"data": values, "fn_index": visitor.events[name]["id"], "session_hash": visitor.tab, "event_data": payload}
     answer = visitor.http.post(
         "/gradio_api/run/predict", content=json.dumps(body), headers={"Content-Type": "application/json"}
     )
     check_answer(answer)
+    assert UNEXPECTED not in answer.text
 
 
 @FUZZ

@@ -104,7 +104,8 @@ def take(session: Session, ticket: str, candidate: int, id: int) -> NewMasks:
 @_edit("keep", x=step_fields.number(0, MAX_ID), y=step_fields.number(0, MAX_ID))
 def keep(session: Session, x: float, y: float) -> NewMasks:
     """The best candidate at a place becomes a mask, though a rule has dropped it or Show only leaves it out."""
-    result = session.result
+    work = session.snapshot()
+    result = work.result
     if result is None or not result.has_candidates:
         raise EditError("There are no candidates yet: find masks first.")
     row = explain(result, x, y).candidate
@@ -116,7 +117,7 @@ def keep(session: Session, x: float, y: float) -> NewMasks:
         scores = float(candidates.predicted_iou[row]), float(candidates.stability_score[row])
         return NewMasks("add", [OwnMask(candidates.rle[row], "found", *scores)])
     # It was kept, so it has an id already. What clean-up has made of it is the mask that people know.
-    id_ = session.found_ids[rows[0]]
+    id_ = work.ids[rows[0]]
     if id_ in session.current_masks().ids:
         raise EditError(f"The mask at this place is there already: it is number {id_}.")
     return NewMasks("add", [OwnMask.of(result.masks[int(rows[0])], "found")], [id_])
@@ -147,7 +148,7 @@ def combine(session: Session, how: str, ids: tuple[int, ...], label: str | None)
 
 
 @_edit("disjoint", ids=step_fields.mask_ids, on_top=step_fields.one_of("smallest", "best", "newest"))
-def disjoint(session: Session, ids: tuple[int, ...], on_top: str) -> NewMasks:
+def one_object_a_pixel(session: Session, ids: tuple[int, ...], on_top: str) -> NewMasks:
     """Of masks that overlap, each pixel is left to the one on top; masks that lie below others altogether go."""
     masks = _picked(session, ids, least=2)
     rank: Callable[[_Picked], float] = {
@@ -210,7 +211,7 @@ def duplicate(session: Session, ids: tuple[int, ...]) -> NewMasks:
 
 
 @_edit("paint", id=_id, cut=step_fields.flag, strokes=step_fields.strokes,
-       outline=step_fields.optional(step_fields.outline))  # fmt: skip
+       outline=step_fields.optional(step_fields.polygon))  # fmt: skip
 def paint(session: Session, id: int, cut: bool, strokes: tuple[Stroke, ...], outline: np.ndarray | None) -> NewMasks:
     """Add what is painted or drawn around to the mask ``id``, or cut it out; a mask without a pixel left goes."""
     area = area_of(strokes, () if outline is None else (outline,), session.size_hw)

@@ -164,11 +164,6 @@ class Session:
         return self._state.result
 
     @property
-    def found_ids(self) -> tuple[int, ...]:
-        """Ids of the masks in ``result``, in their order."""
-        return tuple(self._state.ids.tolist())
-
-    @property
     def size_hw(self) -> tuple[int, int]:
         """Height and width of the picture, px."""
         height, width = self.image.rgb.shape[:2]

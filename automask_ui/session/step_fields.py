@@ -18,9 +18,9 @@ __all__ = [
     "number",
     "one_of",
     "optional",
-    "outline",
-    "outlines",
     "points",
+    "polygon",
+    "polygons",
     "strokes",
     "text",
     "ticket",
@@ -67,35 +67,35 @@ def mask_ids(name: str, value: object) -> tuple[int, ...]:
 def one_of(*names: str) -> Field[str]:
     """One of ``names``."""
 
-    def read(name: str, value: object) -> str:
+    def _read(name: str, value: object) -> str:
         if not isinstance(value, str) or value not in names:
             raise EditError(f"“{name}” must be one of {', '.join(names)}, but is {_said(value)}.")
         return value
 
-    return read
+    return _read
 
 
 def whole(least: int, most: int) -> Field[int]:
     """A whole number from ``least`` to ``most``."""
 
-    def read(name: str, value: object) -> int:
+    def _read(name: str, value: object) -> int:
         if type(value) is not int or not least <= value <= most:
             raise EditError(f"“{name}” must be a whole number from {least:,} to {most:,}, but is {_said(value)}.")
         return value
 
-    return read
+    return _read
 
 
 def number(least: float, most: float) -> Field[float]:
     """A number from ``least`` to ``most``."""
 
-    def read(name: str, value: object) -> float:
+    def _read(name: str, value: object) -> float:
         # Compared before it becomes a float, which may overflow; NaN is in no range.
         if type(value) not in (int, float) or not least <= value <= most:  # type: ignore[operator]
             raise EditError(f"“{name}” must be a number from {least:,g} to {most:,g}, but is {_said(value)}.")
         return float(value)  # type: ignore[arg-type]
 
-    return read
+    return _read
 
 
 def optional(field: Field[T]) -> Field[T | None]:
@@ -114,7 +114,7 @@ def box(name: str, value: object) -> np.ndarray:
 def points(most: int, numbers: int = 2) -> Field[np.ndarray]:
     """Up to ``most`` points of two numbers, or of two and more for each: (n, numbers) float64."""
 
-    def read(name: str, value: object) -> np.ndarray:
+    def _read(name: str, value: object) -> np.ndarray:
         if not isinstance(value, list):
             raise EditError(f"“{name}” must be a list of points, but is {_said(value)}.")
         if len(value) > most:
@@ -124,10 +124,10 @@ def points(most: int, numbers: int = 2) -> Field[np.ndarray]:
                 raise EditError(f"A point of “{name}” must be {numbers} numbers in px, but is {_said(point)}.")
         return np.array(value, np.float64).reshape(-1, numbers)
 
-    return read
+    return _read
 
 
-def outline(name: str, value: object) -> np.ndarray:
+def polygon(name: str, value: object) -> np.ndarray:
     """The corners of a polygon: (n, 2) float64, n at least 3."""
     corners = points(MAX_POINTS)(name, value)
     if len(corners) < 3:
@@ -135,13 +135,13 @@ def outline(name: str, value: object) -> np.ndarray:
     return corners
 
 
-def outlines(name: str, value: object) -> tuple[np.ndarray, ...]:
-    """Polygons: see :func:`outline`."""
+def polygons(name: str, value: object) -> tuple[np.ndarray, ...]:
+    """Polygons: see :func:`polygon`."""
     if not isinstance(value, list) or len(value) > MAX_STROKES:
-        raise EditError(f"“{name}” must be a list of at most {MAX_STROKES:,} outlines.")
+        raise EditError(f"“{name}” must be a list of at most {MAX_STROKES:,} polygons.")
     if sum(len(corners) for corners in value if isinstance(corners, list)) > MAX_POINTS:
         raise EditError(f"“{name}” can have {MAX_POINTS:,} corners in all.")
-    return tuple(outline(name, corners) for corners in value)
+    return tuple(polygon(name, corners) for corners in value)
 
 
 def strokes(name: str, value: object) -> tuple[Stroke, ...]:

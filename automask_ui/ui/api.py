@@ -68,6 +68,7 @@ def predict_mask_endpoint(service: Service, **queue: Any) -> None:
         box: list | None = None,
         model: str = service.models.default,
     ) -> dict:
+        """See the description above, which Gradio shows."""
         with errors_in_words(Words("en")):
             return _predicted(service, image, model, _clicks(points, labels, box))
 
@@ -100,8 +101,9 @@ def _predicted(service: Service, image: object, model: object, clicks: Clicks) -
     path = _uploaded(image)
     check_photo_bytes(path)
     began = time.monotonic()
-    photo = load_image(path)
-    masks = service.predictions.predict_alone(photo, model if isinstance(model, str) else repr(model), clicks)
+    masks = service.predictions.predict_alone(
+        load_image(path), model if isinstance(model, str) else repr(model), clicks
+    )
     fields = ("segmentation", "area", "bbox", "predicted_iou", "stability_score")
     return {
         "image_size": list(masks.size_hw),

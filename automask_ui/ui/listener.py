@@ -109,11 +109,10 @@ def _control_values(parts: Parts, controls: Controls) -> dict[Any, Any]:
 
 def outputs_of(changes: Changes, parts: Parts) -> dict[Any, Any]:
     """Values by component; what stays as it is is not among them."""
-    names = ("note", "edits", "prediction", "class_list", "proof")
-    props: dict[str, Any] = {name: getattr(changes, name) for name in names if getattr(changes, name) is not None}
     viewer: Any = changes.view
-    if props:
-        viewer = gr.update(**props) if changes.view is None else gr.update(value=changes.view, **props)
+    names = ("note", "edits", "prediction", "class_list", "proof")
+    if props := {name: getattr(changes, name) for name in names if getattr(changes, name) is not None}:
+        viewer = gr.update(**props) if viewer is None else gr.update(value=viewer, **props)
     values = {
         parts.viewer: viewer,
         parts.status: changes.status,

@@ -58,7 +58,7 @@ def service(engine: SpyEngine) -> Service:
 
 @pytest.fixture
 def session(service: Service, photo: Path) -> Session:
-    return service.open("ann", photo)
+    return service.store.open("ann", photo)
 
 
 def click(*places: tuple[float, float, int], box: Any = None, mask_id: int = 0) -> Clicks:
@@ -135,7 +135,7 @@ def test_session_remembers_what_was_offered(service: Service, session: Session) 
 def test_model_that_found_the_masks_is_asked(photo: Path) -> None:
     engines = {name: SpyEngine(FakeModel(name, key=name)) for name in ("fake", "other")}
     service = Service(engines.__getitem__, fake_models("fake", "other"), "fake")
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     service.predictions.predict(session, "fake", click((20, 15, 1)), "t")
     for _ in service.runs.find(session, "other", GeneratorOptions(points_per_side=4)):
         pass
@@ -161,7 +161,7 @@ def test_nothing_is_downloaded(service: Service, session: Session) -> None:
 def test_run_in_progress_goes_on_and_is_not_waited_for(photo: Path) -> None:
     engine = FakeEngine(FakeModel(), chunk_seconds=0.05)
     service = Service(lambda name: engine, fake_models("fake"), "fake")
-    session = service.open("ann", photo)
+    session = service.store.open("ann", photo)
     ended = threading.Event()
 
     def run() -> None:

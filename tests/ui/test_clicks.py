@@ -30,7 +30,7 @@ def handlers(service: Service) -> Handlers:
 
 @pytest.fixture
 def session(handlers: Handlers, photo: str) -> Session:
-    return handlers.service.open("ann", photo)
+    return handlers.service.store.open("ann", photo)
 
 
 def ask(handlers: Handlers, opened: Session, visitor: Visitor = ANN, **asked: Any) -> ViewerPrediction:

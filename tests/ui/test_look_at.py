@@ -33,7 +33,7 @@ def handlers(service: Service) -> Handlers:
 @pytest.fixture
 def session(handlers: Handlers, photo: str) -> Session:
     """A picture of 53×37 px."""
-    return handlers.service.open("ann", photo)
+    return handlers.service.store.open("ann", photo)
 
 
 @pytest.fixture
@@ -94,8 +94,8 @@ def test_dots_stay_while_masks_are_edited(handlers: Handlers, session: Session, 
     ("payload", "said"),
     [
         ({"session": "other", "outlines": [LEFT_HALF]}, "no longer on the server"),  # nobody's
-        ({"outlines": "all"}, "must be a list of at most 1,000 outlines"),  # text
-        ({"outlines": [LEFT_HALF] * 1001}, "must be a list of at most 1,000 outlines"),  # too many
+        ({"outlines": "all"}, "must be a list of at most 1,000 polygons"),  # text
+        ({"outlines": [LEFT_HALF] * 1001}, "must be a list of at most 1,000 polygons"),  # too many
         ({"outlines": [[[1, 1]] * 11_000] * 2}, "20,000 corners"),  # too many
         ({"outlines": [LEFT_HALF[:2]]}, "at least 3 corners"),  # a line
         ({"outlines": [[[math.nan, 0], [1, 1], [2, 0]]]}, "must be 2 numbers"),  # no number
