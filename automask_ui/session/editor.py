@@ -71,6 +71,11 @@ class Editor:
         known = self._known(ids)
         self._do(Action("delete", len(known)), lambda edits: edits.with_deleted(known))
 
+    def restore(self, ids: Iterable[int]) -> None:
+        """Bring deleted masks back."""
+        deleted = self._known(ids) & self.now.deleted
+        self._do(Action("restore", len(deleted)), lambda edits: edits.with_restored(deleted))
+
     def put_masks(
         self,
         kind: str,
@@ -146,11 +151,11 @@ class Editor:
             self.renumbered = {old: new for old, new in new_ids.items() if old != new}
             self._take(self.history.renumbered(new_ids))
 
-    def restart(self, edits: Edits, fingerprints: Iterable[Fingerprint]) -> None:
-        """Go on from ``edits`` of the masks with these ``fingerprints``; nothing of that can be taken back."""
+    def restart(self, history: History, fingerprints: Iterable[Fingerprint]) -> None:
+        """Go on from ``history``, which is of the masks with these ``fingerprints``."""
         with self._lock:
             self.ids = MaskIds(fingerprints)
-            self._take(History(edits))
+            self._take(history)
 
     def _known(self, ids: Iterable[int]) -> frozenset[int]:
         return frozenset(id_ for id_ in ids if id_ in self.ids)

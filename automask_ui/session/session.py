@@ -27,7 +27,7 @@ from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.masks.rle import Rle
 from automask_ui.options import GeneratorOptions
 from automask_ui.session.editor import Editor
-from automask_ui.session.edits import EditedMasks, Edits, apply_edits
+from automask_ui.session.edits import EditedMasks, Edits, History, apply_edits
 from automask_ui.session.mask_ids import Fingerprint, same_masks, size_order
 from automask_ui.session.predictions import Predictions
 
@@ -127,7 +127,7 @@ class Snapshot:
     ids: tuple[int, ...]  # one a mask of the result
     fingerprints: tuple[Fingerprint, ...]  # of the masks with the ids 1, 2, ...
     show: ShowOnly
-    edits: Edits
+    history: History
 
 
 class Session:
@@ -237,15 +237,17 @@ class Session:
         """All of it as it is now."""
         with self.lock:
             state, ids = self._state, tuple(self._state.ids.tolist())
-            return Snapshot(self.model, state.result, ids, self.editor.ids.fingerprints, state.show, self.edits)
+            return Snapshot(
+                self.model, state.result, ids, self.editor.ids.fingerprints, state.show, self.editor.history
+            )
 
     def restore(self, work: Snapshot) -> None:
-        """Go on from what another session had come to; nothing of that can be taken back."""
+        """Go on from what another session had come to."""
         with self.lock:
             self.model = work.model
             self._state = _State(work.result, np.array(work.ids, np.int64), work.show)
             self._is_numbered = work.result is not None
-            self.editor.restart(work.edits, work.fingerprints)
+            self.editor.restart(work.history, work.fingerprints)
 
     def current_masks(self, *, with_deleted: bool = False) -> EditedMasks:
         """The masks that pass all settings, in upstream's order, then those made by hand; hidden ones too."""

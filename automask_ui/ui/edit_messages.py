@@ -85,6 +85,11 @@ def _delete(session: Session, step: Mapping[str, Any]) -> Outcome:
     return Outcome()
 
 
+def _restore(session: Session, step: Mapping[str, Any]) -> Outcome:
+    session.editor.restore(_ids(step))
+    return Outcome()
+
+
 def _classes(session: Session, step: Mapping[str, Any]) -> Outcome:
     names = text("text", step.get("text"))
     found = parse_class_list(names) if names.strip() else ClassList(())
@@ -115,6 +120,7 @@ _STEPS: dict[str, Callable[[Session, Mapping[str, Any]], Outcome]] = {
     "label": _label,
     "hide": _hide,
     "delete": _delete,
+    "restore": _restore,
     "classes": _classes,
     "undo": _undo,
     "redo": _redo,

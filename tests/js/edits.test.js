@@ -21,7 +21,8 @@ test("steps are done on top of what the server told", () => {
     { do: "label", ids: [1], label: "" },
     { do: "hide", ids: [5], hidden: true },
     { do: "hide", ids: [3], hidden: false },
-    { do: "delete", ids: [6] },
+    { do: "delete", ids: [6, 7] },
+    { do: "restore", ids: [7] },
     { do: "undo" },
     { do: "classes", text: "a" },
   ]);

@@ -5,6 +5,7 @@ import { createScope } from "./download/scope.js";
 import { connectDownload } from "./download/sheet.js";
 import { connectClassEditor } from "./editing/class_editor.js";
 import { createCommands } from "./editing/commands.js";
+import { connectDeletedList } from "./editing/deleted_list.js";
 import { connectHistoryButtons } from "./editing/history_buttons.js";
 import { createLabelField } from "./editing/label_field.js";
 import { connectShapeButtons } from "./editing/shape_buttons.js";
@@ -117,6 +118,7 @@ export function createViewer({ element, props, trigger, watch }) {
   connectFilterField({ dom, edits, language, listing, picture });
   connectTotals({ dom, edits, language, listing, picture, selection, signals });
   connectDetails({ commands, dom, edits, language, picture, selection, signals, viewport });
+  connectDeletedList({ commands, dom, edits, language, picture, popups, signals });
   connectHistoryButtons({ commands, dom, edits, language, signals });
   const labelField = createLabelField({
     colours, commands, dom, edits, language, notices, popups, selection, signals, table,

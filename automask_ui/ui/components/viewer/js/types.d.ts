@@ -175,6 +175,7 @@ export type Step =
   | { do: "label"; ids: number[]; label: string }
   | { do: "hide"; ids: number[]; hidden: boolean }
   | { do: "delete"; ids: number[] }
+  | { do: "restore"; ids: number[] }
   | { do: "classes"; text: string }
   | { do: "undo" }
   | { do: "redo" }

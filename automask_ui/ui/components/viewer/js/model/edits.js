@@ -47,6 +47,8 @@ export function applySteps(told, steps) {
       }
     } else if (step.do === "delete") {
       for (const id of step.ids) deleted.add(id);
+    } else if (step.do === "restore") {
+      for (const id of step.ids) deleted.delete(id);
     }
   }
   /** Place of each class in the list. */
