@@ -291,6 +291,7 @@ def test_a_photo_is_corrected_completely(annotator: Annotator, tmp_path: Path) -
 
     # What the page shows is what the files hold.
     shown = annotator.masks()
+    page.get_by_role("radio", name=re.compile("^All")).click()
     data = json.loads(annotator.saves("COCO JSON (RLE)", tmp_path).read_text())
     assert len(data["annotations"]) == len(shown)
     written = [coco.decode(annotation["segmentation"]).astype(bool) for annotation in data["annotations"]]
