@@ -37,7 +37,7 @@ def main(address: str) -> None:
         page = browser.new_page(viewport={"width": 1280, "height": 800}, locale="en-US")
         page.goto(address)
         page.get_by_role("grid").get_by_role("row").nth(3).wait_for(timeout=3 * MINUTES)
-        page.get_by_text("already done").wait_for(timeout=3 * MINUTES)
+        page.get_by_text("already done").first.wait_for(timeout=3 * MINUTES)
         page.get_by_role("radio", name="Add a mask").click()
         times = []
         for number in range(CLICKS + 1):
