@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
+from ipaddress import ip_address
 from pathlib import Path
+from typing import NoReturn
+
+from httpx import InvalidURL
 
 from automask_ui.cli.models import fetch_visibly
 from automask_ui.errors import AutoMaskError
+from automask_ui.serving.service import Service
 from automask_ui.serving.start import SAMPLES, build_service
 
 
@@ -50,21 +56,23 @@ def main() -> None:
 
     try:
         service = build_service(flags.model, flags.checkpoint, flags.models_dir, flags.device, SAMPLES)
+        # Ended like this by containers and service managers.
+        signal.signal(signal.SIGTERM, lambda *_: end(service))
         model = service.models.get(service.models.default)
         if model is not None and model.path is None:
             fetch_visibly(model.name)
         service.models.load(service.models.default)
     except AutoMaskError as error:
         raise SystemExit(f"error: {error}") from error
-    # Ended like this by containers and service managers: with temporary files removed.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # Uploads go with this process, instead of to a folder that outlives it.
     os.environ.setdefault("GRADIO_TEMP_DIR", str(service.store.scratch / "uploads"))
     page = build_app(service, keeps_work=True)
     trust_own_address(flags.host)
     try:
-        page.launch(server_name=flags.host, server_port=flags.port, prevent_thread_lock=True, **launch_options(service))
-    except (OSError, ValueError) as error:
+        page.launch(
+            server_name=in_url(flags.host), server_port=flags.port, prevent_thread_lock=True, **launch_options(service)
+        )
+    except (OSError, ValueError, InvalidURL) as error:
         port = "a port from 7860 on" if flags.port is None else f"port {flags.port}"
         raise SystemExit(
             f"error: the page cannot listen on {flags.host}, {port}: {error} Choose another with --port or --host."
@@ -72,6 +80,23 @@ def main() -> None:
     # Only now: on a slow machine Gradio would not get an answer from its own page in time, and give up.
     threading.Thread(target=service.samples.prepare, daemon=True).start()
     page.block_thread()
+    end(service)
+
+
+def in_url(host: str) -> str:
+    """``host`` as it stands in a URL, and as Gradio takes it: an IPv6 address in brackets."""
+    try:
+        return f"[{host}]" if ip_address(host).version == 6 else host
+    except ValueError:
+        return host
+
+
+def end(service: Service) -> NoReturn:
+    """Remove temporary files and end at once: a run in another thread would stumble over what ends before it."""
+    shutil.rmtree(service.store.scratch, ignore_errors=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def trust_own_address(host: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -47,7 +49,9 @@ def test_samples_are_there() -> None:
     ("arguments", "message"),
     [
         (["--model", "vit_x"], "There is no model 'vit_x'"),  # unknown
-        (["--checkpoint", "nowhere.pth"], "nowhere.pth is not there"),  # no such file
+        (["--checkpoint", "nowhere.pth"], "The checkpoint file nowhere.pth is not there"),
+        (["--checkpoint", "."], "The checkpoint . is no file"),
+        (["--models-dir", "nowhere"], "The models folder nowhere is not there"),
         (["--device", "abacus"], "'abacus' is no device"),  # no such device
     ],
 )
@@ -105,3 +109,49 @@ def test_starts_behind_a_proxy_that_does_not_know_it() -> None:
         program.terminate()
         said, _ = program.communicate(timeout=60)
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("host", "in_url"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "0.0.0.0"),
+        ("localhost", "localhost"),
+        ("::1", "[::1]"),
+        ("::", "[::]"),
+        ("[::1]", "[::1]"),  # as people copy it from a browser
+    ],
+)
+def test_hosts_as_gradio_takes_them(host: str, in_url: str) -> None:
+    assert app.in_url(host) == in_url
+
+
+def test_starts_on_ipv6_and_ends_quietly_in_the_middle_of_its_first_run() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("this Python knows no IPv6")
+    with socket.socket(socket.AF_INET6) as unused:
+        try:
+            unused.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+        port = unused.getsockname()[1]
+    program = starts("--port", str(port), "--host", "::1")
+    try:
+        said = ""
+        assert program.stdout is not None
+        for line in program.stdout:
+            said += line
+            if f"http://[::1]:{port}" in line:
+                break
+        with urlopen(f"http://[::1]:{port}/health", timeout=60) as answer:
+            health = json.load(answer)
+        while health["runs"] == 0 and program.poll() is None:
+            with urlopen(f"http://[::1]:{port}/health", timeout=60) as answer:
+                health = json.load(answer)
+        assert health["busy"]
+    finally:
+        program.terminate()
+        said += program.communicate(timeout=60)[0]
+    assert program.returncode == 0
+    assert "Traceback" not in said
+    assert "ERROR" not in said

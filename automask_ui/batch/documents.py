@@ -16,7 +16,7 @@ from automask_ui.batch.pictures import Failure, Picture, printable
 from automask_ui.batch.store import Dataset, Written
 from automask_ui.errors import BatchError, ExportError
 from automask_ui.export import Exporter, ExportItem
-from automask_ui.export.base import DatasetDocument
+from automask_ui.export.base import UNLABELLED, DatasetDocument
 from automask_ui.export.files import write_json
 from automask_ui.export.proof import check_file
 from automask_ui.masks import table
@@ -30,11 +30,15 @@ _CHUNK = 1 << 18  # characters
 
 
 def export_item(picture: Picture, masks: Any, rgb: np.ndarray | None, metadata: dict[str, Any]) -> ExportItem:
-    """Make the item to export of a picture: ids from 1, no labels. ``rgb`` (H×W×3 uint8): None for JSON formats."""
+    """Make the item to export of a picture: ids from 1, no labels. ``rgb`` (H×W×3 uint8): None for JSON formats.
+
+    A picture without masks has the class of the others nevertheless, so that files that list it are the same.
+    """
     count = len(masks)
     # One zero that is looked at H×W×3 times takes no memory.
     image = np.broadcast_to(np.uint8(0), (*masks.size_hw, 3)) if rgb is None else rgb
-    return ExportItem(printable(picture.relative), image, masks, tuple(range(1, count + 1)), ("",) * count, metadata)
+    ids, labels = tuple(range(1, count + 1)), ("",) * count
+    return ExportItem(printable(picture.relative), image, masks, ids, labels, metadata, classes=UNLABELLED)
 
 
 class _Stored(Sequence[ExportItem]):
@@ -186,5 +190,5 @@ def write_picture_list(dataset: Dataset, exporter: Exporter, pictures: Iterable[
         for picture in pictures
         if name in (formats := dataset.read_files(picture).formats) and formats[name].files
     )
-    lines = (printable(str(picture.folder / picture.stem)) for picture in written)
+    lines = (printable(str(exporter.layout.place(picture.stem, picture.folder))) for picture in written)
     dataset.land("".join(f"{line}\n" for line in lines).encode(), dataset.root / name / exporter.layout.picture_list)

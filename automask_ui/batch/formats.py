@@ -9,6 +9,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from automask_ui.batch.pictures import Picture
@@ -16,11 +17,11 @@ from automask_ui.batch.store import Dataset, FilesRecord, Written
 from automask_ui.errors import BatchError, ExportError
 from automask_ui.export import EXPORTERS, Exporter, ExportItem, export
 
-__all__ = ["write_formats"]
+__all__ = ["finished_formats", "write_formats"]
 
 
 def write_formats(
-    dataset: Dataset, picture: Picture, item: ExportItem, names: Sequence[str], key: str
+    dataset: Dataset, picture: Picture, item: ExportItem, names: Sequence[str], key: str, *, negatives: bool
 ) -> Iterator[tuple[str, str]]:
     """Write the missing files of ``picture``, and remove those made of other masks.
 
@@ -32,6 +33,7 @@ def write_formats(
         item: its pixels and masks.
         names: formats that have files for each picture.
         key: key of its masks.
+        negatives: a picture without masks has files as well, in formats that can say so.
 
     Yields:
         The format and the reason, where one cannot hold these masks.
@@ -40,8 +42,7 @@ def write_formats(
         BatchError: the disk cannot take them.
     """
     old = dataset.read_files(picture)
-    is_same = (old.key, old.stem) == (key, picture.stem)
-    formats = {name: written for name, written in old.formats.items() if is_same and dataset.has(written.files)}
+    formats = finished_formats(dataset, picture, old, key, negatives=negatives)
     listed = set(old.stale).union(*(written.files for written in old.formats.values()))
     gone = listed.difference(*(written.files for written in formats.values()))
 
@@ -52,7 +53,7 @@ def write_formats(
     for name in names:
         if name not in formats:
             try:
-                formats[name] = _write_one(dataset, picture, item, name, list_files)
+                formats[name] = _write_one(dataset, picture, item, name, list_files, negatives=negatives)
             except ExportError as error:
                 if isinstance(error.__cause__, OSError):
                     raise BatchError(
@@ -64,17 +65,46 @@ def write_formats(
     dataset.write_files(picture, FilesRecord(key, picture.stem, formats))
 
 
+def finished_formats(
+    dataset: Dataset, picture: Picture, record: FilesRecord, key: str, *, negatives: bool
+) -> dict[str, Written]:
+    """Of what ``record`` says of ``picture``, what is there and is as it would be written now.
+
+    Earlier versions laid some formats out in another way, and with or without pictures that have no masks.
+    """
+    if (record.key, record.stem) != (key, picture.stem):
+        return {}
+
+    def is_finished(name: str, written: Written) -> bool:
+        exporter = EXPORTERS[name]
+        has_place = partial(exporter.layout.has_place, folder=picture.folder)
+        return (
+            bool(written.files) == (written.masks > 0 or (negatives and exporter.has_negatives))
+            and all(has_place(PurePosixPath(path).relative_to(name)) for path in written.files)
+            and dataset.has(written.files)
+        )
+
+    known = {name: written for name, written in record.formats.items() if name in EXPORTERS}
+    return {name: written for name, written in known.items() if is_finished(name, written)}
+
+
 def _write_one(
-    dataset: Dataset, picture: Picture, item: ExportItem, name: str, list_files: Callable[[dict[str, int]], None]
+    dataset: Dataset,
+    picture: Picture,
+    item: ExportItem,
+    name: str,
+    list_files: Callable[[dict[str, int]], None],
+    *,
+    negatives: bool,
 ) -> Written:
     """Write one format's files; ``list_files`` is called with them before the first one appears."""
-    if not len(item.masks):
-        return Written({}, 0, 0, 1.0)
     exporter = EXPORTERS[name]
+    if not len(item.masks) and not (negatives and exporter.has_negatives):
+        return Written({}, 0, 0, 1.0)
     if exporter.is_archive():
         # Names in an archive come from the item's; other formats have it as a field, where it stays the picture's own.
         item = replace(item, name=picture.stem + PurePosixPath(picture.relative).suffix)
-    report = export(name, [item], dataset.scratch)
+    report = export(name, [item], dataset.scratch, negatives=negatives)
     if exporter.is_archive():
         files = _unpack(dataset, picture, exporter, report.path, list_files)
     else:
@@ -96,9 +126,7 @@ def _unpack(
             if entry.filename in layout.shared:
                 shared.append(entry)
             elif entry.filename != layout.picture_list:
-                parts = entry.filename.split("/")
-                leading, rest = parts[: layout.leading_folders], parts[layout.leading_folders :]
-                own.append((entry, str(PurePosixPath(exporter.name, *leading, picture.folder, *rest))))
+                own.append((entry, str(PurePosixPath(exporter.name, layout.place(entry.filename, picture.folder)))))
         files = {target: entry.file_size for entry, target in own}
         list_files(files)
         for entry, target in own:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from automask_ui.batch.documents import MANIFEST, export_item
-from automask_ui.batch.formats import write_formats
+from automask_ui.batch.formats import finished_formats, write_formats
 from automask_ui.batch.pictures import Failure, Picture, printable
 from automask_ui.batch.store import Dataset, MasksRecord
 from automask_ui.errors import AutoMaskError, BatchError
@@ -42,6 +42,7 @@ class BatchTask:
     formats: tuple[str, ...]  # names in EXPORTERS
     model_key: str  # identity of the weights and of how they compute: the same on every machine and in every run
     metadata: dict[str, Any] = field(default_factory=dict)  # for formats with room
+    negatives: bool = False  # pictures without masks are in the dataset, where a format can say that nothing is in them
 
     def __post_init__(self) -> None:
         if unknown := [name for name in self.formats if name not in EXPORTERS]:
@@ -151,16 +152,17 @@ class Worker:
         if loaded.rgb is not None:
             item = export_item(loaded.picture, record.masks, loaded.rgb, self._task.metadata)
             formats = self._task.picture_formats
-            for format_name, reason in write_formats(self._dataset, loaded.picture, item, formats, record.key):
+            negatives = self._task.negatives
+            for format_name, reason in write_formats(
+                self._dataset, loaded.picture, item, formats, record.key, negatives=negatives
+            ):
                 outcome.failures.append(Failure(name, f"{format_name}: {reason}"))
         return outcome
 
     def _has_files(self, picture: Picture, key: str) -> bool:
         files = self._dataset.read_files(picture)
-        return (files.key, files.stem, files.stale) == (key, picture.stem, ()) and all(
-            name in files.formats and self._dataset.has(files.formats[name].files)
-            for name in self._task.picture_formats
-        )
+        finished = finished_formats(self._dataset, picture, files, key, negatives=self._task.negatives)
+        return not files.stale and finished.keys() >= set(self._task.picture_formats)
 
     def _find(self, loaded: Loaded, outcome: PictureOutcome) -> MasksRecord:
         assert loaded.rgb is not None  # decoded, since its masks are not known

@@ -94,6 +94,7 @@ class _Tally:
     def __init__(self, listing: Listing, progress: Callable[[BatchProgress], None] | None) -> None:
         self.report = BatchReport(len(listing.pictures), failures=list(listing.unreadable))
         self.usable: list[Picture] = []
+        self.with_masks: list[Picture] = []
         self._progress = progress
         self._done = 0
         self._seconds = 0.0  # spent on pictures that were made
@@ -107,6 +108,7 @@ class _Tally:
         report.made += outcome.made
         if outcome.masks is not None:
             self.usable.append(outcome.picture)
+            self.with_masks += [outcome.picture] * (outcome.masks > 0)
             report.kept += not outcome.made
             report.empty += not outcome.masks
             report.masks += outcome.masks
@@ -130,7 +132,8 @@ def _write_whole(dataset: Dataset, task: BatchTask, listing: Listing, tally: _Ta
             if exporter.whole_dataset is None:
                 written = _sum_up(dataset, exporter.name, tally.usable)
             else:
-                written = write_document(dataset, exporter, tally.usable, task.metadata)
+                pictures = tally.usable if task.negatives and exporter.has_negatives else tally.with_masks
+                written = write_document(dataset, exporter, pictures, task.metadata)
         except ExportError as error:
             report.failures.append(Failure(where, str(error)))
         else:
@@ -139,15 +142,21 @@ def _write_whole(dataset: Dataset, task: BatchTask, listing: Listing, tally: _Ta
             write_picture_list(dataset, exporter, tally.usable)
     write_manifest(dataset, tally.usable, report.failures)
     if report.empty:
-        report.notes.append(
-            f"{report.empty:,} pictures have no masks with these settings: they are in manifest.csv and in COCO files, "
-            "and have no files of their own."
-        )
+        report.notes.append(_of_pictures_without_masks(report.empty, task))
     if forgotten := dataset.count_others(listing.pictures):
         report.notes.append(
             f"{forgotten:,} pictures of earlier runs are no longer there: their files stay in {dataset.root}, but "
             "manifest.csv and COCO files are without them."
         )
+
+
+def _of_pictures_without_masks(count: int, task: BatchTask) -> str:
+    start = f"{count:,} pictures have no masks with these settings"
+    able = " and ".join(name for name in task.formats if EXPORTERS[name].has_negatives)
+    if able and task.negatives:
+        return f"{start}: {able} say that nothing is in them; other formats have no files of them."
+    hint = f" With --negatives, {able} would say that nothing is in them." if able else ""
+    return f"{start}, and are only in manifest.csv.{hint}"
 
 
 def _sum_up(dataset: Dataset, name: str, pictures: Iterable[Picture]) -> Written:

@@ -19,6 +19,7 @@ from automask_ui.cli.arguments import (
     options_of,
 )
 from automask_ui.errors import OptionError
+from automask_ui.export import EXPORTERS
 from automask_ui.files.hashes import sha256_of
 
 __all__ = ["add_arguments", "run"]
@@ -37,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", "--output", required=True, metavar="DATASET", help="folder for the results")
     add_format_argument(parser, default=DEFAULT_FORMAT)
+    able = ", ".join(row.name for row in EXPORTERS.values() if row.has_negatives)
+    parser.add_argument(
+        "--negatives",
+        action="store_true",
+        help=f"pictures without masks are examples of nothing, in formats that can say so ({able}); else left out",
+    )
     parser.add_argument(
         "--engine", choices=["local", "ray"], default="local", help='ray: on a Ray cluster (pip install "ray[data]")'
     )
@@ -65,7 +72,7 @@ def run(settings: argparse.Namespace) -> int:
     options = options_of(settings, model)
     formats = tuple(dict.fromkeys(ALIASES.get(name, name) for name in settings.format or [DEFAULT_FORMAT]))
     metadata = {"model": model.title, "options": options.flat()}
-    task = BatchTask(options, formats, f"{_identity(model)} {model.precision}", metadata)
+    task = BatchTask(options, formats, f"{_identity(model)} {model.precision}", metadata, settings.negatives)
     with _ProgressLines() as lines:
         if settings.engine == "ray":
             # Each worker has a model of its own; this one was for what it says of itself.

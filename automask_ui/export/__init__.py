@@ -76,6 +76,8 @@ def export(
     folder: Path,
     extras: Iterable[tuple[str, bytes]] = (),
     stem: str | None = None,
+    *,
+    negatives: bool = False,
 ) -> ExportReport:
     """Write ``items`` to one file in ``folder`` (which exists), read it back, and report.
 
@@ -87,6 +89,7 @@ def export(
         folder: where the file goes.
         extras: names and contents of further files, for formats that are a ZIP; the others cannot carry them.
         stem: what the file's name begins with, safe in a path; by default it comes from the first picture's.
+        negatives: pictures without masks are meant to be in it, even if none has any.
 
     Raises:
         ExportError: for an unknown format, no masks at all, a format that cannot hold them, a full disk, or a file
@@ -94,7 +97,8 @@ def export(
     """
     if name not in EXPORTERS:
         raise ExportError(f"There is no format {name!r}; formats are {', '.join(EXPORTERS)}.")
-    if not any(len(item.masks) for item in items):
+    counts = [len(item.masks) for item in items]
+    if not negatives and not any(counts):
         raise ExportError("There are no masks to download: show or select at least one.")
     for item in items:
         for id_, area in zip(item.ids, item.masks.area.tolist(), strict=True):
@@ -108,7 +112,7 @@ def export(
         checks = _write_checked(exporter, items, target, extras)
     except OSError as error:
         raise ExportError(f"The {exporter.title} file could not be written: {error.strerror or error}.") from error
-    return ExportReport(target, exporter, checks)
+    return ExportReport(target, exporter, checks, counts.count(0))
 
 
 def proof_table(sets: Mapping[str, Sequence[ExportItem]]) -> list[dict[str, str]]:

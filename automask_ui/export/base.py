@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,24 +19,27 @@ from automask_ui.files.names import unique_stems
 from automask_ui.masks import Mask, MaskSet
 from automask_ui.masks.overlay import NO_CLASS_COLOUR, class_colour, mask_colour
 from automask_ui.masks.rle import Rle
-from automask_ui.session.class_names import clean_text
+from automask_ui.session.class_names import ClassList, clean_text, joined
 
 __all__ = [
     "ADDS",
     "EXACT",
     "HIDES",
     "NO_LABEL",
+    "UNLABELLED",
     "DatasetDocument",
     "ExportItem",
     "Exporter",
     "FolderLayout",
     "ReadMask",
     "class_names",
+    "class_numbers",
     "text_name",
     "with_stems",
 ]
 
 NO_LABEL = "object"  # the class of masks without a label, in formats that need one
+UNLABELLED = ClassList((NO_LABEL,))  # the class list where no mask has a label
 
 # What a format may do to a mask. Anything else that is found when the file is read back is a fault.
 EXACT = "exact"  # nothing
@@ -60,7 +64,7 @@ class ExportItem:
     labels: tuple[str, ...]  # one a mask; "" = none
     metadata: Mapping[str, Any] = field(default_factory=dict)  # model, options ...: plain values for formats with room
     # All classes in their order, also those that no mask has: numbers stay the same from picture to picture.
-    classes: tuple[str, ...] = ()
+    classes: ClassList = field(default_factory=partial(ClassList, ()))
     by_class: bool = False  # pictures show each class in one colour
 
     def __post_init__(self) -> None:
@@ -106,9 +110,20 @@ class ExportItem:
 class FolderLayout:
     """How the ZIP of one picture is unpacked into a dataset folder that many pictures share."""
 
-    leading_folders: int = 0  # of an entry's path, that stay above the pictures' own folders
+    above: tuple[str, ...] = ()  # folders of the ZIP that stay above the pictures' own folders
     shared: frozenset[str] = frozenset()  # entries that are the same for every picture, as long as there are no labels
     picture_list: str = ""  # the entry that lists all pictures by their stems: written once, when all are there
+    folder_name: Callable[[str], str] = str  # renames a picture's folder where the format's readers take it for another
+
+    def place(self, entry: str, folder: PurePosixPath) -> PurePosixPath:
+        """Where ``entry`` of the ZIP goes in the dataset, for a picture from ``folder`` ("." at the top)."""
+        above = next((above for above in self.above if entry.startswith(f"{above}/")), "")
+        return PurePosixPath(above, *map(self.folder_name, folder.parts), entry.removeprefix(f"{above}/"))
+
+    def has_place(self, path: PurePosixPath, folder: PurePosixPath) -> bool:
+        """Whether ``path`` of the dataset is where a file of a picture from ``folder`` goes."""
+        own = PurePosixPath(*map(self.folder_name, folder.parts))
+        return any(path.is_relative_to(above / own) for above in map(PurePosixPath, self.above or ("",)))
 
 
 @dataclass(frozen=True)
@@ -139,6 +154,7 @@ class Exporter:
     loses: str = ""  # why masks may come back changed, a sentence
     unit: str = "mask"  # what is counted: "mask", "row" or "picture"
     has_classes: bool = False  # masks without a label become objects of the class NO_LABEL
+    has_negatives: bool = False  # of a picture without masks it can say that nothing is in it
     one_picture_a_file: bool = False  # several pictures are put into a ZIP
     layout: FolderLayout = FolderLayout()  # in dataset folders, for formats that are a ZIP
     whole_dataset: DatasetDocument | None = None  # for formats that hold a dataset in one file
@@ -169,11 +185,24 @@ def class_names(items: Sequence[ExportItem]) -> list[str]:
 
     Without a class list, numbers therefore do not depend on which mask happens to have no label.
     """
-    listed: dict[str, None] = {}
+    return list(_class_list(items).names)
+
+
+def class_numbers(items: Sequence[ExportItem], first: int) -> dict[str, int]:
+    """Number all class names, in the order of :func:`class_names`: as the class list does, else from ``first`` on."""
+    classes = _class_list(items)
+    numbers = range(first, first + len(classes.names)) if classes.ids is None else classes.ids
+    return dict(zip(classes.names, numbers, strict=True))
+
+
+def _class_list(items: Sequence[ExportItem]) -> ClassList:
+    lists: dict[ClassList, None] = {}
     met: dict[str, None] = {}
     # One pass: a sequence may read its items from disk.
     for item in items:
-        listed |= dict.fromkeys(item.classes)
+        lists[item.classes] = None
         met |= dict.fromkeys(item.class_of)
-    added = [name for name in met if name not in listed]
-    return [*listed, *(name for name in added if name != NO_LABEL), *(name for name in added if name == NO_LABEL)]
+    listed = joined(lists)
+    added = [name for name in met if name not in listed.names]
+    added.sort(key=lambda name: name == NO_LABEL)
+    return joined([listed, ClassList(tuple(added))])

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from pycocotools import mask as coco
 
-from automask_ui.export.base import DatasetDocument, Exporter, ExportItem, ReadMask, class_names, text_name
+from automask_ui.export.base import DatasetDocument, Exporter, ExportItem, ReadMask, class_numbers, text_name
 from automask_ui.export.files import json_writer
 from automask_ui.masks import Mask
 from automask_ui.masks import rle as rle_codec
@@ -40,7 +40,7 @@ def _dataset_document(shape: Shape, items: Sequence[ExportItem]) -> dict[str, An
 
 
 def _document(items: Sequence[ExportItem], shape: Shape, images: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    categories = {name: number for number, name in enumerate(class_names(items), start=1)}
+    categories = class_numbers(items, first=1)
     return {
         "info": {"description": "Made with AutoMask UI", **(dict(items[0].metadata) if items else {})},
         "licenses": [],
@@ -122,6 +122,7 @@ EXPORTERS = (
         extension="json",
         reader="pycocotools",
         has_classes=True,
+        has_negatives=True,
         write=json_writer(partial(to_coco, shape=rle_codec.to_coco_json)),
         read=_read,
         whole_dataset=_whole_dataset(rle_codec.to_coco_json),
@@ -133,6 +134,7 @@ EXPORTERS = (
         extension="json",
         reader="pycocotools",
         has_classes=True,
+        has_negatives=True,
         write=json_writer(partial(to_coco, shape=polygons)),
         read=_read,
         whole_dataset=_whole_dataset(polygons),

@@ -50,6 +50,7 @@ class ExportReport:
     path: Path
     exporter: Exporter
     checks: tuple[MaskCheck, ...]
+    negatives: int = 0  # pictures in it that have no masks
 
     @cached_property
     def changed(self) -> tuple[MaskCheck, ...]:
@@ -74,7 +75,7 @@ class ExportReport:
     @property
     def worst_iou(self) -> float:
         """Of all masks; 1.0 = all exact."""
-        return min(check.iou for check in self.checks)
+        return min((check.iou for check in self.checks), default=1.0)
 
     @cached_property
     def summary(self) -> str:

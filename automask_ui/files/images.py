@@ -90,8 +90,12 @@ def load_image(source: Source, *, name: str | None = None, max_pixels: int | Non
     return LoadedImage(rgb, name, tuple(notes), data)
 
 
-def check_photo_bytes(path: Path) -> int:
+def check_photo_bytes(path: Path, name: str | None = None) -> int:
     """Check that the file of an uploaded photo is not too large; return its size in bytes.
+
+    Args:
+        path: of the file.
+        name: what to call it in the message; its own name by default.
 
     Raises:
         ImageTooLargeError: more than :data:`automask_ui.limits.MAX_PHOTO_BYTES`.
@@ -99,8 +103,8 @@ def check_photo_bytes(path: Path) -> int:
     size = path.stat().st_size
     if size > limits.MAX_PHOTO_BYTES:
         raise ImageTooLargeError(
-            f"{path.name} has {size / 1e6:,.0f} MB, but a photo may have {limits.MAX_PHOTO_BYTES / 1e6:,.0f} MB here. "
-            "Save it as JPEG or PNG, make it smaller, or leave it out."
+            f"{name or path.name} has {size / 1e6:,.0f} MB, but a photo may have "
+            f"{limits.MAX_PHOTO_BYTES / 1e6:,.0f} MB here. Save it as JPEG or PNG, make it smaller, or leave it out."
         )
     return size
 

@@ -90,6 +90,20 @@ def available_models(folders: Sequence[Path | str] = ()) -> list[AvailableModel]
     return list(models.values())
 
 
+def own_checkpoint(path: Path | str) -> Path:
+    """The file of a model that the user has named.
+
+    Raises:
+        CheckpointNotFoundError: it is not there, or is no file.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise CheckpointNotFoundError(f"The checkpoint file {path} is not there. Correct its path.")
+    if not path.is_file():
+        raise CheckpointNotFoundError(f"The checkpoint {path} is no file. Give the path of the file itself.")
+    return path
+
+
 def find_checkpoint(name: str, folders: Sequence[Path | str] = ()) -> Path | None:
     """Find the file of model ``name``; None where a registry model is not on this machine.
 

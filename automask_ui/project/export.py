@@ -55,25 +55,33 @@ def export_photo(
         ids=own_ids,
         labels=labels,
         metadata={} if result is None else {"model": session.model, "options": result.options.flat()},
-        classes=session.edits.classes,
+        classes=session.edits.class_list,
         by_class=by_class,
     )
     extras = archive_files(photo_to_save(session, models)) if exporter.is_archive() else ()
     return export(exporter.name, [item], new_folder(session.folder), extras)
 
 
-def export_list(pictures: PictureList, name: object, folder: Path) -> ExportReport:
+def export_list(pictures: PictureList, name: object, folder: Path, *, negatives: bool = False) -> ExportReport:
     """Write all pictures with masks as one dataset in ``folder``: what was deleted or hidden is left out.
+
+    Args:
+        pictures: those that are done are written.
+        name: of a format.
+        folder: where the file goes.
+        negatives: pictures without masks are written as well, in formats that can say that nothing is in them.
 
     Raises:
         ExportError: no such format, no masks, or the file failed its check.
     """
     exporter = _exporter(name)
-    done = [index for index, item in enumerate(pictures.items) if item.state == "done" and item.masks]
+    done = [index for index, item in enumerate(pictures.items) if item.state == "done"]
+    if not (negatives and exporter.has_negatives):
+        done = [index for index in done if pictures.shown_masks(index)]
     if not done:
         raise ExportError("There are no masks yet: start the queue first.")
     extras = archive_files(list_to_save(pictures)) if exporter.is_archive(len(done)) else ()
-    return export(exporter.name, _Items(pictures, done), folder, extras)
+    return export(exporter.name, _Items(pictures, done), folder, extras, negatives=negatives)
 
 
 def _exporter(name: object) -> Exporter:

@@ -27,6 +27,7 @@ from automask_ui.options import GeneratorOptions
 from automask_ui.project.document import Saved, SavedImage, SavedModel
 from automask_ui.project.restore_photo import found_of
 from automask_ui.project.uploads import check_bytes, check_count, unused
+from automask_ui.session.class_names import ClassList, joined
 
 __all__ = ["Item", "PictureList", "batch_task"]
 
@@ -81,10 +82,10 @@ class PictureList:
         return sum(item.state in ("done", "failed") for item in self.items)
 
     @property
-    def classes(self) -> tuple[str, ...]:
+    def classes(self) -> ClassList:
         """The class lists of all pictures as one."""
         # A list first, at once: the thread that keeps work may add to the edited ones at any moment.
-        return tuple(dict.fromkeys(name for saved in list(self.edited.values()) for name in saved.edits.classes))
+        return joined([saved.edits.class_list for saved in list(self.edited.values())])
 
     def restore(
         self, task: BatchTask | None, model: SavedModel | None, work: Iterable[tuple[int, Item, Saved | None]]
@@ -162,6 +163,11 @@ class PictureList:
         """The masks that were found in a picture; None where it was not worked on."""
         record = self.dataset.read_masks(self.pictures[index])
         return None if record is None else record.masks
+
+    def shown_masks(self, index: int) -> int:
+        """How many masks of a picture are neither deleted nor hidden."""
+        saved = self.edited.get(index)
+        return (self.items[index].masks or 0) if saved is None else len(saved.edited(with_hidden=False).ids)
 
     def saved(self, index: int) -> Saved | None:
         """The work on a picture, by whomever; None where there is none."""

@@ -20,7 +20,7 @@ from automask_ui.project.document import Saved, SavedPicture, SavedProject
 from automask_ui.project.pictures import THUMBNAIL_PX, Item, PictureList, batch_task
 from automask_ui.project.restore_photo import found_of
 from automask_ui.project.sources import Source, open_source, read_work
-from automask_ui.project.uploads import MAX_BYTES, MAX_PICTURES, collect, inside, unused
+from automask_ui.project.uploads import MAX_BYTES, MAX_PICTURES, Upload, collect, inside, unused
 
 __all__ = ["RestoredList", "restore_list", "saved_photo"]
 
@@ -56,7 +56,7 @@ def saved_photo(path: Path, project: SavedProject) -> bytes | None:
         return source.read(place, source.largest_photo) if place is not None and source.has(place) else None
 
 
-def restore_list(path: Path, project: SavedProject, photos: Sequence[Path], folder: Path) -> RestoredList:
+def restore_list(path: Path, project: SavedProject, photos: Sequence[Upload | Path], folder: Path) -> RestoredList:
     """Restore a list of pictures in ``folder``, which is empty.
 
     Args:

@@ -24,8 +24,9 @@ from automask_ui.project.restore_list import RestoredList, restore_list, saved_p
 from automask_ui.project.restore_photo import check_photo, restore_session, saved_of
 from automask_ui.project.saving import ProjectToSave, list_to_save, photo_to_save
 from automask_ui.project.sources import read_project
-from automask_ui.project.uploads import collect
+from automask_ui.project.uploads import Upload, collect
 from automask_ui.session import Session
+from automask_ui.session.class_names import ClassList, joined
 from automask_ui.session.store import SessionStore
 
 __all__ = ["KINDS", "Kind", "Projects", "Restored", "WorkingList"]
@@ -99,7 +100,7 @@ def _mark_of(session: Session) -> object:
     return session.id, session.editor.version, session.show, None if result is None else weakref.ref(result)
 
 
-def _photo_of(saved: Saved, photos: Sequence[Path], store: SessionStore, owner: str) -> LoadedImage | None:
+def _photo_of(saved: Saved, photos: Sequence[Upload | Path], store: SessionStore, owner: str) -> LoadedImage | None:
     """The photo of saved work that does not bring it: the first that came along, or the one that is open.
 
     Raises:
@@ -107,8 +108,9 @@ def _photo_of(saved: Saved, photos: Sequence[Path], store: SessionStore, owner: 
         ImageError: it cannot be read.
     """
     if photos:
-        check_photo_bytes(photos[0])
-        image = load_image(photos[0])
+        photo = Upload.of(photos[0])
+        check_photo_bytes(*photo)
+        image = load_image(photo.path, name=photo.name)
         try:
             check_photo(saved, image)
         except ResumeError as error:
@@ -121,11 +123,11 @@ def _photo_of(saved: Saved, photos: Sequence[Path], store: SessionStore, owner: 
     return None
 
 
-def _classes_of(store: SessionStore, owner: str) -> tuple[str, ...]:
+def _classes_of(store: SessionStore, owner: str) -> ClassList:
     """The class list of the picture that the owner has open."""
     with suppress(SessionError):
-        return store.current(owner).edits.classes
-    return ()
+        return store.current(owner).edits.class_list
+    return ClassList(())
 
 
 class Projects:
@@ -158,7 +160,7 @@ class Projects:
             raise NoImageError("There is no queue: drop several pictures, or a ZIP of pictures, first.")
         return own
 
-    def add(self, owner: str, files: Sequence[Path]) -> tuple[Listing, bool]:
+    def add(self, owner: str, files: Sequence[Upload | Path]) -> tuple[Listing, bool]:
         """Begin a list of dropped files, or add them to the one that is there: nobody's work goes by a drop.
 
         Returns:
@@ -180,7 +182,7 @@ class Projects:
         """Saved work that waits for its photos, which come now or never."""
         return self._waiting.pop(owner, None)
 
-    def restore(self, owner: str, path: Path, photos: Sequence[Path] = ()) -> Restored:
+    def restore(self, owner: str, path: Path, photos: Sequence[Upload | Path] = ()) -> Restored:
         """Go on with saved work; the owner's earlier photo, or list, is given up.
 
         Args:
@@ -237,9 +239,9 @@ class Projects:
             session = store.begin(image, owner)
         else:
             # Classes that were added meanwhile are there for this picture as well.
-            lists = [saved.edits.classes, pictures.classes, _classes_of(store, owner)]
-            classes = tuple(dict.fromkeys(name for names in lists for name in names))
-            session = restore_session(store, owner, replace(saved, edits=replace(saved.edits, classes=classes)), image)
+            classes = joined([saved.edits.class_list, pictures.classes, _classes_of(store, owner)])
+            saved = replace(saved, edits=saved.edits.with_class_list(classes))
+            session = restore_session(store, owner, saved, image)
         store.touch(session)
         own.note_opened(index, session)
         return session

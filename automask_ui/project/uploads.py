@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 from zipfile import ZipInfo
 
 from automask_ui import limits
@@ -14,7 +15,17 @@ from automask_ui.files.images import check_photo_bytes
 from automask_ui.files.names import safe_stem, unused_name
 from automask_ui.files.safe_zip import Archive, is_archive, open_archive
 
-__all__ = ["MAX_BYTES", "MAX_NAME", "MAX_PICTURES", "check_bytes", "check_count", "collect", "inside", "unused"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_NAME",
+    "MAX_PICTURES",
+    "Upload",
+    "check_bytes",
+    "check_count",
+    "collect",
+    "inside",
+    "unused",
+]
 
 MAX_PICTURES = 200
 MAX_BYTES = 1024**3  # of all pictures' files together, unpacked
@@ -23,7 +34,19 @@ MAX_NAME = 255  # characters
 _JUNK = "__MACOSX"  # what macOS puts into ZIPs beside the pictures
 
 
-def collect(files: Sequence[Path], folder: Path) -> Listing:
+class Upload(NamedTuple):
+    """A file that a visitor has brought."""
+
+    path: Path  # here, where its name may be another one
+    name: str  # where it comes from
+
+    @classmethod
+    def of(cls, file: Upload | Path | str) -> Upload:
+        """``file``; a path's own name is the name."""
+        return file if isinstance(file, Upload) else cls(Path(file), Path(file).name)
+
+
+def collect(files: Sequence[Upload | Path], folder: Path) -> Listing:
     """The pictures in ``files``, copied into ``folder``; those in ZIPs are unpacked. Other files are counted.
 
     Names in a ZIP are for people only: every picture's file gets one of ours.
@@ -35,13 +58,13 @@ def collect(files: Sequence[Path], folder: Path) -> Listing:
     listing = Listing()
     used: set[str] = set()
     size = 0
-    for name, source in _sources(files, listing):
+    for name, source in _sources(map(Upload.of, files), listing):
         check_count(len(listing.pictures) + 1)
         suffix = PurePosixPath(name).suffix.lower()
         target = folder / f"{len(listing.pictures):05d}{suffix}"
         if isinstance(source, Path):
             try:
-                size += check_photo_bytes(source)
+                size += check_photo_bytes(source, name)
             except ImageTooLargeError as error:
                 raise BatchError(str(error)) from error
             check_bytes(size)
@@ -64,12 +87,12 @@ def collect(files: Sequence[Path], folder: Path) -> Listing:
 _WAY = "drop them in parts, or make a dataset of the whole folder with python -m automask_ui batch."
 
 
-def _sources(files: Sequence[Path], listing: Listing) -> Iterator[tuple[str, Path | tuple[Archive, ZipInfo]]]:
+def _sources(files: Iterable[Upload], listing: Listing) -> Iterator[tuple[str, Path | tuple[Archive, ZipInfo]]]:
     """Name and content of every picture."""
-    for file in files:
+    for file, name in files:
         if not is_archive(file):
-            if _is_picture(file.name):
-                yield file.name, file
+            if _is_picture(name):
+                yield inside(name), file
             else:
                 listing.others += 1
             continue

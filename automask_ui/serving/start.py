@@ -6,7 +6,13 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from automask_ui.models.checkpoints import ASSETS_FOLDER, AvailableModel, available_models, default_model
+from automask_ui.models.checkpoints import (
+    ASSETS_FOLDER,
+    AvailableModel,
+    available_models,
+    default_model,
+    own_checkpoint,
+)
 from automask_ui.protocol import Engine
 from automask_ui.serving import zero_gpu
 from automask_ui.serving.service import Service
@@ -48,6 +54,7 @@ def build_service(
     from automask_ui.engine.pipeline.generator import MaskEngine
 
     where = "cpu" if spaces else device
+    checkpoint = None if checkpoint is None else own_checkpoint(checkpoint)
     places = [*folders, *([checkpoint] if checkpoint is not None else [])]
     models = available_models(places)
     first = model or _own(models, checkpoint)

@@ -26,10 +26,11 @@ __all__ = [
     "class_name",
     "class_names_of",
     "clean_text",
+    "joined",
     "parse_class_list",
-    "parse_classes",
     "read_class_list",
-    "read_classes",
+    "unused_class",
+    "with_numbers",
 ]
 
 MAX_CLASSES = 2000  # LVIS, the longest list in common use, has 1,203
@@ -55,6 +56,41 @@ class ClassList:
     names: tuple[str, ...]
     ids: tuple[int, ...] | None = None  # one a name, rising; None where the file has no numbers of its own
     notes: tuple[str, ...] = ()  # sentences on what was understood or left out
+
+    @property
+    def lines(self) -> list[str]:
+        """A line a class, which :func:`parse_class_list` reads as this list."""
+        if self.ids is None:
+            return list(self.names)
+        return [f"{id_}: {name}" for id_, name in zip(self.ids, self.names, strict=True)]
+
+
+def with_numbers(names: Iterable[str], known: Mapping[str, int]) -> tuple[int, ...]:
+    """One number a name: the known one, else the next one above all others."""
+    numbers = dict(known)
+    for name in names:
+        if name not in numbers:
+            highest = max(numbers.values(), default=-1)
+            taken = set(numbers.values()) if highest == MAX_ID else set()
+            numbers[name] = highest + 1 if highest < MAX_ID else next(n for n in range(MAX_ID) if n not in taken)
+    return tuple(numbers[name] for name in names)
+
+
+def joined(lists: Iterable[ClassList]) -> ClassList:
+    """One list of several: every name once, with the number of the first list that has one for it, if any has."""
+    lists = list(lists)
+    names = tuple(dict.fromkeys(name for one in lists for name in one.names))
+    known: dict[str, int] = {}
+    for one in lists:
+        for name, id_ in zip(one.names, one.ids or (), strict=one.ids is not None):
+            if name not in known and id_ not in known.values():
+                known[name] = id_
+    return ClassList(names, with_numbers(names, known) if known else None)
+
+
+def unused_class(number: int) -> str:
+    """What stands for a number that no class has, in files of tools that allow no gaps."""
+    return f"unused {number}"
 
 
 def clean_text(text: str) -> str:
@@ -102,15 +138,6 @@ def class_names_of(values: Iterable[object]) -> tuple[str, ...]:
     return names
 
 
-def parse_classes(text: str) -> tuple[str, ...]:
-    """The names of :func:`parse_class_list`.
-
-    Raises:
-        LabelError: there is no class list in it.
-    """
-    return parse_class_list(text).names
-
-
 def parse_class_list(text: str) -> ClassList:
     """The class list in ``text``: a name a line, or names between commas; or the content of a file that tools write.
 
@@ -132,15 +159,6 @@ def parse_class_list(text: str) -> ClassList:
     # Only a single line is cut at commas: in a list of lines a comma belongs to the name.
     values = lines if len(lines) > 1 else re.split("[,;，；、]", text)
     return _typed([value for value in values if clean_text(value)])
-
-
-def read_classes(path: str | Path) -> tuple[str, ...]:
-    """The names of :func:`read_class_list`.
-
-    Raises:
-        LabelError: it cannot be read, or there is no class list in it.
-    """
-    return read_class_list(path).names
 
 
 def read_class_list(path: str | Path) -> ClassList:
@@ -240,17 +258,22 @@ def _from_yaml(text: str) -> ClassList:
     if isinstance(names, Mapping):
         if not all(_is_number(number) for number in names):
             raise LabelError("The “names” of the YAML file are not numbered 0, 1, 2: YOLO's data.yaml is expected.")
-        return _numbered((int(number), name) for number, name in names.items())
-    if not isinstance(names, list):
+        rows = [(int(number), name) for number, name in names.items()]
+    elif isinstance(names, list):
+        rows = list(enumerate(names))
+    else:
         raise LabelError("The YAML file has no list of “names”: YOLO's data.yaml is expected.")
-    return _numbered(enumerate(names))
+    return _numbered((number, name) for number, name in rows if name != unused_class(number))
 
 
 def _from_table(lines: Sequence[str]) -> ClassList | None:
     """Lines with a number and a name, with or without a heading; None for lines that are no such table."""
     numbered = [_NUMBERED_LINE.fullmatch(line) for line in lines]
-    if lines and all(numbered):
-        return _numbered((int(found[1]), found[2]) for found in numbered if found)
+    if lines and numbered[0]:
+        given: list[tuple[int, object]] = [(int(found[1]), found[2]) for found in numbered if found]
+        known = {class_name(name): number for number, name in given}
+        added = [class_name(line) for line, found in zip(lines, numbered, strict=True) if not found]
+        return _numbered([*given, *zip(with_numbers(added, known), added, strict=True)])
     for separator in (",", ";", "\t"):
         try:
             rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]

@@ -55,14 +55,14 @@ class Editor:
         action = Action("label" if label else "unlabel", len(known), label)
         self._do(action, lambda edits: edits.with_label(known, label) if known else edits)
 
-    def set_classes(self, names: Iterable[object]) -> None:
-        """Take another class list; labels that are not in it go.
+    def set_classes(self, names: Iterable[object], ids: tuple[int, ...] | None = None) -> None:
+        """Take another class list, with the numbers ``ids`` if it has any; labels that are not in it go.
 
         Raises:
             LabelError: a name cannot be used, or there are too many.
         """
         names = list(names)
-        self._do(Action("classes", len(names)), lambda edits: edits.with_classes(names))
+        self._do(Action("classes", len(names)), lambda edits: edits.with_classes(names, ids))
 
     def delete(self, ids: Iterable[int]) -> None:
         """Take masks away."""

@@ -17,7 +17,7 @@ from automask_ui.errors import LabelError
 from automask_ui.files.json_fields import WrongError
 from automask_ui.masks import Mask, MaskSet, codec
 from automask_ui.masks.rle import Rle
-from automask_ui.session.class_names import class_name, class_names_of
+from automask_ui.session.class_names import ClassList, class_name, class_names_of, joined
 
 __all__ = ["Action", "EditedMasks", "Edits", "History", "Origin", "OwnMask", "apply_edits"]
 
@@ -52,8 +52,7 @@ class OwnMask:
 class Edits:
     """Labels, masks made by hand, and what is hidden and deleted. A new object for every change.
 
-    ``classes`` is the list in its order, which is that of class numbers in COCO, YOLO and VOC; every label is in it.
-    Ids may belong to no mask now.
+    ``classes`` is the list in its order; every label is in it. Ids of masks may belong to no mask now.
     """
 
     classes: tuple[str, ...] = ()
@@ -61,6 +60,7 @@ class Edits:
     hidden: frozenset[int] = frozenset()
     deleted: frozenset[int] = frozenset()
     own: Mapping[int, OwnMask] = field(default_factory=dict)  # in place of the found mask with this id, or one more
+    class_ids: tuple[int, ...] | None = None  # of ``classes`` in COCO, YOLO and VOC; None: by their places
 
     def with_label(self, ids: Iterable[int], label: str) -> Edits:
         """Label masks ``label``, a class that is added if it is new; "" takes their labels away.
@@ -73,10 +73,23 @@ class Edits:
             return replace(self, labels={id_: name for id_, name in self.labels.items() if id_ not in gone})
         name = class_name(label)
         labels = {**self.labels, **dict.fromkeys(ids, name)}
-        return replace(self, labels=labels, classes=class_names_of((*self.classes, name)))
+        return replace(self, labels=labels).with_class_list(joined([self.class_list, ClassList((name,))]))
 
-    def with_classes(self, names: Iterable[object]) -> Edits:
-        """Take another class list; labels that are not in it go.
+    @property
+    def class_list(self) -> ClassList:
+        """The classes with their numbers."""
+        return ClassList(self.classes, self.class_ids)
+
+    def with_class_list(self, classes: ClassList) -> Edits:
+        """Take a list that holds all labels.
+
+        Raises:
+            LabelError: it has too many classes.
+        """
+        return replace(self, classes=class_names_of(classes.names), class_ids=classes.ids)
+
+    def with_classes(self, names: Iterable[object], ids: tuple[int, ...] | None = None) -> Edits:
+        """Take another class list, with the numbers ``ids`` if it has any; labels that are not in it go.
 
         Where one name has taken the place of another and all others stay, the class was renamed, and labels follow.
 
@@ -89,7 +102,7 @@ class Edits:
             other = [(old, new) for old, new in zip(self.classes, classes, strict=True) if old != new]
             names_now |= dict(other) if len(other) == 1 else {}
         labels = {id_: names_now[name] for id_, name in self.labels.items() if name in names_now}
-        return replace(self, classes=classes, labels=labels)
+        return replace(self, classes=classes, class_ids=ids, labels=labels)
 
     def with_hidden(self, ids: Iterable[int], hidden: bool) -> Edits:
         """Hide masks, or show them again."""
@@ -138,6 +151,7 @@ class Edits:
         """Give plain values for JSON, in a fixed order."""
         values: dict[str, Any] = {
             "classes": list(self.classes),
+            **({} if self.class_ids is None else {"class_ids": list(self.class_ids)}),
             "labels": {str(id_): self.labels[id_] for id_ in sorted(self.labels)},
             "hidden": sorted(self.hidden),
             "deleted": sorted(self.deleted),
@@ -165,8 +179,10 @@ class Edits:
         if not isinstance(classes, list) or not isinstance(labels, Mapping):
             raise LabelError("Of edits, “classes” must be a list and “labels” an object.")
         # The JSON keys are text; clean_text may change no name on the way, or labels would lose their class.
+        names = class_names_of(classes)
         edits = cls(
-            classes=class_names_of(classes),
+            classes=names,
+            class_ids=_class_ids(data["class_ids"], len(names)) if "class_ids" in data else None,
             labels={_id(key): class_name(name) for key, name in labels.items()},
             hidden=frozenset(_ids(data, "hidden")),
             deleted=frozenset(_ids(data, "deleted")),
@@ -226,6 +242,15 @@ def _id(value: object) -> int:
     if type(value) is not int or not 1 <= value <= MAX_ID:
         raise LabelError(f"A mask's id must be 1 or more, but is {str(value)[:20]!r}.")
     return value
+
+
+def _class_ids(values: object, count: int) -> tuple[int, ...]:
+    """Numbers of ``count`` classes, all different."""
+    if not isinstance(values, list) or not all(type(value) is int and 0 <= value <= MAX_ID for value in values):
+        raise LabelError(f"Of edits, “class_ids” must be a list of numbers from 0 to {MAX_ID:,}.")
+    if not len(set(values)) == len(values) == count:
+        raise LabelError("Of edits, “class_ids” must have one number for every class, all different.")
+    return tuple(values)
 
 
 def _ids(data: Mapping[str, Any], name: str) -> list[int]:

@@ -6,11 +6,10 @@ import shutil
 import tempfile
 import threading
 import weakref
-from contextlib import suppress
 from pathlib import Path
 
 from automask_ui.cache import ByteLRU
-from automask_ui.errors import NoImageError, RunGoneError, SessionError
+from automask_ui.errors import NoImageError, RunGoneError
 from automask_ui.files.images import LoadedImage, check_photo_bytes, load_image
 from automask_ui.session import Session
 from automask_ui.session.edits import Edits, History
@@ -30,41 +29,48 @@ class SessionStore:
         self.scratch = Path(tempfile.mkdtemp(prefix="automask-"))
         weakref.finalize(self, shutil.rmtree, self.scratch, ignore_errors=True)
 
-    def open(self, owner: str, path: str | Path) -> Session:
-        """A new session on the photo at ``path``, as :meth:`begin` makes it.
+    def open(self, owner: str, path: str | Path, name: str | None = None) -> Session:
+        """A new session on the photo at ``path``, called ``name``, as :meth:`begin` makes it.
 
         Raises:
             ImageError: it cannot be read, or is too large.
         """
         path = Path(path)
         if path.is_file():
-            check_photo_bytes(path)
-        return self.begin(load_image(path), owner)
+            check_photo_bytes(path, name)
+        return self.begin(load_image(path, name=name), owner)
 
     def begin(self, image: LoadedImage, owner: str) -> Session:
-        """A new session on ``image``; the owner's earlier one is given up, but for its class list."""
+        """A new session on ``image``; the owner's earlier one is given up, but for its class list.
+
+        Of two that begin at once, one is the other's earlier one: no session and no file is left without an owner.
+        """
         session = Session(image, owner, self.scratch)
-        with suppress(SessionError):
-            session.editor.history = History(Edits(self.current(owner).edits.classes))
-        left = self._take(owner)
         with self._lock:
-            self._ids[owner] = session.id
+            left = self._take(owner)
+            if left is not None:
+                session.editor.history = History(Edits().with_class_list(left.edits.class_list))
             files = self._left.pop(owner, None)
             if left is not None and left.files is not None:
                 self._left[owner] = left.files
+            self._ids[owner] = session.id
+            dropped = self._sessions.put(session.id, session)
         if left is not None:
             left.close(with_files=False)
         if files is not None:
             shutil.rmtree(files, ignore_errors=True)
-        self.touch(session)
+        for other in dropped:
+            other.close()
         return session
 
     def touch(self, session: Session) -> None:
         """Take note that ``session`` was used and has another size; makes room by dropping others."""
-        if self._ids.get(session.owner) != session.id:
-            return  # its owner has left or opened another picture meanwhile
-        for dropped in self._sessions.put(session.id, session):
-            dropped.close()
+        with self._lock:
+            if self._ids.get(session.owner) != session.id:
+                return  # its owner has left or opened another picture meanwhile
+            dropped = self._sessions.put(session.id, session)
+        for other in dropped:
+            other.close()
 
     def current(self, owner: str) -> Session:
         """The owner's session.
@@ -96,16 +102,14 @@ class SessionStore:
 
     def forget(self, owner: str) -> None:
         """Free all that belongs to a visitor who has left."""
-        session = self._take(owner)
         with self._lock:
-            files = self._left.pop(owner, None)
+            session, files = self._take(owner), self._left.pop(owner, None)
         if session is not None:
             session.close()
         if files is not None:
             shutil.rmtree(files, ignore_errors=True)
 
     def _take(self, owner: str) -> Session | None:
-        """The owner's session, which is theirs no longer."""
-        with self._lock:
-            id_ = self._ids.pop(owner, None)
+        """The owner's session, which is theirs no longer; the lock is held."""
+        id_ = self._ids.pop(owner, None)
         return self._sessions.pop(id_) if id_ else None

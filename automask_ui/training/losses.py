@@ -24,6 +24,9 @@ def affinity_loss(logits: Tensor, cell_ids: Tensor, cell_wholes: Tensor, cells: 
         cell_ids: (B, N) int64 instances, -1 where nobody knows.
         cell_wholes: (B, N) int64 wholes, -1 where nobody knows.
         cells: (K,) int64, which cells were compared.
+
+    Returns:
+        () float32, the mean over both kinds of pairs of the sum over a batch.
     """
     labels = torch.stack([cell_ids, cell_wholes])[..., cells]
     same = (labels[..., :, None] == labels[..., None, :]).float()
@@ -105,6 +108,9 @@ def click_loss(losses: Tensor, iou: Tensor, scores: Tensor, is_target: Tensor) -
         iou: (G, 4, 2) float32 from `mask_losses`.
         scores: (G, 4) float32, predicted IoU.
         is_target: (G, 2) bool, which targets there are; the first always is.
+
+    Returns:
+        () float32, the mean over the clicks.
     """
     first, second = losses[:, 1:].unbind(dim=2)
     pairs = torch.stack([first[:, i] + second[:, j] for i, j in ORDERED_PAIRS], dim=1)
@@ -124,6 +130,9 @@ def certain_loss(losses: Tensor, iou: Tensor, scores: Tensor) -> Tensor:
         losses: (G, 4, 1) float32 from `mask_losses`.
         iou: (G, 4, 1) float32 from `mask_losses`.
         scores: (G, 4) float32, predicted IoU.
+
+    Returns:
+        () float32, the mean over the prompts.
     """
     single, alternatives = losses[:, 0, 0], losses[:, 1:, 0]
     masks = single.mean() + alternatives.amin(dim=1).mean() + ALTERNATIVES_WEIGHT * alternatives.mean()

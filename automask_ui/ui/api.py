@@ -98,9 +98,9 @@ def _predicted(service: Service, image: object, model: object, clicks: Clicks) -
     Raises:
         AutoMaskError: a value does not fit, the picture cannot be read, or the model cannot be run.
     """
-    began = time.monotonic()
     path = _uploaded(image)
     check_photo_bytes(path)
+    began = time.monotonic()
     masks = service.predictions.predict_alone(
         load_image(path), model if isinstance(model, str) else repr(model), clicks
     )

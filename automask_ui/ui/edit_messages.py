@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from automask_ui.errors import EditError
 from automask_ui.session import Session
-from automask_ui.session.class_names import parse_classes
+from automask_ui.session.class_names import ClassList, parse_class_list
 from automask_ui.session.edits import Action
 from automask_ui.session.mask_edits import MASK_EDITS, MaskEdit
 from automask_ui.session.step_fields import flag, mask_ids, text
@@ -65,7 +65,8 @@ def _delete(session: Session, step: Mapping[str, Any]) -> Outcome:
 
 def _classes(session: Session, step: Mapping[str, Any]) -> Outcome:
     names = text("text", step.get("text"))
-    session.editor.set_classes(parse_classes(names) if names.strip() else ())
+    found = parse_class_list(names) if names.strip() else ClassList(())
+    session.editor.set_classes(found.names, found.ids)
     return Outcome()
 
 
@@ -108,6 +109,7 @@ def viewer_edits(session: Session) -> ViewerEdits:
         "session": session.id,
         "version": version,
         "classes": list(edits.classes),
+        "class_lines": edits.class_list.lines,
         "labels": [[id_, places[name]] for id_, name in edits.labels.items()],
         "hidden": sorted(edits.hidden),
         "deleted": sorted(edits.deleted),

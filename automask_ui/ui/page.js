@@ -107,6 +107,56 @@
     if (!event.target.closest?.("input, textarea, #photo")) hand([...(event.clipboardData?.files ?? [])]);
   });
 
+  // What is dragged over from another tab is an address. The visitor's own browser fetches it, as nobody whom the
+  // picture's site would not answer; the server never does, since it may reach what the visitor may not.
+  const FETCH_WITHIN = 20_000; // ms
+  const texts = __TEXTS__; // eslint-disable-line no-undef -- page.py puts them in
+  const say = (key) => {
+    const zone = find("photo");
+    const line = zone.nextElementSibling?.id === "dropped" ? zone.nextElementSibling : document.createElement("p");
+    const words = texts[document.documentElement.lang.slice(0, 2)] ?? texts.en;
+    Object.assign(line, { id: "dropped", textContent: key && words[key], hidden: !key });
+    line.setAttribute("role", "status");
+    if (!line.parentElement) zone.after(line);
+  };
+  const draggedAddress = (data) => {
+    // Of a picture in a link, the list has the link's address.
+    const html = new DOMParser().parseFromString(data.getData("text/html"), "text/html");
+    const listed = data.getData("text/uri-list").split(/\r?\n/).find((line) => line && !line.startsWith("#"));
+    const address = html.querySelector("img")?.getAttribute("src") || listed || "";
+    return /^(https?:|data:image\/)/i.test(address) ? address : "";
+  };
+  const fetched = async (address) => {
+    try {
+      const signal = AbortSignal.timeout(FETCH_WITHIN);
+      const answer = await fetch(address, { credentials: "omit", referrerPolicy: "no-referrer", signal });
+      const content = await answer.blob();
+      if (!answer.ok || !content.type.startsWith("image/")) return null;
+      const last = address.startsWith("data:") ? "" : decodeURIComponent(new URL(address).pathname.split("/").pop());
+      return new File([content], last || `picture.${content.type.slice("image/".length)}`, { type: content.type });
+    } catch {
+      return null; // the site does not allow it, cannot be reached, or takes too long
+    }
+  };
+  let isOwnDrag = false; // of something on this page
+  document.addEventListener("dragstart", () => (isOwnDrag = true), true);
+  document.addEventListener("dragend", () => (isOwnDrag = false), true);
+  // Before all others.
+  window.addEventListener("drop", async (event) => {
+    const data = event.dataTransfer;
+    if (!data || isOwnDrag || event.target.closest?.("textarea, input:not([type=file])")) return;
+    say("");
+    const address = data.files.length ? "" : draggedAddress(data);
+    if (!address) return;
+    // The browser would leave the page for that address.
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    say("photo.address.busy");
+    const file = await fetched(address);
+    say(file ? "" : "photo.address");
+    if (file) hand([file]);
+  }, true);
+
   // A photo may be dropped anywhere on the page, a point list on its field.
   document.addEventListener("dragover", (event) => event.preventDefault());
   document.addEventListener("drop", async (event) => {

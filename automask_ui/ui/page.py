@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def launch_options(service: Service | None = None) -> dict[str, Any]:
         "app_kwargs": {"middleware": [REFUSALS], "routes": [health_route(service)] if service else []},
         "theme": THEME,
         "css": (HERE / "page.css").read_text(encoding="utf-8"),
-        "js": (HERE / "page.js").read_text(encoding="utf-8"),
+        "js": _script(),
         # In the head, so that it is there before the first event.
         "head": f"<script>{(HERE / 'stream.js').read_text(encoding='utf-8')}</script>",
         "i18n": I18N,
@@ -95,6 +96,13 @@ def launch_options(service: Service | None = None) -> dict[str, Any]:
         "state_session_capacity": 32,
         "footer_links": ["api"],
     }
+
+
+def _script() -> str:
+    """What the browser runs when the page is there, with the words that it says itself."""
+    keys = ("photo.address", "photo.address.busy")
+    texts = {code: {key: texts[key] for key in keys} for code, texts in TEXTS.items()}
+    return (HERE / "page.js").read_text(encoding="utf-8").replace("__TEXTS__", json.dumps(texts, ensure_ascii=False))
 
 
 def _formats() -> list[DownloadFormat]:

@@ -11,7 +11,7 @@ import gradio as gr
 
 from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.options import PARAMETERS, PRESETS, Parameter
-from automask_ui.ui.components.photo_upload import UploadImage
+from automask_ui.ui.components.photo_upload import UploadFiles, UploadImage
 from automask_ui.ui.components.sample_strip import SampleStrip
 from automask_ui.ui.controls import CUSTOM, preset_values
 from automask_ui.ui.text import I18N as t
@@ -34,7 +34,7 @@ class PhotoPanel:
     """Where a photo comes in."""
 
     upload: UploadImage
-    files: gr.UploadButton  # for whatever is no single photo; the page's script puts it there
+    files: UploadFiles  # for whatever is no single photo; the page's script puts it there
     samples: SampleStrip
 
 
@@ -89,7 +89,7 @@ def photo_panel(samples: Mapping[str, Path]) -> PhotoPanel:
         buttons=[],
         elem_id="photo",
     )
-    files = gr.UploadButton(t("files"), file_count="multiple", visible="hidden", elem_id="files")  # type: ignore[arg-type]
+    files = UploadFiles(t("files"), file_count="multiple", visible="hidden", elem_id="files")  # type: ignore[arg-type]
     return PhotoPanel(upload, files, SampleStrip(samples, elem_id="samples"))
 
 

@@ -6,11 +6,13 @@ import os
 import shutil
 import threading
 import weakref
+import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from batch_runs import Engine, contents, make_pictures, run, run_killed, task
 from filelock import FileLock
 from PIL import Image
@@ -20,7 +22,8 @@ from automask_ui.batch import Failure, one_picture, run_batch, store
 from automask_ui.batch.pictures import Picture, find_pictures
 from automask_ui.batch.store import Dataset, MasksRecord
 from automask_ui.errors import BatchError, EngineOutOfMemoryError, ExportError
-from automask_ui.export import EXPORTERS
+from automask_ui.export import EXPORTERS, base
+from automask_ui.export import yolo as yolo_format
 from automask_ui.export.coco import to_coco
 from automask_ui.export.hard_masks import hard_mask_set
 from automask_ui.files.images import open_image
@@ -67,8 +70,8 @@ def test_formats_with_files_for_each_picture_keep_the_folders(photos, out):
     run(photos, out, "yolo", "voc", "labelme", "masks", "overlay")
     pairs = {"photo 0", "photo 1", "photo 3", "more/of it/photo 1"}
     for folder, suffix in [
-        ("yolo/images", ".jpg"),
-        ("yolo/labels", ".txt"),
+        ("yolo/images/train", ".jpg"),
+        ("yolo/labels/train", ".txt"),
         ("voc/JPEGImages", ".jpg"),
         ("voc/SegmentationClass", ".png"),
         ("voc/SegmentationObject", ".png"),
@@ -79,7 +82,7 @@ def test_formats_with_files_for_each_picture_keep_the_folders(photos, out):
     ]:
         found = {name for name in contents(out / folder) if name.endswith(suffix)}
         assert found == {f"{pair}{suffix}" for pair in pairs}
-    assert (out / "yolo" / "data.yaml").read_text().startswith("train: images\n")
+    assert (out / "yolo" / "data.yaml").read_text().startswith("train: images/train\n")
     listed = (out / "voc" / "ImageSets" / "Segmentation" / "default.txt").read_text().splitlines()
     assert set(listed) == pairs
     assert (out / "voc" / "labelmap.txt").exists()
@@ -122,7 +125,7 @@ def _add_picture(photos: Path, out: Path) -> None:
 
 
 def _delete_results(photos: Path, out: Path) -> None:
-    (out / "yolo/labels/photo 0.txt").unlink()
+    (out / "yolo/labels/train/photo 0.txt").unlink()
     (out / "coco.json").unlink()
 
 
@@ -265,7 +268,7 @@ def test_a_full_disk_is_said_and_loses_nothing(photos, out, tmp_path, monkeypatc
 
 
 def test_a_full_disk_while_a_file_is_exported_stops_the_run(photos, out, monkeypatch):
-    def fails(name, items, folder):
+    def fails(name, items, folder, negatives):
         raise ExportError("The file could not be written: full.") from OSError(28, "full")
 
     monkeypatch.setattr("automask_ui.batch.formats.export", fails)
@@ -305,10 +308,10 @@ def test_a_picture_that_the_model_cannot_take_does_not_stop_the_others(photos, o
 
 
 def test_a_format_that_cannot_hold_the_masks_is_named_and_the_others_written(out, tmp_path, monkeypatch):
-    def is_full(name, items, folder):
+    def is_full(name, items, folder, negatives):
         if name == "voc":
             raise ExportError("Too many objects.")
-        return export(name, items, folder)
+        return export(name, items, folder, negatives=negatives)
 
     from automask_ui.batch import formats
 
@@ -325,13 +328,168 @@ def test_a_format_that_cannot_hold_the_masks_is_named_and_the_others_written(out
     assert engine.shown == 0
 
 
-def test_pictures_without_masks_are_in_the_dataset(photos, out):
-    report = run(photos, out, "coco", "yolo", pred_iou_thresh=1)
-    coco = COCO(out / "coco.json")
-    assert (len(coco.imgs), len(coco.anns)) == (4, 0)
-    assert report.failures == []
-    assert "4 pictures have no masks" in report.notes[0]
+def test_pictures_without_masks_are_left_out_or_negatives(photos, out):
+    left_out = run(photos, out, "coco", "yolo", pred_iou_thresh=1)
+    assert len(COCO(out / "coco.json").imgs) == 0
+    assert left_out.failures == []
+    assert left_out.notes == [
+        "4 pictures have no masks with these settings, and are only in manifest.csv. With --negatives, coco and yolo "
+        "would say that nothing is in them."
+    ]
     assert not (out / "yolo").exists()
+
+    engine = Engine()
+    kept = run_batch(photos, out, engine, replace(task("coco", "yolo", "overlay", pred_iou_thresh=1), negatives=True))
+    assert (engine.shown, kept.failures) == (0, [])
+    assert kept.notes == [
+        "4 pictures have no masks with these settings: coco and yolo say that nothing is in them; other formats have "
+        "no files of them."
+    ]
+    coco = COCO(out / "coco.json")
+    assert (len(coco.imgs), len(coco.anns), len(coco.cats)) == (4, 0, 1)
+    labels = labels_by_ultralytics(out / "yolo")
+    assert [label.read_bytes() for label in labels.values()] == [b""] * 4
+    assert (out / "yolo/data.yaml").read_text().endswith('names:\n  0: "object"\n')
+    assert not (out / "overlay").exists()
+
+    # Without the choice, the files go again.
+    assert run(photos, out, "coco", "yolo", engine=engine, pred_iou_thresh=1).made == 0
+    assert len(COCO(out / "coco.json").imgs) == 0
+    assert not list(out.rglob("*.txt"))
+
+
+def test_negatives_have_the_classes_of_the_others(photos, out):
+    """One picture alone has no masks: the list of classes is the same, whichever picture is written last."""
+    for number, name in enumerate(["photo 0.png", "more/of it/photo 1.png"]):
+        paint(photos / name)
+
+        class Some(Engine):
+            def steps(self, image, options, earlier=None):
+                blank = image is not None and not image[..., 0].any()
+                return super().steps(image, options.replace(pred_iou_thresh=1) if blank else options, earlier)
+
+        run_batch(photos, out / str(number), Some(), replace(task("yolo", "coco"), negatives=True))
+        assert (out / str(number) / "yolo/data.yaml").read_text().endswith('names:\n  0: "object"\n')
+        labels = labels_by_ultralytics(out / str(number) / "yolo")
+        assert sum(not label.read_bytes() for label in labels.values()) == number + 1
+        assert len(COCO(out / str(number) / "coco.json").imgs) == 4
+
+
+# Where the readers of other tools look
+
+
+def labels_by_ultralytics(yolo: Path) -> dict[Path, Path]:
+    """Pictures of a dataset with their labels, by the rule of ``img2label_paths`` in ultralytics/data/utils.py."""
+    data = yaml.safe_load((yolo / "data.yaml").read_text())
+    assert data["train"] == data["val"]
+    pictures = sorted(path for path in (yolo / data["train"]).resolve().rglob("*.*") if path.is_file())
+    images, labels = f"{os.sep}images{os.sep}", f"{os.sep}labels{os.sep}"
+    return {path: Path(labels.join(str(path).rsplit(images, 1)).rsplit(".", 1)[0] + ".txt") for path in pictures}
+
+
+def labels_by_cvat(yolo: Path) -> dict[Path, Path]:
+    """The same by ``YoloUltralyticsDetectionExtractor._get_labels_path_from_image_path`` of CVAT's Datumaro."""
+    found = {}
+    for path in sorted(path for path in (yolo / "images").rglob("*.*") if path.is_file()):
+        first, second, rest = str(path.relative_to(yolo)).split(os.sep, 2)
+        assert "images" in (first, second)
+        parts = [first, second, rest]
+        parts[max(place for place, part in enumerate(parts) if part == "images")] = "labels"
+        found[path.resolve()] = yolo.resolve() / Path(*parts).with_suffix(".txt")
+    return found
+
+
+HARD_FOLDERS = [
+    "images",
+    "a/images/b",
+    "images/images",
+    "images_",
+    "labels",
+    "train",
+    "images/train/labels",
+    "Images",
+    ".",
+]
+
+
+@pytest.mark.parametrize("above", ["plain", "images", "images/labels"])
+def test_readers_of_yolo_find_every_label(tmp_path, above):
+    photos, out = tmp_path / "photos", tmp_path / above / "out"
+    for number, folder in enumerate(HARD_FOLDERS):
+        paint(photos / folder / "images.png", f"#{number + 1:02x}ffff")
+        paint(photos / folder / "a.b.png", f"#ff{number + 1:02x}ff")
+    assert run(photos, out, "yolo").failures == []
+    found = labels_by_ultralytics(out / "yolo")
+    assert len(found) == 2 * len(HARD_FOLDERS)
+    assert set(found.values()) == {path.resolve() for path in (out / "yolo/labels").rglob("*.txt")}
+    assert found == labels_by_cvat(out / "yolo")
+    assert all(label.read_bytes() for label in found.values())
+
+
+def test_what_an_earlier_version_laid_out_otherwise_is_laid_out_anew(photos, out, monkeypatch):
+    paint(photos / "images" / "x.png")
+    layout = base.FolderLayout(("images", "labels"), frozenset({"data.yaml"}))
+    now = EXPORTERS["yolo"]
+    monkeypatch.setattr(yolo_format, "_IMAGES", "images")
+    monkeypatch.setattr(yolo_format, "_LABELS", "labels")
+    monkeypatch.setitem(EXPORTERS, "yolo", replace(now, layout=layout))
+    run(photos, out, "yolo")
+    assert not all(label.exists() for label in labels_by_ultralytics(out / "yolo").values())
+    monkeypatch.undo()
+    engine = Engine()
+    assert run(photos, out, "yolo", engine=engine).failures == []
+    fresh = out.parent / "fresh"
+    run(photos, fresh, "yolo")
+    assert (engine.shown, visible(out)) == (0, visible(fresh))
+
+
+def test_readers_of_voc_find_every_picture(tmp_path, out):
+    """As torchvision's VOCSegmentation (lines are stripped) and Datumaro (# begins a comment) read the list."""
+    photos = tmp_path / "photos"
+    folders = [
+        "#1",
+        " # 2 ",
+        "100%",
+        "100%25",
+        "a\nb",
+        "JPEGImages",
+        "Annotations",
+        "SegmentationClass/#3",
+        "my photos",
+    ]
+    for number, folder in enumerate(folders):
+        paint(photos / folder / "photo 1.png", f"#{number:02x}ffff")
+    assert run(photos, out, "voc").failures == []
+    with (out / "voc/ImageSets/Segmentation/default.txt").open(encoding="utf-8") as lines:
+        listed = [line.strip() for line in lines if not line.strip().startswith("#")]
+    assert len(set(listed)) == len(folders)
+    for kind, suffix in [("JPEGImages", "jpg"), ("SegmentationClass", "png"), ("SegmentationObject", "png")]:
+        assert all((out / "voc" / kind / f"{name}.{suffix}").is_file() for name in listed)
+
+
+def test_readers_of_labelme_find_every_picture(tmp_path, out):
+    """LabelMe joins ``imagePath`` to the folder of the JSON file (``LabelFile.load``)."""
+    photos = tmp_path / "photos"
+    for number, folder in enumerate(HARD_FOLDERS):
+        paint(photos / folder / "photo.json.png", f"#{number:02x}ffff")
+    run(photos, out, "labelme")
+    documents = list((out / "labelme").rglob("*.json"))
+    assert len(documents) == len(HARD_FOLDERS)
+    for path in documents:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        with Image.open(path.parent / document["imagePath"]) as picture:
+            assert picture.size == (document["imageWidth"], document["imageHeight"])
+
+
+def test_file_names_of_coco_and_cvat_are_paths_below_the_photos(tmp_path, out):
+    """Detectron2, torchvision, FiftyOne join ``file_name`` to the folder of pictures; CVAT looks for a task's path."""
+    photos = tmp_path / "photos"
+    for number, folder in enumerate(HARD_FOLDERS):
+        paint(photos / folder / "photo 1.png", f"#{number:02x}ffff")
+    run(photos, out, "coco", "cvat")
+    names = [image["file_name"] for image in COCO(out / "coco.json").dataset["images"]]
+    cvat = [image.attrib["name"] for path in out.rglob("*.xml") for image in ElementTree.parse(path).iter("image")]
+    assert sorted(names) == sorted(cvat) == sorted(str(path.relative_to(photos)) for path in photos.rglob("*.png"))
 
 
 def test_pictures_that_are_gone_are_left_out_and_said(photos, out):

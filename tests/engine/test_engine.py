@@ -1,6 +1,8 @@
 """What the engine keeps, re-uses and never mixes up: stages, caches, stopping, going on, single masks."""
 
 import copy
+import multiprocessing
+import pickle
 import threading
 
 import numpy as np
@@ -339,3 +341,32 @@ def test_options_set_in_vain_are_refused():
     with pytest.raises(AttributeError):
         generator.pred_iou_thresh = 0.1
     generator.options = generator.options.replace(pred_iou_thresh=0.1)
+
+
+# As joblib and multiprocessing send an object to another process: by pickle, or cloudpickle, which goes by its rules.
+@pytest.mark.parametrize("copied", [lambda it: pickle.loads(pickle.dumps(it)), copy.deepcopy, copy.copy])
+def test_copies_of_the_generator_find_the_same_masks(copied):
+    generator, image = AutomaticMaskGenerator(small_sam(), **LOOSE), picture(60, 80)
+    generator.options = generator.options.replace(min_mask_region_area=7)
+    expected = generator.generate(image)
+    twin = copied(generator)
+    assert twin.options == generator.options
+    assert_equal_masks(twin.generate(image), expected)
+    if copied is not copy.copy:
+        # The copy has a model of its own, as with upstream's class.
+        assert not {id(part) for part in twin.__getstate__()[0].parameters()} & {
+            id(part) for part in small_sam().parameters()
+        }
+
+
+def test_the_generator_works_in_a_spawned_process():
+    generator, image = AutomaticMaskGenerator(small_sam(), **LOOSE), picture(60, 80)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert_equal_masks(pool.apply(generator.generate, (image,)), generator.generate(image))
+
+
+def assert_equal_masks(masks: list[dict], others: list[dict]) -> None:
+    assert len(masks) == len(others) > 0
+    for mask, other in zip(masks, others, strict=True):
+        np.testing.assert_array_equal(mask.pop("segmentation"), other["segmentation"])
+        assert mask.items() <= other.items()

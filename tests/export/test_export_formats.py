@@ -21,6 +21,7 @@ from automask_ui.export.hard_masks import SIZES_HW, hard_mask_set, mask_set
 from automask_ui.export.label_studio import brush_rle, read_brush_rle
 from automask_ui.export.voc import voc_palette
 from automask_ui.masks import rle
+from automask_ui.session.class_names import ClassList
 
 
 def make_item(size_hw: tuple[int, int] = (37, 53), name: str = "photo.jpg", rows: object = slice(None)) -> ExportItem:
@@ -52,8 +53,8 @@ def iou(first: np.ndarray, second: np.ndarray) -> float:
 def test_yolo_lines_are_painted_as_ultralytics_paints_them(size_hw: tuple[int, int], tmp_path: Path) -> None:
     item = make_item(size_hw)
     files = members("yolo", [item], tmp_path)
-    assert sorted(files) == ["data.yaml", "images/photo.jpg", "labels/photo.txt"]
-    lines = files["labels/photo.txt"].decode().splitlines()
+    assert sorted(files) == ["data.yaml", "images/train/photo.jpg", "labels/train/photo.txt"]
+    lines = files["labels/train/photo.txt"].decode().splitlines()
     assert len(lines) == len(item.masks)
     scale = np.array([size_hw[1], size_hw[0]], dtype=np.float32)
     for line, mask in zip(lines, item.masks.rle, strict=True):
@@ -76,16 +77,32 @@ def test_yolo_classes(tmp_path: Path) -> None:
     second = replace(make_item(rows=[7]), labels=("",), name="photo.png")
     files = members("yolo", [first, second], tmp_path)
     assert files["data.yaml"].decode().splitlines() == [
-        "train: images", "val: images", "names:", '  0: "b: [x]"', '  1: "a"', '  2: "object"'
+        "train: images/train", "val: images/train", "names:", '  0: "b: [x]"', '  1: "a"', '  2: "object"'
     ]  # fmt: skip
-    assert [line.split()[0] for line in files["labels/photo.txt"].decode().splitlines()] == ["0", "1", "0"]
-    assert [line.split()[0] for line in files["labels/photo-2.txt"].decode().splitlines()] == ["2"]
-    assert pixels(files["images/photo-2.jpg"]).shape == (37, 53, 3)
+    assert [line.split()[0] for line in files["labels/train/photo.txt"].decode().splitlines()] == ["0", "1", "0"]
+    assert [line.split()[0] for line in files["labels/train/photo-2.txt"].decode().splitlines()] == ["2"]
+    assert pixels(files["images/train/photo-2.jpg"]).shape == (37, 53, 3)
 
 
 def test_a_picture_without_masks_is_background(tmp_path: Path) -> None:
     files = members("yolo", [make_item(rows=[7]), make_item(rows=[], name="empty.png")], tmp_path)
-    assert files["labels/empty.txt"] == b""
+    assert files["labels/train/empty.txt"] == b""
+
+
+def test_pictures_without_masks_are_written_where_they_are_meant_to_be(tmp_path: Path) -> None:
+    empty = replace(make_item(rows=[], name="empty.png"), classes=ClassList(("cat",)))
+    able = {name for name, row in EXPORTERS.items() if row.has_negatives}
+    assert able == {"coco", "coco-polygons", "yolo"}
+    for name in sorted(able):
+        with pytest.raises(ExportError, match="There are no masks to download"):
+            export(name, [empty], tmp_path)
+        report = export(name, [empty], tmp_path, negatives=True)
+        assert (report.checks, report.worst_iou) == ((), 1.0)
+    coco = json.loads(export("coco", [empty], tmp_path, negatives=True).path.read_bytes())
+    assert ([image["file_name"] for image in coco["images"]], coco["annotations"]) == (["empty.png"], [])
+    with zipfile.ZipFile(export("yolo", [empty], tmp_path, negatives=True).path) as archive:
+        assert archive.read("labels/train/empty.txt") == b""
+        assert archive.read("data.yaml").decode().splitlines()[-1] == '  0: "cat"'
 
 
 # LabelMe

@@ -16,10 +16,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from automask_ui.errors import ExportError
 from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.export.base import class_names
 from automask_ui.export.hard_masks import hard_mask_set
 from automask_ui.masks import overlay
+from automask_ui.session.class_names import ClassList, parse_class_list
 
 # Two masks that touch and one apart; "=dog" begins like a formula, and nothing is a "cat".
 LABELS = ("car", "", "=dog")
@@ -27,10 +29,12 @@ CLASSES = ("cat", "=dog", "car")
 NUMBERS = (5, 2, 9)
 
 
-def make_item(labels: tuple[str, ...] = LABELS, classes: tuple[str, ...] = CLASSES) -> ExportItem:
+def make_item(
+    labels: tuple[str, ...] = LABELS, classes: tuple[str, ...] = CLASSES, ids: tuple[int, ...] | None = None
+) -> ExportItem:
     masks = hard_mask_set((37, 53))[[7, 8, 1]]
     image = np.random.default_rng(5).integers(0, 256, (37, 53, 3), dtype=np.uint8)
-    return ExportItem("photo.jpg", image, masks, NUMBERS, labels, classes=classes)
+    return ExportItem("photo.jpg", image, masks, NUMBERS, labels, classes=ClassList(classes, ids))
 
 
 def archive(path: Path) -> zipfile.ZipFile:
@@ -47,7 +51,7 @@ def _coco(path: Path) -> tuple[list[str], list[str]]:
 def _yolo(path: Path) -> tuple[list[str], list[str]]:
     with archive(path) as files:
         names = yaml.safe_load(files.read("data.yaml"))["names"]
-        lines = files.read("labels/photo.txt").decode().splitlines()
+        lines = files.read("labels/train/photo.txt").decode().splitlines()
     return list(names.values()), [names[int(line.split()[0])] for line in lines]
 
 
@@ -164,6 +168,56 @@ def test_order_of_classes(labels: tuple[str, ...], classes: tuple[str, ...], nam
 def test_numbers_are_the_same_in_pictures_with_other_labels() -> None:
     one, other = make_item(("car", "", "")), make_item(("=dog", "=dog", "cat"))
     assert class_names([one])[:3] == class_names([other])[:3] == list(CLASSES)
+
+
+NUMBERED = ClassList(("person", "dog", "cup"), (1, 18, 90))
+
+
+@pytest.mark.parametrize(
+    ("classes", "coco", "yolo", "voc"),
+    [
+        (ClassList(("person", "dog")), [1, 2, 3], [0, 1, 2], [1, 2, 3]),  # no numbers: by their places
+        (NUMBERED, [1, 18, 90, 91], [1, 18, 90, 91], [1, 18, 90, 91]),  # as COCO gives them
+        (ClassList(("person", "dog"), (0, 5)), [0, 5, 6], [0, 5, 6], [1, 2, 3]),  # 0 is background in VOC
+        (ClassList(("person", "dog"), (7, 3000)), [7, 3000, 3001], [7, 3000, 3001], [1, 2, 3]),  # no byte holds it
+    ],
+)
+def test_numbers_of_a_class_list_are_kept(
+    classes: ClassList, coco: list[int], yolo: list[int], voc: list[int], tmp_path: Path
+) -> None:
+    item = replace(make_item(labels=("dog", "", "person")), classes=classes)
+    numbers = dict(zip(classes.names, coco, strict=False)) | {"object": coco[-1]}
+    document = json.loads(export("coco", [item], tmp_path).path.read_bytes())
+    assert [row["id"] for row in document["categories"]] == coco
+    assert [row["category_id"] for row in document["annotations"]] == [
+        numbers[name] for name in ("dog", "object", "person")
+    ]
+    back = parse_class_list(json.dumps(document))
+    assert dict(zip(back.names, back.ids or (), strict=True)) == numbers
+
+    with zipfile.ZipFile(export("yolo", [item], tmp_path).path) as archive:
+        text = archive.read("data.yaml").decode()
+        rows = [int(line.split()[0]) for line in archive.read("labels/train/photo.txt").decode().splitlines()]
+    names = yaml.safe_load(text)["names"]
+    assert list(names) == list(range(max(yolo) + 1))  # Ultralytics' check_class_names refuses gaps
+    assert rows == [yolo[1], yolo[-1], yolo[0]]
+    back = parse_class_list(text)
+    assert (back.ids, back.names) == (tuple(yolo), (*classes.names, "object"))
+
+    with zipfile.ZipFile(export("voc", [item], tmp_path).path) as archive:
+        listed = archive.read("labelmap.txt").decode().splitlines()[2:]
+        with Image.open(io.BytesIO(archive.read("SegmentationClass/photo.png"))) as picture:
+            found, palette = np.unique(np.asarray(picture)), np.reshape(picture.getpalette(), (-1, 3)).tolist()
+    assert [line.split(":")[:2] for line in listed] == [
+        [name, ",".join(map(str, palette[number]))] for name, number in zip(back.names, voc, strict=True)
+    ]
+    assert set(found.tolist()) <= {0, voc[0], voc[1], voc[-1]}
+
+
+def test_yolo_refuses_numbers_that_leave_too_large_gaps(tmp_path: Path) -> None:
+    item = replace(make_item(), classes=ClassList(("person",), (10_000_000,)))
+    with pytest.raises(ExportError, match="goes up to 10,000,00"):
+        export("yolo", [item], tmp_path)
 
 
 def test_colours_by_class(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ FOLDER = row(
     extension="zip",
     write=_write_folder,
     read=_read_folder,
-    layout=FolderLayout(leading_folders=1, shared=frozenset({"about.txt"}), picture_list="lists/all.txt"),
+    layout=FolderLayout(("counts",), shared=frozenset({"about.txt"}), picture_list="lists/all.txt"),
 )
 WHOLE = row(
     extension="json",

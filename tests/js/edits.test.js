@@ -8,7 +8,8 @@ import { fakeSignals } from "./helpers.js";
 /** @param {Partial<EditsAnswer>} changes @returns {EditsAnswer} */
 function told(changes = {}) {
   return {
-    session: "session", version: 1, classes: [], labels: [], hidden: [], deleted: [], undo: null, redo: null,
+    session: "session", version: 1, classes: [], class_lines: [],
+    labels: [], hidden: [], deleted: [], undo: null, redo: null,
     ...changes,
   };
 }
@@ -109,7 +110,7 @@ test("an answer is told with its steps, once", () => {
   const way = /** @type {const} */ ({ kind: "hide", count: 1, label: "", way: "undone" });
   edits.take(told({ answers: "edit-1", told: way, error: "" }));
   edits.take(told({ answers: "edit-1", told: way }));
-  assert.deepEqual(answers, [{ steps: [{ do: "undo" }], told: way, error: "" }]);
+  assert.deepEqual(answers, [{ steps: [{ do: "undo" }], told: way, error: "", made: [] }]);
 });
 
 test("who uses ids hears at once of masks that are deleted or come back, and of nothing else", () => {

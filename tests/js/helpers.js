@@ -1,6 +1,10 @@
 // @ts-check
 /** @import { ViewerMask } from "../../automask_ui/ui/components/viewer/js/types.d.ts" */
+import { mock } from "node:test";
 import { Shape } from "../../automask_ui/ui/components/viewer/js/model/shapes.js";
+
+// Timers that wait for answers would keep the tests running until they are due.
+mock.timers.enable({ apis: ["setTimeout"] });
 
 /**
  * A mask with made-up facts.
@@ -12,7 +16,7 @@ import { Shape } from "../../automask_ui/ui/components/viewer/js/model/shapes.js
 export function maskOf(id, facts = {}) {
   return {
     id, colour: "#123456", area: 10 * id, bbox: [id, 0, 5, 7], iou: 0.9, stability: 0.95, point: [id, 2],
-    crop: [0, 0, 100, 50], ...facts,
+    crop: [0, 0, 100, 50], origin: "found", ...facts,
   };
 }
 

@@ -1,7 +1,8 @@
 // @ts-check
-/** @import { Point, Step, ViewerMask } from "../../automask_ui/ui/components/viewer/js/types.d.ts" */
+/** @import { ClickKeys, Point, Step, ViewerMask } from "../../automask_ui/ui/components/viewer/js/types.d.ts" */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createDraft } from "../../automask_ui/ui/components/viewer/js/model/draft.js";
 import { createEdits } from "../../automask_ui/ui/components/viewer/js/model/edits.js";
 import { createLanguage } from "../../automask_ui/ui/components/viewer/js/model/language.js";
 import { createListing } from "../../automask_ui/ui/components/viewer/js/model/listing.js";
@@ -10,13 +11,14 @@ import { completeData, createPicture } from "../../automask_ui/ui/components/vie
 import { createSelection } from "../../automask_ui/ui/components/viewer/js/model/selection.js";
 import { createSignals } from "../../automask_ui/ui/components/viewer/js/model/signals.js";
 import { createViewport } from "../../automask_ui/ui/components/viewer/js/model/viewport.js";
-import { createSelectTool } from "../../automask_ui/ui/components/viewer/js/picture/select_tool.js";
+import { createSelectTool } from "../../automask_ui/ui/components/viewer/js/tools/select_tool.js";
 import { maskOf } from "./helpers.js";
 
 /** Three masks on a display copy of 10 × 2 px: 1 is all of it, 2 its left half, 3 two pixels of that. */
 const MASKS = [maskOf(1, { area: 80 }), maskOf(2, { area: 40 }), maskOf(3, { area: 8 })];
 const LAYERS = Uint32Array.from([3, 1, 2, 0, 10, 10, 10, 2, 2, 0, 5, 10, 5, 3, 1, 1, 2]).buffer;
 const IN_ALL = { x: 1, y: 0 }, IN_FIRST = { x: 8, y: 1 }, BESIDE = { x: 30, y: 1 };
+const NO_KEYS = { ctrlKey: false, metaKey: false, shiftKey: false, altKey: false };
 const TEXTS = {
   en: { hidden_here: "{id} hidden", deleted_here: "{id} deleted", filtered_here: "{id} filtered", tip: "{id}" },
 };
@@ -46,17 +48,16 @@ function finishedRun(masks = MASKS) {
   /** @type {string[]} */
   const notes = [];
   const tool = createSelectTool({
-    edits, language, listing, look, picture, selection, viewport,
+    draft: createDraft({ signals }), edits, language, listing, look, picture, selection, viewport,
     notes: {
       showTip: (sentence) => void notes.push(sentence), showNote: (sentence) => void notes.push(sentence),
       hideTip() {}, hideNote() {}, isNoteShown: () => false,
     },
     trigger: (event, payload) => void events.push([event, payload]),
   });
-  /** @param {Point} point display px @param {Partial<PointerEvent>} keys */
+  /** @param {Point} point display px @param {Partial<ClickKeys>} keys */
   const click = (point, keys = {}) => {
-    const { x, y } = viewport.toStage(point.x + 0.5, point.y + 0.5);
-    tool.click({ x, y }, /** @type {PointerEvent} */ (keys));
+    tool.click(viewport.toStage(point.x + 0.5, point.y + 0.5), { ...NO_KEYS, minus: false, ...keys });
     signals.flush();
   };
   /** @param {Step} step */
@@ -108,7 +109,7 @@ test("deleted masks are gone at once, and come back", () => {
   assert.deepEqual([[...picture.byId.keys()], [...selection.ids]], [[1, 3], []]);
   signals.flush();
   assert.deepEqual(listing.painted, [1, 3]);
-  const nothing = { classes: [], labels: [], hidden: [], deleted: [], undo: null, redo: null };
+  const nothing = { classes: [], class_lines: [], labels: [], hidden: [], deleted: [], undo: null, redo: null };
   edits.take({ session: "session", version: 1, ...nothing, answers: "edit-1" });
   signals.flush();
   assert.deepEqual(listing.painted, [1, 2, 3]);
@@ -173,4 +174,23 @@ test("the photo alone shows no mask to point at", () => {
   look.set({ photoOnly: true });
   tool.hover(point);
   assert.equal(selection.hover, 0);
+});
+
+test("a rubber band selects what lies in it as a whole", () => {
+  const { selection, signals, tool, viewport } = finishedRun();
+  assert.equal(tool.startDrag?.({ x: 0, y: 0 }, NO_KEYS), null); // without Shift a drag moves the photo
+  const drag = tool.startDrag?.(viewport.toStage(5.5, 3), { ...NO_KEYS, shiftKey: true });
+  drag?.move(viewport.toStage(-1, -1));
+  drag?.end();
+  signals.flush();
+  assert.deepEqual([...selection.ids], [2, 3]);
+});
+
+test("a band that is given up selects nothing", () => {
+  const { selection, tool, viewport } = finishedRun();
+  selection.only(1);
+  const drag = tool.startDrag?.(viewport.toStage(5.5, 3), { ...NO_KEYS, shiftKey: true });
+  drag?.move(viewport.toStage(-1, -1));
+  drag?.cancel();
+  assert.deepEqual([...selection.ids], [1]);
 });

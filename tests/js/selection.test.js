@@ -106,3 +106,16 @@ test("work is done once a frame, what others are computed from first", () => {
   signals.flush();
   assert.equal(done.length, 3);
 });
+
+test("what the server has made is selected once it is there", () => {
+  const { selection, drop } = started();
+  selection.only(2);
+  selection.await([4, 9]);
+  assert.deepEqual([...selection.ids], [2]);
+  selection.await([3, 4]);
+  assert.deepEqual([...selection.ids], [3, 4]);
+  selection.await([9]);
+  selection.clear();
+  drop();
+  assert.deepEqual([...selection.ids], []);
+});

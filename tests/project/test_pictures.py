@@ -308,7 +308,7 @@ def test_edits_are_in_the_dataset(queue: PictureList, tmp_path: Path) -> None:
     scores = [row["predicted_iou"] for row in document["annotations"] if names[row["image_id"]] == "2.png"]
     assert scores.count(None) == 2
     assert "cat" in [row["name"] for row in document["categories"]]
-    assert queue.classes == ("cat",)
+    assert queue.classes.names == ("cat",)
 
 
 def test_export_before_there_are_masks(queue: PictureList, tmp_path: Path) -> None:

@@ -12,13 +12,14 @@ from automask_ui.errors import LabelError
 from automask_ui.session import class_names
 from automask_ui.session.class_names import (
     MAX_CLASSES,
+    MAX_ID,
     MAX_NAME,
+    ClassList,
     class_name,
     clean_text,
+    joined,
     parse_class_list,
-    parse_classes,
     read_class_list,
-    read_classes,
 )
 
 
@@ -54,7 +55,7 @@ from automask_ui.session.class_names import (
     ],
 )
 def test_parse(text: str, names: tuple[str, ...]) -> None:
-    assert parse_classes(text) == names
+    assert parse_class_list(text).names == names
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_parse(text: str, names: tuple[str, ...]) -> None:
 )
 def test_parse_refuses(text: str, message: str) -> None:
     with pytest.raises(LabelError, match=message):
-        parse_classes(text)
+        parse_class_list(text)
 
 
 @pytest.mark.parametrize(
@@ -138,20 +139,49 @@ def test_numbers_are_kept(text: str, ids: tuple[int, ...] | None, note: str | No
 def test_many_aliases_of_aliases_are_refused_at_once() -> None:
     lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60))]
     with pytest.raises(LabelError, match="must be text"):
-        parse_classes("\n".join([*lines, "names: [*a59]"]))
+        parse_class_list("\n".join([*lines, "names: [*a59]"]))
 
 
 def test_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "classes.txt"
     path.write_text("car\n사람\n", encoding="utf-8")
-    assert read_classes(path) == ("car", "사람")
+    assert read_class_list(path).names == ("car", "사람")
     path.write_bytes("id\tname\r\n3\t사람".encode("utf-16"))  # Excel's “Unicode text”
     assert read_class_list(path).ids == (3,)
     path.write_bytes("사람".encode("euc-kr"))
     with pytest.raises(LabelError, match="UTF-8"):
-        read_classes(path)
+        read_class_list(path)
     with pytest.raises(LabelError, match="could not be read"):
-        read_classes(tmp_path / "missing.txt")
+        read_class_list(tmp_path / "missing.txt")
     monkeypatch.setattr(class_names, "MAX_FILE_BYTES", 3)
     with pytest.raises(LabelError, match="Paste the names"):
-        read_classes(path)
+        read_class_list(path)
+
+
+# Numbers
+
+
+def test_lines_are_read_as_the_list_that_they_are_of() -> None:
+    for one in [ClassList(("a", "b")), ClassList(("a", "b: c", "7"), (1, 18, 90)), ClassList(("0: x",), (5,))]:
+        back = parse_class_list("\n".join(one.lines))
+        assert (back.names, back.ids) == (one.names, one.ids)
+
+
+def test_lines_that_are_added_to_a_numbered_list_get_the_next_numbers() -> None:
+    found = parse_class_list("1: person\ncow\n18: dog\nhorse")
+    assert (found.names, found.ids) == (("person", "dog", "cow", "horse"), (1, 18, 19, 20))
+
+
+def test_stand_ins_for_unused_numbers_are_no_classes() -> None:
+    found = parse_class_list("names:\n  0: person\n  1: unused 1\n  2: dog\n  3: unused 7\n")
+    assert (found.names, found.ids) == (("person", "dog", "unused 7"), (0, 2, 3))
+
+
+def test_joined_lists_keep_their_numbers() -> None:
+    coco, typed = ClassList(("person", "dog"), (1, 18)), ClassList(("cat", "dog"))
+    assert joined([]) == ClassList(())
+    assert joined([typed, ClassList(("cow", "cat"))]) == ClassList(("cat", "dog", "cow"))
+    assert joined([coco, typed]) == ClassList(("person", "dog", "cat"), (1, 18, 19))
+    assert joined([typed, coco]) == ClassList(("cat", "dog", "person"), (19, 18, 1))
+    assert joined([coco, ClassList(("cow",), (18,))]) == ClassList(("person", "dog", "cow"), (1, 18, 19))
+    assert joined([ClassList(("a", "b"), (0, MAX_ID)), ClassList(("c",))]).ids == (0, MAX_ID, 1)

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from automask_ui.errors import LabelError
+from automask_ui.session.class_names import ClassList
 from automask_ui.session.edits import MAX_STEPS, Action, Edits, History
 
 EDITS = Edits(("car", "사람"), {1: "car", 12: "사람"}, frozenset({3, 2}), frozenset({9}))
@@ -26,6 +27,11 @@ def test_to_json_and_back() -> None:
         ([], "must be an object"),  # not an object
         ({"classes": "car"}, "“classes” must be a list"),  # text, which is iterable too
         ({"classes": [1]}, "must be text"),  # a number for a name
+        ({"classes": ["car"], "class_ids": None}, "must be a list of numbers"),  # none
+        ({"classes": ["car"], "class_ids": [True]}, "must be a list of numbers"),  # an int of another kind
+        ({"classes": ["car"], "class_ids": [-1]}, "must be a list of numbers"),  # negative
+        ({"classes": ["car", "cat"], "class_ids": [1]}, "one number for every class"),  # too few
+        ({"classes": ["car", "cat"], "class_ids": [1, 1]}, "all different"),  # one twice
         ({"classes": ["\u200b\n"]}, "is empty"),  # nothing to be seen
         ({"labels": []}, "“labels” an object"),  # a list
         ({"classes": ["car"], "labels": {"1": "cat"}}, "“cat” is not in the class list"),  # a class from nowhere
@@ -110,3 +116,14 @@ def test_history_is_bounded() -> None:
         history = history.undone()
     assert history.now == Edits(hidden=frozenset({19}))
     assert len(history.future) == MAX_STEPS
+
+
+def test_numbers_of_classes_are_kept() -> None:
+    edits = Edits().with_classes(["person", "dog"], (1, 18)).with_label([4], "cow").with_label([5], "dog")
+    assert edits.class_list == ClassList(("person", "dog", "cow"), (1, 18, 19))
+    assert Edits.from_dict(json.loads(json.dumps(edits.to_dict()))) == edits
+    # Documents without them stay as they were.
+    assert "class_ids" not in Edits(("a",)).to_dict()
+    assert Edits.from_dict({"classes": ["a"]}) == Edits(("a",))
+    renamed = edits.with_classes(["person", "hound", "cow"], (1, 18, 19))
+    assert (renamed.labels[5], renamed.class_ids) == ("hound", (1, 18, 19))

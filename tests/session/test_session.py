@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -208,6 +209,35 @@ def test_files_of_a_picture_that_was_left_stay_until_the_next_is_left(session: S
     assert [folder.exists() for folder in folders] == [False, True, True]
     store.forget("ann")
     assert not any(folder.exists() for folder in folders)
+
+
+def test_of_two_beginnings_at_once_one_is_the_others_earlier_one(session: Session) -> None:
+    """Two tabs of one browser, or a page that is left while it opens: no session stays that nobody owns."""
+    store, begun = SessionStore(1 << 30), []
+    start = threading.Barrier(8)
+
+    def begin_some() -> None:
+        start.wait()
+        for _ in range(20):
+            begun.append(store.begin(session.image, "ann"))
+            _ = begun[-1].folder
+            store.touch(begun[-1])
+
+    def leave_some() -> None:
+        start.wait()
+        for _ in range(20):
+            store.forget("ann")
+
+    threads = [threading.Thread(target=work) for work in [begin_some] * 6 + [leave_some] * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    current = store.begin(session.image, "ann")
+    assert [one for one in begun if store._sessions.peek(one.id) is not None] == []
+    assert store.current("ann") is current
+    store.forget("ann")
+    assert len(store._sessions) == 0
 
 
 def _ids_and_counts(session: Session) -> tuple[list[int], list[bytes]]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import FakeEngine, FakeModel, fake_models
+from gradio.data_classes import FileData, ListFiles
 from PIL import Image
 
 from automask_ui.errors import ArchiveError, ImageTooLargeError, ResumeError, UnreadableImageError
@@ -18,8 +19,10 @@ from automask_ui.options import GeneratorOptions
 from automask_ui.project.autosave import Autosave
 from automask_ui.project.document import NAME
 from automask_ui.project.export import export_photo
+from automask_ui.project.uploads import Upload
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
+from automask_ui.ui.components.photo_upload import UploadFiles, UploadImage
 from automask_ui.ui.controls import CUSTOM, controls_of, preset_values
 from automask_ui.ui.handlers import Changes, Handlers, Visitor
 from automask_ui.ui.text import Words
@@ -279,3 +282,39 @@ def test_file_alone_that_is_nothing(handlers: Handlers, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(UnreadableImageError, match=r"notes\.txt is no picture"):
         handlers.opening.open_files(ANN, [str(tmp_path / "notes.txt")])
+
+
+# Names: Gradio's copy of a file has lost some characters, and all past 200 bytes
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ("what! {is} $this.png", "what! {is} $this.png"),
+        ("사진" * 60 + ".png", "사진" * 60 + ".png"),  # 364 bytes
+        ("../../etc/passwd.png", "passwd.png"),
+        ("C:\\Users\\me\\a.png", "a.png"),
+        ("..", "photo"),
+        ("x" * 300 + ".png", "x" * 251 + ".png"),
+        ("", "whatis.png"),  # none was told
+        (None, "whatis.png"),
+    ],
+)
+def test_uploads_have_their_own_names(
+    handlers: Handlers, service: Service, photo: str, tmp_path: Path, told: str | None, name: str
+) -> None:
+    kept = Path(photo).rename(tmp_path / "whatis.png")
+    payload = FileData(path=str(kept), orig_name=told)
+    upload = UploadImage(render=False).preprocess(payload)
+    assert upload == Upload(kept, name)
+    handlers.opening.open_photo(BOB, upload)
+    assert service.store.current("bob").image.name == name
+    (one,) = UploadFiles(file_count="multiple", render=False).preprocess(ListFiles(root=[payload]))
+    assert one == upload
+
+
+def test_lists_have_the_own_names_of_uploads(handlers: Handlers, service: Service, photo: str, other: str) -> None:
+    names = ["a! {1}.png", "사진" * 60 + ".png", "note$.txt"]
+    files = [Upload(Path(path), name) for path, name in zip([photo, other, other], names, strict=True)]
+    handlers.opening.open_files(BOB, files)
+    assert [item.name for item in service.projects.get("bob").pictures.items] == names[:2]

@@ -21,6 +21,7 @@ from automask_ui.masks import rle
 from automask_ui.options import GeneratorOptions
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
+from automask_ui.session.class_names import ClassList
 from automask_ui.session.edits import OwnMask
 from automask_ui.ui.edit_messages import Outcome, take_steps, viewer_edits
 from automask_ui.ui.handlers import Handlers, Visitor
@@ -171,7 +172,7 @@ def test_class_file(handlers: Handlers, tmp_path: Path) -> None:
     first, second = (handlers.masks.class_file(str(path)).class_list for _ in range(2))
     assert first is not None
     assert second is not None
-    assert first["names"] == ["car", "person"]
+    assert (first["lines"], first["note"]) == (["car", "person"], "")
     assert first["key"] != second["key"]  # the same file twice is news twice
 
 
@@ -203,3 +204,23 @@ def test_sentence_names_what_became_of_the_masks(tmp_path: Path) -> None:
     assert said(blank(inner, apart)) == "2 masks, all exact."
     assert said(blank(outer, inner, apart)) == "3 masks: 2 exact, 1 changed (worst IoU 0.960)."
     assert said(blank(inner, inner)) == "2 masks: 1 exact, 1 hidden altogether."
+
+
+def test_numbers_of_a_class_file_are_shown_taken_and_told(handlers: Handlers, session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "coco.json"
+    path.write_text('{"categories": [{"id": 18, "name": "dog"}, {"id": 1, "name": "person"}]}')
+    found = handlers.masks.class_file(str(path)).class_list
+    assert found is not None
+    assert found["lines"] == ["1: person", "18: dog"]
+    assert found["note"] == "Their numbers go from 1 to 18, and 16 between them are not used."
+    take_steps(session, [{"do": "classes", "text": "\n".join(found["lines"])}])
+    assert session.edits.class_list == ClassList(("person", "dog"), (1, 18))
+    take_steps(session, [{"do": "label", "ids": [1], "label": "cow"}])
+    assert viewer_edits(session)["class_lines"] == ["1: person", "18: dog", "19: cow"]
+    assert viewer_edits(session)["classes"] == ["person", "dog", "cow"]
+    # A list without numbers has none.
+    take_steps(session, [{"do": "classes", "text": "person\ndog"}])
+    assert viewer_edits(session)["class_lines"] == ["person", "dog"]
+    take_steps(session, [{"do": "undo"}])
+    assert session.edits.class_ids == (1, 18, 19)
+    assert handlers.service.open("ann", tmp_path / "photo.png").edits.class_ids == (1, 18, 19)

@@ -20,7 +20,7 @@ from automask_ui.engine.loading.architecture import check_fit, recognise
 from automask_ui.engine.loading.checkpoint_file import Weights, read_weights
 from automask_ui.engine.runtime.out_of_memory import is_out_of_memory
 from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError, EngineOutOfMemoryError, OptionError
-from automask_ui.models.checkpoints import resolve_checkpoint
+from automask_ui.models.checkpoints import own_checkpoint, resolve_checkpoint
 from automask_ui.models.download import DownloadProgress
 from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS
 
@@ -139,9 +139,7 @@ def find_file(
     if checkpoint is None:
         path = resolve_checkpoint(name or BUILT_IN_MODEL, folders, progress)
     else:
-        path = Path(checkpoint).expanduser()
-        if not path.is_file():
-            raise CheckpointNotFoundError(f"There is no file {path}. Correct the path of the checkpoint.")
+        path = own_checkpoint(checkpoint)
     return ModelFile(path, file_key(path), name, checkpoint is not None, where, how)
 
 

@@ -284,13 +284,25 @@ class AutomaticMaskGenerator:
             min_mask_region_area=min_mask_region_area,
             output_mode=output_mode,
         )
-        # Nothing is cached: the caller may change the model's weights between two calls.
-        self._engine = MaskEngine(SamModel.wrap(model), cache_bytes=0, keep_empty=True)
+        self._engine = _uncached_engine(model)
+
+    def __getstate__(self) -> tuple[Sam, GeneratorOptions]:
+        """Give what a copy is made of, here or in another process: an engine has locks, which cannot be copied."""
+        return self._engine.model.sam, self.options
+
+    def __setstate__(self, state: tuple[Sam, GeneratorOptions]) -> None:
+        sam, self.options = state
+        self._engine = _uncached_engine(sam)
 
     def generate(self, image: np.ndarray) -> list[dict[str, Any]]:
         """Generate the masks of an H×W×3 uint8 RGB picture, as the dicts that upstream returns, in the same order."""
         result = self._engine.generate(image, self.options)
         return result.masks.to_sam_dicts(self.options.output_mode)
+
+
+def _uncached_engine(sam: Sam) -> MaskEngine:
+    """Make an engine that caches nothing: the caller may change the model's weights between two calls."""
+    return MaskEngine(SamModel.wrap(sam), cache_bytes=0, keep_empty=True)
 
 
 def _finish(

@@ -13,7 +13,7 @@ from automask_ui.masks.explain import explain
 from automask_ui.project.export import export_photo
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
-from automask_ui.session.class_names import read_classes
+from automask_ui.session.class_names import ClassList, read_class_list
 from automask_ui.ui.components.status_line import status
 from automask_ui.ui.components.viewer import ViewerAnswer, viewer_note
 from automask_ui.ui.edit_messages import Outcome, take_steps, viewer_edits
@@ -63,7 +63,8 @@ class MaskHandlers:
         Raises:
             LabelError: there is no class list in it.
         """
-        return Changes(class_list={"names": list(read_classes(path)) if path else [], "key": uuid.uuid4().hex})
+        found = read_class_list(path) if path else ClassList(())
+        return Changes(class_list={"lines": found.lines, "note": " ".join(found.notes), "key": uuid.uuid4().hex})
 
     def why(self, visitor: Visitor, payload: Any) -> Changes | None:
         """Say at a place why there is no mask; None where nothing was found yet.

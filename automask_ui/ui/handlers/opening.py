@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from automask_ui.errors import NoImageError, ResumeError
@@ -13,6 +12,7 @@ from automask_ui.project.autosave import Autosave
 from automask_ui.project.restore_photo import has_model
 from automask_ui.project.sources import is_saved
 from automask_ui.project.store import Restored
+from automask_ui.project.uploads import Upload
 from automask_ui.serving.runs import RunQueue
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
@@ -65,7 +65,7 @@ class OpeningHandlers:
         if autosave is not None:
             autosave.follow(token, owner)
 
-    def open_photo(self, visitor: Visitor, path: str | None) -> Changes:
+    def open_photo(self, visitor: Visitor, upload: Upload | str | None) -> Changes:
         """Open one photo: a new picture, or the one that kept work waits for.
 
         Raises:
@@ -75,12 +75,13 @@ class OpeningHandlers:
         """
         self._projects.collect_edits(visitor.owner)
         waiting = self._projects.waiting(visitor.owner)
-        if not path:
+        if not upload:
             raise NoImageError("There is no picture yet: open a photo or pick a sample first.")
+        photo = Upload.of(upload)
         if waiting is None:
-            session = self._service.store.open(visitor.owner, path)
+            session = self._service.store.open(visitor.owner, *photo)
             return self._arrived(visitor, self._screens.show_opened(visitor, session))
-        return self._show_restored(visitor, self._projects.restore(visitor.owner, waiting, [Path(path)]))
+        return self._show_restored(visitor, self._projects.restore(visitor.owner, waiting, [photo]))
 
     def open_sample(self, visitor: Visitor, payload: Any) -> Changes:
         """Open a sample photo, by the name in ``payload``; the first one without a name."""
@@ -100,7 +101,7 @@ class OpeningHandlers:
             return self._arrived(visitor, self._screens.show_opened(visitor, session))
         return self._arrived(visitor, self._show_work(visitor, session, "queue.opened"))
 
-    def open_files(self, visitor: Visitor, paths: list[str] | None) -> Changes:
+    def open_files(self, visitor: Visitor, uploads: Sequence[Upload | str] | None) -> Changes:
         """Open several files, or one that the browser takes for no photo: kept work, pictures for a list, or a photo.
 
         Raises:
@@ -109,11 +110,11 @@ class OpeningHandlers:
             ArchiveError: a ZIP cannot be read.
             BatchError: there is no picture, or there are too many.
         """
-        files = [Path(path) for path in paths or []]
-        kept = [file for file in files if is_saved(file)]
+        files = [Upload.of(upload) for upload in uploads or []]
+        kept = [file for file in files if is_saved(file.path)]
         if not kept:
-            if len(files) == 1 and not is_archive(files[0]):
-                return self.open_photo(visitor, str(files[0]))
+            if len(files) == 1 and not is_archive(files[0].path):
+                return self.open_photo(visitor, files[0])
             waiting = self._projects.waiting(visitor.owner)
             if waiting is not None:
                 return self._show_restored(visitor, self._projects.restore(visitor.owner, waiting, files))
@@ -124,7 +125,7 @@ class OpeningHandlers:
             raise ResumeError(f"{len(kept)} of these {len(files)} files hold kept work: drop one, and its photo.")
         self._projects.collect_edits(visitor.owner)
         others = [file for file in files if file not in kept]
-        return self._show_restored(visitor, self._projects.restore(visitor.owner, kept[0], others))
+        return self._show_restored(visitor, self._projects.restore(visitor.owner, kept[0].path, others))
 
     def free_drop_zones(self) -> Changes:
         """Empty the drop zones: a file that could not be opened does not stay there."""

@@ -23,8 +23,7 @@ from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences
-from automask_ui.ui.text.queue_lines import end_line, running_line
-from automask_ui.ui.text.report import proof_sentence
+from automask_ui.ui.text.queue_lines import end_line, running_line, saved_line
 
 __all__ = ["PictureListHandlers"]
 
@@ -87,9 +86,10 @@ class PictureListHandlers:
         pictures = self._projects.get(visitor.owner).pictures
         yield self._screens.say(visitor, visitor.words.say("status.exporting"))
         self._projects.collect_edits(visitor.owner)
-        name = payload.get("format") if isinstance(payload, dict) else None
-        report = export_list(pictures, name, new_folder(pictures.folder))
-        self._screens.say(visitor, proof_sentence(visitor.words, report))
+        wanted = payload if isinstance(payload, dict) else {}
+        negatives = wanted.get("negatives") is True
+        report = export_list(pictures, wanted.get("format"), new_folder(pictures.folder), negatives=negatives)
+        self._screens.say(visitor, saved_line(visitor.words, report))
         yield Changes(download=report.path, picture_list=self._screens.table(visitor))
 
     # For other handlers

@@ -11,6 +11,11 @@ __all__ = ["EN"]
 EN: dict[str, str] = {
     # Header and photo
     "photo": "Photo",
+    "photo.address": (
+        "That is a picture's address, and its site does not let this page read it. Save the picture (right click, Save "
+        "image as…) and drop the file, or copy it and paste it here."
+    ),
+    "photo.address.busy": "Your browser fetches the picture…",
     "photo.drop": "Drop a photo here, click to choose one, or paste it",
     "files": "Several photos, or work that was downloaded",
     "samples": "Sample photos",
@@ -109,6 +114,10 @@ EN: dict[str, str] = {
     "queue.stop": "Stop",
     "queue.format": "Format",
     "queue.save": "Download all",
+    "queue.negatives": "With pictures without masks",
+    "queue.negatives.hint": "As examples in which nothing is to be found, for training",
+    "queue.negatives.in": "{pictures:,} pictures without masks are in it.",
+    "queue.negatives.in.one": "{pictures:,} picture without masks is in it.",
     "queue.close": "Close this list",
     "queue.close.sure": "Close this list? Its masks and labels go with it: download it first to keep them.",
     "queue.column.picture": "Picture",

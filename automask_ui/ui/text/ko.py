@@ -7,6 +7,11 @@ __all__ = ["KO", "KO_ERRORS"]
 KO: dict[str, str] = {
     # Header and photo
     "photo": "사진",
+    "photo.address": (
+        "사진이 아니라 사진의 주소이고, 그 사이트가 이 페이지에서 읽는 것을 허용하지 않습니다. 사진을 저장해서"
+        "(오른쪽 클릭, 이미지를 다른 이름으로 저장) 파일을 끌어다 놓거나, 복사해서 여기에 붙여넣으세요."
+    ),
+    "photo.address.busy": "브라우저가 사진을 가져오는 중입니다…",
     "photo.drop": "사진을 끌어다 놓거나, 클릭해서 고르거나, 붙여넣으세요",
     "files": "여러 사진, 또는 내려받은 작업",
     "samples": "예시 사진",
@@ -157,6 +162,10 @@ KO: dict[str, str] = {
     "queue.stop": "중지",
     "queue.format": "형식",
     "queue.save": "모두 내려받기",
+    "queue.negatives": "마스크 없는 사진도 넣기",
+    "queue.negatives.hint": "학습에서 찾을 것이 없는 예로 쓰입니다",
+    "queue.negatives.in": "마스크 없는 사진 {pictures:,}장이 들어 있습니다.",
+    "queue.negatives.in.one": "마스크 없는 사진 {pictures:,}장이 들어 있습니다.",
     "queue.close": "이 목록 닫기",
     "queue.close.sure": "이 목록을 닫을까요? 마스크와 레이블도 사라집니다. 남겨 두려면 먼저 내려받으세요.",
     "queue.column.picture": "사진",

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from gradio.data_classes import FileData
 
 from automask_ui.batch.pictures import Listing
+from automask_ui.export import ExportReport
 from automask_ui.project.pictures import PictureList
 from automask_ui.project.restore_list import RestoredList
 from automask_ui.ui.components.queue_table import QueueRow
 from automask_ui.ui.text import Words
+from automask_ui.ui.text.report import proof_sentence
 
-__all__ = ["back_line", "end_line", "first_names", "listing_line", "row_of", "running_line"]
+__all__ = ["back_line", "end_line", "first_names", "listing_line", "row_of", "running_line", "saved_line"]
 
 _NAMED = 3  # pictures that a sentence names one by one
 
@@ -86,3 +88,11 @@ def end_line(words: Words, pictures: PictureList) -> str:
     if failed:
         parts.append(words.say("queue.failed", n=failed))
     return " · ".join(parts)
+
+
+def saved_line(words: Words, report: ExportReport) -> str:
+    """What a dataset of the list holds."""
+    sentence = proof_sentence(words, report)
+    if not report.negatives:
+        return sentence
+    return f"{sentence} {words.count('queue.negatives.in', report.negatives, pictures=report.negatives)}"

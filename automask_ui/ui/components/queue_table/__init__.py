@@ -9,6 +9,7 @@ from typing import Any
 from gradio.data_classes import FileData, GradioModel
 from pydantic import Field
 
+from automask_ui.export import EXPORTERS
 from automask_ui.ui.components.output import OutputComponent
 from automask_ui.ui.components.viewer import DownloadFormat
 from automask_ui.ui.text import TEXTS
@@ -55,6 +56,7 @@ class QueueTable(OutputComponent):
             js_on_load=(HERE / "queue_table.js").read_text(encoding="utf-8"),
             apply_default_css=False,
             formats=list(formats),
+            negatives=[name for name, row in EXPORTERS.items() if row.has_negatives],
             texts={
                 code: {key: text for key, text in texts.items() if key.startswith("queue.")}
                 for code, texts in TEXTS.items()

@@ -15,6 +15,7 @@
 /** @param {string} selector */
 const one = (selector) => /** @type {HTMLElement} */ (element.querySelector(selector));
 const board = one(".board"), select = /** @type {HTMLSelectElement} */ (element.querySelector("select"));
+const negatives = /** @type {HTMLInputElement} */ (element.querySelector(".negatives input"));
 const [start, halt, save] = [".start", ".halt", ".save"].map((name) => /** @type {HTMLButtonElement} */ (one(name)));
 const language = (navigator.language || "en").slice(0, 2);
 const texts = props.texts[language] || props.texts.en;
@@ -29,6 +30,8 @@ start.textContent = say("start");
 halt.textContent = say("stop");
 save.textContent = say("save");
 one(".format .sr").textContent = say("format");
+one(".negatives span").textContent = say("negatives");
+one(".negatives").title = say("negatives.hint");
 for (const side of ["title", "aria-label"]) one(".close").setAttribute(side, say("close"));
 one(".rows").setAttribute("aria-label", say("title"));
 for (const name of COLUMNS) {
@@ -44,7 +47,14 @@ one(".close").addEventListener("click", () => {
   const isWorth = props.value.items.some((/** @type {Item} */ item) => item.masks);
   if (!isWorth || window.confirm(say("close.sure"))) trigger("queue_close");
 });
-save.addEventListener("click", () => trigger("queue_save", { format: select.value }));
+save.addEventListener("click", () => trigger("queue_save", { format: select.value, negatives: wantsNegatives() }));
+select.addEventListener("change", show);
+negatives.addEventListener("change", show);
+
+/** Whether there is a choice: pictures without masks, and a format that can say that nothing is in them. */
+const hasNegatives = () => props.value.items.some((/** @type {Item} */ item) => item.state === "done" && !item.masks)
+  && props.negatives.includes(select.value);
+const wantsNegatives = () => hasNegatives() && negatives.checked;
 
 function addFormats() {
   for (const format of props.formats) {
@@ -110,7 +120,8 @@ function show() {
   one(".fill").style.width = `${Math.round(value.fraction * 1000) / 10}%`;
   start.disabled = value.running;
   halt.disabled = !value.running;
-  save.disabled = value.running || !items.some((item) => item.masks);
+  one(".negatives").hidden = !hasNegatives();
+  save.disabled = value.running || !(wantsNegatives() || items.some((item) => item.masks));
 }
 
 // The viewer gives up as much height as the list takes.

@@ -82,6 +82,7 @@ class ViewerEdits(TypedDict):
     session: str  # its id
     version: int
     classes: list[str]
+    class_lines: list[str]  # the same to be read and changed, with their numbers if they have any
     labels: list[list[int]]  # number of a mask, place in ``classes``
     hidden: list[int]
     deleted: list[int]

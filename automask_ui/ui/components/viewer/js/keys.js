@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Commands, Dom, LabelField, Look, Notes, Selection, Viewport } from "./types.d.ts" */
+/** @import { Commands, Dom, LabelField, Look, Notes, Prompt, Selection, Toolbox, Viewport } from "./types.d.ts" */
 import { closest, isTyping } from "./dom.js";
 
 const ARROW = 48; // stage px
@@ -13,10 +13,15 @@ const ARROW = 48; // stage px
  * @param {LabelField} deps.labelField
  * @param {Look} deps.look
  * @param {Notes} deps.notes
+ * @param {Prompt} deps.prompt
  * @param {Selection} deps.selection
+ * @param {{ key: (key: string) => boolean }} deps.shapeButtons
+ * @param {Toolbox} deps.toolbox
  * @param {Viewport} deps.viewport
  */
-export function connectKeys({ commands, dom: { element, one }, labelField, look, notes, selection, viewport }) {
+export function connectKeys(deps) {
+  const { commands, dom: { element, one }, labelField, look, notes, prompt, selection, viewport } = deps;
+  const { shapeButtons, toolbox } = deps;
   const stage = one(".stage");
   /** @type {Record<string, () => void>} */
   const stageKeys = {
@@ -30,6 +35,17 @@ export function connectKeys({ commands, dom: { element, one }, labelField, look,
     ArrowUp: () => viewport.moveBy(0, ARROW),
     ArrowDown: () => viewport.moveBy(0, -ARROW),
   };
+
+  // The chosen tool comes first: arrows move its cross-hair, Enter takes what it has made. In the table keys are the
+  // table's, and only letters choose a tool.
+  element.addEventListener("keydown", (event) => {
+    if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (closest(event, ".popup, .side") && !/^[a-z]$/i.test(event.key)) return;
+    if (closest(event, "button") && (event.key === "Enter" || event.key === "Tab")) return;
+    if (!toolbox.key(event)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
 
   stage.addEventListener("keydown", (event) => {
     const act = stageKeys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
@@ -53,7 +69,8 @@ export function connectKeys({ commands, dom: { element, one }, labelField, look,
     else if (key === "l") {
       event.preventDefault(); // the field opens empty, not with an l
       labelField.open();
-    } else if (key === "n") look.set({ numbers: !look.numbers });
+    } else if (shapeButtons.key(key)) event.preventDefault();
+    else if (key === "n") look.set({ numbers: !look.numbers });
     else if (key === "p" && !event.repeat) look.pressPhotoOnly();
   });
   element.addEventListener("keyup", (event) => {
@@ -69,7 +86,8 @@ export function connectKeys({ commands, dom: { element, one }, labelField, look,
     if (!element.isConnected) return void document.removeEventListener("keydown", historyKeys);
     if (!(event.ctrlKey || event.metaKey) || event.altKey || isTyping(event)) return;
     const key = event.key.toLowerCase();
-    if (key === "z" && !event.shiftKey) commands.undo();
+    if (key === "z" && !event.shiftKey && prompt.isOpen()) prompt.undo();
+    else if (key === "z" && !event.shiftKey) commands.undo();
     else if (key === "y" || key === "z") commands.redo();
     else return;
     event.preventDefault();

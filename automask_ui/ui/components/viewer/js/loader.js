@@ -91,8 +91,16 @@ async function decodePhoto(url) {
 async function fetchLayers(url) {
   const { body } = await fetchFile(url);
   if (!body) throw new Error(`nothing in ${url}`);
-  return new Response(body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  return unzipped(body);
 }
+
+/** A layers file that came in base64, unzipped. @param {string} base64 */
+export async function unpackLayers(base64) {
+  return unzipped(new Blob([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))]).stream());
+}
+
+/** @param {ReadableStream<Uint8Array<ArrayBuffer>>} stream */
+const unzipped = (stream) => new Response(stream.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 
 /** @param {string} url */
 async function fetchFile(url) {

@@ -7,25 +7,30 @@ import { connectClassEditor } from "./editing/class_editor.js";
 import { createCommands } from "./editing/commands.js";
 import { connectHistoryButtons } from "./editing/history_buttons.js";
 import { createLabelField } from "./editing/label_field.js";
+import { connectShapeButtons } from "./editing/shape_buttons.js";
+import { createShapeCommands } from "./editing/shape_commands.js";
 import { connectKeys } from "./keys.js";
-import { createLoader } from "./loader.js";
+import { createLoader, unpackLayers } from "./loader.js";
 import { createColours } from "./model/colours.js";
+import { createDraft } from "./model/draft.js";
 import { createEdits } from "./model/edits.js";
 import { createLanguage } from "./model/language.js";
 import { createListing } from "./model/listing.js";
 import { createLook } from "./model/look.js";
 import { createPicture } from "./model/picture.js";
+import { createPrompt } from "./model/prompt.js";
 import { createSelection } from "./model/selection.js";
 import { createSignals } from "./model/signals.js";
 import { createViewport } from "./model/viewport.js";
 import { paintLayers } from "./picture/canvas.js";
+import { draftLayers } from "./picture/drafts.js";
 import { maskLayers, photoLayer, pointsLayer } from "./picture/layers.js";
+import { connectLayout } from "./picture/layout.js";
 import { connectLegend } from "./picture/legend.js";
 import { markLayers } from "./picture/marks.js";
 import { createNotes } from "./picture/notes.js";
 import { createNotices } from "./picture/notices.js";
 import { connectPointer } from "./picture/pointer.js";
-import { createSelectTool } from "./picture/select_tool.js";
 import { connectStage } from "./picture/stage.js";
 import { connectToolbar } from "./picture/toolbar.js";
 import { createPopups, fillKeyHelp } from "./popups.js";
@@ -34,6 +39,9 @@ import { connectFilterField } from "./table/filter_field.js";
 import { createTable } from "./table/table.js";
 import { connectTableInput } from "./table/table_input.js";
 import { connectTotals } from "./table/totals.js";
+import { createRegionTool } from "./tools/region_tool.js";
+import { createToolbox } from "./tools/toolbox.js";
+import { connectTools } from "./tools/tools.js";
 
 /**
  * Puts the viewer together. What is made first knows nothing of what is made later; `create…` returns what others
@@ -63,12 +71,17 @@ export function createViewer({ element, props, trigger, watch }) {
   const { palette, no_class_colour: noClassColour } = props;
   const colours = createColours({ signals, picture, edits, look, palette, noClassColour });
   const viewport = createViewport({ signals, picture, pixelRatio });
+  const draft = createDraft({ signals });
+  const prompt = createPrompt({
+    picture, send: (parcel) => trigger("predict", parcel), signals, unpack: unpackLayers,
+  });
 
   // The picture
   const notes = createNotes({ dom, picture, signals, trigger, viewport });
   const notices = createNotices({ dom, language, picture, props, trigger });
   const popups = createPopups({ dom, picture });
-  connectStage({ dom, language, picture, signals, viewport });
+  const toolbox = createToolbox({ dom, draft, look, picture, signals, viewport });
+  connectStage({ dom, language, picture, signals, toolbox, viewport });
   const masks = maskLayers({ colours, dom, edits, listing, look, picture, viewport });
   paintLayers({
     canvas: dom.one(".scene", HTMLCanvasElement),
@@ -76,18 +89,25 @@ export function createViewer({ element, props, trigger, watch }) {
     topics: ["masks", "order", "shown", "view", "style", "opacity"],
     signals, picture, viewport,
   });
-  // Hovering and selecting only touch this thin canvas over the scene.
-  const marks = markLayers({ look, picture, selection, viewport });
+  // Hovering, selecting and drawing only touch this thin canvas over the scene.
+  const marks = markLayers({ look, picture, selection, toolbox, viewport });
+  const { region, tool: regionTool } = createRegionTool({ draft, picture, trigger, viewport });
+  const drafts = draftLayers({ draft, prompt, region, toolbox, viewport });
   paintLayers({
     canvas: dom.one(".marks", HTMLCanvasElement),
-    layers: [marks.veil, marks.selected, marks.hovered],
-    topics: ["masks", "order", "shown", "view", "style", "hover", "selection"],
+    layers: [marks.veil, marks.selected, marks.hovered, drafts.preview, drafts.strokes, drafts.guides],
+    topics: ["masks", "order", "shown", "view", "style", "hover", "selection", "draft"],
     signals, picture, viewport,
   });
-  const selectTool = createSelectTool({ edits, language, listing, look, notes, picture, selection, trigger, viewport });
-  connectPointer({ dom, notes, picture, viewport, tool: () => selectTool });
+  connectPointer({ dom, notes, picture, viewport, tool: toolbox.current });
+  connectLayout({ dom, look, picture, signals });
   connectLegend({ colours, dom, language, look, signals });
   connectToolbar({ dom, language, look, signals, viewport });
+
+  connectTools({
+    dom, draft, edits, language, listing, look, notes, notices, picture, prompt, region, regionTool, selection, signals,
+    toolbox, trigger, viewport,
+  });
 
   // The table, and what is done to masks
   const stage = dom.one(".stage");
@@ -102,7 +122,9 @@ export function createViewer({ element, props, trigger, watch }) {
     colours, commands, dom, edits, language, notices, popups, selection, signals, table,
   });
   connectClassEditor({ dom, edits, notices, popups, props, trigger, watch });
-  connectKeys({ commands, dom, labelField, look, notes, selection, viewport });
+  const shapes = createShapeCommands({ edits, language, listing, notices, picture, selection });
+  const shapeButtons = connectShapeButtons({ dom, language, popups, selection, shapes, signals });
+  connectKeys({ commands, dom, labelField, look, notes, prompt, selection, shapeButtons, toolbox, viewport });
   fillKeyHelp({ dom, language });
 
   // Download
@@ -114,7 +136,13 @@ export function createViewer({ element, props, trigger, watch }) {
   // What Python sets
   const load = createLoader({ language, notes, notices, picture, props, viewport });
   watch("value", load);
-  watch("edits", () => edits.take(props.edits));
+  watch("edits", async () => {
+    const said = props.edits;
+    // New pixels come with the answer: they are there when it says which masks are gone.
+    if (said?.redraws) await load();
+    edits.take(said);
+  });
+  watch("prediction", () => void prompt.take(props.prediction));
   watch("note", () => {
     if (!props.note?.text) return notes.hideNote();
     const { text, x, y, suggestion } = props.note, k = picture.enlargement();

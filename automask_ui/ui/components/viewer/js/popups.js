@@ -3,8 +3,8 @@
 import { find, make, targetOf } from "./dom.js";
 
 const KEY_HELP = [
-  "click", "add", "wheel", "zoom", "label", "search", "hide", "delete", "undo", "photo", "numbers", "rows", "all",
-  "escape",
+  "click", "add", "band", "wheel", "zoom", "label", "search", "hide", "delete", "undo", "photo", "numbers", "rows",
+  "all", "escape", "tools", "minus", "take", "cross", "brush", "shapes",
 ];
 
 /**
@@ -37,7 +37,10 @@ export function createPopups({ dom: { element, all }, picture }) {
     open = null;
   }
 
-  for (const button of all("[data-popup]")) button.addEventListener("click", () => toggle(button));
+  // The menu of labels opens only where there is a choice.
+  for (const button of all("[data-popup]:not([data-popup=labels])")) {
+    button.addEventListener("click", () => toggle(button));
+  }
   picture.onSessionStarted(() => close());
 
   /**
@@ -66,7 +69,7 @@ export function createPopups({ dom: { element, all }, picture }) {
     event.stopImmediatePropagation();
   }, true);
 
-  return { close };
+  return { close, toggle };
 }
 
 /** Fills the panel that says which key does what. @param {{ dom: Dom, language: Language }} deps */

@@ -1,11 +1,13 @@
 /** The data that Python and the viewer exchange, and what modules ask of each other. Only the type checker reads this. */
 
 import type { createColours } from "./model/colours.js";
+import type { createDraft } from "./model/draft.js";
 import type { createEdits } from "./model/edits.js";
 import type { createLanguage } from "./model/language.js";
 import type { createListing } from "./model/listing.js";
 import type { createLook } from "./model/look.js";
 import type { createPicture } from "./model/picture.js";
+import type { createPrompt } from "./model/prompt.js";
 import type { createSelection } from "./model/selection.js";
 import type { createSignals } from "./model/signals.js";
 import type { createViewport } from "./model/viewport.js";
@@ -17,11 +19,14 @@ import type { createScope } from "./download/scope.js";
 import type { createNotes } from "./picture/notes.js";
 import type { createNotices } from "./picture/notices.js";
 import type { createTable } from "./table/table.js";
+import type { createShapeCommands } from "./editing/shape_commands.js";
+import type { createToolbox } from "./tools/toolbox.js";
 
 // Read-only for all but the module that makes it: one owner for each piece of state.
 export type Colours = Readonly<ReturnType<typeof createColours>>;
 export type Commands = Readonly<ReturnType<typeof createCommands>>;
 export type Dom = Readonly<ReturnType<typeof createDom>>;
+export type Draft = Readonly<ReturnType<typeof createDraft>>;
 export type Edits = Readonly<ReturnType<typeof createEdits>>;
 export type LabelField = Readonly<ReturnType<typeof createLabelField>>;
 export type Language = Readonly<ReturnType<typeof createLanguage>>;
@@ -30,11 +35,14 @@ export type Look = Readonly<ReturnType<typeof createLook>>;
 export type Notes = Readonly<ReturnType<typeof createNotes>>;
 export type Notices = Readonly<ReturnType<typeof createNotices>>;
 export type Picture = Readonly<ReturnType<typeof createPicture>>;
+export type Prompt = Readonly<ReturnType<typeof createPrompt>>;
 export type Popups = Readonly<ReturnType<typeof createPopups>>;
 export type Scope = Readonly<ReturnType<typeof createScope>>;
 export type Selection = Readonly<ReturnType<typeof createSelection>>;
+export type ShapeCommands = Readonly<ReturnType<typeof createShapeCommands>>;
 export type Signals = Readonly<ReturnType<typeof createSignals>>;
 export type Table = Readonly<ReturnType<typeof createTable>>;
+export type Toolbox = Readonly<ReturnType<typeof createToolbox>>;
 export type Viewport = Readonly<ReturnType<typeof createViewport>>;
 
 // Data from Python: see the classes of the same names in viewer/__init__.py.
@@ -48,7 +56,11 @@ export interface ViewerMask {
   stability: number | null;
   point: number[] | null;
   crop: number[];
+  origin: Origin;
 }
+
+/** What a mask comes from; all but the first are made by hand. */
+export type Origin = "found" | "clicked" | "merged" | "split" | "painted" | "changed";
 
 export interface ViewerAction {
   kind: string;
@@ -60,6 +72,7 @@ export interface ViewerEdits {
   session: string;
   version: number;
   classes: string[];
+  class_lines: string[];
   labels: [id: number, place: number][];
   hidden: number[];
   deleted: number[];
@@ -72,6 +85,10 @@ export interface EditsAnswer extends ViewerEdits {
   answers?: string;
   told?: (ViewerAction & { way: "undone" | "redone" }) | null;
   error?: string;
+  /** Ids of masks that the steps have made or changed. */
+  made?: number[];
+  /** Whether pixels of masks have changed: a new value comes along. */
+  redraws?: boolean;
 }
 
 export interface ViewerData {
@@ -112,6 +129,16 @@ export interface Proof {
   file: string;
 }
 
+/** What the model makes of a prompt; the answer to the event with the same ticket. */
+export interface PredictionAnswer {
+  session: string;
+  ticket: string;
+  error: string;
+  /** The candidates' shapes as a layers file, in base64; their ids count from 1. */
+  layers: string;
+  candidates: { score: number; stability: number | null; area: number }[];
+}
+
 /** A setting that would help, as a button. */
 export interface Suggestion {
   label: string;
@@ -128,8 +155,9 @@ export interface Props {
   no_class_colour: string;
   note: { text: string; x: number; y: number; suggestion?: Suggestion | null } | null;
   edits: EditsAnswer | null;
-  class_list: { names: string[] } | null;
+  class_list: { lines: string[]; note: string } | null;
   proof: Proof | null;
+  prediction: PredictionAnswer | null;
 }
 
 /** Sends an event to Python. */
@@ -147,9 +175,31 @@ export type Step =
   | { do: "delete"; ids: number[] }
   | { do: "classes"; text: string }
   | { do: "undo" }
-  | { do: "redo" };
+  | { do: "redo" }
+  | ShapeStep;
 
-export type Topic = "masks" | "order" | "shown" | "labels" | "selection" | "hover" | "view" | "style" | "opacity";
+/** An edit that makes masks or changes their pixels; coordinates in px of the original. What comes of it, only Python knows. */
+export type ShapeStep =
+  | { do: "take"; ticket: string; candidate: number; id: number }
+  | { do: "combine"; how: Combination; ids: number[]; label: string | null }
+  | { do: "split"; ids: number[] }
+  | { do: "reshape"; how: Reshaping; ids: number[]; px: number }
+  | { do: "duplicate"; ids: number[] }
+  | { do: "paint"; id: number; cut: boolean; strokes: Stroke[]; outline: XY[] | null }
+  | { do: "disjoint"; ids: number[]; on_top: OnTop };
+
+export type Combination = "merge" | "subtract" | "intersect";
+export type Reshaping = "fill" | "smooth" | "grow" | "shrink";
+export type OnTop = "smallest" | "best" | "newest";
+export type XY = [x: number, y: number];
+
+/** One line of a round brush. */
+export interface Stroke {
+  width: number;
+  points: XY[];
+}
+
+export type Topic = "masks" | "order" | "shown" | "labels" | "selection" | "hover" | "view" | "style" | "opacity" | "draft";
 
 export type Topics = ReadonlySet<Topic>;
 
@@ -182,9 +232,32 @@ export interface Layer {
   draw(context: CanvasRenderingContext2D, topics: Topics): void;
 }
 
-/** What the pointer does on the picture where it does not drag or zoom. Points are in stage px. */
+/** What the pointer does on the picture where it does not move or zoom it. Points are in stage px. */
 export interface Tool {
   hover(point: Point): void;
   leave(): void;
-  click(point: Point, event: PointerEvent): void;
+  /** A press without a move; `minus`: with Alt or the right button, where a tool has an opposite. */
+  click(point: Point, how: ClickKeys & { minus: boolean }): void;
+  /** Takes a drag that began at `point`, or leaves it to move the photo. */
+  startDrag?(point: Point, how: ClickKeys): Drag | null;
+  /** Another tool is chosen, or another run is shown: drafts go. */
+  stop?(): void;
+  /** Keys of its own, as `KeyboardEvent.key`. @returns whether it has used the key */
+  key?(key: string): boolean;
 }
+
+export interface ClickKeys {
+  ctrlKey: boolean;
+  metaKey: boolean;
+  shiftKey: boolean;
+  altKey: boolean;
+}
+
+/** A drag that a tool has taken. */
+export interface Drag {
+  move(point: Point): void;
+  end(): void;
+  cancel(): void;
+}
+
+export type ToolName = "select" | "add" | "refine" | "brush" | "eraser" | "lasso" | "region";

@@ -35,7 +35,7 @@ export function connectClassEditor({ dom: { one }, edits, notices, popups, props
   // After the panel was opened by the same click.
   one("[data-popup=classes]").addEventListener("click", () => {
     if (panel.hidden) return;
-    names.value = edits.classes.join("\n");
+    names.value = edits.classLines.join("\n");
     showError("");
     names.focus();
   });
@@ -51,7 +51,7 @@ export function connectClassEditor({ dom: { one }, edits, notices, popups, props
 
   watch("class_list", () => {
     if (!props.class_list) return;
-    names.value = props.class_list.names.join("\n");
-    showError("");
+    names.value = props.class_list.lines.join("\n");
+    showError(props.class_list.note);
   });
 }

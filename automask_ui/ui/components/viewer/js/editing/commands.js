@@ -63,7 +63,8 @@ export function createCommands({ edits, language: { text }, listing, notices, sa
   /** "hide 3 masks" @param {ViewerAction} action */
   const actionName = ({ kind, count, label }) => text(`act_${kind}`, { n: count, label });
 
-  edits.onAnswered(({ steps, told, error }) => {
+  edits.onAnswered(({ steps, told, error, made }) => {
+    if (made.length) selection.await(made);
     if (told) say(text(`said_${told.way}`, { what: actionName(told) }));
     // The class list says itself what is wrong with it.
     if (error && !steps.some((step) => step.do === "classes")) notices.flash(error);

@@ -5,25 +5,32 @@ import { createHook } from "./signals.js";
 // What was done to the masks. The server keeps the history; here is its last word, with the steps on top of it that it
 // has not answered yet, so that everything shows at once. Steps go out in order, one parcel at a time.
 
+/** @typedef {{ steps: Step[], told: EditsAnswer["told"], error: string, made: number[] }} Answer */
+
 /** @type {ViewerEdits} */
-const NO_EDITS = { session: "", version: -1, classes: [], labels: [], hidden: [], deleted: [], undo: null, redo: null };
+const NO_EDITS = {
+  session: "", version: -1, classes: [], class_lines: [], labels: [], hidden: [], deleted: [], undo: null, redo: null,
+};
 const ANSWER_WITHIN = 20_000; // ms
 
 /**
- * The edits as the server told them, with `steps` done on top. The class list and the way back are not foreseen: they
- * are for the server to tell.
+ * The edits as the server told them, with `steps` done on top. The class list, the way back and pixels are not
+ * foreseen: they are for the server to tell.
  *
  * @param {ViewerEdits} told
  * @param {readonly Step[]} steps
  */
 export function applySteps(told, steps) {
-  const classes = [...told.classes];
+  const classes = [...told.classes], classLines = [...told.class_lines];
   const labels = new Map(told.labels.map(([id, place]) => [id, told.classes[place]]));
   const hidden = new Set(told.hidden);
   const deleted = new Set(told.deleted);
   for (const step of steps) {
     if (step.do === "label") {
-      if (step.label && !classes.includes(step.label)) classes.push(step.label);
+      if (step.label && !classes.includes(step.label)) {
+        classes.push(step.label);
+        classLines.push(step.label);
+      }
       for (const id of step.ids) {
         if (step.label) labels.set(id, step.label);
         else labels.delete(id);
@@ -41,6 +48,7 @@ export function applySteps(told, steps) {
   const places = new Map(classes.map((name, place) => [name, place]));
   return {
     /** @type {readonly string[]} */ classes,
+    /** @type {readonly string[]} */ classLines,
     /** @type {ReadonlyMap<string, number>} */ places,
     /** Label of each mask that has one. @type {ReadonlyMap<number, string>} */ labels,
     /** @type {ReadonlySet<number>} */ hidden,
@@ -67,7 +75,7 @@ export function createEdits({ signals, send }) {
 
   /** @type {ReturnType<typeof createHook<[]>>} */
   const deletedChanged = createHook();
-  /** @type {ReturnType<typeof createHook<[answer: { steps: Step[], told: EditsAnswer["told"], error: string }]>>} */
+  /** @type {ReturnType<typeof createHook<[answer: Answer]>>} */
   const answered = createHook();
   /** @type {ReturnType<typeof createHook<[]>>} */
   const lost = createHook();
@@ -140,7 +148,7 @@ export function createEdits({ signals, send }) {
         const { steps, timer } = asked;
         clearTimeout(timer);
         asked = null;
-        answered.emit({ steps, told: said.told, error: said.error ?? "" });
+        answered.emit({ steps, told: said.told, error: said.error ?? "", made: said.made ?? [] });
       }
       if (said.version >= known.version) known = said;
       refresh();

@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Edits, Language, Picture, Signals, Sort, SortKey, ViewerMask } from "../types.d.ts" */
+/** @import { Box, Edits, Language, Picture, Signals, Sort, SortKey, ViewerMask } from "../types.d.ts" */
 /** @import { Shape } from "./shapes.js" */
 import { coverage, idsAt } from "./shapes.js";
 import { sortedIds } from "./sorting.js";
@@ -73,6 +73,12 @@ export function createListing({ signals, picture, edits, language }) {
      * @param {number} y
      */
     shownAt: (x, y) => idsAt(listing.painted, picture.shapes, x, y),
+
+    /** Shown masks that lie in a box (display px) as a whole, largest first. @param {Box} box */
+    within: ({ x, y, w, h }) => listing.painted.filter((id) => {
+      const { box } = shapeOf(id);
+      return box.x >= x && box.y >= y && box.x + box.w <= x + w && box.y + box.h <= y + h;
+    }),
 
     /** The smallest mask there that is not shown, or 0. @param {number} x @param {number} y */
     unseenAt(x, y) {

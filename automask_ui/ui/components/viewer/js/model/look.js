@@ -3,7 +3,8 @@
 
 const HOLD = 300; // ms: a press that lasts longer shows the photo only as long, a shorter one switches it
 
-/** @typedef {{ mode: DrawMode, colourBy: ColourBy, numbers: boolean, photoOnly: boolean, wide: boolean }} Choice */
+/** @typedef {"numbers" | "isQuiet" | "photoOnly" | "wide"} Switch */
+/** @typedef {{ mode: DrawMode, colourBy: ColourBy } & Record<Switch, boolean>} Choice */
 
 /**
  * Owns how masks are shown: what a person has chosen for looking, and what outlives a run.
@@ -24,6 +25,8 @@ export function createLook({ signals, now = () => performance.now() }) {
     colourBy: "object",
     /** Whether ids stand in the picture. */
     numbers: false,
+    /** Whether masks stand back, since a tool shows another one over them. */
+    isQuiet: false,
     /** Whether masks are out of the way. */
     photoOnly: false,
     /** Whether the table has all columns. */

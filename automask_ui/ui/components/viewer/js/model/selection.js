@@ -23,6 +23,9 @@ export function createSelection({ signals, picture, listing, language: { text },
     else say(text("said_selected", { id: primary, area: picture.byId.get(primary)?.area ?? 0 }));
   }
 
+  /** Ids that are to be selected as soon as they are there. @type {number[]} */
+  let awaited = [];
+
   /** Forgets ids that are gone; says nothing, since nobody did anything. */
   function prune() {
     const there = [...selection.ids].filter((id) => picture.byId.has(id));
@@ -30,6 +33,13 @@ export function createSelection({ signals, picture, listing, language: { text },
     if (!picture.byId.has(selection.primary)) selection.primary = there.at(-1) ?? 0;
     if (!picture.byId.has(selection.anchor)) selection.anchor = 0;
     if (!picture.byId.has(selection.hover)) selection.hover = 0;
+  }
+
+  function takeAwaited() {
+    if (!awaited.length || !awaited.every((id) => picture.byId.has(id))) return;
+    const ids = awaited;
+    awaited = [];
+    selection.these(ids);
   }
 
   const selection = {
@@ -94,7 +104,14 @@ export function createSelection({ signals, picture, listing, language: { text },
       select(there, there[0] ?? 0);
     },
 
+    /** Selects masks that the server has made, as soon as they are there. @param {number[]} ids */
+    await(ids) {
+      awaited = ids;
+      takeAwaited();
+    },
+
     clear() {
+      awaited = [];
       if (selection.ids.size) select([], 0);
     },
 
@@ -106,9 +123,13 @@ export function createSelection({ signals, picture, listing, language: { text },
     },
   };
 
-  picture.onMasksReplaced(prune);
+  picture.onMasksReplaced(() => {
+    prune();
+    takeAwaited();
+  });
   picture.onSessionStarted(() => {
     selection.hover = 0;
+    awaited = [];
   });
   return selection;
 }

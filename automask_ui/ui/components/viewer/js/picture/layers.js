@@ -16,6 +16,8 @@ import { pathOf } from "./paths.js";
  * @property {Viewport} viewport
  */
 
+const QUIET = 0.3; // of their strength that masks keep while a tool shows another one over them
+
 /** The masks in sight, from the lowest to the topmost. @typedef {() => MaskPath[]} Painted */
 /** @typedef {{ id: number, shape: Shape, path: Path2D, colour: string }} MaskPath */
 
@@ -83,7 +85,7 @@ function fillsLayer(painted, { look, viewport }) {
         isStale = false;
       }
       context.setTransform(1, 0, 0, 1, 0, 0);
-      context.globalAlpha = look.opacity;
+      context.globalAlpha = look.opacity * (look.isQuiet ? QUIET : 1);
       context.drawImage(canvas, 0, 0);
     },
   };
@@ -97,7 +99,7 @@ function outlinesLayer(painted, { look, viewport }) {
       // One px on screen at every zoom, and calm beside fills: what is marked has a ring of its own.
       context.lineJoin = "round";
       context.lineWidth = 1 / viewport.scale;
-      context.globalAlpha = look.mode === "both" ? 0.75 : 1;
+      context.globalAlpha = look.isQuiet ? QUIET : look.mode === "both" ? 0.75 : 1;
       for (const { path, colour } of painted()) {
         context.strokeStyle = colour;
         context.stroke(path);

@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Layer, Look, Picture, Selection, Viewport } from "../types.d.ts" */
+/** @import { Layer, Look, Picture, Selection, Toolbox, Viewport } from "../types.d.ts" */
 import { pathOf } from "./paths.js";
 
 const VEIL = "rgba(14,18,26,.4)";
@@ -7,9 +7,9 @@ const VEIL = "rgba(14,18,26,.4)";
 /**
  * What is selected, and over it what the pointer is on: these keep their colours, and all else fades under a veil.
  *
- * @param {{ look: Look, picture: Picture, selection: Selection, viewport: Viewport }} deps
+ * @param {{ look: Look, picture: Picture, selection: Selection, toolbox: Toolbox, viewport: Viewport }} deps
  */
-export function markLayers({ look, picture, selection, viewport }) {
+export function markLayers({ look, picture, selection, toolbox, viewport }) {
   /** @param {number} id @returns {Path2D | null} null where there is nothing to see of the mask */
   function pathInSight(id) {
     const shape = picture.shapes.get(id);
@@ -45,7 +45,8 @@ export function markLayers({ look, picture, selection, viewport }) {
   const veil = {
     draw(context) {
       const ids = marked();
-      if (!ids.length || look.photoOnly) return;
+      // Who works on a mask has to see what is beside it.
+      if (!ids.length || look.photoOnly || toolbox.name !== "select") return;
       const { w, h } = picture.size();
       context.fillStyle = VEIL;
       context.fillRect(0, 0, w, h);

@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Dom, Notes, Picture, Point, Tool, Viewport } from "../types.d.ts" */
+/** @import { Dom, Drag, Notes, Picture, Point, Tool, Viewport } from "../types.d.ts" */
 import { closest } from "../dom.js";
 
 const SLOP = 4; // px a pointer may tremble and still click
@@ -19,7 +19,8 @@ const WHEEL_UNITS = [1, 16, 400]; // px of a pixel, a line, a page
  */
 
 /**
- * Mouse, pen and fingers on the picture. Dragging and zooming are done here; the rest is for the tool.
+ * Mouse, pen and fingers on the picture. Two fingers, the wheel, the middle button, and drags that the tool leaves
+ * alone move and zoom the photo; the rest is for the tool.
  *
  * @param {object} deps
  * @param {Dom} deps.dom
@@ -34,6 +35,8 @@ export function connectPointer({ dom, notes, picture, viewport, tool }) {
   const fingers = new Map();
   /** @type {Gesture | null} */
   let gesture = null;
+  /** What the tool makes of the drag in progress. @type {Drag | null} */
+  let drag = null;
 
   /** @param {MouseEvent} event @returns {Point} stage px */
   function pointOf(event) {
@@ -55,14 +58,22 @@ export function connectPointer({ dom, notes, picture, viewport, tool }) {
     return { x, y, startX: x, startY: y, moved: true, distance: Math.hypot(a.x - b.x, a.y - b.y) };
   }
 
-  /** Moves and zooms the photo with the fingers. @param {Gesture} before */
-  function drag(before) {
+  /**
+   * Goes on with the gesture: the tool's drag, or moving and zooming.
+   *
+   * @param {Gesture} before
+   * @param {PointerEvent} event
+   */
+  function follow(before, event) {
     const now = begin(true);
     if (!now) return;
-    before.moved ||= Math.hypot(now.x - before.startX, now.y - before.startY) > SLOP;
+    const starts = !before.moved && Math.hypot(now.x - before.startX, now.y - before.startY) > SLOP;
+    before.moved ||= starts;
     if (!before.moved) return;
-    stage.classList.add("moving");
     notes.hideTip();
+    if (starts && event.buttons === 1) drag = tool().startDrag?.({ x: before.startX, y: before.startY }, event) ?? null;
+    if (drag) return drag.move(pointOf(event));
+    stage.classList.add("moving");
     viewport.moveBy(now.x - before.x, now.y - before.y);
     if (before.distance && now.distance) viewport.zoomBy(now.distance / before.distance, now.x, now.y);
     Object.assign(before, { x: now.x, y: now.y, distance: now.distance });
@@ -71,17 +82,25 @@ export function connectPointer({ dom, notes, picture, viewport, tool }) {
   /** @param {PointerEvent} event */
   function lift(event) {
     if (!fingers.delete(event.pointerId) || !gesture) return;
-    const clicked = event.type === "pointerup" && !gesture.moved && event.button === 0;
+    const isUp = event.type === "pointerup", clicked = isUp && !gesture.moved && event.button !== 1;
     gesture = begin(gesture.moved);
     if (!fingers.size) stage.classList.remove("moving");
-    if (clicked) tool().click(pointOf(event), event);
+    const ended = drag;
+    drag = null;
+    if (ended && isUp) ended.end();
+    else ended?.cancel();
+    const { ctrlKey, metaKey, shiftKey, altKey } = event, minus = altKey || event.button === 2;
+    if (clicked) tool().click(pointOf(event), { ctrlKey, metaKey, shiftKey, altKey, minus });
   }
 
   stage.addEventListener("pointerdown", (event) => {
-    if (closest(event, "button") || event.button > 1) return;
+    if (closest(event, "button") || event.button > 2) return;
     fingers.set(event.pointerId, pointOf(event));
     stage.setPointerCapture(event.pointerId);
     gesture = begin(gesture?.moved ?? false);
+    // A second finger means the photo.
+    drag?.cancel();
+    drag = null;
   });
 
   stage.addEventListener("pointermove", (event) => {
@@ -91,9 +110,10 @@ export function connectPointer({ dom, notes, picture, viewport, tool }) {
       return;
     }
     fingers.set(event.pointerId, point);
-    if (gesture) drag(gesture);
+    if (gesture) follow(gesture, event);
   });
 
+  stage.addEventListener("contextmenu", (event) => event.preventDefault());
   stage.addEventListener("pointerup", lift);
   stage.addEventListener("pointercancel", lift);
   stage.addEventListener("pointerleave", () => tool().leave());

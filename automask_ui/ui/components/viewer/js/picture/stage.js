@@ -1,12 +1,18 @@
 // @ts-check
-/** @import { Dom, Language, Picture, Signals, Viewport } from "../types.d.ts" */
+/** @import { Dom, Language, Picture, Signals, Toolbox, Viewport } from "../types.d.ts" */
 
 /**
  * Keeps the viewport as large as the stage, and shows what follows from it.
  *
- * @param {{ dom: Dom, language: Language, picture: Picture, signals: Signals, viewport: Viewport }} deps
+ * @param {object} deps
+ * @param {Dom} deps.dom
+ * @param {Language} deps.language
+ * @param {Picture} deps.picture
+ * @param {Signals} deps.signals
+ * @param {Toolbox} deps.toolbox
+ * @param {Viewport} deps.viewport
  */
-export function connectStage({ dom: { one }, language: { percent }, picture, signals, viewport }) {
+export function connectStage({ dom: { one }, language: { percent }, picture, signals, toolbox, viewport }) {
   const stage = one(".stage");
 
   new ResizeObserver(() => {
@@ -20,8 +26,8 @@ export function connectStage({ dom: { one }, language: { percent }, picture, sig
   signals.on(["view", "masks"], () => {
     const { scale, x, y, fitted } = viewport;
     one(".percent output").textContent = picture.photo ? percent(scale, picture.enlargement(), 0) : "–";
-    // While all of the photo is in sight a finger scrolls the page; zoomed in, it moves the photo.
-    stage.style.touchAction = fitted ? "pan-y" : "none";
+    // While all of the photo is in sight a finger scrolls the page; zoomed in it moves the photo. Tools draw with it.
+    stage.style.touchAction = fitted && toolbox.name === "select" ? "pan-y" : "none";
     // For whoever drives the page from outside: where the photo lies.
     const { w, h } = picture.size();
     Object.assign(stage.dataset, { scale, x, y, width: w, height: h, session: picture.session ?? "" });

@@ -59,7 +59,8 @@ export function connectDetails({ commands, dom: { one }, edits, language, pictur
     const name = text("mask_number", { id: String(mask.id) });
     // Of several, the one selected last is shown.
     const several = ids.length > 1 ? `${text("masks_selected", { n: ids.length })} · ` : "";
-    one(".details-head h3").textContent = several + name;
+    const origin = mask.origin === "found" ? "" : ` · ${text(`origin_${mask.origin}`)}`;
+    one(".details-head h3").textContent = several + name + origin;
     one("[data-do=hide]").textContent = ids.every(edits.isHidden) ? text("show") : text("hide");
     for (const { value, valueOf } of values) value.textContent = valueOf(mask);
     drawCut(mask.id, topics);

@@ -6,6 +6,8 @@ import { closest, find, make, makeButton } from "../dom.js";
 import { COLUMNS, EYE, rowFactory } from "./row.js";
 import { createThumbnails } from "./thumbnails.js";
 
+const REST = 350; // ms that the pointer is still before the table follows
+
 /**
  * Owns the rows: one for each mask, kept by id, so that new values, sorting and filtering never rebuild or blur it.
  *
@@ -33,6 +35,8 @@ export function createTable({ colours, dom, edits, language, listing, look, pict
   let current = 0;
   /** @type {ReadonlySet<number>} */
   let marked = new Set();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let resting;
 
   /** @param {Topics} topics */
   function drawRows(topics) {
@@ -147,6 +151,11 @@ export function createTable({ colours, dom, edits, language, listing, look, pict
   signals.on(["masks", "labels"], () => grid.classList.toggle("labelled", edits.classes.length > 0));
   signals.on(["style"], () => grid.classList.toggle("wide", look.wide));
   signals.on(["masks", "selection", "hover"], drawMarks);
+  signals.on(["hover"], () => {
+    clearTimeout(resting);
+    // Once the pointer rests: a table that follows every move cannot be read.
+    if (selection.hover) resting = setTimeout(() => showRow(selection.hover), REST);
+  });
   signals.on(["selection"], () => {
     if (!selection.ids.size) return;
     setCurrent(selection.primary);

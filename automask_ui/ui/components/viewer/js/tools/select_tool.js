@@ -1,6 +1,7 @@
 // @ts-check
-/** @import { Edits, Language, Listing, Look, Notes, Picture } from "../types.d.ts" */
+/** @import { Draft, Edits, Language, Listing, Look, Notes, Picture } from "../types.d.ts" */
 /** @import { Point, Selection, Tool, Trigger, Viewport } from "../types.d.ts" */
+import { boxBetween } from "../model/draft.js";
 import { score } from "../model/language.js";
 
 const SAME_SPOT = 5; // px between two clicks that count as one place
@@ -9,6 +10,7 @@ const SAME_SPOT = 5; // px between two clicks that count as one place
  * The tool that shows, selects and explains: what is under the pointer, and on a click what to do with it.
  *
  * @param {object} deps
+ * @param {Draft} deps.draft
  * @param {Edits} deps.edits
  * @param {Language} deps.language
  * @param {Listing} deps.listing
@@ -20,15 +22,30 @@ const SAME_SPOT = 5; // px between two clicks that count as one place
  * @param {Viewport} deps.viewport
  * @returns {Tool}
  */
-export function createSelectTool({ edits, language, listing, look, notes, picture, selection, trigger, viewport }) {
+export function createSelectTool(deps) {
+  const { draft, edits, language, listing, look, notes, picture, selection, trigger, viewport } = deps;
   const { text, percent } = language;
   /** Place of the last click, stage px, and the id that it selected. @type {(Point & { id: number }) | null} */
   let lastClick = null;
+  /** Where the mouse is, stage px. @type {Point | null} */
+  let hovered = null;
 
   /** Ids of the shown masks there, smallest first. @param {Point} point stage px */
   function idsUnder(point) {
     const pixel = viewport.pixelAt(point);
     return pixel && !look.photoOnly ? listing.shownAt(pixel.x, pixel.y) : [];
+  }
+
+  /**
+   * The mask that a click would take there: on the spot of the last click, the next one beneath. 0: none.
+   *
+   * @param {Point} point stage px
+   */
+  function idToTake(point) {
+    const ids = idsUnder(point);
+    const again = lastClick && Math.hypot(point.x - lastClick.x, point.y - lastClick.y) < SAME_SPOT;
+    // After the outermost comes the innermost again.
+    return (again && lastClick ? ids[(ids.indexOf(lastClick.id) + 1) % ids.length] : ids[0]) ?? 0;
   }
 
   /** @param {number} id */
@@ -64,24 +81,30 @@ export function createSelectTool({ edits, language, listing, look, notes, pictur
   picture.onSessionStarted(() => {
     lastClick = null;
   });
+  // A tip goes with its mask.
+  picture.onMasksReplaced(() => {
+    if (hovered && !picture.byId.has(selection.hover)) notes.hideTip();
+  });
 
   return {
     hover(point) {
-      const id = idsUnder(point)[0] ?? 0;
+      hovered = point;
+      const id = idToTake(point);
       selection.setHover(id);
       if (id) notes.showTip(tipOf(id), point);
       else notes.hideTip();
     },
 
     leave() {
+      hovered = null;
       selection.setHover(0);
       notes.hideTip();
     },
 
-    click(point, event) {
+    click(point, how) {
       notes.hideNote();
       const ids = idsUnder(point);
-      const adds = event.ctrlKey || event.metaKey || event.shiftKey;
+      const adds = how.ctrlKey || how.metaKey || how.shiftKey;
       if (!ids.length) {
         lastClick = null;
         if (adds) return;
@@ -90,13 +113,28 @@ export function createSelectTool({ edits, language, listing, look, notes, pictur
       } else if (adds) {
         selection.toggle(ids[0]);
       } else {
-        const again = lastClick && Math.hypot(point.x - lastClick.x, point.y - lastClick.y) < SAME_SPOT;
-        // The next mask beneath; after the outermost comes the innermost again.
-        const id = again && lastClick ? ids[(ids.indexOf(lastClick.id) + 1) % ids.length] : ids[0];
+        const id = idToTake(point);
         lastClick = { ...point, id };
         selection.only(id);
         selection.setHover(id);
+        // The tip names the next one beneath, which another click would take.
+        if (hovered) notes.showTip(tipOf(idToTake(point)), point);
       }
+    },
+
+    startDrag(point, how) {
+      if (!how.shiftKey) return null;
+      const from = viewport.toPhoto(point.x, point.y);
+      return {
+        move({ x, y }) {
+          draft.setBox(boxBetween(from, viewport.toPhoto(x, y)));
+        },
+        end() {
+          if (draft.box) selection.these(listing.within(draft.box));
+          draft.clear();
+        },
+        cancel: draft.clear,
+      };
     },
   };
 }

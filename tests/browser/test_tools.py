@@ -1,0 +1,376 @@
+"""Correcting by hand in Chromium on fake models (tests/page_app.py): every tool, its undo, a reload, and the files."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_MS = 30_000
+SIZE_WH = (480, 320)
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def address(start_app: Callable[..., str], browser: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    cache = str(tmp_path_factory.mktemp("cache"))
+    return start_app(str(ROOT / "tests" / "page_app.py"), "0.02", AUTOMASK_CACHE=cache)
+
+
+@pytest.fixture
+def expected() -> list[str]:
+    """A reload cuts off answers that are on their way, of which Gradio's client complains in the console."""
+    return ["AbortError: signal is aborted", "Connection errored out"]
+
+
+class Annotator:
+    """Somebody who corrects masks. Places are px of the photo, which the page shows at its own size."""
+
+    def __init__(self, page: Any, address: str) -> None:
+        self.page = page
+        self._layers: dict[str, bytes] = {}
+        page.on("response", self._keep_layers)
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(address)
+        self.reads("already done")
+        page.wait_for_timeout(400)
+        self.stage = page.get_by_role("application")
+        self.undo = page.locator("[data-do=undo]")
+
+    def _keep_layers(self, response: Any) -> None:
+        if re.search(r"masks-\d+\.bin", response.url) and response.ok:
+            self._layers["last"] = response.body()
+
+    def reads(self, pattern: str) -> None:
+        self.page.wait_for_function(
+            "(pattern) => new RegExp(pattern).test(document.querySelector('#status .text')?.textContent ?? '')",
+            arg=pattern,
+        )
+
+    def finds(self, photo: Path) -> None:
+        self.page.locator("#photo input[type=file]").set_input_files(str(photo))
+        self.reads("Press Find masks")
+        self.page.locator("#find").click()
+        self.reads("masks? in ")
+        self.page.wait_for_function("() => !document.querySelector('#find').disabled")
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        box, at = self.stage.bounding_box(), self.stage.evaluate("stage => ({ ...stage.dataset })")
+        scale = float(at["scale"]) * float(at["width"]) / SIZE_WH[0]
+        return box["x"] + float(at["x"]) + x * scale, box["y"] + float(at["y"]) + y * scale
+
+    def takes_up(self, tool: str) -> None:
+        button = self.page.get_by_role("radio", name=tool)
+        button.click()
+        self.waits_until(lambda: button.get_attribute("aria-checked") == "true")
+
+    def clicks(self, x: float, y: float, **how: Any) -> None:
+        self.stage.click(position=self._in_stage(x, y), **how)
+
+    def _in_stage(self, x: float, y: float) -> dict[str, float]:
+        box, (px, py) = self.stage.bounding_box(), self.place(x, y)
+        return {"x": px - box["x"], "y": py - box["y"]}
+
+    def drags(self, *places: tuple[float, float], key: str = "") -> None:
+        mouse = self.page.mouse
+        mouse.move(*self.place(*places[0]))
+        if key:
+            self.page.keyboard.down(key)
+        mouse.down()
+        for place in places[1:]:
+            mouse.move(*self.place(*place), steps=4)
+        mouse.up()
+        if key:
+            self.page.keyboard.up(key)
+
+    def waits_for_suggestion(self) -> None:
+        self.page.locator(".candidate-score").wait_for()
+
+    def presses(self, key: str) -> None:
+        self.stage.focus()
+        self.page.keyboard.press(key)
+
+    @contextmanager
+    def one_step(self, history: str) -> Iterator[None]:
+        """What happens inside is one step of the history with this name, and its masks are there afterwards."""
+        before = self._layers.get("last")
+        yield
+        self.page.wait_for_function(
+            "(name) => document.querySelector('[data-do=undo]').title.includes(name)", arg=history
+        )
+        for _ in range(100):
+            if self._layers.get("last") != before:
+                break
+            self.page.wait_for_timeout(50)
+        self.page.wait_for_timeout(150)
+
+    def undoes_and_redoes(self) -> None:
+        """Taking the last step back shows what was there before; doing it again brings it back."""
+        after = self.masks()
+        self.page.keyboard.press("Control+z")
+        self.waits_until(lambda: not same(self.masks(), after))
+        self.page.keyboard.press("Control+Shift+z")
+        self.waits_until(lambda: same(self.masks(), after))
+
+    def waits_until(self, is_so: Callable[[], bool]) -> None:
+        for _ in range(100):
+            if is_so():
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError("what was waited for did not come")
+
+    def listed(self) -> list[int]:
+        ids = self.page.locator("#viewer .body .row").evaluate_all("rows => rows.map(row => Number(row.dataset.id))")
+        return sorted(ids)
+
+    def selected(self) -> list[int]:
+        rows = self.page.locator("#viewer .body .row[aria-selected=true]")
+        return sorted(rows.evaluate_all("rows => rows.map(row => Number(row.dataset.id))"))
+
+    def selects(self, *ids: int) -> None:
+        row = "#viewer .body .row[data-id='{}']"
+        self.page.locator(row.format(ids[0])).click()
+        for id_ in ids[1:]:
+            self.page.locator(row.format(id_)).click(modifiers=["Control"])
+        self.waits_until(lambda: self.selected() == sorted(ids))
+
+    def masks(self) -> dict[int, np.ndarray]:
+        """The masks that are listed, H×W bool by id, as the page draws them."""
+        words = np.frombuffer(gzip.decompress(self._layers["last"]), np.uint32)
+        there, masks, at = set(self.listed()), {}, 1
+        for _ in range(words[0]):
+            id_, runs = int(words[at]), words[at + 2 : at + 2 + 2 * words[at + 1]].reshape(-1, 2)
+            at += 2 + runs.size
+            pixels = np.zeros(SIZE_WH[0] * SIZE_WH[1], bool)
+            for start, length in runs:
+                pixels[start : start + length] = True
+            if id_ in there:
+                masks[id_] = pixels.reshape(SIZE_WH[::-1])
+        return masks
+
+    def saves(self, format: str, folder: Path) -> Path:
+        self.page.get_by_role("button", name="Download").first.click()
+        with self.page.expect_download() as download:
+            self.page.get_by_role("menuitem", name=format).click()
+            self.page.locator("[data-do=save]").click()
+        target = folder / download.value.suggested_filename
+        download.value.save_as(target)
+        self.page.keyboard.press("Escape")
+        return target
+
+
+def same(some: dict[int, np.ndarray], others: dict[int, np.ndarray]) -> bool:
+    return some.keys() == others.keys() and all(np.array_equal(some[id_], others[id_]) for id_ in some)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "twenty things.png"
+    Image.linear_gradient("L").resize(SIZE_WH).convert("RGB").save(path)
+    return path
+
+
+@pytest.fixture
+def annotator(new_page: Callable[..., Any], address: str, photo: Path) -> Annotator:
+    person = Annotator(new_page(), address)
+    person.finds(photo)
+    return person
+
+
+def is_within(mask: np.ndarray, place: slice) -> bool:
+    """Whether all of a mask lies in these rows and columns."""
+    return mask.sum() == mask[max(0, place.start) : place.stop, max(0, place.start) : place.stop].sum()
+
+
+def two_apart(masks: dict[int, np.ndarray], but: set[int] = frozenset()) -> tuple[int, int]:
+    """Ids of two masks that do not touch."""
+    ids = [id_ for id_ in masks if id_ not in but and masks[id_].sum() > 100]
+    for one in ids:
+        grown = np.zeros_like(masks[one])
+        rows, columns = np.nonzero(masks[one])
+        grown[max(0, rows.min() - 3) : rows.max() + 4, max(0, columns.min() - 3) : columns.max() + 4] = True
+        for other in ids:
+            if not (masks[other] & grown).any():
+                return one, other
+    raise AssertionError("all masks touch each other")
+
+
+def test_a_photo_is_corrected_completely(annotator: Annotator, tmp_path: Path) -> None:
+    page = annotator.page
+    assert len(annotator.listed()) >= 20
+    found = annotator.masks()
+
+    # Three new masks: a click, two clicks of which one cuts, a box.
+    annotator.takes_up("Add a mask")
+    annotator.clicks(100, 100)
+    annotator.waits_for_suggestion()
+    with annotator.one_step("add 1 mask"):
+        annotator.presses("Enter")
+    (first,) = annotator.selected()
+    annotator.undoes_and_redoes()
+    annotator.clicks(300, 60)
+    annotator.clicks(305, 66, modifiers=["Alt"])
+    annotator.waits_for_suggestion()
+    with annotator.one_step("add 1 mask"):
+        page.get_by_role("button", name="Take").click()
+    (second,) = annotator.selected()
+    annotator.drags((340, 200), (420, 280))
+    annotator.waits_for_suggestion()
+    with annotator.one_step("add 1 mask"):
+        annotator.presses("Enter")
+    (boxed,) = annotator.selected()
+    masks = annotator.masks()
+    places = (masks[first][100, 100], masks[second][48, 288], masks[boxed][240, 380], masks[second][66, 305])
+    assert [bool(place) for place in places] == [True, True, True, False]
+    assert len({first, second, boxed} - set(found)) == 3
+
+    # Two corrections, each with a click on what is too much.
+    for id_, (x, y), minus in ((boxed, (350, 210), {"modifiers": ["Alt"]}), (first, (104, 104), {"button": "right"})):
+        annotator.selects(id_)
+        annotator.takes_up("Correct the selected mask")
+        annotator.clicks(x, y, **minus)
+        annotator.waits_for_suggestion()
+        with annotator.one_step("correct 1 mask"):
+            annotator.presses("Enter")
+        assert annotator.masks()[id_].sum() < masks[id_].sum()
+        assert not annotator.masks()[id_][y, x]
+        assert annotator.selected() == [id_]
+    annotator.undoes_and_redoes()
+
+    # Two merges, a split of what was merged from two pieces.
+    annotator.takes_up("Select (V)")
+    masks = annotator.masks()
+    for _ in range(2):
+        one, other = two_apart(annotator.masks(), {first, second, boxed})
+        pixels = annotator.masks()[one] | annotator.masks()[other]
+        annotator.selects(one, other)
+        with annotator.one_step("merge 2 masks"):
+            annotator.presses("m")
+        (merged,) = annotator.selected()
+        assert np.array_equal(annotator.masks()[merged], pixels)
+        assert one not in annotator.listed()
+    annotator.undoes_and_redoes()
+    annotator.selects(merged)
+    with annotator.one_step("split into"):
+        page.get_by_role("button", name="Split into its pieces").click()
+    pieces = annotator.selected()
+    assert len(pieces) >= 2
+    assert np.array_equal(np.any([annotator.masks()[id_] for id_ in pieces], axis=0), pixels)
+    annotator.undoes_and_redoes()
+
+    # A reload in the middle.
+    before = annotator.masks()
+    page.reload()
+    annotator.reads("is back as you left it")
+    annotator.waits_until(lambda: same(annotator.masks(), before))
+
+    # One stroke of the brush, one cut with the lasso.
+    annotator.selects(boxed)
+    annotator.takes_up("Brush")
+    with annotator.one_step("paint on 1 mask"):
+        annotator.drags((440, 300), (460, 300))
+    assert annotator.masks()[boxed][300, 450]
+    annotator.undoes_and_redoes()
+    annotator.takes_up("Lasso")
+    with annotator.one_step("erase from 1 mask"):
+        annotator.drags((370, 220), (400, 220), (400, 250), (370, 250), key="Alt")
+    assert not annotator.masks()[boxed][235, 385]
+    annotator.undoes_and_redoes()
+
+    # What the page shows is what the files hold.
+    shown = annotator.masks()
+    data = json.loads(annotator.saves("COCO JSON (RLE)", tmp_path).read_text())
+    assert len(data["annotations"]) == len(shown)
+    written = [coco.decode(annotation["segmentation"]).astype(bool) for annotation in data["annotations"]]
+    assert sorted(pixels.tobytes() for pixels in written) == sorted(pixels.tobytes() for pixels in shown.values())
+    with zipfile.ZipFile(annotator.saves("YOLO", tmp_path)) as archive:
+        (name,) = [name for name in archive.namelist() if "labels" in name and name.endswith(".txt")]
+        assert archive.read(name).decode().count("\n") >= len(shown) - 1
+
+
+def test_discarding_changes_nothing_and_clicks_are_taken_back_one_by_one(annotator: Annotator) -> None:
+    before = annotator.masks()
+    annotator.takes_up("Add a mask")
+    annotator.clicks(200, 100)
+    annotator.clicks(220, 100)
+    annotator.waits_for_suggestion()
+    annotator.page.keyboard.press("Control+z")
+    annotator.waits_for_suggestion()
+    annotator.presses("Tab")
+    assert re.match("2 / 3", annotator.page.locator(".candidates output").inner_text())
+    annotator.presses("Escape")
+    annotator.page.get_by_text("Click a thing, or drag a box around it.").wait_for()
+    annotator.presses("Escape")
+    assert annotator.page.get_by_role("radio", name="Select (V)").get_attribute("aria-checked") == "true"
+    assert same(annotator.masks(), before)
+
+
+def test_the_cross_hair_clicks_without_a_mouse(annotator: Annotator) -> None:
+    count = len(annotator.listed())
+    annotator.presses("a")
+    for key in ("ArrowRight", "ArrowDown", "ArrowDown"):
+        annotator.presses(key)
+    annotator.presses("Space")
+    annotator.waits_for_suggestion()
+    with annotator.one_step("add 1 mask"):
+        annotator.presses("Enter")
+    assert len(annotator.listed()) == count + 1
+
+
+def test_shift_and_drag_selects_what_lies_inside(annotator: Annotator) -> None:
+    annotator.drags((1, 1), (200, 200), key="Shift")
+    chosen, masks = set(annotator.selected()), annotator.masks()
+    # The mouse moves by whole px of the screen.
+    surely, maybe = ({id_ for id_ in masks if is_within(masks[id_], slice(3 - slack, 198 + slack))} for slack in (0, 5))
+    assert surely
+    assert surely <= chosen <= maybe
+
+
+def test_each_pixel_goes_to_one_mask_at_most(annotator: Annotator) -> None:
+    assert np.sum(list(annotator.masks().values()), axis=0).max() > 1
+    with annotator.one_step("give each pixel"):
+        annotator.page.get_by_role("button", name="One object a pixel").click()
+        annotator.page.get_by_role("menuitem", name="Smallest mask").click()
+    assert np.sum(list(annotator.masks().values()), axis=0).max() == 1
+    annotator.undoes_and_redoes()
+
+
+def test_the_next_run_looks_only_where_it_is_told(annotator: Annotator) -> None:
+    page = annotator.page
+    annotator.takes_up("Where to look")
+    annotator.drags((20, 20), (240, 20), (240, 160), (20, 160))
+    page.get_by_role("button", name="Clear").wait_for()
+    page.wait_for_function("() => /\\d+ points/.test(document.querySelector('#forecast').innerText)")
+    page.locator("#find").click()
+    annotator.reads("masks? in ")
+    page.wait_for_function("() => !document.querySelector('#find').disabled")
+    points = page.locator("#viewer .body .row").count()
+    assert points
+
+
+def test_merging_different_labels_asks_once_which_one_stays(annotator: Annotator) -> None:
+    page = annotator.page
+    one, other = two_apart(annotator.masks())
+    for id_, label in ((one, "car"), (other, "dog")):
+        annotator.selects(id_)
+        page.keyboard.press("l")
+        page.keyboard.type(label)
+        page.keyboard.press("Enter")
+    annotator.selects(one, other)
+    annotator.presses("m")
+    with annotator.one_step("merge 2 masks"):
+        page.get_by_role("menuitem", name="dog").click()
+    (merged,) = annotator.selected()
+    assert "dog" in page.locator(f"#viewer .body .row[data-id='{merged}']").inner_text()

@@ -1,0 +1,126 @@
+// @ts-check
+/** @import { Point, Step, ViewerEdits } from "../../automask_ui/ui/components/viewer/js/types.d.ts" */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { boxBetween, createDraft } from "../../automask_ui/ui/components/viewer/js/model/draft.js";
+import { createEdits } from "../../automask_ui/ui/components/viewer/js/model/edits.js";
+import { completeData } from "../../automask_ui/ui/components/viewer/js/model/picture.js";
+import { createPaintTools } from "../../automask_ui/ui/components/viewer/js/tools/paint_tools.js";
+import { fakeSignals } from "./helpers.js";
+
+const KEYS = { ctrlKey: false, metaKey: false, shiftKey: false, altKey: false };
+/** @type {ViewerEdits} */
+const NO_EDITS = {
+  session: "session", version: 0, classes: [], class_lines: [], labels: [], hidden: [], deleted: [],
+  undo: null, redo: null,
+};
+const PLAIN = { ...KEYS, minus: false };
+
+/** Paint tools on a photo of 200 × 100 px, shown at half its size; stage px are display px. */
+function started() {
+  const signals = fakeSignals(), draft = createDraft({ signals });
+  /** @type {{ session: string, ticket: string, steps: Step[] }[]} */
+  const sent = [];
+  /** @type {string[]} */
+  const flashed = [];
+  const edits = createEdits({ signals, send: (parcel) => void sent.push(parcel) });
+  edits.start("session");
+  const selection = { primary: 0 };
+  const toPhoto = (/** @type {number} */ x, /** @type {number} */ y) => ({ x, y });
+  const tools = createPaintTools({
+    draft, edits, language: /** @type {any} */ ({ text: (/** @type {string} */ key) => key }),
+    notices: /** @type {any} */ ({ flash: (/** @type {string} */ sentence) => void flashed.push(sentence) }),
+    picture: /** @type {any} */ ({ data: completeData({ width: 200, height: 100 }), enlargement: () => 2 }),
+    selection: /** @type {any} */ (selection), viewport: /** @type {any} */ ({ scale: 1, toPhoto, toStage: toPhoto }),
+  });
+  /** @param {number[]} made ids @param {string} error */
+  const answer = (made = [], error = "") => {
+    const { ticket } = sent[sent.length - 1];
+    edits.take({ ...NO_EDITS, version: sent.length, answers: ticket, made, error });
+  };
+  /** @param {import("../../automask_ui/ui/components/viewer/js/types.d.ts").Tool} tool @param {Point[]} points */
+  const drag = (tool, points, keys = KEYS) => {
+    const [first, ...others] = points, gesture = tool.startDrag?.(first, keys);
+    for (const point of others) gesture?.move(point);
+    gesture?.end();
+  };
+  return { ...tools, draft, sent, flashed, selection, answer, drag };
+}
+
+const steps = (/** @type {{ steps: Step[] }[]} */ sent) => sent.flatMap((parcel) => parcel.steps);
+
+test("a stroke is sent in px of the original, and stays in sight until it is answered", () => {
+  const { brush, draft, sent, selection, answer, drag, size } = started();
+  selection.primary = 4;
+  drag(brush, [{ x: 1, y: 1 }, { x: 1.2, y: 1 }, { x: 5, y: 1 }]);
+  const points = [[2, 2], [10, 2]]; // points that nobody could tell apart are left out
+  assert.deepEqual(steps(sent), [
+    { do: "paint", id: 4, cut: false, strokes: [{ width: size(), points }], outline: null },
+  ]);
+  assert.equal(draft.strokes.length, 1);
+  answer([4]);
+  assert.equal(draft.strokes.length, 0);
+});
+
+test("strokes on a mask that is still being made wait for it", () => {
+  const { brush, sent, answer } = started();
+  brush.click({ x: 1, y: 1 }, PLAIN);
+  brush.click({ x: 9, y: 1 }, PLAIN);
+  assert.deepEqual(steps(sent).map((step) => step.do === "paint" && step.id), [0]);
+  answer([12]);
+  assert.deepEqual(steps(sent).map((step) => step.do === "paint" && step.id), [0, 12]);
+});
+
+test("a stroke that the server refuses goes", () => {
+  const { brush, draft, answer } = started();
+  brush.click({ x: 1, y: 1 }, PLAIN);
+  answer([], "refused");
+  assert.equal(draft.strokes.length, 0);
+});
+
+test("nothing is cut out of nothing", () => {
+  const { eraser, lasso, lassoTool, sent, flashed, drag } = started();
+  eraser.click({ x: 1, y: 1 }, PLAIN);
+  drag(lassoTool, [{ x: 0, y: 0 }, { x: 9, y: 0 }, { x: 9, y: 9 }], { ...KEYS, altKey: true });
+  lasso.cuts = true;
+  drag(lassoTool, [{ x: 0, y: 0 }, { x: 9, y: 0 }, { x: 9, y: 9 }]);
+  assert.deepEqual([sent, flashed], [[], ["cut_none", "cut_none", "cut_none"]]);
+});
+
+test("an outline corner by corner is closed by Enter, or by a click on its first corner", () => {
+  const { lassoTool, sent, selection } = started();
+  selection.primary = 3;
+  const corners = [{ x: 0, y: 0 }, { x: 40, y: 0 }, { x: 40, y: 40 }];
+  for (const corner of corners) lassoTool.click(corner, PLAIN);
+  assert.equal(lassoTool.key?.("Enter"), true);
+  for (const corner of [...corners, { x: 2, y: 1 }]) lassoTool.click(corner, { ...PLAIN, minus: true });
+  const outline = [[0, 0], [80, 0], [80, 80]];
+  assert.deepEqual(steps(sent.slice(0, 1)), [{ do: "paint", id: 3, cut: false, strokes: [], outline }]);
+  assert.equal(lassoTool.key?.("Enter"), false); // nothing is open
+});
+
+test("corners are taken back, and an outline of two corners is none", () => {
+  const { draft, lassoTool, sent } = started();
+  for (const x of [0, 40, 60]) lassoTool.click({ x, y: x }, PLAIN);
+  lassoTool.key?.("Backspace");
+  assert.equal(draft.outline.length, 2);
+  lassoTool.key?.("Enter");
+  assert.deepEqual([sent, draft.outline], [[], []]);
+});
+
+test("the brush grows and shrinks by keys, at least by one px, and never below it", () => {
+  const { brush, size, resize } = started();
+  assert.equal(size(), 5);
+  brush.key?.("]");
+  assert.equal(size(), 6);
+  for (let i = 0; i < 20; i++) brush.key?.("[");
+  assert.equal(size(), 1);
+  brush.key?.("]");
+  assert.equal(size(), 2);
+  for (let i = 0; i < 60; i++) resize(1.25);
+  assert.equal(size(), 2000);
+});
+
+test("a box between two corners, whichever comes first", () => {
+  assert.deepEqual(boxBetween({ x: 5, y: 1 }, { x: 2, y: 9 }), { x: 2, y: 1, w: 3, h: 8 });
+});
