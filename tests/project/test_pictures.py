@@ -28,6 +28,7 @@ from automask_ui.project.pictures import PictureList
 from automask_ui.project.restore_photo import saved_of
 from automask_ui.project.uploads import collect
 from automask_ui.session import Session
+from automask_ui.session.mask_edits import MASK_EDITS
 
 OPTIONS = GeneratorOptions(points_per_side=4, points_per_batch=4, pred_iou_thresh=0.7, stability_score_thresh=0.0)
 JOB = BatchTask(OPTIONS, (), "fake")
@@ -265,7 +266,7 @@ def test_engine_that_fails_is_told_picture_by_picture_or_at_the_end(queue: Pictu
 
 
 def edit(queue: PictureList, index: int) -> Session:
-    """A visitor deletes one mask, hides one, labels one and deletes a further one."""
+    """A visitor deletes two masks, hides one, labels one, merges two and paints one."""
     image, masks = queue.image(index), queue.masks(index)
     assert masks is not None
     session = Session(image, "ann")
@@ -275,6 +276,8 @@ def edit(queue: PictureList, index: int) -> Session:
     session.editor.delete(numbers[:2])
     session.editor.set_hidden(numbers[2:3], True)
     session.editor.set_label(numbers[3:4], "cat")
+    MASK_EDITS["combine"].do(session, {"how": "merge", "ids": list(numbers[4:6])})
+    MASK_EDITS["paint"].do(session, {"id": 0, "strokes": [{"width": 6, "points": [[5, 5], [40, 30]]}]})
     models = {model.name: model for model in fake_models("fake")}
     queue.set_edited(index, saved_of(session.snapshot(), image, models))
     return session
@@ -301,7 +304,9 @@ def test_edits_are_in_the_dataset(queue: PictureList, tmp_path: Path) -> None:
     counts = [sum(names[row["image_id"]] == name for row in document["annotations"]) for name in ("1.png", "2.png")]
     masks = queue.masks(2)
     assert masks is not None
-    assert counts == [queue.items[0].masks, len(masks) - 3]
+    assert counts == [queue.items[0].masks, len(masks) - 3 - 2 + 2]
+    scores = [row["predicted_iou"] for row in document["annotations"] if names[row["image_id"]] == "2.png"]
+    assert scores.count(None) == 2
     assert "cat" in [row["name"] for row in document["categories"]]
     assert queue.classes.names == ("cat",)
 
