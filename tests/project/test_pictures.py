@@ -311,6 +311,27 @@ def test_edits_are_in_the_dataset(queue: PictureList, tmp_path: Path) -> None:
     assert queue.classes.names == ("cat",)
 
 
+def test_pictures_without_masks_are_in_the_dataset_if_they_are_meant_to_be(queue: PictureList, tmp_path: Path) -> None:
+    run_of(queue).start(FakeEngine().steps, JOB, MODEL)
+    wait(queue)
+    edit(queue, 0)
+    session = edit(queue, 2)
+    # Nothing of the third picture is left: some masks are deleted, the others hidden.
+    session.editor.set_hidden(session.current_masks().ids, True)
+    models = {model.name: model for model in fake_models("fake")}
+    queue.set_edited(2, saved_of(session.snapshot(), queue.image(2), models))
+    for name in ("coco", "yolo", "overlay"):
+        left_out = export_list(queue, name, tmp_path)
+        assert ({check.photo for check in left_out.checks}, left_out.negatives) == ({"1.png", "3.png"}, 0)
+        report = export_list(queue, name, tmp_path, negatives=True)
+        assert report.negatives == (name != "overlay")
+        assert len(report.checks) == len(left_out.checks)
+    with zipfile.ZipFile(export_list(queue, "yolo", tmp_path, negatives=True).path) as archive:
+        sizes = {entry.filename: entry.file_size for entry in archive.infolist() if entry.filename.endswith(".txt")}
+    assert [name for name, size in sizes.items() if not size] == ["labels/train/2.txt"]
+    assert len(sizes) == 3
+
+
 def test_export_before_there_are_masks(queue: PictureList, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="no masks yet"):
         export_list(queue, "coco", tmp_path)
