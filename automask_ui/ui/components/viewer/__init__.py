@@ -145,10 +145,16 @@ class DownloadFormat(TypedDict):
     hint: str | dict[str, str]
 
 
-def viewer_note(text: str, x: float, y: float, suggestion: ViewerSuggestion | None = None) -> dict[str, Any]:
-    """A sentence to show at a place (original px): the ``note`` prop, as in ``gr.update(note=viewer_note(...))``."""
+def viewer_note(
+    text: str, x: float, y: float, suggestion: ViewerSuggestion | None = None, *, keeps: bool = False
+) -> dict[str, Any]:
+    """A sentence to show at a place (original px): the ``note`` prop, as in ``gr.update(note=viewer_note(...))``.
+
+    Args:
+        keeps: offers to keep the mask that a rule has dropped there (the step ``keep`` of an edit).
+    """
     # The key makes the same sentence at the same place count as news.
-    return {"text": text, "x": float(x), "y": float(y), "suggestion": suggestion, "key": uuid.uuid4().hex}
+    return {"text": text, "x": float(x), "y": float(y), "suggestion": suggestion, "keeps": keeps, "key": uuid.uuid4().hex}
 
 
 class MaskViewer(OutputComponent):

@@ -38,6 +38,7 @@ ENGLISH = {
     "hidden_here": "Mask {id} is here, but hidden.",
     "filtered_here": "Mask {id} is here, but does not match the filter.",
     "deleted_here": "Mask {id} was here and has been deleted. Ctrl+Z brings it back.",
+    "keep_this": "Keep this mask",
     "legend_size": "Area",
     "legend_quality": "Predicted IoU",
     "tip": "#{id} · {area} px · {percent} · IoU {iou} · stability {stability}",

@@ -153,7 +153,7 @@ export interface Props {
   offer_sample: boolean;
   palette: string[];
   no_class_colour: string;
-  note: { text: string; x: number; y: number; suggestion?: Suggestion | null } | null;
+  note: { text: string; x: number; y: number; suggestion?: Suggestion | null; keeps?: boolean } | null;
   edits: EditsAnswer | null;
   class_list: { lines: string[]; note: string } | null;
   proof: Proof | null;
@@ -182,6 +182,7 @@ export type Step =
 export type ShapeStep =
   | { do: "take"; ticket: string; candidate: number; id: number }
   | { do: "combine"; how: Combination; ids: number[]; label: string | null }
+  | { do: "keep"; x: number; y: number }
   | { do: "split"; ids: number[] }
   | { do: "reshape"; how: Reshaping; ids: number[]; px: number }
   | { do: "duplicate"; ids: number[] }
