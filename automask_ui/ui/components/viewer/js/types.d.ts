@@ -184,13 +184,12 @@ export type ShapeStep =
   | { do: "combine"; how: Combination; ids: number[]; label: string | null }
   | { do: "keep"; x: number; y: number }
   | { do: "split"; ids: number[] }
-  | { do: "reshape"; how: Reshaping; ids: number[]; px: number }
+  | { do: "reshape"; how: string; ids: number[]; px: number }
   | { do: "duplicate"; ids: number[] }
   | { do: "paint"; id: number; cut: boolean; strokes: Stroke[]; outline: XY[] | null }
   | { do: "disjoint"; ids: number[]; on_top: OnTop };
 
 export type Combination = "merge" | "subtract" | "intersect";
-export type Reshaping = "fill" | "smooth" | "grow" | "shrink";
 export type OnTop = "smallest" | "best" | "newest";
 export type XY = [x: number, y: number];
 
