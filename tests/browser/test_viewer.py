@@ -637,3 +637,69 @@ def test_both_languages_have_every_text() -> None:
     assert used <= set(english), used - set(english)
     for key, sentence in english.items():
         assert set(re.findall(r"\{(\w+)\}", sentence)) == set(re.findall(r"\{(\w+)\}", korean[key])), key
+
+
+def test_the_table_follows_a_pointer_that_rests(page: Any, address: str) -> None:
+    viewer = Viewer(page, address, "Sixty")
+    last = viewer.numbers()[-1]
+    in_sight = (
+        "id => { const row = document.querySelector(`.body .row[data-id='${id}']`).getBoundingClientRect(),"
+        " frame = document.querySelector('.grid-frame').getBoundingClientRect();"
+        " return row.top >= frame.top && row.bottom <= frame.bottom + 1; }"
+    )
+    assert not page.evaluate(in_sight, last)
+    places = [(x / 40, y / 27) for x in range(1, 40) for y in range(1, 27)]
+    for share in places:
+        page.mouse.move(*viewer.place(share))
+        viewer.settle()
+        lit = page.locator(".body .lit .number").all_text_contents()
+        if lit and int(lit[0]) > len(viewer.numbers()) * 2 // 3:
+            break
+    page.wait_for_function(in_sight, arg=int(lit[0]))
+
+
+def test_the_tip_names_what_the_next_click_takes(viewer: Viewer) -> None:
+    tip = viewer.page.locator(".tip")
+    viewer.page.mouse.move(*viewer.place(CENTRE))
+    for taken, next_one in ((3, 2), (2, 1), (1, 3)):
+        viewer.click(CENTRE)
+        assert viewer.selected() == [taken]
+        assert tip.inner_text().startswith(f"#{next_one} · ")
+
+
+def test_ten_rows_are_in_sight_and_the_width_that_was_chosen_stays(page: Any, address: str) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    viewer = Viewer(page, address, "Sixty")
+    frame, row = page.locator(".grid-frame").bounding_box(), viewer.rows.first.bounding_box()
+    assert frame["height"] / row["height"] >= 9
+    splitter, side = page.get_by_role("separator"), page.locator(".side")
+    before = side.bounding_box()["width"]
+    splitter.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    viewer.settle()
+    wider = side.bounding_box()["width"]
+    assert wider > before + 40
+    viewer = Viewer(page, address, "Sixty")
+    viewer.settle()
+    assert abs(side.bounding_box()["width"] - wider) < 2
+
+
+def test_a_finger_clicks_with_a_tool_and_the_page_is_told_in_px_of_the_photo(
+    new_page: Callable[..., Any], address: str
+) -> None:
+    page = new_page(viewport={"width": 400, "height": 800}, has_touch=True, is_mobile=True)
+    viewer = Viewer(page, address)
+    page.get_by_role("radio", name="Add a mask").tap()
+    x, y = viewer.place(CENTRE)
+    page.touchscreen.tap(x, y)
+    asked = viewer.sent("predict")
+    ((click_x, click_y, label),) = asked["clicks"]
+    assert abs(click_x / asked_width(page) - 0.5) < 0.02
+    assert label == 1
+    assert click_y > 0
+    assert page.locator(".palette").bounding_box()["width"] <= 400
+
+
+def asked_width(page: Any) -> float:
+    return float(page.locator(".file-size").inner_text().split()[0].replace(",", ""))
