@@ -253,7 +253,7 @@ def build() -> gr.Blocks:
             sent = {name: gr.Textbox(label=name, elem_id=f"sent-{name}", min_width=80) for name in EVENTS}
         for name, make in views.items():
             buttons[name].click(make, None, viewer, show_progress="hidden")
-        for name in ("save", "pick_classes", "resume", "open_sample"):
+        for name in ("save", "pick_classes", "resume", "open_sample", "predict", "look_at"):
             getattr(viewer, name)(repeat, None, sent[name], show_progress="hidden")
         viewer.edit(edited, None, [sent["edit"], viewer], show_progress="hidden", trigger_mode="multiple")
         viewer.prepare(proved, None, [sent["prepare"], viewer], show_progress="hidden", trigger_mode="multiple")
