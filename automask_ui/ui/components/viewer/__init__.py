@@ -42,8 +42,7 @@ __all__ = [
 HERE = Path(__file__).parent
 
 # Read once: Gradio builds a component anew with every update of a prop.
-# Gradio knows an event only where its name stands in quotes in the script: until the tools trigger them, these do here.
-SCRIPT = bundle(HERE / "js" / "main.js", 'createViewer({ element, props, trigger, watch }); // "predict", "look_at"')
+SCRIPT = bundle(HERE / "js" / "main.js", "createViewer({ element, props, trigger, watch });")
 
 
 class ViewerMask(TypedDict):
