@@ -22,12 +22,14 @@ class Editor:
         ids: of the session's masks.
         history: the steps; replaced as a whole.
         version: how often that has changed.
+        renumbered: old id -> new id, 0 for a mask that is gone; empty until the ids were numbered anew.
     """
 
     def __init__(self, lock: threading.RLock) -> None:
         self.ids = MaskIds()
         self.history = History()
         self.version = 0
+        self.renumbered: Mapping[int, int] = {}
         self._lock = lock
 
     @property
@@ -136,6 +138,13 @@ class Editor:
         if successors:
             with self._lock:
                 self._take(self.history.carried_over(successors))
+
+    def renumber(self, new_ids: Mapping[int, int]) -> None:
+        """Give all masks the ids that they keep; ``new_ids``: old id -> new id, 0 for a mask that nothing needs."""
+        with self._lock:
+            self.ids.renumber(new_ids)
+            self.renumbered = {old: new for old, new in new_ids.items() if old != new}
+            self._take(self.history.renumbered(new_ids))
 
     def restart(self, edits: Edits, fingerprints: Iterable[Fingerprint]) -> None:
         """Go on from ``edits`` of the masks with these ``fingerprints``; nothing of that can be taken back."""

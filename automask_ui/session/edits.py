@@ -6,7 +6,7 @@ Masks keep their ids over new thresholds and new runs (:mod:`automask_ui.session
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, get_args
@@ -145,6 +145,16 @@ class Edits:
         deleted = {successors[id_] for id_ in (*self.deleted, *self.own) if id_ in successors} - self.own.keys()
         return replace(
             self, labels={**labels, **self.labels}, hidden=self.hidden | hidden, deleted=self.deleted | deleted
+        )
+
+    def renumbered(self, new_ids: Mapping[int, int]) -> Edits:
+        """The same of masks that have other ids now; ``new_ids``: old id -> new id, of every mask in :attr:`ids`."""
+        return replace(
+            self,
+            labels={new_ids[id_]: name for id_, name in self.labels.items()},
+            hidden=frozenset(new_ids[id_] for id_ in self.hidden),
+            deleted=frozenset(new_ids[id_] for id_ in self.deleted),
+            own={new_ids[id_]: mask for id_, mask in self.own.items()},
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -322,11 +332,15 @@ class History:
 
     def carried_over(self, successors: Mapping[int, int]) -> History:
         """With :meth:`Edits.carried_over` at every step, so that a step is taken back for successors, too."""
-        past, future = (
-            tuple((action, edits.carried_over(successors)) for action, edits in steps)
-            for steps in (self.past, self.future)
-        )
-        return History(self.now.carried_over(successors), past, future)
+        return self._each(lambda edits: edits.carried_over(successors))
+
+    def renumbered(self, new_ids: Mapping[int, int]) -> History:
+        """With :meth:`Edits.renumbered` at every step."""
+        return self._each(lambda edits: edits.renumbered(new_ids))
+
+    def _each(self, change: Callable[[Edits], Edits]) -> History:
+        past, future = (tuple((action, change(edits)) for action, edits in steps) for steps in (self.past, self.future))
+        return History(change(self.now), past, future)
 
     @property
     def undo(self) -> Action | None:

@@ -41,7 +41,8 @@ class MaskHandlers:
         session = self._session_of(visitor, payload)
         own, outcome, error = session.edits.own, Outcome(), ""
         try:
-            outcome = take_steps(session, payload.get("steps"))
+            is_renumbered = payload.get("renumbered") is not False
+            outcome = take_steps(session, payload.get("steps"), is_renumbered=is_renumbered)
         except EditError as refused:
             error = visitor.words.error(refused)
         self._service.store.touch(session)

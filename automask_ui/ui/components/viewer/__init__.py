@@ -80,6 +80,7 @@ class ViewerEdits(TypedDict):
 
     session: str  # its id
     version: int
+    renumbered: list[list[int]]  # old and new id of masks that have another one since the first run ended; 0: gone
     classes: list[str]
     class_lines: list[str]  # the same to be read and changed, with their numbers if they have any
     labels: list[list[int]]  # number of a mask, place in ``classes``

@@ -71,6 +71,8 @@ export interface ViewerAction {
 export interface ViewerEdits {
   session: string;
   version: number;
+  /** Masks that have another id since the first run ended; the new one is 0 for one that is gone. */
+  renumbered: [before: number, now: number][];
   classes: string[];
   class_lines: string[];
   labels: [id: number, place: number][];
