@@ -42,8 +42,7 @@ __all__ = [
 HERE = Path(__file__).parent
 
 # Read once: Gradio builds a component anew with every update of a prop.
-# Gradio knows an event only where its name stands in quotes in the script: until the tools trigger them, these do here.
-SCRIPT = bundle(HERE / "js" / "main.js", 'createViewer({ element, props, trigger, watch }); // "predict", "look_at"')
+SCRIPT = bundle(HERE / "js" / "main.js", "createViewer({ element, props, trigger, watch });")
 
 
 class ViewerMask(TypedDict):
@@ -146,10 +145,16 @@ class DownloadFormat(TypedDict):
     hint: str | dict[str, str]
 
 
-def viewer_note(text: str, x: float, y: float, suggestion: ViewerSuggestion | None = None) -> dict[str, Any]:
-    """A sentence to show at a place (original px): the ``note`` prop, as in ``gr.update(note=viewer_note(...))``."""
+def viewer_note(
+    text: str, x: float, y: float, suggestion: ViewerSuggestion | None = None, *, keeps: bool = False
+) -> dict[str, Any]:
+    """A sentence to show at a place (original px): the ``note`` prop, as in ``gr.update(note=viewer_note(...))``.
+
+    Args:
+        keeps: offers to keep the mask that a rule has dropped there (the step ``keep`` of an edit).
+    """
     # The key makes the same sentence at the same place count as news.
-    return {"text": text, "x": float(x), "y": float(y), "suggestion": suggestion, "key": uuid.uuid4().hex}
+    return {"text": text, "x": float(x), "y": float(y), "suggestion": suggestion, "keeps": keeps, "key": uuid.uuid4().hex}
 
 
 class MaskViewer(OutputComponent):

@@ -38,6 +38,7 @@ KOREAN = {
     "hidden_here": "여기에 마스크 {id}번이 있지만 숨겨져 있습니다.",
     "filtered_here": "여기에 마스크 {id}번이 있지만 필터 조건에 맞지 않습니다.",
     "deleted_here": "여기 있던 마스크 {id}번은 삭제되었습니다. 표 아래 “삭제됨”에서 복원할 수 있습니다.",
+    "keep_this": "이 마스크 남기기",
     "legend_size": "면적",
     "legend_quality": "예측 IoU",
     "tip": "#{id} · {area} px · {percent} · IoU {iou} · 안정도 {stability}",

@@ -78,7 +78,7 @@ export function createViewer({ element, props, trigger, watch }) {
   });
 
   // The picture
-  const notes = createNotes({ dom, picture, signals, trigger, viewport });
+  const notes = createNotes({ dom, edits, picture, signals, trigger, viewport });
   const notices = createNotices({ dom, language, picture, props, trigger });
   const popups = createPopups({ dom, picture });
   const toolbox = createToolbox({ dom, draft, look, picture, signals, viewport });
@@ -147,8 +147,8 @@ export function createViewer({ element, props, trigger, watch }) {
   watch("prediction", () => void prompt.take(props.prediction));
   watch("note", () => {
     if (!props.note?.text) return notes.hideNote();
-    const { text, x, y, suggestion } = props.note, k = picture.enlargement();
-    notes.showNote(text, { x: x / k, y: y / k }, suggestion);
+    const { text, x, y, suggestion, keeps } = props.note, k = picture.enlargement();
+    notes.showNote(text, { x: x / k, y: y / k }, suggestion, keeps);
   });
   void load();
 }

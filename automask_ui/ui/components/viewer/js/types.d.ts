@@ -155,7 +155,7 @@ export interface Props {
   offer_sample: boolean;
   palette: string[];
   no_class_colour: string;
-  note: { text: string; x: number; y: number; suggestion?: Suggestion | null } | null;
+  note: { text: string; x: number; y: number; suggestion?: Suggestion | null; keeps?: boolean } | null;
   edits: EditsAnswer | null;
   class_list: { lines: string[]; note: string } | null;
   proof: Proof | null;
@@ -185,14 +185,14 @@ export type Step =
 export type ShapeStep =
   | { do: "take"; ticket: string; candidate: number; id: number }
   | { do: "combine"; how: Combination; ids: number[]; label: string | null }
+  | { do: "keep"; x: number; y: number }
   | { do: "split"; ids: number[] }
-  | { do: "reshape"; how: Reshaping; ids: number[]; px: number }
+  | { do: "reshape"; how: string; ids: number[]; px: number }
   | { do: "duplicate"; ids: number[] }
   | { do: "paint"; id: number; cut: boolean; strokes: Stroke[]; outline: XY[] | null }
   | { do: "disjoint"; ids: number[]; on_top: OnTop };
 
 export type Combination = "merge" | "subtract" | "intersect";
-export type Reshaping = "fill" | "smooth" | "grow" | "shrink";
 export type OnTop = "smallest" | "best" | "newest";
 export type XY = [x: number, y: number];
 
