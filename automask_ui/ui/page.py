@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from automask_ui.export import EXPORTERS
+from automask_ui.export.base import PURPOSES
 from automask_ui.project.autosave import autosave_for
 from automask_ui.serving.service import Service
 from automask_ui.ui import panels
@@ -110,5 +111,11 @@ def _formats() -> list[DownloadFormat]:
         return {code: texts[key] for code, texts in TEXTS.items() if key in texts}
 
     return [
-        {"id": name, "label": in_each(f"format.{name}"), "hint": in_each(f"format.{name}.hint")} for name in EXPORTERS
+        {
+            "id": row.name,
+            "label": in_each(f"format.{row.name}"),
+            "hint": in_each(f"format.{row.name}.hint"),
+            "purpose": in_each(f"purpose.{row.purpose}"),
+        }
+        for row in sorted(EXPORTERS.values(), key=lambda row: PURPOSES.index(row.purpose))
     ]

@@ -98,6 +98,8 @@ EN: dict[str, str] = {
     "proof.exact.mask.one": "{masks:,} mask, exact.",
     "proof.exact.row": "{masks:,} rows, all exact.",
     "proof.exact.row.one": "{masks:,} row, exact.",
+    "proof.exact.overlay": "{masks:,} overlays written.",
+    "proof.exact.overlay.one": "{masks:,} overlay written.",
     "proof.some": "{masks:,} masks: {exact:,} exact",
     "proof.some.one": "{masks:,} mask: {exact:,} exact",
     "proof.changed": "{n:,} changed (worst IoU {iou})",
@@ -108,6 +110,12 @@ EN: dict[str, str] = {
     "proof.unlabelled.one": "{masks:,} mask without a label is in the class “object”.",
     "status.points": "{points:,} points of your own: press Find masks.",
     "status.points.one": "{points:,} point of your own: press Find masks.",
+    # What people want with a file
+    "purpose.train": "To train on",
+    "purpose.correct": "To correct elsewhere",
+    "purpose.measure": "To measure",
+    "purpose.look": "To look at",
+    "purpose.script": "For scripts",
     # Several pictures
     "queue.title": "Several pictures",
     "queue.start": "Find masks in all",

@@ -140,6 +140,8 @@ KO: dict[str, str] = {
     "proof.exact.mask.one": "마스크 {masks:,}개, 정확합니다.",
     "proof.exact.row": "{masks:,}행, 모두 정확합니다.",
     "proof.exact.row.one": "{masks:,}행, 정확합니다.",
+    "proof.exact.overlay": "마스크 {masks:,}개를 사진 위에 그렸습니다.",
+    "proof.exact.overlay.one": "마스크 {masks:,}개를 사진 위에 그렸습니다.",
     "proof.some": "마스크 {masks:,}개 중 {exact:,}개 정확",
     "proof.some.one": "마스크 {masks:,}개 중 {exact:,}개 정확",
     "proof.changed": "{n:,}개 달라짐(최저 IoU {iou})",
@@ -156,6 +158,12 @@ KO: dict[str, str] = {
     "format.overlay-jpeg.loses": "JPEG는 날카로운 경계를 흐리게 합니다. 마스크의 일부 픽셀이 다르게 보입니다.",
     "status.points": "직접 지정한 점 {points:,}개. ‘마스크 찾기’를 누르세요.",
     "status.points.one": "직접 지정한 점 {points:,}개. ‘마스크 찾기’를 누르세요.",
+    # What people want with a file
+    "purpose.train": "학습용",
+    "purpose.correct": "다른 도구에서 고치기",
+    "purpose.measure": "측정",
+    "purpose.look": "보기와 보여 주기",
+    "purpose.script": "스크립트용",
     # Several pictures
     "queue.title": "여러 사진",
     "queue.start": "모두 마스크 찾기",

@@ -48,7 +48,10 @@ one(".close").addEventListener("click", () => {
   if (!isWorth || window.confirm(say("close.sure"))) trigger("queue_close");
 });
 save.addEventListener("click", () => trigger("queue_save", { format: select.value, negatives: wantsNegatives() }));
-select.addEventListener("change", show);
+select.addEventListener("change", () => {
+  rememberFormat();
+  show();
+});
 negatives.addEventListener("change", show);
 
 /** Whether there is a choice: pictures without masks, and a format that can say that nothing is in them. */
@@ -56,13 +59,36 @@ const hasNegatives = () => props.value.items.some((/** @type {Item} */ item) => 
   && props.negatives.includes(select.value);
 const wantsNegatives = () => hasNegatives() && negatives.checked;
 
+const LAST = "automask.format"; // as the download of one picture keeps it
+
 function addFormats() {
+  /** @type {Map<string, HTMLOptGroupElement>} */
+  const groups = new Map();
   for (const format of props.formats) {
+    const title = format.purpose[language] || format.purpose.en;
+    const group = groups.get(title) ?? document.createElement("optgroup");
+    group.label = title;
+    groups.set(title, group);
     const option = document.createElement("option");
     option.value = format.id;
     option.textContent = format.label[language] || format.label.en;
     option.title = format.hint[language] || format.hint.en;
-    select.append(option);
+    group.append(option);
+  }
+  select.append(...groups.values());
+  try {
+    const last = localStorage.getItem(LAST);
+    if (props.formats.some((/** @type {{ id: string }} */ { id }) => id === last)) select.value = last ?? "";
+  } catch {
+    // A browser that keeps nothing begins with the first format.
+  }
+}
+
+function rememberFormat() {
+  try {
+    localStorage.setItem(LAST, select.value);
+  } catch {
+    // The same.
   }
 }
 

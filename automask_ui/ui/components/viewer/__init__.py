@@ -143,6 +143,7 @@ class DownloadFormat(TypedDict):
     id: str
     label: str | dict[str, str]
     hint: str | dict[str, str]
+    purpose: str | dict[str, str]  # the title of its group; formats of one group stand together
 
 
 def viewer_note(text: str, x: float, y: float, suggestion: ViewerSuggestion | None = None) -> dict[str, Any]:

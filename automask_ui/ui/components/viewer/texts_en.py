@@ -214,6 +214,7 @@ ENGLISH = {
     "scope_shown": "Shown",
     "scope_all": "All",
     "download_as": "Download {count} as",
+    "format_last": "Last used",
     "proof": "What the file holds",
     "back": "Back to the formats",
     "preparing": "Writing the file and reading it back…",

@@ -215,6 +215,7 @@ KOREAN = {
     "scope_shown": "표시 중",
     "scope_all": "전체",
     "download_as": "{count} 다운로드 형식",
+    "format_last": "최근에 쓴 형식",
     "proof": "파일에 담긴 내용",
     "back": "형식 목록으로",
     "preparing": "파일을 쓰고 다시 읽어 확인하는 중…",

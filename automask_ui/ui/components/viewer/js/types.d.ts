@@ -115,6 +115,8 @@ export interface DownloadFormat {
   id: string;
   label: LocalText;
   hint: LocalText;
+  /** The title of its group. */
+  purpose: LocalText;
 }
 
 /** What a finished file holds, told before it is saved. */
