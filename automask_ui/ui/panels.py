@@ -44,6 +44,9 @@ class ModelPanel:
 
     model: gr.Dropdown
     info: gr.Markdown
+    missing: gr.Row  # ways to have the file of a model that is not here
+    fetch: gr.Button
+    file: gr.UploadButton
     preset: gr.Radio
     preset_info: gr.Markdown
 
@@ -98,10 +101,19 @@ def model_panel(models: Mapping[str, AvailableModel], default: str) -> ModelPane
     choices = [(model.title, name) for name, model in models.items()]
     model = gr.Dropdown(choices, value=default, label=t("model"), filterable=False, elem_id="model")
     info = gr.Markdown("", elem_id="model-info", elem_classes="note")
+    with gr.Row(visible=False, elem_id="model-missing") as missing:
+        fetch = gr.Button(t("model.fetch"), size="sm", elem_id="model-fetch", min_width=64)
+        file = gr.UploadButton(
+            t("model.file"),  # type: ignore[arg-type]  # takes translations as labels do
+            file_types=[".pth", ".pt", ".safetensors"],
+            size="sm",
+            elem_id="model-file",
+            min_width=64,
+        )
     presets = [(t(f"preset.{name}"), name) for name in PRESETS] + [(t("preset.custom"), CUSTOM)]
     preset = gr.Radio(presets, value="balanced", label=t("preset"), elem_id="preset")
     preset_info = gr.Markdown("", elem_id="preset-info", elem_classes="note")
-    return ModelPanel(model, info, preset, preset_info)
+    return ModelPanel(model, info, missing, fetch, file, preset, preset_info)
 
 
 def sliders_panel(thresholds: Mapping[str, float]) -> tuple[SlidersPanel, dict[str, Any]]:

@@ -52,4 +52,5 @@ class Parts:
     def settings(self) -> list[Any]:
         """What a preset or a model sets: descriptions, device and forecast, the preset and every slider."""
         model = self.model
-        return [model.info, model.preset_info, self.device, self.run.forecast, model.preset, *self.sliders.all.values()]
+        told = [model.info, model.missing, model.preset_info, self.device, self.run.forecast]
+        return [*told, model.preset, *self.sliders.all.values()]

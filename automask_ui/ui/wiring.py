@@ -64,7 +64,7 @@ def _wire_runs(on: _On, parts: Parts, handlers: Handlers) -> None:
             on(after, runs.end, None, parts.screen, **_QUICK)
             settled = on(after, settings.refresh, parts.controls, parts.settings, **_QUICK)
             # Sliders that were moved during the run count now.
-            on(settled.then, settings.refilter, parts.controls, parts.screen, **_REFILTER)
+            on(settled.then, settings.catch_up, parts.controls, parts.screen, **_REFILTER)
     on(parts.run.stop.click, runs.stop, None, parts.screen, **_QUICK)
 
 
@@ -105,20 +105,24 @@ def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
     runs, settings = handlers.runs, handlers.settings
     sliders, model = parts.sliders, parts.model
 
-    chosen = on(model.preset.input, settings.choose_preset, parts.controls, parts.settings, **_QUEUED)
-    changed = on(model.model.input, settings.refresh, parts.controls, parts.settings, **_QUEUED)
-    for event in (chosen, changed):
-        on(event.then, settings.refilter, parts.controls, parts.screen, **_REFILTER)
+    # What is chosen waits for Find masks. Of several choices in a row the last one counts.
+    told = [*parts.settings, parts.status]
+    on(model.preset.input, settings.choose_preset, parts.controls, told, concurrency_limit=None, **_LATEST)
+    on(model.model.input, settings.choose_model, parts.controls, told, concurrency_limit=None, **_LATEST)
+    fetched = on(model.fetch.click, handlers.models.fetch, model.model, [model.info], **_QUEUED)
+    taken = on(model.file.upload, handlers.models.take_file, [model.model, model.file], [model.info], **_QUEUED)
+    for event in (fetched.then, fetched.failure, taken.then, taken.failure):
+        on(event, settings.choose_model, parts.controls, told, **_QUICK)
 
     moved = [event for slider in sliders.all.values() for event in _events_of(slider)]
     gr.on(
         moved, listener(settings.moved, parts, parts.settings), parts.controls, parts.settings, queue=False, **_LATEST
     )
 
-    instant = [event for control in (*sliders.instant, *parts.show.values()) for event in _events_of(control)]
-    refilter = listener(settings.refilter, parts, parts.screen)
-    filtered = gr.on(instant, refilter, parts.controls, parts.screen, **_REFILTER)
-    on(filtered.failure, runs.buttons, None, parts.screen, **_QUICK)
+    for controls, filter_ in ((sliders.instant, settings.refilter), (parts.show.values(), settings.show_only)):
+        instant = [event for control in controls for event in _events_of(control)]
+        filtered = gr.on(instant, listener(filter_, parts, parts.screen), parts.controls, parts.screen, **_REFILTER)
+        on(filtered.failure, runs.buttons, None, parts.screen, **_QUICK)
 
     adjusted = on(parts.viewer.adjust, settings.adjust, parts.controls, parts.settings, **_QUEUED)
     on(adjusted.success, settings.refilter, parts.controls, parts.screen, **_REFILTER)

@@ -51,7 +51,7 @@ def parts() -> Parts:
     points: Any = PointsPanel("points", "points file")  # type: ignore[arg-type]
     panels: dict[str, Any] = {
         "photo": PhotoPanel("upload", "files", "samples"),  # type: ignore[arg-type]
-        "model": ModelPanel("model", "model info", "preset", "preset info"),  # type: ignore[arg-type]
+        "model": ModelPanel("model", "model info", "missing", "fetch", "file", "preset", "preset info"),  # type: ignore[arg-type]
         "sliders": SlidersPanel(sliders, points, "candidates"),  # type: ignore[arg-type]
         "show": {name: name for name in ShowOnly.__dataclass_fields__},
         "run": RunPanel("find", "stop", "forecast"),  # type: ignore[arg-type]

@@ -223,4 +223,4 @@ def test_numbers_of_a_class_file_are_shown_taken_and_told(handlers: Handlers, se
     assert viewer_edits(session)["class_lines"] == ["person", "dog"]
     take_steps(session, [{"do": "undo"}])
     assert session.edits.class_ids == (1, 18, 19)
-    assert handlers.service.open("ann", tmp_path / "photo.png").edits.class_ids == (1, 18, 19)
+    assert handlers.service.store.open("ann", tmp_path / "photo.png").edits.class_ids == (1, 18, 19)

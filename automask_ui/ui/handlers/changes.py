@@ -30,6 +30,7 @@ class Changes:
         preset: the one that is chosen.
         sliders: slider values by option name.
         model_info: what the chosen model is good for.
+        is_missing: whether the chosen model's file is not here, so that ways to have it are offered.
         preset_info: what the preset does.
         device: model and device, in the header.
         forecast: what a run will cost.
@@ -52,6 +53,7 @@ class Changes:
     preset: str | None = None
     sliders: Mapping[str, float] | None = None
     model_info: str | None = None
+    is_missing: bool | None = None
     preset_info: str | None = None
     device: str | None = None
     forecast: str | None = None

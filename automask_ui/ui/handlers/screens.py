@@ -25,7 +25,7 @@ class Screens:
     """
 
     def __init__(self, service: Service) -> None:
-        self._store, self._projects = service.store, service.projects
+        self._store, self._projects, self._models = service.store, service.projects, service.models
         self.views = SessionViews()
         self.list_lines: dict[str, str] = {}
 
@@ -33,14 +33,18 @@ class Screens:
         """Show a session with ``line`` as its status."""
         words = visitor.words
         empty, suggestion = sentences.empty_sentence(words, session), sentences.empty_suggestion(words, session)
-        view = self.views.data(session, empty, suggestion=suggestion)
+        view = self.views.data(session, empty, suggestion=suggestion, found_with=self.found_with(visitor, session))
         return Changes(view, line, sentences.candidates_line(words, session.result))
 
     def redrawn(self, visitor: Visitor, session: Session) -> ViewerData:
         """The picture with its masks as they are now; dots of a point list stay as they are."""
         words, points = visitor.words, self.views.points(session)
         empty, suggestion = sentences.empty_sentence(words, session), sentences.empty_suggestion(words, session)
-        return self.views.data(session, empty, points, suggestion)
+        return self.views.data(session, empty, points, suggestion, self.found_with(visitor, session))
+
+    def found_with(self, visitor: Visitor, session: Session) -> str:
+        """With which model and preset the masks of ``session`` were found."""
+        return sentences.found_with(visitor.words, session, self._models)
 
     def show_opened(self, visitor: Visitor, session: Session) -> Changes:
         """Show a session that was opened just now."""

@@ -21,7 +21,14 @@ KO: dict[str, str] = {
     "model.info": "{good_for}. {device}에서 실행됩니다.",
     "model.unloaded": "{good_for}. 처음 실행할 때 불러옵니다.",
     "model.finer": "더 세밀한 마스크는 {model}을(를) 고르세요: {size}, 한 번만 내려받습니다.",
-    "model.download": "{good_for}. 처음 실행할 때 파일({size})을 내려받습니다.",
+    "model.download": (
+        "{good_for}. 아직 이 컴퓨터에 없습니다: {size}, 100 Mbit/s에서 약 {time}. 받기 전에는 아무것도 바뀌지 않습니다."
+    ),
+    "model.failed": "이 모델을 쓸 수 없었습니다. {why}",
+    "model.fetch": "내려받기",
+    "model.file": "파일이 있어요…",
+    "found_with": "{model}, {preset}",
+    "model.tiny.title": "내장 모델",
     "model.tiny.good_for": "바로 쓸 수 있고 오프라인에서도 됩니다. 결과는 거칩니다",
     "model.vit_t.good_for": "GPU가 없는 컴퓨터에서도 좋은 마스크",
     "model.vit_b.good_for": "작은 GPU로, 또는 느긋하게 CPU로 하는 주석 작업",
@@ -95,7 +102,7 @@ KO: dict[str, str] = {
     "forecast.points.one": "점 {points:,}개",
     "forecast.crops": "조각 {crops:,}개에 점 {points:,}개",
     "forecast.time": "약 {time}",
-    "forecast.pending": "아직 적용 안 됨",
+    "forecast.pending": "‘마스크 찾기’를 눌러야 적용됨: {what}",
     "candidates": "후보 {all:,}개 중 {passing:,}개 통과",
     "candidates.unknown": "후보 없이 이어받았습니다. 슬라이더를 움직이면 모델이 후보를 다시 찾습니다",
     "candidates.none": "아직 후보가 없습니다. ‘마스크 찾기’를 누르세요",
@@ -134,6 +141,8 @@ KO: dict[str, str] = {
     "status.fewer": "{n:,}개 줄어듦",
     "status.same": "변화 없음",
     "status.busy": "새 설정은 이번 실행이 끝나면 적용됩니다.",
+    "status.chosen": "골랐습니다. ‘마스크 찾기’를 누를 때까지 이 마스크는 그대로입니다.",
+    "status.model_missing": "{model}: 아직 이 컴퓨터에 없습니다. 이름 아래에서 내려받거나 파일을 올리세요.",
     "status.exporting": "파일을 쓰고 다시 읽어 확인하는 중…",
     # What a download holds
     "proof.exact.mask": "마스크 {masks:,}개, 모두 정확합니다.",

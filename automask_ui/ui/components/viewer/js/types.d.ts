@@ -104,6 +104,8 @@ export interface ViewerData {
   edits: ViewerEdits | null;
   partial: boolean;
   empty: string;
+  /** The model and the preset of the masks, in words. */
+  found_with: string;
   suggestion: Suggestion | null;
   points: [x: number, y: number][];
 }
