@@ -40,13 +40,13 @@ class Parts:
 
     @property
     def screen(self) -> list[Any]:
-        """What a run paints: the picture, its status, and the buttons."""
-        return [self.viewer, self.status, self.sliders.candidates, self.run.find, self.run.stop]
+        """What a run paints: the picture, its row in the list, its status, and the buttons."""
+        return [self.viewer, self.queue, self.status, self.sliders.candidates, self.run.find, self.run.stop]
 
     @property
     def arrival(self) -> list[Any]:
         """What an opened file changes: the drop zones, the list of pictures, the screen, and every control."""
-        return [self.photo.upload, self.photo.files, self.queue, *self.screen, *self.controls]
+        return [self.photo.upload, self.photo.files, *self.screen, *self.controls]
 
     @property
     def settings(self) -> list[Any]:

@@ -86,14 +86,16 @@ def _wire_opening(on: _On, page: gr.Blocks, parts: Parts, handlers: Handlers) ->
     for event in opened:
         on(event.failure, opening.free_drop_zones, None, [photo.upload, photo.files], **_QUICK)
         on(event.success, settings.refresh, parts.controls, parts.settings, **_QUICK)
+    on(opened[1].success, handlers.pictures.draw_thumbnails, None, [parts.queue], **_QUEUED)
 
 
 def _wire_queue(on: _On, parts: Parts, handlers: Handlers) -> None:
     """Several pictures: worked on beside everything else, chunk by chunk."""
     pictures, queue = handlers.pictures, parts.queue
-    started = on(queue.queue_start, pictures.start_queue, parts.controls, [queue], **_QUEUED)
+    started = on(queue.queue_start, pictures.start_queue, parts.controls, parts.screen, **_QUEUED)
     on(queue.queue_stop, pictures.stop_queue, None, [queue], **_QUEUED)
     on(queue.queue_close, handlers.opening.close_queue, None, [queue], **_QUEUED)
+    on(queue.queue_remove, handlers.opening.remove_item, None, [queue], **_QUEUED)
     saved = on(queue.queue_save, pictures.save_queue, None, [parts.download, queue], **_WRITING)
     saved.success(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
     for event in (started, saved):
@@ -153,7 +155,7 @@ def _wire_viewer(on: _On, parts: Parts, handlers: Handlers) -> None:
     viewer.save(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
     on(viewer.why, masks.why, None, [viewer], **_QUEUED)
     # One parcel at a time, the next as soon as the answer is there: by Gradio's count the last one is still under way.
-    on(viewer.edit, masks.edit, None, [viewer], trigger_mode="multiple", **_QUEUED)
+    on(viewer.edit, masks.edit, None, [viewer, parts.queue], trigger_mode="multiple", **_QUEUED)
     # As quick as a pointer moves: past the queue, and beside a run.
     on(viewer.predict, handlers.predictions.predict, parts.model.model, [viewer], trigger_mode="multiple", **_QUICK)
     points, settings = parts.sliders.points, handlers.settings

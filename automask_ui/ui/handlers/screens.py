@@ -11,7 +11,7 @@ from automask_ui.ui.components.viewer.session_view import SessionViews
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences
-from automask_ui.ui.text.queue_lines import row_of
+from automask_ui.ui.text.queue_lines import end_line, row_of
 
 __all__ = ["Screens"]
 
@@ -71,6 +71,16 @@ class Screens:
         self.list_lines[visitor.owner] = line
         return self.show_list(visitor)
 
+    def followed(self, visitor: Visitor) -> QueueTableData | None:
+        """The visitor's list after a change to its open picture; None where no picture of it is open."""
+        own = self._projects.peek(visitor.owner)
+        if own is None or self._projects.open_index(visitor.owner) is None:
+            return None
+        self._projects.collect_edits(visitor.owner)
+        if not own.run.is_running and own.pictures.done:
+            self.list_lines[visitor.owner] = end_line(visitor.words, own.pictures)
+        return self.table(visitor)
+
     def table(self, visitor: Visitor) -> QueueTableData:
         """The visitor's list as the page shows it."""
         own = self._projects.peek(visitor.owner)
@@ -82,7 +92,7 @@ class Screens:
             queue=pictures.folder.name,
             items=[row_of(pictures, index) for index in range(len(pictures.items))],
             open=self._projects.open_index(visitor.owner),
-            running=run.is_running,
+            running=run.is_running and not run.is_stopping,
             line=run.error or self.list_lines.get(visitor.owner, ""),
             failed=bool(run.error),
             fraction=pictures.done / max(1, len(pictures.items)),

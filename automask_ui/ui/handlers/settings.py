@@ -81,7 +81,8 @@ class SettingsHandlers:
                 if progress.stage == "stopped":
                     return
         line = sentences.changed_line(visitor.words, session.difference(before))
-        yield replace(self._screens.show(visitor, session, line), is_busy=self._queue.is_busy(visitor.owner))
+        shown, followed = self._screens.show(visitor, session, line), self._screens.followed(visitor)
+        yield replace(shown, is_busy=self._queue.is_busy(visitor.owner), picture_list=followed)
 
     def choose_preset(self, visitor: Visitor, controls: Controls) -> Changes:
         """Set the sliders as a preset has them for the chosen model; nothing is found before the next run."""

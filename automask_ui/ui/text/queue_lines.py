@@ -90,9 +90,11 @@ def end_line(words: Words, pictures: PictureList) -> str:
     return " · ".join(parts)
 
 
-def saved_line(words: Words, report: ExportReport) -> str:
-    """What a dataset of the list holds."""
-    sentence = proof_sentence(words, report)
-    if not report.negatives:
-        return sentence
-    return f"{sentence} {words.count('queue.negatives.in', report.negatives, pictures=report.negatives)}"
+def saved_line(words: Words, report: ExportReport, unlabelled: int) -> str:
+    """What a dataset of the list holds, of whose masks so many are ``unlabelled``."""
+    sentences = [proof_sentence(words, report)]
+    if report.negatives:
+        sentences.append(words.count("queue.negatives.in", report.negatives, pictures=report.negatives))
+    if unlabelled and report.exporter.has_classes:
+        sentences.append(words.count("proof.unlabelled", unlabelled, masks=unlabelled))
+    return " ".join(sentences)

@@ -278,4 +278,6 @@ ENGLISH = {
     "key_brush_does": "brush size",
     "key_shapes": "M T I X U S . , D",
     "key_shapes_does": "merge, cut, share, split, fill, smooth, grow, shrink, duplicate",
+    "key_pictures": "J  K",
+    "key_pictures_does": "next, previous picture of the list",
 }

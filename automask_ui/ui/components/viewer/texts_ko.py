@@ -279,4 +279,6 @@ KOREAN = {
     "key_brush_does": "브러시 크기",
     "key_shapes": "M T I X U S . , D",
     "key_shapes_does": "합치기, 빼기, 겹침, 나누기, 메우기, 매끄럽게, 넓히기, 좁히기, 복제",
+    "key_pictures": "J  K",
+    "key_pictures_does": "목록의 다음, 이전 사진",
 }
