@@ -122,6 +122,7 @@ def outputs_of(changes: Changes, parts: Parts) -> dict[Any, Any]:
         parts.model.info: changes.model_info,
         parts.model.preset_info: changes.preset_info,
         parts.device: changes.device,
+        parts.about.text: changes.about,
         parts.run.forecast: changes.forecast,
         parts.sliders.points.text: changes.points_text,
         parts.download: None if changes.download is None else str(changes.download),

@@ -10,7 +10,7 @@ import gradio as gr
 from automask_ui.ui.components.queue_table import QueueTable
 from automask_ui.ui.components.status_line import StatusLine
 from automask_ui.ui.components.viewer import MaskViewer
-from automask_ui.ui.panels import ModelPanel, PhotoPanel, RunPanel, SlidersPanel
+from automask_ui.ui.panels import AboutPanel, ModelPanel, PhotoPanel, RunPanel, SlidersPanel
 
 __all__ = ["Parts"]
 
@@ -30,6 +30,7 @@ class Parts:
     device: gr.Markdown
     download: gr.DownloadButton
     classes: gr.UploadButton
+    about: AboutPanel
     token: gr.Textbox  # of the browser, for work that is kept
 
     @property

@@ -116,6 +116,8 @@ def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
     for event in (fetched.then, fetched.failure, taken.then, taken.failure):
         on(event, settings.choose_model, parts.controls, told, **_QUICK)
 
+    on(parts.about.fold.expand, handlers.models.about, model.model, [parts.about.text], **_QUEUED)
+
     moved = [event for slider in sliders.all.values() for event in _events_of(slider)]
     gr.on(
         moved, listener(settings.moved, parts, parts.settings), parts.controls, parts.settings, queue=False, **_LATEST

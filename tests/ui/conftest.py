@@ -14,7 +14,7 @@ from automask_ui.options import PARAMETERS
 from automask_ui.serving.service import Service
 from automask_ui.session import ShowOnly
 from automask_ui.session import run as run_module
-from automask_ui.ui.panels import ModelPanel, PhotoPanel, PointsPanel, RunPanel, SlidersPanel
+from automask_ui.ui.panels import AboutPanel, ModelPanel, PhotoPanel, PointsPanel, RunPanel, SlidersPanel
 from automask_ui.ui.parts import Parts
 
 
@@ -56,5 +56,6 @@ def parts() -> Parts:
         "show": {name: name for name in ShowOnly.__dataclass_fields__},
         "run": RunPanel("find", "stop", "forecast"),  # type: ignore[arg-type]
     }
+    panels["about"] = AboutPanel("fold", "about text")  # type: ignore[arg-type]
     names = ("queue", "viewer", "status", "device", "download", "classes", "token")
     return Parts(**panels, **{name: name for name in names})

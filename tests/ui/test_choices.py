@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -115,7 +116,7 @@ def test_fetch_that_fails_leaves_its_reason(handlers: Handlers, shop: Shop) -> N
     changes = handlers.settings.choose_model(ANN, far)
     assert (changes.is_missing, changes.model_info) == (
         True,
-        "This model could not be had. The line is dead. Try again.",
+        "This model could not be had. The line is dead. Try again. 375 MB, about 30 s at 100 Mbit/s.",
     )
     assert "far" in handlers.service.models
 
@@ -151,3 +152,16 @@ def test_model_whose_file_is_broken_says_why_when_it_is_chosen_again(handlers: H
         list(handlers.runs.find(ANN, Controls("fake", "balanced", COARSE)))
     changes = handlers.settings.choose_model(ANN, Controls("fake", "balanced", COARSE))
     assert changes.model_info == "This model could not be had. It is an unfinished copy."
+
+
+def test_about_tells_versions_and_the_model_but_no_place(handlers: Handlers, tmp_path: Path) -> None:
+    file = tmp_path / "weights.pth"
+    file.write_bytes(b"weights")
+    handlers.service.models.set_path("far", file)
+    told = handlers.models.about("far").about or ""
+    lines = dict(line.split(": ", 1) for line in told.splitlines())
+    assert {"AutoMask", "Python", "PyTorch", "torchvision", "CUDA", "Gradio"} <= lines.keys()
+    assert (lines["Model"], lines["Model file"]) == ("Far model", "weights.pth")
+    assert lines["SHA-256"] == hashlib.sha256(b"weights").hexdigest()
+    assert str(tmp_path) not in told
+    assert str(Path.home()) not in told

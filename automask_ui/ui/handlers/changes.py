@@ -32,6 +32,7 @@ class Changes:
         model_info: what the chosen model is good for.
         is_missing: whether the chosen model's file is not here, so that ways to have it are offered.
         preset_info: what the preset does.
+        about: what a bug report needs to know.
         device: model and device, in the header.
         forecast: what a run will cost.
         points_text: the list of points of one's own.
@@ -55,6 +56,7 @@ class Changes:
     model_info: str | None = None
     is_missing: bool | None = None
     preset_info: str | None = None
+    about: str | None = None
     device: str | None = None
     forecast: str | None = None
     points_text: str | None = None

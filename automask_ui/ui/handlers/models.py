@@ -10,6 +10,7 @@ import numpy as np
 from automask_ui.errors import UnknownModelError
 from automask_ui.files.images import LoadedImage
 from automask_ui.models.checkpoints import take_file
+from automask_ui.serving.about import about
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.ui.handlers.changes import Changes
@@ -34,6 +35,14 @@ class ModelHandlers:
         nobody = Session(LoadedImage(np.zeros((1, 1, 3), np.uint8), "", ()), "")
         for progress in self._service.runs.fetch(nobody, model):
             yield Changes(model_info=sentences.progress_line(visitor.words, progress, nobody, 0.0)["text"])
+
+    def about(self, model: str) -> Changes:
+        """Tell what a bug report needs to know.
+
+        Raises:
+            CheckpointNotFoundError: the model's file cannot be read.
+        """
+        return Changes(about=about(self._service.models, model))
 
     def take_file(self, model: str, path: str | None) -> Changes | None:
         """Take an uploaded file for the model's, if it is the one that was published.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
 
-from automask_ui.errors import ImageError, NoImageError, ResumeError
+from automask_ui.errors import ArchiveError, ImageError, NoImageError, ResumeError
 from automask_ui.files.safe_zip import is_archive
 from automask_ui.project.autosave import Autosave
 from automask_ui.project.restore_photo import has_model
@@ -112,6 +113,11 @@ class OpeningHandlers:
             BatchError: there is no picture, or there are too many.
         """
         files = [Upload.of(upload) for upload in uploads or []]
+        for path, name in files:
+            if PurePath(name).suffix.lower() == ".zip" and not is_archive(path):
+                raise ArchiveError(
+                    f"{name} is no ZIP that can be read: it is broken, or another kind of file. Save it again."
+                )
         kept = [file for file in files if is_saved(file.path)]
         if not kept:
             if len(files) == 1 and not is_archive(files[0].path):

@@ -90,10 +90,12 @@ class Screens:
         pictures, run = own.pictures, own.run
         return QueueTableData(
             queue=pictures.folder.name,
-            items=[row_of(pictures, index) for index in range(len(pictures.items))],
+            items=[row_of(visitor.words, pictures, index) for index in range(len(pictures.items))],
             open=self._projects.open_index(visitor.owner),
             running=run.is_running and not run.is_stopping,
-            line=run.error or self.list_lines.get(visitor.owner, ""),
+            line=visitor.words.sentence(run.error, visitor.words.say("queue.stopped"))
+            if run.error
+            else self.list_lines.get(visitor.owner, ""),
             failed=bool(run.error),
             fraction=pictures.done / max(1, len(pictures.items)),
         )

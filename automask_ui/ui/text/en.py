@@ -25,9 +25,8 @@ EN: dict[str, str] = {
     "model.info": "{good_for}. Runs on {device}.",
     "model.unloaded": "{good_for}. It is loaded at the first run.",
     "model.finer": "For finer masks choose {model}: {size}, fetched once.",
-    "model.download": (
-        "{good_for}. Not on this machine yet: {size}, about {time} at 100 Mbit/s. Nothing changes until it is here."
-    ),
+    "model.download": ("{good_for}. Not on this machine yet. {size} Nothing changes until it is here."),
+    "model.size": "{size}, about {time} at 100 Mbit/s.",
     "model.failed": "This model could not be had. {why}",
     "model.fetch": "Fetch",
     "model.file": "I have the file…",
@@ -155,6 +154,7 @@ EN: dict[str, str] = {
     "queue.points": "{name}: {done:,} of {total:,} points",
     "queue.opened": "{name}: {masks:,} masks.",
     "queue.opened.one": "{name}: {masks:,} mask.",
+    "queue.stopped": "The list could not be finished; what is done is kept.",
     "queue.failed": "{n:,} failed",
     "queue.back": "{pictures:,} pictures are back: {masks}.",
     "queue.back.one": "{pictures:,} picture is back: {masks}.",
@@ -191,6 +191,10 @@ EN: dict[str, str] = {
     "error.memory": "The server ran out of memory; the last result is still there. Try a smaller photo or model.",
     "error.disk": "The server's disk is full; the last result is still there. Try again later.",
     "error.title": "That did not work",
+    "error.close": "Close this message",
+    # About
+    "about": "About this program",
+    "about.note": "For a report of a fault: copy these lines into it.",
     # Other controls
     "download": "Download",
     "viewer": "Picture and masks",

@@ -69,7 +69,7 @@ def progress_line(words: Words, progress: Progress, session: Session, seconds: f
     if progress.stage == "stopped":
         return stopped_line(words, session)
     if progress.stage == "done":
-        parts = [words.count("status.done", masks, masks=masks, time=words.time(seconds)), *_notes(session)]
+        parts = [words.count("status.done", masks, masks=masks, time=words.time(seconds)), *_notes(words, session)]
         return status(" · ".join(parts), "done")
     if progress.stage == "clean":
         return status(words.count("status.clean", masks, **counts), "busy", 1.0)
@@ -94,8 +94,8 @@ def stopped_line(words: Words, session: Session) -> Status:
     return status(words.count("status.stopped", masks, masks=masks, done=done, total=total))
 
 
-def _notes(session: Session) -> tuple[str, ...]:
-    return session.result.notes if session.result else ()
+def _notes(words: Words, session: Session) -> list[str]:
+    return [words.sentence(note) for note in session.result.notes] if session.result else []
 
 
 def changed_line(words: Words, change: Difference) -> Status:
@@ -112,7 +112,7 @@ def opened_line(words: Words, session: Session) -> Status:
     """A photo that was just opened, with what was done to it."""
     height, width = session.image.rgb.shape[:2]
     sentence = words.say("status.opened", name=session.image.name, width=width, height=height)
-    return status(" ".join([sentence, *session.image.notes]))
+    return status(" ".join([sentence, *map(words.sentence, session.image.notes)]))
 
 
 def restored_line(words: Words, session: Session, is_complete: bool, key: str = "restore.done") -> Status:
@@ -237,7 +237,8 @@ def model_line(
     ``failed`` is why it could not be had when it was last asked for.
     """
     if failed is not None:
-        return words.say("model.failed", why=words.error(failed))
+        offer = "" if model.path is not None or not model.size_bytes else f" {_size_and_time(words, model.size_bytes)}"
+        return words.say("model.failed", why=words.error(failed)) + offer
     good_for = TEXTS[words.language].get(f"model.{model.name}.good_for", model.good_for)
     if model.name == BUILT_IN_MODEL:
         finer = CHECKPOINTS["vit_t"]
@@ -246,9 +247,14 @@ def model_line(
     if loaded is not None:
         return words.say("model.info", good_for=good_for, device=device_name(loaded))
     if model.path is None and model.size_bytes:
-        size, time = f"{model.size_bytes / 1e6:,.0f} MB", words.time(model.size_bytes / _USUAL_BYTES_A_SECOND)
-        return words.say("model.download", good_for=good_for, size=size, time=time)
+        return words.say("model.download", good_for=good_for, size=_size_and_time(words, model.size_bytes))
     return words.say("model.unloaded", good_for=good_for)
+
+
+def _size_and_time(words: Words, size: int) -> str:
+    """What it takes to fetch ``size`` bytes."""
+    time = words.time(size / _USUAL_BYTES_A_SECOND)
+    return words.say("model.size", size=f"{size / 1e6:,.0f} MB", time=time)
 
 
 def device_name(model: EngineModel) -> str:
