@@ -448,7 +448,7 @@ def test_forecast(handlers: Handlers, photo: str) -> None:
     handlers.opening.open_photo(ANN, photo)
     last(find(handlers, controls()))
     assert handlers.settings.forecast(ANN, controls()).startswith("36 points · about ")
-    assert handlers.settings.forecast(ANN, controls(points_per_side=8)).endswith("not applied yet")
+    assert handlers.settings.forecast(ANN, controls(points_per_side=8)).endswith("Waits for Find masks: Grid density")
     assert handlers.settings.forecast(ANN, controls(crop_n_layers=1)).startswith("180 points in 5 crops")
     assert "at most 100,000" in handlers.settings.forecast(ANN, controls(points_per_side=128, crop_n_layers=3))
 

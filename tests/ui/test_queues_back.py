@@ -404,7 +404,7 @@ def test_bound_holds_for_queues_too(
 def test_old_and_many_go(
     handlers: Handlers, autosave: Autosave, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(autosave_module, "MAX_PIECES", 4)
+    monkeypatch.setattr(autosave_module, "MAX_PIECES", 8)  # a photo and a list of each visitor
     tokens = [f"{number:032x}" for number in range(5)]
     for token in tokens:
         visitor = Visitor(token, Words("en"))
