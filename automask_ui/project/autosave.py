@@ -1,6 +1,7 @@
 """Work in progress on the disk of this machine, so that a reloaded page goes on where it was.
 
-Each browser has a token that nobody else knows; its work lies under the token's hash. A thread looks every few seconds
+Each tab has a token that nobody else knows; its work lies under the token's hash, and a new tab may take over what a
+closed one of the same browser has left. A thread looks every few seconds
 which work has changed, so that nothing that changes it needs to think of it.
 """
 
@@ -14,6 +15,8 @@ import shutil
 import threading
 import time
 import weakref
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from automask_ui.errors import ArchiveError, AutoMaskError, ResumeError
@@ -27,6 +30,7 @@ _log = logging.getLogger(__name__)
 
 MAX_BYTES = 2 * 1024**3  # of all kept work together
 MAX_PIECES = 200  # of kept work
+MAX_TABS = 20  # whose work is looked for
 MAX_AGE_SECONDS = 7 * 86_400
 EVERY_SECONDS = 2.0
 
@@ -80,6 +84,31 @@ class Autosave:
                 self.save(owner)
         self._prune()
         return next((path for path in self._paths(token, kind) if path.exists()), None)
+
+    def take_over(self, token: object, closed: Sequence[str]) -> None:
+        """Put the latest work of tabs that are closed under the ``token`` of a new one; it is theirs no longer.
+
+        Args:
+            token: of the new tab, under which nothing is kept yet.
+            closed: tokens of the others.
+        """
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            return
+        kept: list[tuple[float, str]] = []
+        for other in closed[:MAX_TABS]:
+            paths = [path for kind in KINDS if (path := self.saved_path(other, kind)) is not None]
+            with suppress(OSError):  # removed by another process meanwhile
+                kept += [(_age_and_size(path)[0], other) for path in paths]
+        if not kept:
+            return
+        _, latest = max(kept)
+        with self._hold(latest), self._lock:
+            for kind in KINDS:
+                self._folders.pop((latest, kind), None)
+                for old, new in zip(self._paths(latest, kind), self._paths(token, kind), strict=True):
+                    # Another new tab may have taken it meanwhile.
+                    with suppress(OSError):
+                        old.rename(new)
 
     def restore(self, token: str, owner: str, kind: Kind) -> Restored | None:
         """Go on with the project under ``token``; None where there is none, or where it cannot be restored."""

@@ -30,7 +30,7 @@ class Parts:
     device: gr.Markdown
     download: gr.DownloadButton
     classes: gr.UploadButton
-    token: gr.Textbox  # of the browser, for work that is kept
+    token: gr.Textbox  # of the tab, for work that is kept
 
     @property
     def controls(self) -> set[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import stat
@@ -123,6 +124,45 @@ def test_leaving_keeps_the_last_change(autosave: Autosave, service: Service, tmp
     session.editor.set_classes(["dog"])
     autosave.save("ann")
     assert read_saved(path)[0].edits.classes == ("cat",)
+
+
+def test_a_new_tab_takes_over_the_latest_work_of_closed_ones_once(
+    autosave: Autosave, service: Service, tmp_path: Path, folder: Path
+) -> None:
+    old, late, new, other = "a" * 32, "b" * 32, "c" * 32, "d" * 32
+    for owner, token, name in (("ann", old, "cat"), ("bob", late, "dog")):
+        autosave.follow(token, owner)
+        opened(service, tmp_path, owner).editor.set_classes([name])
+        autosave.leave(owner)
+    for path in folder.glob(f"{hashlib.sha256(old.encode()).hexdigest()[:40]}*"):
+        for inside in (path, *path.rglob("*")):
+            os.utime(inside, (time.time() - 999, time.time() - 999))
+    autosave.take_over(new, ["e" * 32, old, late, "no token"])
+    back = autosave.restore(new, "cat", "photo")
+    assert back is not None
+    assert back.session is not None
+    assert back.session.edits.classes == ("dog",)
+    assert autosave.saved_path(late, "photo") is None
+    # What is left is for the next one.
+    autosave.take_over(other, [late, old])
+    again = autosave.restore(other, "dan", "photo")
+    assert again is not None
+    assert again.session is not None
+    assert again.session.edits.classes == ("cat",)
+    autosave.take_over("f" * 32, [late, old])
+    assert autosave.saved_path("f" * 32, "photo") is None
+
+
+def test_a_new_tab_has_the_last_change_of_one_that_is_about_to_go(
+    autosave: Autosave, service: Service, tmp_path: Path
+) -> None:
+    autosave.follow(ANN, "ann")
+    opened(service, tmp_path, "ann").editor.set_classes(["cat"])
+    autosave.take_over(BOB, [ANN])
+    back = autosave.restore(BOB, "bob", "photo")
+    assert back is not None
+    autosave.leave("ann")
+    assert autosave.saved_path(ANN, "photo") is None
 
 
 def test_nobody_else_reaches_it(autosave: Autosave, service: Service, tmp_path: Path, folder: Path) -> None:

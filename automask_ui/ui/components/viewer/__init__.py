@@ -154,7 +154,14 @@ def viewer_note(
         keeps: offers to keep the mask that a rule has dropped there (the step ``keep`` of an edit).
     """
     # The key makes the same sentence at the same place count as news.
-    return {"text": text, "x": float(x), "y": float(y), "suggestion": suggestion, "keeps": keeps, "key": uuid.uuid4().hex}
+    return {
+        "text": text,
+        "x": float(x),
+        "y": float(y),
+        "suggestion": suggestion,
+        "keeps": keeps,
+        "key": uuid.uuid4().hex,
+    }
 
 
 class MaskViewer(OutputComponent):
