@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import shutil
 import stat
@@ -394,3 +395,36 @@ def test_what_is_too_large_is_not_tried_again_until_it_changes(
     list(service.runs.find(session, "fake", OPTIONS))
     autosave.save("ann")
     assert len(tried) == 2
+
+
+def test_full_disk_is_tried_again_with_growing_pauses_and_said_once(
+    autosave: Autosave,
+    service: Service,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    autosave.follow(ANN, "ann")
+    opened(service, tmp_path)
+    now, tries, write, is_full = [1000.0], [], ProjectFolder.write, [True]
+
+    def write_if_there_is_room(folder: ProjectFolder, project: ProjectToSave, most: int) -> None:
+        tries.append(now[0] - 1000)
+        if is_full[0]:
+            raise OSError("No space left on device")
+        write(folder, project, most)
+
+    monkeypatch.setattr(ProjectFolder, "write", write_if_there_is_room)
+    monkeypatch.setattr(autosave_module.time, "monotonic", lambda: now[0])
+    while now[0] < 2000:
+        autosave.save_all()
+        now[0] += 1
+    assert tries[:6] == [0, 2, 6, 14, 30, 62]
+    assert max(later - earlier for earlier, later in itertools.pairwise(tries)) == 300
+    assert caplog.text.count("could not be kept") == 1
+    is_full[0] = False
+    now[0] += 300
+    autosave.save_all()
+    assert "is kept again" in caplog.text
+    assert autosave.saved_path(ANN, "photo") is not None
