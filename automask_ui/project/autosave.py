@@ -1,6 +1,7 @@
 """Work in progress on the disk of this machine, so that a reloaded page goes on where it was.
 
-Each browser has a token that nobody else knows; its work lies under the token's hash. A thread looks every few seconds
+Each tab has a token that nobody else knows; its work lies under the token's hash, and a new tab may take over what a
+closed one of the same browser has left. A thread looks every few seconds
 which work has changed, so that nothing that changes it needs to think of it.
 """
 
@@ -14,7 +15,10 @@ import shutil
 import threading
 import time
 import weakref
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from automask_ui.errors import ArchiveError, AutoMaskError, ResumeError
 from automask_ui.models.checkpoints import cache_folder
@@ -27,8 +31,10 @@ _log = logging.getLogger(__name__)
 
 MAX_BYTES = 2 * 1024**3  # of all kept work together
 MAX_PIECES = 200  # of kept work
+MAX_TABS = 20  # whose work is looked for
 MAX_AGE_SECONDS = 7 * 86_400
 EVERY_SECONDS = 2.0
+LONGEST_PAUSE_SECONDS = 300.0  # between two tries on a full disk
 
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 _SUFFIXES: dict[Kind, str] = {"photo": ".photo", "pictures": ".pictures"}
@@ -40,6 +46,13 @@ def autosave_for(projects: Projects) -> Autosave | None:
     if os.environ.get("SPACE_ID") or os.environ.get("AUTOMASK_AUTOSAVE") == "0":
         return None
     return Autosave(cache_folder().parent / "work", projects)
+
+
+class _Failure(NamedTuple):
+    """Work that the disk did not take."""
+
+    pause: float  # s, before the next try
+    again_at: float  # monotonic
 
 
 class Autosave:
@@ -64,8 +77,9 @@ class Autosave:
         self._max_bytes, self._max_age_seconds = max_bytes, max_age_seconds
         self._tokens: dict[str, str] = {}  # owner -> token
         self._marks: dict[tuple[str, Kind], object] = {}  # owner and kind -> what was kept last
+        self._failures: dict[str, _Failure] = {}  # by owner
         self._folders: dict[tuple[str, Kind], ProjectFolder] = {}  # token and kind -> where it is kept
-        self._lock = threading.Lock()  # of the three above
+        self._lock = threading.Lock()  # of the four above
         # Of what lies under a token, which takes longer: nobody waits for what another visitor's photos take.
         self._holds: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
         self._thread: threading.Thread | None = None
@@ -80,6 +94,31 @@ class Autosave:
                 self.save(owner)
         self._prune()
         return next((path for path in self._paths(token, kind) if path.exists()), None)
+
+    def take_over(self, token: object, closed: Sequence[str]) -> None:
+        """Put the latest work of tabs that are closed under the ``token`` of a new one; it is theirs no longer.
+
+        Args:
+            token: of the new tab, under which nothing is kept yet.
+            closed: tokens of the others.
+        """
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            return
+        kept: list[tuple[float, str]] = []
+        for other in closed[:MAX_TABS]:
+            paths = [path for kind in KINDS if (path := self.saved_path(other, kind)) is not None]
+            with suppress(OSError):  # removed by another process meanwhile
+                kept += [(_age_and_size(path)[0], other) for path in paths]
+        if not kept:
+            return
+        _, latest = max(kept)
+        with self._hold(latest), self._lock:
+            for kind in KINDS:
+                self._folders.pop((latest, kind), None)
+                for old, new in zip(self._paths(latest, kind), self._paths(token, kind), strict=True):
+                    # Another new tab may have taken it meanwhile.
+                    with suppress(OSError):
+                        old.rename(new)
 
     def restore(self, token: str, owner: str, kind: Kind) -> Restored | None:
         """Go on with the project under ``token``; None where there is none, or where it cannot be restored."""
@@ -120,6 +159,7 @@ class Autosave:
         self.save(owner)
         with self._lock:
             token = self._tokens.pop(owner, None)
+            self._failures.pop(owner, None)
             for kind in KINDS:
                 self._marks.pop((owner, kind), None)
                 if token is not None and token not in self._tokens.values():
@@ -142,13 +182,29 @@ class Autosave:
             try:
                 with self._hold(token):
                     is_written |= self._save(owner, token, kind)
-            except (OSError, AutoMaskError) as error:
+            except OSError as error:
+                self._note_failure(owner, error)
+                return
+            except AutoMaskError as error:
                 _log.warning("Work in progress could not be kept in %s: %s", self._folder, error)
             except Exception:
                 # One visitor's broken work must not end the thread that keeps everybody's.
                 _log.exception("Work in progress could not be kept in %s", self._folder)
         if is_written:
             self._prune()
+            with self._lock:
+                failure = self._failures.pop(owner, None)
+            if failure is not None:
+                _log.info("Work in progress is kept again in %s", self._folder)
+
+    def _note_failure(self, owner: str, error: OSError) -> None:
+        """The disk is full, or gone: try again after a pause, twice as long each time; said once."""
+        with self._lock:
+            before = self._failures.get(owner)
+            pause = EVERY_SECONDS if before is None else min(2 * before.pause, LONGEST_PAUSE_SECONDS)
+            self._failures[owner] = _Failure(pause, time.monotonic() + pause)
+        if before is None:
+            _log.warning("Work in progress could not be kept in %s, and is tried again: %s", self._folder, error)
 
     def _save(self, owner: str, token: str, kind: Kind) -> bool:
         mark = self._projects.mark(owner, kind)
@@ -165,7 +221,7 @@ class Autosave:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.write(project, self._max_bytes * 3 // 4)
         except OSError:
-            # A full disk may have room again: tried once more. What is too large stays so until it changes.
+            # A full disk may have room again. What is too large stays so until it changes.
             with self._lock:
                 self._marks.pop((owner, kind), None)
             raise
@@ -174,9 +230,11 @@ class Autosave:
         return True
 
     def save_all(self) -> None:
-        """Write what has changed of all visitors' work."""
+        """Write what has changed of all visitors' work; what could not be written waits until its pause is over."""
         for owner in list(self._tokens):
-            self.save(owner)
+            failure = self._failures.get(owner)
+            if failure is None or time.monotonic() >= failure.again_at:
+                self.save(owner)
 
     def _prune(self) -> None:
         """Remove what is too old, then the oldest, until the rest fits; also what a crash left half-written."""

@@ -22,7 +22,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 from automask_ui import __version__
-from automask_ui.errors import LabelError, OptionError, ResumeError
+from automask_ui.errors import ExportError, LabelError, OptionError, ResumeError
 from automask_ui.files.json_fields import (
     MAX_INTEGER,
     WrongError,
@@ -151,13 +151,32 @@ class SavedProject:
 
 
 def to_bytes(saved: SavedProject | Saved) -> bytes:
-    """Write a project as a document, or the work on one picture as a file beside it."""
+    """Write a project as a document, or the work on one picture as a file beside it.
+
+    Raises:
+        ExportError: it is more than can be read again.
+    """
     if isinstance(saved, Saved):
         kind, values = WORK_KIND, _work_values(saved)
     else:
         kind, values = KIND, {**_made_with(saved), "open": saved.open, "pictures": _rows(saved)}
     document = {"format": kind, "version": VERSION, "made_with": _versions(), **values}
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    data = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    name = saved.image.name if isinstance(saved, Saved) else ", ".join(row.name for row in saved.pictures[:3])
+    if len(data) > MAX_JSON_BYTES:
+        raise ExportError(
+            f"The work on {name} is {len(data) / 2**20:.0f} MB, and at most {MAX_JSON_BYTES / 2**20:.0f} MB can be "
+            "opened again: delete masks that are not needed, or download a format that is a single file, such as COCO."
+        )
+    works = [saved] if isinstance(saved, Saved) else [row.work for row in saved.pictures if isinstance(row.work, Saved)]
+    for work in works:
+        if len(work.masks) > codec.MAX_MASKS or len(work.fingerprints) > MAX_IDS:
+            raise ExportError(
+                f"The work on {work.image.name} has {len(work.masks):,} masks, of {len(work.fingerprints):,} that ever "
+                f"were, and at most {codec.MAX_MASKS:,} of {MAX_IDS:,} can be opened again: raise the thresholds, or "
+                "open the photo anew."
+            )
+    return data
 
 
 def _made_with(made: SavedProject | Saved) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 import shutil
 import threading
+import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,6 +62,7 @@ class WorkingList:
 
     def __init__(self, pictures: PictureList) -> None:
         self.pictures = pictures
+        self.begun_at = time.monotonic()
         self.run = ListRun(pictures)
         self._opened: _Opened | None = None
         self._lock = threading.Lock()  # held while ``_opened`` is used or changed
@@ -151,10 +153,16 @@ class Projects:
     Args:
         store: where the sessions are: of a photo, or of a list's picture that is open.
         models: the models that can be chosen, by name.
+        has_gone: whether an owner, who has a list since a time (monotonic, s), has left without a word.
     """
 
-    def __init__(self, store: SessionStore, models: Mapping[str, AvailableModel]) -> None:
-        self._store, self._models = store, models
+    def __init__(
+        self,
+        store: SessionStore,
+        models: Mapping[str, AvailableModel],
+        has_gone: Callable[[str, float], bool] = lambda owner, since: False,
+    ) -> None:
+        self._store, self._models, self._has_gone = store, models, has_gone
         self._lists: dict[str, WorkingList] = {}
         self._waiting: dict[str, Path] = {}  # owner -> saved work that waits for its photos
         self._bringing: set[str] = set()  # owners whose files are being unpacked
@@ -325,6 +333,9 @@ class Projects:
     @contextmanager
     def _new_folder(self, owner: str) -> Iterator[Path]:
         """A folder for a new list of the owner; it goes where none has come of it."""
+        for other, theirs in list(self._lists.items()):
+            if other != owner and self._has_gone(other, theirs.begun_at):
+                self.close_list(other)
         if len(self._lists.keys() - {owner}) >= MOST_LISTS:
             raise BatchError(f"{MOST_LISTS} others have lists of pictures here already: try again in a while.")
         # Files in it can be fetched by their path, so the name must be one that cannot be guessed.

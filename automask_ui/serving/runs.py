@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter, UserDict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -103,10 +104,15 @@ class RunQueue:
     """Runs from the moment they are asked for until the page has been told of their end.
 
     A visitor may ask for the next one before that: of another picture, or after Stop. The model works on one at a time.
+
+    Args:
+        has_gone: whether an owner, who waits since a time (monotonic, s), has left without a word.
     """
 
-    def __init__(self) -> None:
-        self._waiting: dict[str, str] = {}  # owner -> id of the session whose run waits for its turn
+    def __init__(self, has_gone: Callable[[str, float], bool] = lambda owner, since: False) -> None:
+        self._has_gone = has_gone
+        # owner -> id of the session whose run waits for its turn, and since when (monotonic, s)
+        self._waiting: dict[str, tuple[str, float]] = {}
         self._running: set[str] = set()  # owners
         self._unacknowledged: Counter[str] = Counter()  # owner -> runs whose end the page was not told
         self._lock = threading.Lock()  # held while runs are counted: one may end as the next is asked for
@@ -118,9 +124,13 @@ class RunQueue:
             BusyError: too many wait already.
         """
         with self._lock:
+            for other, (_, since) in list(self._waiting.items()):
+                if self._has_gone(other, since):
+                    self._waiting.pop(other, None)
+                    self._unacknowledged.pop(other, None)
             if len(self._waiting) >= MAX_WAITING:
                 raise BusyError(f"{len(self._waiting)} runs are waiting for the model already. Try again in a minute.")
-            self._waiting[owner] = session_id
+            self._waiting[owner] = session_id, time.monotonic()
             self._unacknowledged[owner] += 1
 
     @contextmanager
@@ -128,7 +138,8 @@ class RunQueue:
         """Begin the owner's run; gives the session's id, or None where the run was cancelled while it waited."""
         self._running.add(owner)
         try:
-            yield self._waiting.pop(owner, None)
+            waited = self._waiting.pop(owner, None)
+            yield None if waited is None else waited[0]
         finally:
             self._running.discard(owner)
 

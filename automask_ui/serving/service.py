@@ -14,6 +14,7 @@ from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.project.store import Projects
 from automask_ui.protocol import Engine
 from automask_ui.serving.predictions import ModelPredictions
+from automask_ui.serving.presence import Presence
 from automask_ui.serving.runs import ModelRuns, Models
 from automask_ui.serving.samples import Samples
 from automask_ui.session.run import Fetch
@@ -40,6 +41,7 @@ class Service:
 
     Attributes:
         store: the visitors' sessions.
+        presence: whose pages are open.
         projects: their photos and lists of pictures, as they are saved and restored.
         models: the models by name, and their engines.
         runs: find masks, refilter, resume and stop.
@@ -61,7 +63,8 @@ class Service:
     ) -> None:
         self.store = SessionStore(store_bytes)
         self.models = Models(engines, models, default_model)
-        self.projects = Projects(self.store, self.models)
+        self.presence = Presence()
+        self.projects = Projects(self.store, self.models, self.presence.has_gone)
         self.runs = ModelRuns(self.models, self.store, max_points, fetch)
         self.predictions = ModelPredictions(self.models, self.store)
         self.samples = Samples(samples, self.store, self.models, self.runs, background_engines)

@@ -1,4 +1,4 @@
-"""What plain HTTP meets besides the page: a health check, and refusals that look like refusals.
+"""What plain HTTP meets besides the page: a health check, heartbeats, and refusals that look like refusals.
 
 Gradio answers 500 where a caller's values do not fit, and lets exceptions of its own routes (an event that does not
 exist, say) end the request. Monitors and clients take both for a broken server.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import re
 from typing import Any
 
 from starlette.middleware import Middleware
@@ -18,12 +19,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from automask_ui import __version__
+from automask_ui.serving.presence import Presence
 from automask_ui.serving.service import Service
 
-__all__ = ["REFUSALS", "health_route"]
+__all__ = ["REFUSALS", "health_route", "heartbeats"]
 
 _log = logging.getLogger(__name__)
 
+_HEARTBEAT = re.compile(r"/heartbeat/([^/]+)/?$")
 _REFUSED = {"error": "This request does not fit the page: see /gradio_api/info for the documented endpoints."}
 _DISK_FULL = {"error": "The server's disk is full. Try again later."}
 
@@ -83,6 +86,30 @@ def _said(body: bytes) -> dict[str, Any]:
 
 
 REFUSALS = Middleware(_Refusals)
+
+
+class _Heartbeats:
+    """Tells who has a page open: Gradio's page holds a connection for as long as it is there."""
+
+    def __init__(self, app: ASGIApp, presence: Presence) -> None:
+        self._app, self._presence = app, presence
+        presence.is_watched = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = _HEARTBEAT.search(scope["path"]) if scope["type"] == "http" else None
+        if found is None:
+            await self._app(scope, receive, send)
+            return
+        self._presence.came(found[1])
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._presence.went(found[1])
+
+
+def heartbeats(presence: Presence) -> Middleware:
+    """What hears the heartbeats of pages for ``presence``."""
+    return Middleware(_Heartbeats, presence=presence)
 
 
 def health_route(service: Service) -> Route:

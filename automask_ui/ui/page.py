@@ -18,7 +18,7 @@ from automask_ui.ui.components.queue_table import QueueTable
 from automask_ui.ui.components.status_line import StatusLine
 from automask_ui.ui.components.viewer import DownloadFormat, MaskViewer
 from automask_ui.ui.handlers import Handlers
-from automask_ui.ui.http import REFUSALS, health_route
+from automask_ui.ui.http import REFUSALS, health_route, heartbeats
 from automask_ui.ui.parts import Parts
 from automask_ui.ui.text import I18N, TEXTS
 from automask_ui.ui.theme import THEME
@@ -78,10 +78,11 @@ def launch_options(service: Service | None = None) -> dict[str, Any]:
     """Arguments of ``Blocks.launch`` that belong to the page, wherever it runs.
 
     Args:
-        service: whose health is told at ``/health``; None leaves that out.
+        service: whose health is told at ``/health``, and which hears whose pages are open; None leaves that out.
     """
+    hearing = [heartbeats(service.presence)] if service else []
     return {
-        "app_kwargs": {"middleware": [REFUSALS], "routes": [health_route(service)] if service else []},
+        "app_kwargs": {"middleware": [REFUSALS, *hearing], "routes": [health_route(service)] if service else []},
         "theme": THEME,
         "css": (HERE / "page.css").read_text(encoding="utf-8"),
         "js": _script(),

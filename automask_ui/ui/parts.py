@@ -31,7 +31,7 @@ class Parts:
     download: gr.DownloadButton
     classes: gr.UploadButton
     about: AboutPanel
-    token: gr.Textbox  # of the browser, for work that is kept
+    token: gr.Textbox  # of the tab, for work that is kept
 
     @property
     def controls(self) -> set[Any]:

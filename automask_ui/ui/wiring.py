@@ -25,7 +25,7 @@ _LATEST: dict[str, Any] = {"trigger_mode": "always_last", **_HIDDEN}
 _REFILTER: dict[str, Any] = {"concurrency_id": "refilter", "concurrency_limit": 4, **_LATEST}
 _WRITING: dict[str, Any] = {"concurrency_id": "export", "concurrency_limit": 2, **_HIDDEN}
 
-# The browser's own token: made at its first visit.
+# The tab's own token, and those of closed ones.
 TOKEN = (Path(__file__).parent / "token.js").read_text(encoding="utf-8")
 _CLICK_DOWNLOAD = "() => document.getElementById('download').click()"
 _CLICK_CLASSES = "() => document.getElementById('classes-file').click()"

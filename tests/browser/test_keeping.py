@@ -132,6 +132,30 @@ def test_reload_brings_the_work_back(visit: Callable[..., Any], photos: list[Pat
     visit()
 
 
+def test_tabs_have_work_of_their_own_and_a_new_one_goes_on_with_that_of_a_closed_one(
+    visit: Callable[..., Any], photos: list[Path], address: str
+) -> None:
+    page = visit()
+    brings(page, photos[1])
+    reads(page, "Press Find masks")
+    runs(page)
+    with page.context.expect_page() as opened:
+        page.evaluate("() => void window.open(location.href)")  # with a copy of what the tab remembers
+    copy = opened.value
+    plain = page.context.new_page()
+    plain.goto(address)
+    for other in (copy, plain):
+        reads(other, "already done")
+    name = "() => sessionStorage.getItem('automask-work')"
+    assert len({other.evaluate(name) for other in (page, copy, plain)}) == 3
+    page.reload()
+    reads(page, "^photo 2.png is back as you left it")
+    page.close()
+    last = copy.context.new_page()
+    last.goto(address)
+    reads(last, "^photo 2.png is back as you left it")
+
+
 def test_queue_from_drop_to_dataset(visit: Callable[..., Any], photos: list[Path], tmp_path: Path) -> None:
     page = visit()
     assert not page.locator("#queue").is_visible()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import os
 import shutil
 import stat
@@ -123,6 +125,45 @@ def test_leaving_keeps_the_last_change(autosave: Autosave, service: Service, tmp
     session.editor.set_classes(["dog"])
     autosave.save("ann")
     assert read_saved(path)[0].edits.classes == ("cat",)
+
+
+def test_a_new_tab_takes_over_the_latest_work_of_closed_ones_once(
+    autosave: Autosave, service: Service, tmp_path: Path, folder: Path
+) -> None:
+    old, late, new, other = "a" * 32, "b" * 32, "c" * 32, "d" * 32
+    for owner, token, name in (("ann", old, "cat"), ("bob", late, "dog")):
+        autosave.follow(token, owner)
+        opened(service, tmp_path, owner).editor.set_classes([name])
+        autosave.leave(owner)
+    for path in folder.glob(f"{hashlib.sha256(old.encode()).hexdigest()[:40]}*"):
+        for inside in (path, *path.rglob("*")):
+            os.utime(inside, (time.time() - 999, time.time() - 999))
+    autosave.take_over(new, ["e" * 32, old, late, "no token"])
+    back = autosave.restore(new, "cat", "photo")
+    assert back is not None
+    assert back.session is not None
+    assert back.session.edits.classes == ("dog",)
+    assert autosave.saved_path(late, "photo") is None
+    # What is left is for the next one.
+    autosave.take_over(other, [late, old])
+    again = autosave.restore(other, "dan", "photo")
+    assert again is not None
+    assert again.session is not None
+    assert again.session.edits.classes == ("cat",)
+    autosave.take_over("f" * 32, [late, old])
+    assert autosave.saved_path("f" * 32, "photo") is None
+
+
+def test_a_new_tab_has_the_last_change_of_one_that_is_about_to_go(
+    autosave: Autosave, service: Service, tmp_path: Path
+) -> None:
+    autosave.follow(ANN, "ann")
+    opened(service, tmp_path, "ann").editor.set_classes(["cat"])
+    autosave.take_over(BOB, [ANN])
+    back = autosave.restore(BOB, "bob", "photo")
+    assert back is not None
+    autosave.leave("ann")
+    assert autosave.saved_path(ANN, "photo") is None
 
 
 def test_nobody_else_reaches_it(autosave: Autosave, service: Service, tmp_path: Path, folder: Path) -> None:
@@ -354,3 +395,36 @@ def test_what_is_too_large_is_not_tried_again_until_it_changes(
     list(service.runs.find(session, "fake", OPTIONS))
     autosave.save("ann")
     assert len(tried) == 2
+
+
+def test_full_disk_is_tried_again_with_growing_pauses_and_said_once(
+    autosave: Autosave,
+    service: Service,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    autosave.follow(ANN, "ann")
+    opened(service, tmp_path)
+    now, tries, write, is_full = [1000.0], [], ProjectFolder.write, [True]
+
+    def write_if_there_is_room(folder: ProjectFolder, project: ProjectToSave, most: int) -> None:
+        tries.append(now[0] - 1000)
+        if is_full[0]:
+            raise OSError("No space left on device")
+        write(folder, project, most)
+
+    monkeypatch.setattr(ProjectFolder, "write", write_if_there_is_room)
+    monkeypatch.setattr(autosave_module.time, "monotonic", lambda: now[0])
+    while now[0] < 2000:
+        autosave.save_all()
+        now[0] += 1
+    assert tries[:6] == [0, 2, 6, 14, 30, 62]
+    assert max(later - earlier for earlier, later in itertools.pairwise(tries)) == 300
+    assert caplog.text.count("could not be kept") == 1
+    is_full[0] = False
+    now[0] += 300
+    autosave.save_all()
+    assert "is kept again" in caplog.text
+    assert autosave.saved_path(ANN, "photo") is not None

@@ -17,7 +17,7 @@ import pytest
 from fakes import FakeEngine, fake_models, fake_result
 from PIL import Image
 
-from automask_ui.errors import ArchiveError, ResumeError
+from automask_ui.errors import ArchiveError, ExportError, ResumeError
 from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.export.hard_masks import hard_items
 from automask_ui.files.images import LoadedImage, load_image
@@ -620,6 +620,23 @@ def test_step_with_a_mask_that_was_never_given_an_id_is_refused(session: Session
     step = {"kind": "paint", "count": 1, "label": "", "own": {str(10**6): 1}}
     with pytest.raises(ResumeError, match="mask 1000000 is not among"):
         parse(broken(session, lambda d: work(d)["history"].update(own=own, past=[step])))
+
+
+@pytest.mark.parametrize(
+    ("limit", "most", "message"),
+    [
+        ((document, "MAX_JSON_BYTES"), 500, "MB can be opened again: delete masks"),
+        ((document, "MAX_IDS"), 3, "at most 20,000 of 3 can be opened again"),
+        ((document.codec, "MAX_MASKS"), 3, "at most 3 of 200,000 can be opened again"),
+    ],
+)
+def test_work_too_large_to_be_opened_again_is_refused_when_it_is_written(
+    session: Session, limit: tuple[Any, str], most: int, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = kept(session)
+    monkeypatch.setattr(*limit, most)
+    with pytest.raises(ExportError, match=message):
+        to_bytes(saved)
 
 
 # Masks made by hand

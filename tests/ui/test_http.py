@@ -16,8 +16,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from automask_ui import __version__
+from automask_ui.serving import presence
 from automask_ui.serving.service import Service
-from automask_ui.ui.http import REFUSALS, health_route
+from automask_ui.ui.http import REFUSALS, health_route, heartbeats
 
 
 async def fails(request: Request) -> Response:
@@ -83,3 +84,24 @@ def test_health_before_and_after_loading(service: Service) -> None:
     assert health == {
         "status": "ok", "version": __version__, "model": "fake", "device": "cpu", "busy": False, "runs": 0
     }  # fmt: skip
+
+
+def test_a_page_is_there_for_as_long_as_its_heartbeat(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "GRACE_SECONDS", -1.0)
+    seen = []
+
+    async def heartbeat(request: Request) -> Response:
+        seen.append(service.presence.has_gone(request.path_params["owner"], 0.0))
+        return JSONResponse({})
+
+    async def visit() -> None:
+        routes = [Route("/gradio_api/heartbeat/{owner}", heartbeat)]
+        app = Starlette(routes=routes, middleware=[heartbeats(service.presence)])
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://page") as client:
+            await client.get("/gradio_api/heartbeat/ann")
+
+    assert not service.presence.has_gone("ann", 0.0)  # nothing is heard yet
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(visit())).result()
+    assert seen == [False]
+    assert service.presence.has_gone("ann", 0.0)

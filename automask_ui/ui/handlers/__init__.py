@@ -29,7 +29,7 @@ class Handlers:
 
     def __init__(self, service: Service, autosave: Autosave | None = None) -> None:
         self.service = service
-        self.run_queue = RunQueue()
+        self.run_queue = RunQueue(service.presence.has_gone)
         self.screens = Screens(service)
         self.runs = RunHandlers(service, self.screens, self.run_queue)
         self.settings = SettingsHandlers(service, self.screens, self.run_queue)

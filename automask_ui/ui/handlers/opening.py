@@ -48,9 +48,17 @@ class OpeningHandlers:
 
     # Events
 
-    def first_visit(self, visitor: Visitor, token: str) -> Iterator[Changes]:
-        """Show what the browser with this token was at; else the first sample."""
+    def first_visit(self, visitor: Visitor, tokens: str) -> Iterator[Changes]:
+        """Show what the tab was at; in a new one, what a closed one of the same browser was at; else the first sample.
+
+        Args:
+            visitor: who has come.
+            tokens: of this tab, and of closed ones, with spaces between; "" where the browser keeps none.
+        """
         autosave, owner = self._autosave, visitor.owner
+        token, *closed = tokens.split(" ") if isinstance(tokens, str) else [""]
+        if autosave is not None:
+            autosave.take_over(token, closed)
         photo = None if autosave is None else autosave.restore(token, owner, "photo")
         back = None if photo is None else self._show_restored(visitor, photo)
         pictures = None if autosave is None else autosave.restore(token, owner, "pictures")

@@ -37,7 +37,7 @@ ENGLISH = {
     "resume": "Continue",
     "hidden_here": "Mask {id} is here, but hidden.",
     "filtered_here": "Mask {id} is here, but does not match the filter.",
-    "deleted_here": "Mask {id} was here and was deleted. The count of deleted masks under the table brings it back.",
+    "deleted_here": "Mask {id} was here and has been deleted. The list of deleted ones under the table brings it back.",
     "keep_this": "Keep this mask",
     "legend_size": "Area",
     "legend_quality": "Predicted IoU",
