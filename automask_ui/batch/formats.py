@@ -9,7 +9,6 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 from automask_ui.batch.pictures import Picture
@@ -72,20 +71,17 @@ def finished_formats(
 
     Earlier versions laid some formats out in another way, and with or without pictures that have no masks.
     """
-    if (record.key, record.stem) != (key, picture.stem):
-        return {}
-
-    def is_finished(name: str, written: Written) -> bool:
-        exporter = EXPORTERS[name]
-        has_place = partial(exporter.layout.has_place, folder=picture.folder)
-        return (
-            bool(written.files) == (written.masks > 0 or (negatives and exporter.has_negatives))
-            and all(has_place(PurePosixPath(path).relative_to(name)) for path in written.files)
-            and dataset.has(written.files)
-        )
-
-    known = {name: written for name, written in record.formats.items() if name in EXPORTERS}
-    return {name: written for name, written in known.items() if is_finished(name, written)}
+    finished = {}
+    for name, written in record.formats.items() if (record.key, record.stem) == (key, picture.stem) else ():
+        exporter = EXPORTERS.get(name)
+        if exporter is None:
+            continue
+        is_wanted = written.masks > 0 or (negatives and exporter.has_negatives)
+        paths = [PurePosixPath(path).relative_to(name) for path in written.files]
+        are_in_place = all(exporter.layout.has_place(path, picture.folder) for path in paths)
+        if bool(paths) == is_wanted and are_in_place and dataset.has(written.files):
+            finished[name] = written
+    return finished
 
 
 def _write_one(

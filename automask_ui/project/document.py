@@ -38,9 +38,9 @@ from automask_ui.masks import MaskSet, codec
 from automask_ui.options import GeneratorOptions, checked_options
 from automask_ui.project import version1
 from automask_ui.project.uploads import MAX_NAME, MAX_PICTURES
-from automask_ui.session import ShowOnly
+from automask_ui.session import ShowOnly, kept_history
 from automask_ui.session.class_names import clean_text
-from automask_ui.session.edits import EditedMasks, Edits, apply_edits
+from automask_ui.session.edits import EditedMasks, Edits, History, apply_edits
 
 __all__ = [
     "MAX_ERROR",
@@ -108,7 +108,12 @@ class Saved:
         tuple[bytes, int], ...
     ]  # of the masks with the ids 1, 2, ..., as in automask_ui.session.mask_ids
     show: ShowOnly
-    edits: Edits
+    history: History  # ends with what was done to the masks
+
+    @property
+    def edits(self) -> Edits:
+        """What was done to the masks, as it is now."""
+        return self.history.now
 
     def edited(self, *, with_hidden: bool = True) -> EditedMasks:
         """The masks with all that was done to them."""
@@ -180,6 +185,8 @@ def _work_values(saved: Saved) -> dict[str, Any]:
         "masks": codec.to_columns(saved.masks),
         "contents": [[fingerprint.hex(), count] for fingerprint, count in saved.fingerprints],
         "edits": saved.edits.to_dict(),
+        # Earlier readers pass it over: they know the edits, and no way back.
+        "history": kept_history.to_dict(saved.history),
     }
 
 
@@ -296,19 +303,21 @@ def _work(values: Mapping[str, Any]) -> Saved:
     )
     masks = codec.from_columns(values.get("masks"), image.size_hw)
     edits = Edits.from_dict(values.get("edits"), image.size_hw)
+    history = kept_history.from_dict(values.get("history", {}), edits, image.size_hw)
     if len(ids) != len(masks):
         raise WrongError(f"{len(masks):,} masks have {len(ids):,} ids.")
     if model is None and ids:
         raise WrongError("it has masks that no model has found.")
     if len(set(ids)) < len(ids) or len(set(fingerprints)) < len(fingerprints):
         raise WrongError("two masks have the same id or the same content.")
-    if (largest := max((*ids, *edits.own), default=0)) > len(fingerprints):
+    own = [id_ for step in history.every for id_ in step.own]
+    if (largest := max((*ids, *own), default=0)) > len(fingerprints):
         raise WrongError(f"mask {largest} is not among the {len(fingerprints):,} that were given an id.")
     show = object_in(values, "show")
     if unknown := sorted(show.keys() - ShowOnly.__dataclass_fields__.keys()):
         raise WrongError(f"“show” has the unknown setting {unknown[0][:40]!r}.")
     is_partial = values.get("partial") is True
-    return Saved(image, model, options, is_partial, masks, ids, fingerprints, ShowOnly(**show), edits)
+    return Saved(image, model, options, is_partial, masks, ids, fingerprints, ShowOnly(**show), history)
 
 
 def _image(values: Mapping[str, Any]) -> SavedImage:

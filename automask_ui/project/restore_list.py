@@ -190,7 +190,8 @@ def _is_as_found(saved: Saved, project: SavedProject) -> bool:
     if (saved.model, saved.options) != (project.model, project.options):
         return False
     found = found_of(saved.image, project.model, project.options, saved.masks)
-    parts = [(one.partial, one.ids, one.fingerprints, one.show, one.edits) for one in (saved, found)]
+    # In whatever order they are numbered: it was another one in earlier releases.
+    parts = [(one.partial, sorted(one.ids), sorted(one.fingerprints), one.show, one.edits) for one in (saved, found)]
     return parts[0] == parts[1]
 
 

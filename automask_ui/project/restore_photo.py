@@ -15,8 +15,8 @@ from automask_ui.models.checkpoints import AvailableModel, checksum
 from automask_ui.options import GeneratorOptions
 from automask_ui.project.document import Saved, SavedImage, SavedModel
 from automask_ui.session import Session, ShowOnly, Snapshot
-from automask_ui.session.edits import Edits
-from automask_ui.session.mask_ids import MaskIds
+from automask_ui.session.edits import History
+from automask_ui.session.mask_ids import MaskIds, size_order
 from automask_ui.session.store import SessionStore
 
 __all__ = ["check_model", "check_photo", "found_of", "has_model", "restore_session", "saved_of", "snapshot_of"]
@@ -39,7 +39,7 @@ def saved_of(work: Snapshot, image: LoadedImage, models: Mapping[str, AvailableM
         ids=work.ids,
         fingerprints=work.fingerprints,
         show=work.show,
-        edits=work.edits,
+        history=work.history,
     )
 
 
@@ -47,14 +47,17 @@ def found_of(image: SavedImage, model: SavedModel, options: GeneratorOptions, ma
     """Masks as a run has found them, which nobody has touched since, with the ids that a session would give."""
     ids = MaskIds()
     nobody = MaskResult(np.zeros((0, 0, 3), np.uint8), "", "", options, Candidates.unknown(masks.size_hw), masks)
-    given = tuple(ids.of(nobody).tolist())
-    return Saved(image, model, options, False, masks, given, ids.fingerprints, ShowOnly(), Edits())
+    given = ids.of(nobody)
+    new_ids = {old: new for new, old in enumerate(given[size_order(masks)].tolist(), start=1)}
+    ids.renumber(new_ids)
+    numbers = tuple(new_ids[id_] for id_ in given.tolist())
+    return Saved(image, model, options, False, masks, numbers, ids.fingerprints, ShowOnly(), History())
 
 
 def snapshot_of(saved: Saved, image: LoadedImage) -> Snapshot:
     """Saved work on ``image`` as a session goes on from it."""
     if saved.model is None or saved.options is None:
-        return Snapshot("", None, (), saved.fingerprints, saved.show, saved.edits)
+        return Snapshot("", None, (), saved.fingerprints, saved.show, saved.history)
     result = MaskResult(
         image=image.rgb,
         image_key=array_key(image.rgb),
@@ -65,7 +68,7 @@ def snapshot_of(saved: Saved, image: LoadedImage) -> Snapshot:
         masks=saved.masks,
         partial=saved.partial,
     )
-    return Snapshot(saved.model.name, result, saved.ids, saved.fingerprints, saved.show, saved.edits)
+    return Snapshot(saved.model.name, result, saved.ids, saved.fingerprints, saved.show, saved.history)
 
 
 def restore_session(store: SessionStore, owner: str, saved: Saved, image: LoadedImage) -> Session:

@@ -255,7 +255,7 @@ class Projects:
         else:
             # Classes that were added meanwhile are there for this picture as well.
             classes = joined([saved.edits.class_list, pictures.classes, _classes_of(store, owner)])
-            saved = replace(saved, edits=saved.edits.with_class_list(classes))
+            saved = replace(saved, history=replace(saved.history, now=saved.edits.with_class_list(classes)))
             session = restore_session(store, owner, saved, image)
         store.touch(session)
         own.note_opened(index, session)

@@ -6,11 +6,11 @@ import numpy as np
 
 from automask_ui.errors import CheckpointNotFoundError, EditError, RunGoneError
 from automask_ui.files.images import LoadedImage
-from automask_ui.masks import MaskResult, MaskSet
+from automask_ui.masks import MaskResult, MaskSet, operations
 from automask_ui.masks.geometry import innermost_pixel
 from automask_ui.masks.prompt import Prediction
 from automask_ui.masks.rle import Rle, decode_window
-from automask_ui.protocol import Engine
+from automask_ui.protocol import Engine, own_thresholds
 from automask_ui.serving.runs import Models
 from automask_ui.session import Session
 from automask_ui.session.edits import OwnMask
@@ -102,9 +102,19 @@ def _candidates(engine: Engine, picture: np.ndarray | MaskResult, clicks: Clicks
         raise EditError("Nothing is shown to the model: click on the object, or draw a box around it.")
     prediction = engine.predict(picture, points_xy=points_xy, labels=labels, box_xyxy=box, mask=refined)
     masks = _in_order(prediction, is_ambiguous=len(points_xy) == 1 and box is None and refined is None)
+    masks = _without_specks(masks, own_thresholds(engine.model).get("min_mask_region_area", 0))
     if not len(masks):
         raise EditError("The model finds nothing there: click elsewhere, or draw a box around the object.")
     return masks
+
+
+def _without_specks(masks: MaskSet, least_area: float) -> MaskSet:
+    """The masks without holes and islands of fewer than ``least_area`` px, as the model's own runs clean theirs."""
+    if not least_area:
+        return masks
+    filled = (operations.fill_holes(rle, int(least_area) - 1) for rle in masks.rle)
+    clean = [operations.remove_specks(rle, int(least_area)) for rle in filled]
+    return MaskSet.from_rles(clean, masks.size_hw, masks.predicted_iou.tolist(), masks.stability_score.tolist())
 
 
 def _inside(clicks: Clicks, size_hw: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

@@ -22,12 +22,14 @@ class Editor:
         ids: of the session's masks.
         history: the steps; replaced as a whole.
         version: how often that has changed.
+        renumbered: old id -> new id, 0 for a mask that is gone; empty until the ids were numbered anew.
     """
 
     def __init__(self, lock: threading.RLock) -> None:
         self.ids = MaskIds()
         self.history = History()
         self.version = 0
+        self.renumbered: Mapping[int, int] = {}
         self._lock = lock
 
     @property
@@ -68,6 +70,11 @@ class Editor:
         """Take masks away."""
         known = self._known(ids)
         self._do(Action("delete", len(known)), lambda edits: edits.with_deleted(known))
+
+    def restore(self, ids: Iterable[int]) -> None:
+        """Bring deleted masks back."""
+        deleted = self._known(ids) & self.now.deleted
+        self._do(Action("restore", len(deleted)), lambda edits: edits.with_restored(deleted))
 
     def put_masks(
         self,
@@ -137,11 +144,18 @@ class Editor:
             with self._lock:
                 self._take(self.history.carried_over(successors))
 
-    def restart(self, edits: Edits, fingerprints: Iterable[Fingerprint]) -> None:
-        """Go on from ``edits`` of the masks with these ``fingerprints``; nothing of that can be taken back."""
+    def renumber(self, new_ids: Mapping[int, int]) -> None:
+        """Give all masks the ids that they keep; ``new_ids``: old id -> new id, 0 for a mask that nothing needs."""
+        with self._lock:
+            self.ids.renumber(new_ids)
+            self.renumbered = {old: new for old, new in new_ids.items() if old != new}
+            self._take(self.history.renumbered(new_ids))
+
+    def restart(self, history: History, fingerprints: Iterable[Fingerprint]) -> None:
+        """Go on from ``history``, which is of the masks with these ``fingerprints``."""
         with self._lock:
             self.ids = MaskIds(fingerprints)
-            self._take(History(edits))
+            self._take(history)
 
     def _known(self, ids: Iterable[int]) -> frozenset[int]:
         return frozenset(id_ for id_ in ids if id_ in self.ids)

@@ -6,7 +6,7 @@ Masks keep their ids over new thresholds and new runs (:mod:`automask_ui.session
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, get_args
@@ -19,7 +19,7 @@ from automask_ui.masks import Mask, MaskSet, codec
 from automask_ui.masks.rle import Rle
 from automask_ui.session.class_names import ClassList, class_name, class_names_of, joined
 
-__all__ = ["Action", "EditedMasks", "Edits", "History", "Origin", "OwnMask", "apply_edits"]
+__all__ = ["Action", "EditedMasks", "Edits", "History", "Origin", "OwnMask", "apply_edits", "mask_id", "mask_ids"]
 
 MAX_STEPS = 100  # that can be taken back
 MAX_ID = 2**31 - 1  # of a mask; label maps hold no larger ones
@@ -110,8 +110,12 @@ class Edits:
         return replace(self, hidden=self.hidden | ids if hidden else self.hidden - ids)
 
     def with_deleted(self, ids: Iterable[int]) -> Edits:
-        """Take masks away; only taking the step back brings them again."""
+        """Take masks away."""
         return replace(self, deleted=self.deleted | frozenset(ids))
+
+    def with_restored(self, ids: Iterable[int]) -> Edits:
+        """Bring deleted masks back."""
+        return replace(self, deleted=self.deleted - frozenset(ids))
 
     def with_own(self, masks: Mapping[int, OwnMask]) -> Edits:
         """Put masks made by hand in the place of those with the same ids, deleted ones too, or beside the others."""
@@ -145,6 +149,16 @@ class Edits:
         deleted = {successors[id_] for id_ in (*self.deleted, *self.own) if id_ in successors} - self.own.keys()
         return replace(
             self, labels={**labels, **self.labels}, hidden=self.hidden | hidden, deleted=self.deleted | deleted
+        )
+
+    def renumbered(self, new_ids: Mapping[int, int]) -> Edits:
+        """The same of masks that have other ids now; ``new_ids``: old id -> new id, of every mask in :attr:`ids`."""
+        return replace(
+            self,
+            labels={new_ids[id_]: name for id_, name in self.labels.items()},
+            hidden=frozenset(new_ids[id_] for id_ in self.hidden),
+            deleted=frozenset(new_ids[id_] for id_ in self.deleted),
+            own={new_ids[id_]: mask for id_, mask in self.own.items()},
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -183,9 +197,9 @@ class Edits:
         edits = cls(
             classes=names,
             class_ids=_class_ids(data["class_ids"], len(names)) if "class_ids" in data else None,
-            labels={_id(key): class_name(name) for key, name in labels.items()},
-            hidden=frozenset(_ids(data, "hidden")),
-            deleted=frozenset(_ids(data, "deleted")),
+            labels={mask_id(key): class_name(name) for key, name in labels.items()},
+            hidden=frozenset(mask_ids(data, "hidden")),
+            deleted=frozenset(mask_ids(data, "deleted")),
             own=_own(data["own"], size_hw) if "own" in data else {},
         )
         if strange := sorted(set(edits.labels.values()) - set(edits.classes)):
@@ -235,8 +249,8 @@ def _or_none(score: float) -> float | None:
     return None if math.isnan(score) else score
 
 
-def _id(value: object) -> int:
-    """A mask's id, of JSON's text as well."""
+def mask_id(value: object) -> int:
+    """A mask's id, of JSON's text as well; LabelError where it is none."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 10:
         value = int(value)
     if type(value) is not int or not 1 <= value <= MAX_ID:
@@ -253,18 +267,19 @@ def _class_ids(values: object, count: int) -> tuple[int, ...]:
     return tuple(values)
 
 
-def _ids(data: Mapping[str, Any], name: str) -> list[int]:
+def mask_ids(data: Mapping[str, Any], name: str) -> list[int]:
+    """The list of mask ids at ``name``, none where there is no list; LabelError where it is something else."""
     values = data.get(name, [])
     if not isinstance(values, list):
         raise LabelError(f"Of edits, “{name}” must be a list of ids.")
-    return [_id(value) for value in values]
+    return [mask_id(value) for value in values]
 
 
 def _own(data: object, size_hw: tuple[int, int] | None) -> dict[int, OwnMask]:
     """Masks made by hand, in a picture of ``size_hw`` px."""
     if size_hw is None or not isinstance(data, Mapping):
         raise LabelError("Of edits, “own” must be an object, and goes with a picture.")
-    ids, origins = _ids(data, "ids"), data.get("origins")
+    ids, origins = mask_ids(data, "ids"), data.get("origins")
     try:
         masks = codec.from_columns(data.get("masks"), size_hw)
     except WrongError as error:
@@ -322,11 +337,15 @@ class History:
 
     def carried_over(self, successors: Mapping[int, int]) -> History:
         """With :meth:`Edits.carried_over` at every step, so that a step is taken back for successors, too."""
-        past, future = (
-            tuple((action, edits.carried_over(successors)) for action, edits in steps)
-            for steps in (self.past, self.future)
-        )
-        return History(self.now.carried_over(successors), past, future)
+        return self._each(lambda edits: edits.carried_over(successors))
+
+    def renumbered(self, new_ids: Mapping[int, int]) -> History:
+        """With :meth:`Edits.renumbered` at every step."""
+        return self._each(lambda edits: edits.renumbered(new_ids))
+
+    def _each(self, change: Callable[[Edits], Edits]) -> History:
+        past, future = (tuple((action, change(edits)) for action, edits in steps) for steps in (self.past, self.future))
+        return History(change(self.now), past, future)
 
     @property
     def undo(self) -> Action | None:

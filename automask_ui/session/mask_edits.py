@@ -136,6 +136,8 @@ def combine(session: Session, how: str, ids: tuple[int, ...], label: str | None)
         left = operations.difference(first, others)
         if not rle_codec.area(left):
             raise EditError("Nothing of the first mask would be left: the others cover all of it.")
+        if left == first:
+            raise EditError("The first mask has no pixel in common with the others.")
         return NewMasks(how, [OwnMask(left, "merged")], [ids[0]], count=len(masks))
     if how == "merge":
         joined = operations.union([first, *others])

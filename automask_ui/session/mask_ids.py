@@ -1,9 +1,13 @@
-"""The ids of one picture's masks: given once, and found again by the masks' pixels over new thresholds and new runs."""
+"""The ids of one picture's masks: given once, and found again by the masks' pixels over new thresholds and new runs.
+
+While a picture's first run streams, ids are given as masks come, which depends on the clock. At its end they are
+numbered anew, by :func:`size_order`, so that everybody has the same numbers.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -11,7 +15,7 @@ from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.masks import rle as rle_codec
 from automask_ui.masks.rle import Rle
 
-__all__ = ["Fingerprint", "MaskIds", "same_masks"]
+__all__ = ["Fingerprint", "MaskIds", "same_masks", "size_order"]
 
 # Hash of a found mask's runs, and how many equal ones came before it: these need ids of their own. Of a mask that was
 # made by hand, no hash and its own id: no run finds it.
@@ -52,6 +56,16 @@ class MaskIds:
         self._known |= {(b"", id_): id_ for id_ in ids}
         return ids
 
+    def is_by_hand(self, id_: int) -> bool:
+        """Whether the mask with this id was made by hand."""
+        return (b"", id_) in self._known
+
+    def renumber(self, new_ids: Mapping[int, int]) -> None:
+        """Give every mask another id; ``new_ids``: old id -> new id, which are 1, 2, ...; 0 forgets the mask."""
+        fingerprints = {new_ids[id_]: fingerprint for fingerprint, id_ in self._known.items() if new_ids[id_]}
+        # The fingerprint of a mask made by hand is its id.
+        self._known = {fingerprints[id_] if fingerprints[id_][0] else (b"", id_): id_ for id_ in sorted(fingerprints)}
+
     def adopt(self, result: MaskResult, masks: MaskSet, ids: Sequence[int]) -> None:
         """Give masks of ``result`` that were never met the ids of nearly the same ones of ``masks``.
 
@@ -69,6 +83,15 @@ class MaskIds:
         for old, other in same_masks(free_rles, new_rles, SAME_IOU):
             fingerprints[ids[free[old]] - 1] = found[new[other]]
         self._known = {fingerprint: id_ for id_, fingerprint in enumerate(fingerprints, start=1)}
+
+
+def size_order(masks: MaskSet) -> np.ndarray:
+    """(n,) int64: rows of ``masks`` in the order in which they are numbered.
+
+    The largest area comes first; of equal areas the upper box, then the one further left, then the earlier row.
+    """
+    boxes = masks.bbox_xywh
+    return np.lexsort((boxes[:, 0], boxes[:, 1], -masks.area))
 
 
 def same_masks(old: Sequence[Rle], new: Sequence[Rle], least_iou: float) -> list[tuple[int, int]]:

@@ -212,7 +212,9 @@ def run_into(session: Session, model: str, steps: Steps, job: Job, speeds: Speed
                 stage = "decode" if begins and is_read else step.stage
                 yield Progress(stage, step.done, step.total, pace.seconds_left(step, stage), change)
             if job.cancel.is_set():
-                change = session.update(step.snapshot(), model) if step.done and not job.is_whole else None
+                change = None
+                if step.done and not job.is_whole:
+                    change = session.update(step.snapshot(), model, ends_run=True)
                 # Ended before it is told: whoever was told to stop may never come back for the rest.
                 end_job(session, job)
                 stage = "superseded" if job.is_superseded else "stopped"
@@ -227,7 +229,7 @@ def run_into(session: Session, model: str, steps: Steps, job: Job, speeds: Speed
         speeds.record_encode(model, result.seconds.get("encode", 0.0), crops)
         speeds.record_decode(model, result.seconds.get("decode", 0.0), last.total)
     points = last.total if last else 0
-    yield Progress("done", points, points, 0.0, session.update(result, model))
+    yield Progress("done", points, points, 0.0, session.update(result, model, ends_run=True))
 
 
 class _Pace:

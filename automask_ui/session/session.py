@@ -1,7 +1,8 @@
 """One visitor's work on one picture: a plain object that knows neither the page nor the model.
 
-A mask keeps its id as long as its content stays, over new thresholds and new runs; ids are never given twice, so they
-may have gaps. Edits are remembered by id and therefore stay as well; a mask made by hand stays whatever is found.
+Ids are numbered once, at the end of the first run: 1 to n by size. A mask keeps its id as long as its content stays,
+over new thresholds and new runs, and later masks get the next ones; ids are never given twice. Edits are remembered by
+id and therefore stay as well; a mask made by hand stays whatever is found.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.masks.rle import Rle
 from automask_ui.options import GeneratorOptions
 from automask_ui.session.editor import Editor
-from automask_ui.session.edits import EditedMasks, Edits, apply_edits
-from automask_ui.session.mask_ids import Fingerprint, same_masks
+from automask_ui.session.edits import EditedMasks, Edits, History, apply_edits
+from automask_ui.session.mask_ids import Fingerprint, same_masks, size_order
 from automask_ui.session.predictions import Predictions
 
 __all__ = ["Difference", "Job", "Session", "ShowOnly", "Snapshot"]
@@ -126,7 +127,7 @@ class Snapshot:
     ids: tuple[int, ...]  # one a mask of the result
     fingerprints: tuple[Fingerprint, ...]  # of the masks with the ids 1, 2, ...
     show: ShowOnly
-    edits: Edits
+    history: History
 
 
 class Session:
@@ -155,6 +156,8 @@ class Session:
         self.predictions = Predictions()
         self._state = _State()
         self._scratch = scratch
+        self._is_numbered = False  # ids are those that stay
+        self._early_ids = 0  # given before the first run
         self._missing: dict[int, Rle] = {}  # found masks that were edited and are in no result now
         self._gesture: tuple[float, frozenset[int]] = (-math.inf, frozenset())
 
@@ -202,17 +205,28 @@ class Session:
             size += 200 * (len(candidates) + len(masks))
         return size
 
-    def update(self, result: MaskResult, model: str | None = None) -> Difference:
-        """Take over a new result of this picture; ``model`` names what made it, if that may have changed."""
+    def update(self, result: MaskResult, model: str | None = None, *, ends_run: bool = False) -> Difference:
+        """Take over a new result of this picture.
+
+        Args:
+            result: all that was found.
+            model: names what made it, if that may have changed.
+            ends_run: no more of this run follows. At the end of the first one, masks get the ids that they keep.
+        """
         with self.lock:
             if model is not None:
                 self.model = model
             before = self._state
+            if before.result is None:
+                self._early_ids = len(self.editor.ids)
             if before.result is not None and result.has_candidates and not before.result.has_candidates:
                 self.editor.ids.adopt(result, before.result.masks, before.ids.tolist())
             ids = self.editor.ids.of(result)
             self._carry_edits_over(before, result, ids.tolist())
-            return self._replace(replace(before, result=result, ids=ids))
+            difference = self._replace(replace(before, result=result, ids=ids))
+            if ends_run and not self._is_numbered:
+                self._number()
+            return difference
 
     def show_only(self, show: ShowOnly) -> Difference:
         """Show other masks of the same result."""
@@ -223,14 +237,17 @@ class Session:
         """All of it as it is now."""
         with self.lock:
             state, ids = self._state, tuple(self._state.ids.tolist())
-            return Snapshot(self.model, state.result, ids, self.editor.ids.fingerprints, state.show, self.edits)
+            return Snapshot(
+                self.model, state.result, ids, self.editor.ids.fingerprints, state.show, self.editor.history
+            )
 
     def restore(self, work: Snapshot) -> None:
-        """Go on from what another session had come to; nothing of that can be taken back."""
+        """Go on from what another session had come to."""
         with self.lock:
             self.model = work.model
             self._state = _State(work.result, np.array(work.ids, np.int64), work.show)
-            self.editor.restart(work.edits, work.fingerprints)
+            self._is_numbered = work.result is not None
+            self.editor.restart(work.history, work.fingerprints)
 
     def current_masks(self, *, with_deleted: bool = False) -> EditedMasks:
         """The masks that pass all settings, in upstream's order, then those made by hand; hidden ones too."""
@@ -297,6 +314,22 @@ class Session:
         # A mask made by hand stays: what is found anew in its place is one too many.
         others = {id_: rle for id_, rle in new.items() if id_ not in successors.values()}
         self.editor.carry_over(_successors({id_: own.rle for id_, own in self.edits.own.items()}, others))
+
+    def _number(self) -> None:
+        """Number the masks by size, 1 to n; then those that were edited or made meanwhile and are not among them.
+
+        Masks that were made before the first run keep their ids, and the others follow.
+        """
+        state, editor = self._state, self.editor
+        assert state.result is not None, "there is a result at the end of a run"
+        order = [*range(1, self._early_ids + 1), *state.ids[size_order(state.result.masks)].tolist()]
+        touched = frozenset().union(*(edits.ids for edits in editor.history.every))
+        order += sorted(touched.difference(order))
+        new_ids = dict.fromkeys(range(1, len(editor.ids) + 1), 0) | {old: new for new, old in enumerate(order, start=1)}
+        editor.renumber(new_ids)
+        self._state = replace(state, ids=np.array([new_ids[id_] for id_ in state.ids.tolist()], np.int64))
+        self._missing = {new_ids[id_]: rle for id_, rle in self._missing.items()}
+        self._is_numbered = True
 
     def _replace(self, state: _State) -> Difference:
         before = frozenset(self.current_masks().ids)

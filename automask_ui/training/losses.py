@@ -7,7 +7,7 @@ from torch.nn import functional
 from automask_ui.training.decoder import SUBPIXELS, take_from_strata
 
 ALL_MASKS_WEIGHT = 0.05
-ALTERNATIVES_WEIGHT = 0.3
+ALTERNATIVES_WEIGHT = 0.7
 SINGLE_WEIGHT = 0.25
 SCORE_WEIGHT = 1.0
 MIN_CLASS_SHARE = 0.02

@@ -83,8 +83,8 @@ class Settings:
 
     images: int = 4
     clicks: int = 12
-    others: int = 8
-    further: int = 4
+    others: int = 12
+    further: int = 6
     seen: int = 1280
     cells: int = 448
     balance: float = 0.3

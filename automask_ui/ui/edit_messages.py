@@ -25,8 +25,13 @@ class Outcome(NamedTuple):
     made: tuple[int, ...] = ()  # ids of the masks that were made or changed
 
 
-def take_steps(session: Session, steps: object) -> Outcome:
+def take_steps(session: Session, steps: object, *, is_renumbered: bool = True) -> Outcome:
     """Do what the viewer asks for, step by step; nothing in ``steps`` is trusted.
+
+    Args:
+        session: whose masks are meant.
+        steps: of any type.
+        is_renumbered: the ids in them are those that masks keep, if they have been renumbered; else from before.
 
     Raises:
         EditError: a step is none, or cannot be done; those before it are done.
@@ -41,11 +46,28 @@ def take_steps(session: Session, steps: object) -> Outcome:
         take = _STEPS.get(do) if isinstance(do, str) else None
         if take is None:
             raise EditError(f"There is no edit {str(do)[:20]!r}.")
-        outcome = take(session, step)
+        with session.lock:
+            outcome = take(session, step if is_renumbered else _renumbered(step, session.editor.renumbered))
         told = outcome.told or told
         made |= dict.fromkeys(outcome.made)
     there = session.edits.own.keys() - session.edits.deleted
     return Outcome(told, tuple(id_ for id_ in made if id_ in there))
+
+
+def _renumbered(step: Mapping[str, Any], new_ids: Mapping[int, int]) -> Mapping[str, Any]:
+    """``step`` with other ids, where it has such; a mask that is gone has the id 0, which no mask has."""
+
+    def new(id_: object) -> object:
+        return new_ids.get(id_, id_) if type(id_) is int else id_
+
+    changed = dict(step)
+    if "id" in step:
+        changed["id"] = new(step["id"])
+        if step["id"] and not changed["id"]:
+            raise EditError("A mask that is meant is no longer there: select again.")
+    if isinstance(step.get("ids"), list):
+        changed["ids"] = [new(id_) for id_ in step["ids"]]
+    return changed
 
 
 def _label(session: Session, step: Mapping[str, Any]) -> Outcome:
@@ -60,6 +82,11 @@ def _hide(session: Session, step: Mapping[str, Any]) -> Outcome:
 
 def _delete(session: Session, step: Mapping[str, Any]) -> Outcome:
     session.editor.delete(_ids(step))
+    return Outcome()
+
+
+def _restore(session: Session, step: Mapping[str, Any]) -> Outcome:
+    session.editor.restore(_ids(step))
     return Outcome()
 
 
@@ -93,6 +120,7 @@ _STEPS: dict[str, Callable[[Session, Mapping[str, Any]], Outcome]] = {
     "label": _label,
     "hide": _hide,
     "delete": _delete,
+    "restore": _restore,
     "classes": _classes,
     "undo": _undo,
     "redo": _redo,
@@ -102,12 +130,14 @@ _STEPS: dict[str, Callable[[Session, Mapping[str, Any]], Outcome]] = {
 
 def viewer_edits(session: Session) -> ViewerEdits:
     """The session's edits as the viewer takes them."""
-    history, version = session.editor.seen()
+    with session.lock:
+        (history, version), renumbered = session.editor.seen(), session.editor.renumbered
     edits = history.now
     places = {name: place for place, name in enumerate(edits.classes)}
     return {
         "session": session.id,
         "version": version,
+        "renumbered": [[old, new] for old, new in renumbered.items()],
         "classes": list(edits.classes),
         "class_lines": edits.class_list.lines,
         "labels": [[id_, places[name]] for id_, name in edits.labels.items()],

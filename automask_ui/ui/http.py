@@ -24,7 +24,7 @@ __all__ = ["REFUSALS", "health_route"]
 
 _log = logging.getLogger(__name__)
 
-_REFUSED = {"error": "This request does not fit the page: see /gradio_api/info for the documented endpoint."}
+_REFUSED = {"error": "This request does not fit the page: see /gradio_api/info for the documented endpoints."}
 _DISK_FULL = {"error": "The server's disk is full. Try again later."}
 
 

@@ -190,6 +190,29 @@ def labels(page: Any, name: str) -> None:
     )
 
 
+def test_pictures_without_masks_are_written_where_they_are_meant_to_be(
+    visit: Callable[..., Any], photos: list[Path], tmp_path: Path
+) -> None:
+    page = visit()
+    page.locator("#pred_iou_thresh input[type=number]").fill("1")
+    brings(page, *photos)
+    reads(page, "^3 pictures", "#queue .line")
+    page.locator("#queue .start").click()
+    reads(page, r"^3 of 3 pictures · 0 masks$", "#queue .line")
+    choice, save = page.locator("#queue .negatives"), page.locator("#queue .save")
+    page.locator("#queue select").select_option("overlay")
+    assert (choice.is_visible(), save.is_disabled()) == (False, True)
+    page.locator("#queue select").select_option("yolo")
+    assert (choice.is_visible(), save.is_disabled()) == (True, True)
+    choice.locator("input").check()
+    with page.expect_download() as download:
+        save.click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        names = [name for name in archive.namelist() if name.startswith("labels/train/")]
+        assert [archive.read(name) for name in names] == [b""] * 3
+    reads(page, "3 pictures without masks are in it", "#queue .line")
+
+
 def test_queue_from_drop_over_a_reload_to_its_dataset_and_back(
     visit: Callable[..., Any], photos: list[Path], tmp_path: Path
 ) -> None:

@@ -148,6 +148,33 @@ def test_delete_and_take_back(viewer: Labels) -> None:
     viewer.waits("document.querySelectorAll('.body .row').length === 3")
 
 
+def test_deleted_masks_are_listed_and_come_back(viewer: Labels) -> None:
+    deleted = viewer.page.locator("[data-popup=deleted]")
+    assert not deleted.is_visible()
+    viewer.click(IN_SECOND)
+    viewer.press("Delete")
+    viewer.click(IN_FIRST)
+    viewer.press("Delete")
+    assert len(viewer.numbers()) == 1
+    gone = sorted({1, 2, 3} - set(viewer.numbers()))
+    assert deleted.inner_text() == "2 deleted"
+    deleted.click()
+    options = viewer.page.locator(".deleted-menu").get_by_role("menuitem")
+    texts = options.all_inner_texts()
+    assert texts[0] == "Restore all 2"
+    assert [text.split(" · ")[0] for text in texts[1:]] == [f"Restore {id_}" for id_ in gone]
+    viewer.press("ArrowDown", "Enter")
+    viewer.says("1 mask is back.")
+    assert viewer.selected() == [gone[0]]
+    assert deleted.inner_text() == "1 deleted"
+    viewer.press("Control+z")
+    viewer.says("Undone: bring 1 mask back.")
+    deleted.click()
+    options.first.click()
+    assert viewer.numbers() == [1, 2, 3]
+    assert not deleted.is_visible()
+
+
 def test_deleting_rows_leaves_the_focus_in_the_table(viewer: Labels) -> None:
     viewer.row(2).focus()
     viewer.press("Delete")

@@ -135,6 +135,17 @@ def test_photo_to_coco_file_in_four_clicks(person: Person, photo: Path) -> None:
     person.reads("all exact")
 
 
+def test_the_table_has_ten_rows_beside_a_wide_photo(person: Person) -> None:
+    page = person.page
+    page.locator("#viewer .body .row").first.click()
+    page.locator("#viewer .viewer[data-details=below]").wait_for()
+    frame, row = (page.locator(f"#viewer {part}").first.bounding_box() for part in (".grid-frame", ".body .row"))
+    assert frame["height"] / row["height"] > 11  # with the header
+    stage = page.locator("#viewer .stage").bounding_box()
+    photo_height = page.locator("#viewer .stage").evaluate("stage => stage.dataset.scale * stage.dataset.height")
+    assert stage["height"] < 1.3 * photo_height
+
+
 def test_status_tells_how_far_a_run_is(person: Person, photo: Path) -> None:
     person.opens(photo)
     person.looks_closely()

@@ -24,7 +24,7 @@ import numpy as np
 from gradio.data_classes import FileData
 from PIL import Image
 
-from automask_ui.errors import LabelError
+from automask_ui.errors import EditError
 from automask_ui.files.images import LoadedImage
 from automask_ui.masks import rle
 from automask_ui.session import Session
@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(tempfile.mkdtemp(prefix="viewer-app-"))
 XSS_NAME = "<img src=x onerror=\"document.title='broken'\">.png"
 LONG_NAME = "a_rather_long_file_name_" * 8 + "from_the_holidays.jpg"
-EVENTS = ("edit", "prepare", "save", "why", "pick_classes", "resume", "open_sample")
+EVENTS = ("edit", "prepare", "save", "why", "pick_classes", "resume", "open_sample", "predict", "look_at")
 EMPTY = "0 of 3,072 candidates pass; most fall to the stability score 0.95. Lower it?"
 FORMATS: list[DownloadFormat] = [
     {
@@ -116,6 +116,7 @@ def row(number: int, encoded: rle.Rle) -> ViewerMask:
         "stability": round(0.92 + 0.08 * float(np.cos(number * 3)) ** 2, 4),
         "point": [box[0] + box[2] / 2, box[1] + box[3] / 2],
         "crop": [0, 0, encoded["size"][1], encoded["size"][0]],
+        "origin": "found",
     }
 
 
@@ -208,8 +209,8 @@ def edited(event: gr.EventData) -> tuple[str, dict]:
     book = BOOKS.setdefault(data["session"], Book(data["session"]))
     told, error = None, ""
     try:
-        told = take_steps(book, data["steps"])
-    except LabelError as refused:
+        told = take_steps(book, data["steps"]).told
+    except EditError as refused:
         error = str(refused)
     said = {"way": told[0], **asdict(told[1])} if told else None
     return json.dumps(data), gr.update(
@@ -256,7 +257,7 @@ def build() -> gr.Blocks:
             sent = {name: gr.Textbox(label=name, elem_id=f"sent-{name}", min_width=80) for name in EVENTS}
         for name, make in views.items():
             buttons[name].click(make, None, viewer, show_progress="hidden")
-        for name in ("save", "pick_classes", "resume", "open_sample"):
+        for name in ("save", "pick_classes", "resume", "open_sample", "predict", "look_at"):
             getattr(viewer, name)(repeat, None, sent[name], show_progress="hidden")
         viewer.edit(edited, None, [sent["edit"], viewer], show_progress="hidden", trigger_mode="multiple")
         viewer.prepare(proved, None, [sent["prepare"], viewer], show_progress="hidden", trigger_mode="multiple")

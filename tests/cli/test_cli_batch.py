@@ -49,6 +49,18 @@ def test_a_folder_becomes_a_dataset_and_is_gone_on_with(photos, tmp_path, capsys
     assert "3 done now, 0 done before" in capsys.readouterr().out
 
 
+def test_pictures_without_masks_become_negatives_if_asked_for(photos, tmp_path, capsys):
+    command = ["batch", str(photos), "--out", str(tmp_path / "dataset"), *FLAGS, "--pred-iou-thresh=1", "--format=yolo"]
+    assert main(command) == 0
+    assert "2 pictures have no masks with these settings, and are only in manifest.csv." in capsys.readouterr().out
+    assert main([*command, "--negatives"]) == 0
+    printed = capsys.readouterr().out
+    assert "2 pictures have no masks with these settings: yolo say" in printed
+    assert "0 done now, 3 done before" in printed
+    labels = list((tmp_path / "dataset/yolo/labels/train").rglob("*.txt"))
+    assert sorted(bool(label.read_bytes()) for label in labels) == [False, False, True]
+
+
 def test_bad_pictures_are_named_at_the_end(photos, tmp_path, capsys):
     (photos / "below" / "text.jpg").write_text("no picture")
     assert main(["batch", str(photos), "--out", str(tmp_path / "dataset"), *FLAGS]) == 1

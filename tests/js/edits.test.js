@@ -8,7 +8,7 @@ import { fakeSignals } from "./helpers.js";
 /** @param {Partial<EditsAnswer>} changes @returns {EditsAnswer} */
 function told(changes = {}) {
   return {
-    session: "session", version: 1, classes: [], class_lines: [],
+    session: "session", version: 1, renumbered: [], classes: [], class_lines: [],
     labels: [], hidden: [], deleted: [], undo: null, redo: null,
     ...changes,
   };
@@ -21,7 +21,8 @@ test("steps are done on top of what the server told", () => {
     { do: "label", ids: [1], label: "" },
     { do: "hide", ids: [5], hidden: true },
     { do: "hide", ids: [3], hidden: false },
-    { do: "delete", ids: [6] },
+    { do: "delete", ids: [6, 7] },
+    { do: "restore", ids: [7] },
     { do: "undo" },
     { do: "classes", text: "a" },
   ]);
@@ -35,7 +36,7 @@ test("steps are done on top of what the server told", () => {
 
 /** Edits of the session "session", and the parcels that were sent. */
 function started() {
-  /** @type {{ session: string, ticket: string, steps: Step[] }[]} */
+  /** @type {{ session: string, ticket: string, renumbered: boolean, steps: Step[] }[]} */
   const sent = [];
   const signals = fakeSignals();
   const edits = createEdits({ signals, send: (parcel) => void sent.push(parcel) });
@@ -54,11 +55,11 @@ test("a step shows at once and is sent; those after it wait for the answer, and 
   edits.add(HIDE_2);
   edits.add({ do: "label", ids: [1], label: "cat" });
   assert.deepEqual([edits.isHidden(1), edits.isHidden(2), edits.labelOf(1)], [true, true, "cat"]);
-  assert.deepEqual(sent, [{ session: "session", ticket: "edit-1", steps: [HIDE_1] }]);
+  assert.deepEqual(sent, [{ session: "session", ticket: "edit-1", renumbered: false, steps: [HIDE_1] }]);
 
   edits.take(told({ hidden: [1], answers: "edit-1" }));
   assert.deepEqual(sent[1], {
-    session: "session", ticket: "edit-2", steps: [HIDE_2, { do: "label", ids: [1], label: "cat" }],
+    session: "session", ticket: "edit-2", renumbered: false, steps: [HIDE_2, { do: "label", ids: [1], label: "cat" }],
   });
   assert.deepEqual([edits.isHidden(1), edits.isHidden(2), edits.labelOf(1)], [true, true, "cat"]);
 });
@@ -88,7 +89,7 @@ test("another session's word is passed over, and another session starts with not
   assert.deepEqual([...edits.hidden], []);
   edits.take(told({ answers: "edit-1" })); // the old session's answer
   edits.add(HIDE_2);
-  assert.deepEqual(sent.at(-1), { session: "other", ticket: "edit-2", steps: [HIDE_2] });
+  assert.deepEqual(sent.at(-1), { session: "other", ticket: "edit-2", renumbered: false, steps: [HIDE_2] });
 });
 
 test("undo is there as soon as there is a step, redo only when the server says so", () => {
@@ -139,4 +140,25 @@ test("without an answer, everything that was asked for is undone", (context) => 
   assert.equal(sent.length, 1);
   edits.add(HIDE_2);
   assert.equal(sent.length, 2);
+});
+
+test("masks that are renumbered while steps are on their way: all go on with the masks that were meant", () => {
+  const { edits, sent } = started();
+  edits.add({ do: "label", ids: [1], label: "cat" });
+  edits.add({ do: "hide", ids: [1, 2, 9], hidden: true });
+  /** @type {[number, number][][]} */
+  const heard = [];
+  edits.onRenumbered((newIds) => heard.push([...newIds]));
+  const before = told({ version: 0 }), renumbered = told({ version: 2, renumbered: [[1, 3], [2, 0]] });
+  assert.equal(edits.isOutdated(before), false);
+  edits.take(renumbered);
+  edits.take(renumbered);
+  assert.deepEqual(heard, [[[1, 3], [2, 0]]]);
+  assert.deepEqual([...edits.labels], [[3, "cat"]]);
+  assert.deepEqual(sent[0].steps, [{ do: "label", ids: [1], label: "cat" }]); // the server knows what was meant
+  assert.equal(edits.isOutdated(before), true);
+
+  edits.take(told({ version: 3, renumbered: [[1, 3], [2, 0]], answers: "edit-1" }));
+  const next = { do: "hide", ids: [3, 0, 9], hidden: true };
+  assert.deepEqual(sent[1], { session: "session", ticket: "edit-2", renumbered: true, steps: [next] });
 });

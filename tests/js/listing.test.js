@@ -110,7 +110,7 @@ test("deleted masks are gone at once, and come back", () => {
   signals.flush();
   assert.deepEqual(listing.painted, [1, 3]);
   const nothing = { classes: [], class_lines: [], labels: [], hidden: [], deleted: [], undo: null, redo: null };
-  edits.take({ session: "session", version: 1, ...nothing, answers: "edit-1" });
+  edits.take({ session: "session", version: 1, renumbered: [], ...nothing, answers: "edit-1" });
   signals.flush();
   assert.deepEqual(listing.painted, [1, 2, 3]);
 });
@@ -193,4 +193,30 @@ test("a band that is given up selects nothing", () => {
   drag?.move(viewport.toStage(-1, -1));
   drag?.cancel();
   assert.deepEqual([...selection.ids], [1]);
+});
+
+test("when a first run ends and masks are numbered, the selection follows, whichever word of it comes first", () => {
+  /** @type {[number, number][]} */
+  const renumbered = [[1, 3], [3, 1]];
+  const said = {
+    session: "session", version: 5, renumbered, classes: ["cat"], class_lines: ["cat"],
+    labels: /** @type {[number, number][]} */ ([[1, 0]]), hidden: [], deleted: [], undo: null, redo: null,
+  };
+  const before = { ...said, version: 4, renumbered: [], labels: [] };
+  const now = [maskOf(3, { area: 80 }), maskOf(2, { area: 40 }), maskOf(1, { area: 8 })];
+  const layers = Uint32Array.from([3, 3, 2, 0, 10, 10, 10, 2, 2, 0, 5, 10, 5, 1, 1, 1, 2]).buffer;
+  for (const answerComesFirst of [true, false]) {
+    const { edits, picture, selection } = finishedRun();
+    const shape = picture.shapes.get(3);
+    selection.these([3, 2]);
+    if (answerComesFirst) edits.take(said);
+    if (answerComesFirst) assert.deepEqual([...selection.ids], [1, 2]);
+    picture.setMasks({ ...picture.data, masks: now, edits: said }, layers);
+    assert.deepEqual([[...selection.ids], selection.primary], [[1, 2], 1]);
+    assert.equal(picture.shapes.get(1), shape); // what was drawn of it is still good
+    assert.equal(edits.labelOf(1), "cat");
+    // A value from before, late.
+    picture.setMasks({ ...picture.data, masks: MASKS, edits: before }, LAYERS);
+    assert.deepEqual(picture.all.map(({ id }) => id), [3, 2, 1]);
+  }
 });

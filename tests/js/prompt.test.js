@@ -18,6 +18,7 @@ function started() {
   const restarts = [];
   const picture = {
     session: "session", data: completeData({ display_width: 10 }), enlargement: () => 2,
+    onRenumbered() {},
     onSessionStarted: (/** @type {() => void} */ run) => void restarts.push(run),
   };
   const prompt = createPrompt({

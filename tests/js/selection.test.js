@@ -12,8 +12,11 @@ function started() {
   const said = [];
   /** @type {(() => void)[]} */
   const replaced = [];
+  /** @type {((newIds: ReadonlyMap<number, number>) => void)[]} */
+  const renumber = [];
   const picture = {
     byId: new Map([1, 2, 3, 4, 5].map((id) => [id, maskOf(id)])),
+    onRenumbered: (/** @type {(newIds: ReadonlyMap<number, number>) => void} */ run) => void renumber.push(run),
     onMasksReplaced: (/** @type {() => void} */ run) => void replaced.push(run),
     onSessionStarted() {},
   };

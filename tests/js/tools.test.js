@@ -11,7 +11,7 @@ import { fakeSignals } from "./helpers.js";
 const KEYS = { ctrlKey: false, metaKey: false, shiftKey: false, altKey: false };
 /** @type {ViewerEdits} */
 const NO_EDITS = {
-  session: "session", version: 0, classes: [], class_lines: [], labels: [], hidden: [], deleted: [],
+  session: "session", version: 0, renumbered: [], classes: [], class_lines: [], labels: [], hidden: [], deleted: [],
   undo: null, redo: null,
 };
 const PLAIN = { ...KEYS, minus: false };

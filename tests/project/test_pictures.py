@@ -28,6 +28,7 @@ from automask_ui.project.pictures import PictureList
 from automask_ui.project.restore_photo import saved_of
 from automask_ui.project.uploads import collect
 from automask_ui.session import Session
+from automask_ui.session.mask_edits import MASK_EDITS
 
 OPTIONS = GeneratorOptions(points_per_side=4, points_per_batch=4, pred_iou_thresh=0.7, stability_score_thresh=0.0)
 JOB = BatchTask(OPTIONS, (), "fake")
@@ -265,7 +266,7 @@ def test_engine_that_fails_is_told_picture_by_picture_or_at_the_end(queue: Pictu
 
 
 def edit(queue: PictureList, index: int) -> Session:
-    """A visitor deletes one mask, hides one, labels one and deletes a further one."""
+    """A visitor deletes two masks, hides one, labels one, merges two and paints one."""
     image, masks = queue.image(index), queue.masks(index)
     assert masks is not None
     session = Session(image, "ann")
@@ -275,6 +276,8 @@ def edit(queue: PictureList, index: int) -> Session:
     session.editor.delete(numbers[:2])
     session.editor.set_hidden(numbers[2:3], True)
     session.editor.set_label(numbers[3:4], "cat")
+    MASK_EDITS["combine"].do(session, {"how": "merge", "ids": list(numbers[4:6])})
+    MASK_EDITS["paint"].do(session, {"id": 0, "strokes": [{"width": 6, "points": [[5, 5], [40, 30]]}]})
     models = {model.name: model for model in fake_models("fake")}
     queue.set_edited(index, saved_of(session.snapshot(), image, models))
     return session
@@ -301,9 +304,32 @@ def test_edits_are_in_the_dataset(queue: PictureList, tmp_path: Path) -> None:
     counts = [sum(names[row["image_id"]] == name for row in document["annotations"]) for name in ("1.png", "2.png")]
     masks = queue.masks(2)
     assert masks is not None
-    assert counts == [queue.items[0].masks, len(masks) - 3]
+    assert counts == [queue.items[0].masks, len(masks) - 3 - 2 + 2]
+    scores = [row["predicted_iou"] for row in document["annotations"] if names[row["image_id"]] == "2.png"]
+    assert scores.count(None) == 2
     assert "cat" in [row["name"] for row in document["categories"]]
     assert queue.classes.names == ("cat",)
+
+
+def test_pictures_without_masks_are_in_the_dataset_if_they_are_meant_to_be(queue: PictureList, tmp_path: Path) -> None:
+    run_of(queue).start(FakeEngine().steps, JOB, MODEL)
+    wait(queue)
+    edit(queue, 0)
+    session = edit(queue, 2)
+    # Nothing of the third picture is left: some masks are deleted, the others hidden.
+    session.editor.set_hidden(session.current_masks().ids, True)
+    models = {model.name: model for model in fake_models("fake")}
+    queue.set_edited(2, saved_of(session.snapshot(), queue.image(2), models))
+    for name in ("coco", "yolo", "overlay"):
+        left_out = export_list(queue, name, tmp_path)
+        assert ({check.photo for check in left_out.checks}, left_out.negatives) == ({"1.png", "3.png"}, 0)
+        report = export_list(queue, name, tmp_path, negatives=True)
+        assert report.negatives == (name != "overlay")
+        assert len(report.checks) == len(left_out.checks)
+    with zipfile.ZipFile(export_list(queue, "yolo", tmp_path, negatives=True).path) as archive:
+        sizes = {entry.filename: entry.file_size for entry in archive.infolist() if entry.filename.endswith(".txt")}
+    assert [name for name, size in sizes.items() if not size] == ["labels/train/2.txt"]
+    assert len(sizes) == 3
 
 
 def test_export_before_there_are_masks(queue: PictureList, tmp_path: Path) -> None:

@@ -590,6 +590,38 @@ def test_masks_that_another_machine_finds_nearly_the_same_keep_their_numbers(ses
     assert other.edits == session.edits
 
 
+def test_what_was_done_can_still_be_taken_back(session: Session, tmp_path: Path) -> None:
+    ids = session.current_masks().ids
+    session.editor.delete(ids[:2])
+    session.editor.put_masks("change", [OwnMask(rle.encode(np.eye(37, 53) > 0), "painted")], ids=ids[2:3])
+    session.editor.undo()
+    other = Session(session.image, "bob", tmp_path)
+    other.restore(snapshot_of(read(to_bytes(kept(session))), session.image))
+    assert other.editor.history == session.editor.history
+    for one in (session, other):
+        one.editor.redo()
+    assert other.edits == session.edits
+    for one in (session, other):
+        while one.editor.undo() is not None:
+            pass
+    assert other.edits == session.edits
+    assert other.current_masks().ids == session.current_masks().ids
+
+
+def test_document_of_this_version_without_a_history_opens(session: Session) -> None:
+    saved = parse(broken(session, lambda d: work(d).pop("history"))).pictures[0].work
+    assert isinstance(saved, Saved)
+    assert saved.edits == session.edits
+    assert saved.history.undo is None
+
+
+def test_step_with_a_mask_that_was_never_given_an_id_is_refused(session: Session) -> None:
+    own = Edits(own={1: OwnMask(rle.encode(np.eye(37, 53) > 0), "clicked")}).to_dict()["own"]
+    step = {"kind": "paint", "count": 1, "label": "", "own": {str(10**6): 1}}
+    with pytest.raises(ResumeError, match="mask 1000000 is not among"):
+        parse(broken(session, lambda d: work(d)["history"].update(own=own, past=[step])))
+
+
 # Masks made by hand
 
 

@@ -334,6 +334,7 @@ POINT = {"width": 3, "points": [[5, 5]]}
         ("combine", {"how": "merge", "ids": [1, 2], "label": " \n"}, "is empty"),  # nothing to be seen
         ("combine", {"how": "merge", "ids": [1, 2], "label": "x" * 101}, "at most 100"),  # too long
         ("combine", {"how": "intersect", "ids": [1, 3]}, "no pixel in common"),  # apart
+        ("combine", {"how": "subtract", "ids": [1, 3, 4]}, "no pixel in common"),  # apart
         ("combine", {"how": "subtract", "ids": [1, 1, 2, 3, 99]}, "no longer there"),  # one never given
         ("split", {"ids": [1, 2]}, "nothing to split: pieces of fewer than 10 px"),  # one piece each
         ("split", {"ids": []}, "Select a mask"),  # none

@@ -21,7 +21,7 @@ from automask_ui.export.hard_masks import mask_set
 from automask_ui.files.images import LoadedImage
 from automask_ui.masks import MaskResult, rle
 from automask_ui.options import GeneratorOptions
-from automask_ui.session import Session, ShowOnly
+from automask_ui.session import Session, ShowOnly, kept_history
 from automask_ui.session.edits import Edits, OwnMask
 from automask_ui.session.mask_edits import MASK_EDITS
 
@@ -128,12 +128,14 @@ class Work:
             self.expected.append(self.undone.pop())
 
     def reload(self) -> None:
-        """Go on in a session that knows what a file holds."""
+        """Go on in a session that knows what a file holds: the way back, too."""
         kept = self.session.snapshot()
-        values = json.loads(json.dumps(kept.edits.to_dict(), allow_nan=False))
+        work = {"edits": self.session.edits.to_dict(), "history": kept_history.to_dict(kept.history)}
+        values = json.loads(json.dumps(work, allow_nan=False))
         self.session = Session(LoadedImage(RGB, "photo.png", ()), "ann")
-        self.session.restore(replace(kept, edits=Edits.from_dict(values, SIZE_HW)))
-        self.expected, self.undone = self.expected[-1:], []
+        now = Edits.from_dict(values["edits"], SIZE_HW)
+        self.session.restore(replace(kept, history=kept_history.from_dict(values["history"], now, SIZE_HW)))
+        assert self.session.editor.history == kept.history
 
     def find(self, places: list[tuple[int, int, int, int]]) -> None:
         self.session.update(found(*places), "fake")

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from drawn_pools import small_pool
 from safetensors import safe_open
 from segment_anything import SamAutomaticMaskGenerator
 from segment_anything.modeling import Sam
 from test_training_photos import write_photographs
-from test_training_scenes import small_pool
 from torch import Tensor
 
 from automask_ui.engine.encoders.builtin import BLOCK_SHAPES, IMAGE_SIZE, build_tiny_sam

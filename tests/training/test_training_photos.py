@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from test_training_scenes import small_pool
+from drawn_pools import small_pool
 
 from automask_ui.engine.encoders.builtin import IMAGE_SIZE
 from automask_ui.training.augment import another_camera, padded, random_window

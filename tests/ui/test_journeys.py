@@ -77,6 +77,7 @@ LABEL = """
     ui/handlers/masks.py
     session/store.py
     ui/edit_messages.py
+    session/step_fields.py
     session/editor.py
     session/class_names.py
     session/edits.py

@@ -113,7 +113,7 @@ def test_what_cannot_be_done_is_told_in_the_status(
 
 
 def test_crops_have_no_place_to_leave_out(handlers: Handlers, session: Session, controls: Controls) -> None:
-    zoomed = controls.with_values({**controls.values, "crop_n_layers": 1})
+    zoomed = replace(controls, values={**controls.values, "crop_n_layers": 1})
     changes = look_at(handlers, session, zoomed, outlines=[LEFT_HALF])
     assert changes.status is not None
     assert "zoomed crops" in changes.status["text"]

@@ -22,6 +22,7 @@ from automask_ui.project import store as project_store
 from automask_ui.project.autosave import Autosave
 from automask_ui.project.document import NAME
 from automask_ui.serving.service import Service
+from automask_ui.session.mask_edits import MASK_EDITS
 from automask_ui.ui.components.queue_table import QueueTableData
 from automask_ui.ui.controls import CUSTOM, Controls, preset_values
 from automask_ui.ui.handlers import Changes, Handlers, Visitor, picture_list
@@ -72,6 +73,8 @@ def work(handlers: Handlers, service: Service, files: list[str]) -> QueueTableDa
     session.editor.set_label(numbers[:2], "cat")
     session.editor.set_hidden(numbers[2:3], True)
     session.editor.delete(numbers[3:5])
+    MASK_EDITS["paint"].do(session, {"id": 0, "strokes": [{"width": 6, "points": [[5, 5], [40, 20]]}]})
+    MASK_EDITS["reshape"].do(session, {"how": "grow", "ids": list(numbers[5:6]), "px": 2})
     service.projects.collect_edits("ann")
     return handlers.screens.table(ANN)
 

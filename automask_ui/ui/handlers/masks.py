@@ -41,7 +41,8 @@ class MaskHandlers:
         session = self._session_of(visitor, payload)
         own, outcome, error = session.edits.own, Outcome(), ""
         try:
-            outcome = take_steps(session, payload.get("steps"))
+            is_renumbered = payload.get("renumbered") is not False
+            outcome = take_steps(session, payload.get("steps"), is_renumbered=is_renumbered)
         except EditError as refused:
             error = visitor.words.error(refused)
         self._service.store.touch(session)
@@ -81,7 +82,8 @@ class MaskHandlers:
             return Changes(note=viewer_note(visitor.words.say("why.unknown"), x, y))
         reason = explain(session.result, x, y)
         sentence = sentences.why_sentence(visitor.words, session.result, reason)
-        return Changes(note=viewer_note(sentence, x, y, sentences.why_suggestion(visitor.words, reason)))
+        suggestion = sentences.why_suggestion(visitor.words, reason)
+        return Changes(note=viewer_note(sentence, x, y, suggestion, keeps=reason.kind == "dropped"))
 
     def export(self, visitor: Visitor, payload: Any) -> ExportReport:
         """Write masks in the format that the viewer asks for, and check the file.

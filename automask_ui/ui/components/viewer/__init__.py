@@ -42,8 +42,7 @@ __all__ = [
 HERE = Path(__file__).parent
 
 # Read once: Gradio builds a component anew with every update of a prop.
-# Gradio knows an event only where its name stands in quotes in the script: until the tools trigger them, these do here.
-SCRIPT = bundle(HERE / "js" / "main.js", 'createViewer({ element, props, trigger, watch }); // "predict", "look_at"')
+SCRIPT = bundle(HERE / "js" / "main.js", "createViewer({ element, props, trigger, watch });")
 
 
 class ViewerMask(TypedDict):
@@ -81,6 +80,7 @@ class ViewerEdits(TypedDict):
 
     session: str  # its id
     version: int
+    renumbered: list[list[int]]  # old and new id of masks that have another one since the first run ended; 0: gone
     classes: list[str]
     class_lines: list[str]  # the same to be read and changed, with their numbers if they have any
     labels: list[list[int]]  # number of a mask, place in ``classes``
@@ -147,10 +147,23 @@ class DownloadFormat(TypedDict):
     purpose: str | dict[str, str]  # the title of its group; formats of one group stand together
 
 
-def viewer_note(text: str, x: float, y: float, suggestion: ViewerSuggestion | None = None) -> dict[str, Any]:
-    """A sentence to show at a place (original px): the ``note`` prop, as in ``gr.update(note=viewer_note(...))``."""
+def viewer_note(
+    text: str, x: float, y: float, suggestion: ViewerSuggestion | None = None, *, keeps: bool = False
+) -> dict[str, Any]:
+    """A sentence to show at a place (original px): the ``note`` prop, as in ``gr.update(note=viewer_note(...))``.
+
+    Args:
+        keeps: offers to keep the mask that a rule has dropped there (the step ``keep`` of an edit).
+    """
     # The key makes the same sentence at the same place count as news.
-    return {"text": text, "x": float(x), "y": float(y), "suggestion": suggestion, "key": uuid.uuid4().hex}
+    return {
+        "text": text,
+        "x": float(x),
+        "y": float(y),
+        "suggestion": suggestion,
+        "keeps": keeps,
+        "key": uuid.uuid4().hex,
+    }
 
 
 class MaskViewer(OutputComponent):

@@ -5,6 +5,7 @@ import { createScope } from "./download/scope.js";
 import { connectDownload } from "./download/sheet.js";
 import { connectClassEditor } from "./editing/class_editor.js";
 import { createCommands } from "./editing/commands.js";
+import { connectDeletedList } from "./editing/deleted_list.js";
 import { connectHistoryButtons } from "./editing/history_buttons.js";
 import { createLabelField } from "./editing/label_field.js";
 import { connectShapeButtons } from "./editing/shape_buttons.js";
@@ -77,7 +78,7 @@ export function createViewer({ element, props, trigger, watch }) {
   });
 
   // The picture
-  const notes = createNotes({ dom, picture, signals, trigger, viewport });
+  const notes = createNotes({ dom, edits, picture, signals, trigger, viewport });
   const notices = createNotices({ dom, language, picture, props, trigger });
   const popups = createPopups({ dom, picture });
   const toolbox = createToolbox({ dom, draft, look, picture, signals, viewport });
@@ -117,6 +118,7 @@ export function createViewer({ element, props, trigger, watch }) {
   connectFilterField({ dom, edits, language, listing, picture });
   connectTotals({ dom, edits, language, listing, picture, selection, signals });
   connectDetails({ commands, dom, edits, language, picture, selection, signals, viewport });
+  connectDeletedList({ commands, dom, edits, language, picture, popups, signals });
   connectHistoryButtons({ commands, dom, edits, language, signals });
   const labelField = createLabelField({
     colours, commands, dom, edits, language, notices, popups, selection, signals, table,
@@ -145,8 +147,8 @@ export function createViewer({ element, props, trigger, watch }) {
   watch("prediction", () => void prompt.take(props.prediction));
   watch("note", () => {
     if (!props.note?.text) return notes.hideNote();
-    const { text, x, y, suggestion } = props.note, k = picture.enlargement();
-    notes.showNote(text, { x: x / k, y: y / k }, suggestion);
+    const { text, x, y, suggestion, keeps } = props.note, k = picture.enlargement();
+    notes.showNote(text, { x: x / k, y: y / k }, suggestion, keeps);
   });
   void load();
 }

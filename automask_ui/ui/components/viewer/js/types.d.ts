@@ -71,6 +71,8 @@ export interface ViewerAction {
 export interface ViewerEdits {
   session: string;
   version: number;
+  /** Masks that have another id since the first run ended; the new one is 0 for one that is gone. */
+  renumbered: [before: number, now: number][];
   classes: string[];
   class_lines: string[];
   labels: [id: number, place: number][];
@@ -157,7 +159,7 @@ export interface Props {
   offer_sample: boolean;
   palette: string[];
   no_class_colour: string;
-  note: { text: string; x: number; y: number; suggestion?: Suggestion | null } | null;
+  note: { text: string; x: number; y: number; suggestion?: Suggestion | null; keeps?: boolean } | null;
   edits: EditsAnswer | null;
   class_list: { lines: string[]; note: string } | null;
   proof: Proof | null;
@@ -177,6 +179,7 @@ export type Step =
   | { do: "label"; ids: number[]; label: string }
   | { do: "hide"; ids: number[]; hidden: boolean }
   | { do: "delete"; ids: number[] }
+  | { do: "restore"; ids: number[] }
   | { do: "classes"; text: string }
   | { do: "undo" }
   | { do: "redo" }
@@ -186,14 +189,14 @@ export type Step =
 export type ShapeStep =
   | { do: "take"; ticket: string; candidate: number; id: number }
   | { do: "combine"; how: Combination; ids: number[]; label: string | null }
+  | { do: "keep"; x: number; y: number }
   | { do: "split"; ids: number[] }
-  | { do: "reshape"; how: Reshaping; ids: number[]; px: number }
+  | { do: "reshape"; how: string; ids: number[]; px: number }
   | { do: "duplicate"; ids: number[] }
   | { do: "paint"; id: number; cut: boolean; strokes: Stroke[]; outline: XY[] | null }
   | { do: "disjoint"; ids: number[]; on_top: OnTop };
 
 export type Combination = "merge" | "subtract" | "intersect";
-export type Reshaping = "fill" | "smooth" | "grow" | "shrink";
 export type OnTop = "smallest" | "best" | "newest";
 export type XY = [x: number, y: number];
 

@@ -38,6 +38,15 @@ export function createCommands({ edits, language: { text }, listing, notices, sa
     else table.focusRow(next);
   }
 
+  /** Brings deleted masks back, and selects them. @param {number[]} ids */
+  function restoreMasks(ids) {
+    edits.add({ do: "restore", ids });
+    signals.flush();
+    selection.these(ids);
+    say(text("said_restored", { n: ids.length }));
+    stage.focus({ preventScroll: true });
+  }
+
   /** The row after the last of `ids`, or else before it, that is none of them. @param {number[]} ids */
   function neighbourOf(ids) {
     const gone = new Set(ids), at = listing.listed.indexOf(ids[ids.length - 1]);
@@ -71,5 +80,5 @@ export function createCommands({ edits, language: { text }, listing, notices, sa
   });
   edits.onLost(() => notices.flash(text("edit_lost")));
 
-  return { targets, toggleHidden, deleteMasks, setLabel, undo, redo, actionName };
+  return { targets, toggleHidden, deleteMasks, restoreMasks, setLabel, undo, redo, actionName };
 }

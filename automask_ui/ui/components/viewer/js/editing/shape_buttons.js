@@ -1,13 +1,7 @@
 // @ts-check
-/** @import { Combination, Dom, Language, OnTop, Popups, Reshaping } from "../types.d.ts" */
+/** @import { Combination, Dom, Language, OnTop, Popups } from "../types.d.ts" */
 /** @import { Selection, ShapeCommands, Signals } from "../types.d.ts" */
 import { makeButton } from "../dom.js";
-
-/** Key of each button, as in the texts. @type {Readonly<Record<string, string>>} */
-const KEYS = {
-  m: "merge", t: "subtract", i: "intersect", x: "split", u: "fill", s: "smooth", ".": "grow", ",": "shrink",
-  d: "duplicate",
-};
 
 /**
  * The row of buttons that change the pixels of the selected masks, their keys, and *One object a pixel*.
@@ -23,6 +17,10 @@ const KEYS = {
  */
 export function connectShapeButtons({ dom: { one, all }, language: { text }, popups, selection, shapes, signals }) {
   const labels = one(".merge-labels"), merge = one("[data-shape=merge]");
+  /** What each key does, as the template says. */
+  const byKey = new Map(all("[data-shape]").map((button) => [
+    button.getAttribute("aria-keyshortcuts")?.toLowerCase(), button.dataset.shape ?? "",
+  ]));
 
   /** @param {string} name of a button */
   function act(name) {
@@ -30,7 +28,7 @@ export function connectShapeButtons({ dom: { one, all }, language: { text }, pop
     if (name === "split") return shapes.split();
     if (name === "duplicate") return shapes.duplicate();
     if (name === "subtract" || name === "intersect") return shapes.combine(/** @type {Combination} */ (name));
-    shapes.reshape(/** @type {Reshaping} */ (name));
+    shapes.reshape(name);
   }
 
   /** Masks with different labels: asks once which one stays. */
@@ -72,7 +70,7 @@ export function connectShapeButtons({ dom: { one, all }, language: { text }, pop
 
   return {
     key(key) {
-      const name = KEYS[key];
+      const name = byKey.get(key);
       if (name) act(name);
       return Boolean(name);
     },

@@ -1,6 +1,6 @@
 // @ts-check
 /** @import { Combination, Edits, Language, Listing, Notices } from "../types.d.ts" */
-/** @import { OnTop, Picture, Reshaping, Selection } from "../types.d.ts" */
+/** @import { OnTop, Picture, Selection } from "../types.d.ts" */
 
 const REACH_SHARE = 1 / 500; // of the longer side: how far one press grows, shrinks or smooths
 
@@ -49,7 +49,7 @@ export function createShapeCommands({ edits, language: { text }, listing, notice
       if (ids.length) edits.add({ do: "split", ids });
     },
 
-    /** @param {Reshaping} how */
+    /** @param {string} how as in the rules of Python: "fill", "grow" … */
     reshape(how) {
       const ids = selected(1);
       if (ids.length) edits.add({ do: "reshape", how, ids, px: commands.reach() });

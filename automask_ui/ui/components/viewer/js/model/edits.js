@@ -6,10 +6,15 @@ import { createHook } from "./signals.js";
 // has not answered yet, so that everything shows at once. Steps go out in order, one parcel at a time.
 
 /** @typedef {{ steps: Step[], told: EditsAnswer["told"], error: string, made: number[] }} Answer */
+/**
+ * @typedef {{ session: string, ticket: string, renumbered: boolean, steps: Step[] }} Parcel `renumbered`: whether the
+ *   ids are those that masks have since they were renumbered
+ */
 
 /** @type {ViewerEdits} */
 const NO_EDITS = {
-  session: "", version: -1, classes: [], class_lines: [], labels: [], hidden: [], deleted: [], undo: null, redo: null,
+  session: "", version: -1, renumbered: [], classes: [], class_lines: [], labels: [], hidden: [], deleted: [],
+  undo: null, redo: null,
 };
 const ANSWER_WITHIN = 20_000; // ms
 
@@ -42,6 +47,8 @@ export function applySteps(told, steps) {
       }
     } else if (step.do === "delete") {
       for (const id of step.ids) deleted.add(id);
+    } else if (step.do === "restore") {
+      for (const id of step.ids) deleted.delete(id);
     }
   }
   /** Place of each class in the list. */
@@ -61,8 +68,7 @@ export function applySteps(told, steps) {
  *
  * @param {object} deps
  * @param {Pick<Signals, "changed">} deps.signals
- * @param {(parcel: { session: string, ticket: string, steps: Step[] }) => void} deps.send to the server, which answers
- *   with `take`
+ * @param {(parcel: Parcel) => void} deps.send to the server, which answers with `take`
  */
 export function createEdits({ signals, send }) {
   let session = "";
@@ -79,6 +85,10 @@ export function createEdits({ signals, send }) {
   const answered = createHook();
   /** @type {ReturnType<typeof createHook<[]>>} */
   const lost = createHook();
+  /** @type {ReturnType<typeof createHook<[newIds: ReadonlyMap<number, number>]>>} */
+  const renumbered = createHook();
+
+  const isRenumbered = () => known.renumbered.length > 0;
 
   function refresh() {
     const { hidden, deleted } = edits;
@@ -95,7 +105,9 @@ export function createEdits({ signals, send }) {
     if (asked || !unsent.length) return;
     asked = { ticket: `edit-${++tickets}`, steps: unsent, timer: setTimeout(giveUp, ANSWER_WITHIN) };
     unsent = [];
-    send({ session, ticket: asked.ticket, steps: asked.steps });
+    // Copies: what was sent says what was meant then.
+    const steps = asked.steps.map((step) => ({ ...step }));
+    send({ session, ticket: asked.ticket, renumbered: isRenumbered(), steps });
   }
 
   /** No answer came: what the server last said is what holds. */
@@ -104,6 +116,17 @@ export function createEdits({ signals, send }) {
     unsent = [];
     refresh();
     lost.emit();
+  }
+
+  /** Steps that the server has not taken up go on with the ids that masks have now. @param {ViewerEdits} said */
+  function renumber(said) {
+    const newIds = new Map(said.renumbered);
+    for (const step of [...(asked?.steps ?? []), ...unsent]) {
+      if ("ids" in step) step.ids = step.ids.map((id) => newIds.get(id) ?? id);
+      if ("id" in step) step.id = newIds.get(step.id) ?? step.id;
+    }
+    known = said;
+    renumbered.emit(newIds);
   }
 
   const edits = {
@@ -150,11 +173,19 @@ export function createEdits({ signals, send }) {
         asked = null;
         answered.emit({ steps, told: said.told, error: said.error ?? "", made: said.made ?? [] });
       }
-      if (said.version >= known.version) known = said;
+      if (said.version >= known.version) {
+        if (said.renumbered.length && !isRenumbered()) renumber(said);
+        known = said;
+      }
       refresh();
       sendNext();
     },
 
+    /** Whether `said` is from before masks got the ids that they keep. @param {ViewerEdits | null} said */
+    isOutdated: (said) => isRenumbered() && said?.session === session && !said.renumbered.length,
+
+    /** Masks have other ids, and 0 stands for none: heard at once, before anything else is said of them. */
+    onRenumbered: renumbered.on,
     /** Masks were deleted or came back: heard at once, since ids that are gone must not be used. */
     onDeletedChanged: deletedChanged.on,
     /** The server has answered a parcel; `error` is its sentence if it refused, else "". */

@@ -15,13 +15,15 @@ const NO_DATA = {
  *
  * @param {object} deps
  * @param {Pick<Signals, "changed">} deps.signals
- * @param {Pick<Edits, "deleted" | "onDeletedChanged" | "start" | "take">} deps.edits
+ * @param {Pick<Edits, "deleted" | "isOutdated" | "onDeletedChanged" | "onRenumbered" | "start" | "take">} deps.edits
  */
 export function createPicture({ signals, edits }) {
   /** @type {ReturnType<typeof createHook<[]>>} */
   const sessionStarted = createHook();
   /** @type {ReturnType<typeof createHook<[]>>} */
   const masksReplaced = createHook();
+  /** @type {ReturnType<typeof createHook<[newIds: ReadonlyMap<number, number>]>>} */
+  const renumbered = createHook();
 
   /** The masks that are there: all that the server knows but the deleted ones. */
   function refreshMasks() {
@@ -85,20 +87,32 @@ export function createPicture({ signals, edits }) {
 
     /** @param {ViewerData} data @param {ArrayBuffer | null} layers the layers file, unzipped */
     setMasks(data, layers) {
+      if (edits.isOutdated(data.edits)) return;
       picture.data = data;
+      // First, since masks may have other ids from now on.
+      edits.take(data.edits);
       picture.all = data.masks;
       picture.shapes = layers ? readLayers(layers, data.display_width, picture.shapes) : new Map();
-      edits.take(data.edits);
       refreshMasks();
       signals.changed("masks", "view");
     },
 
     /** Another session is shown: who keeps something about the old one lets go of it. */
     onSessionStarted: sessionStarted.on,
+    /** Masks have other ids, 0 if they are gone; `masks` and `byId` follow at once. */
+    onRenumbered: renumbered.on,
     /** `masks` and `byId` are new: heard at once, since ids that are gone must not be used. */
     onMasksReplaced: masksReplaced.on,
   };
 
+  edits.onRenumbered((newIds) => {
+    /** @param {number} id */
+    const now = (id) => newIds.get(id) ?? id;
+    picture.all = picture.all.map((mask) => ({ ...mask, id: now(mask.id) })).filter((mask) => mask.id);
+    picture.shapes = new Map([...picture.shapes].map(([id, shape]) => [now(id), shape]));
+    renumbered.emit(newIds);
+    refreshMasks();
+  });
   edits.onDeletedChanged(refreshMasks);
   return picture;
 }

@@ -18,7 +18,7 @@ const ANSWER_WITHIN = 60_000; // ms: a large model may have to read the picture 
  * Owns the prompt in the making, and the masks that the model has offered for it.
  *
  * @param {object} deps
- * @param {Pick<Picture, "session" | "data" | "enlargement" | "onSessionStarted">} deps.picture
+ * @param {Pick<Picture, "session" | "data" | "enlargement" | "onRenumbered" | "onSessionStarted">} deps.picture
  * @param {(parcel: Parcel) => void} deps.send to the server, which answers with `take`
  * @param {Pick<Signals, "changed">} deps.signals
  * @param {(base64: string) => Promise<ArrayBuffer>} deps.unpack unzips a layers file
@@ -158,6 +158,9 @@ export function createPrompt({ picture, send, signals, unpack }) {
     clearTimeout(asked?.timer);
     asked = null;
     prompt.start(0);
+  });
+  picture.onRenumbered((newIds) => {
+    prompt.id = newIds.get(prompt.id) ?? prompt.id;
   });
   return prompt;
 }

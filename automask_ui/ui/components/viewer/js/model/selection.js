@@ -6,7 +6,7 @@
  *
  * @param {object} deps
  * @param {Pick<Signals, "changed">} deps.signals
- * @param {Pick<Picture, "byId" | "onMasksReplaced" | "onSessionStarted">} deps.picture
+ * @param {Pick<Picture, "byId" | "onMasksReplaced" | "onRenumbered" | "onSessionStarted">} deps.picture
  * @param {Pick<Listing, "sorted" | "listed">} deps.listing
  * @param {Pick<Language, "text">} deps.language
  * @param {(sentence: string) => void} deps.say to a screen reader
@@ -123,6 +123,15 @@ export function createSelection({ signals, picture, listing, language: { text },
     },
   };
 
+  picture.onRenumbered((newIds) => {
+    /** @param {number} id */
+    const now = (id) => newIds.get(id) ?? id;
+    selection.ids = new Set([...selection.ids].map(now));
+    selection.primary = now(selection.primary);
+    selection.anchor = now(selection.anchor);
+    selection.hover = now(selection.hover);
+    awaited = awaited.map(now);
+  });
   picture.onMasksReplaced(() => {
     prune();
     takeAwaited();

@@ -1,15 +1,21 @@
 // @ts-check
-/** @import { Dom, Picture, Point, Signals, Suggestion, Trigger, Viewport } from "../types.d.ts" */
+/** @import { Dom, Edits, Picture, Point, Signals, Suggestion, Trigger, Viewport } from "../types.d.ts" */
 import { suggestionButton } from "./suggestion.js";
 
 /**
  * Owns the two small boxes over the picture: the tip follows the mouse, the note stays at its spot of the photo.
  *
- * @param {{ dom: Dom, picture: Picture, signals: Signals, trigger: Trigger, viewport: Viewport }} deps
+ * @param {object} deps
+ * @param {Dom} deps.dom
+ * @param {Pick<Edits, "add">} deps.edits
+ * @param {Picture} deps.picture
+ * @param {Signals} deps.signals
+ * @param {Trigger} deps.trigger
+ * @param {Viewport} deps.viewport
  */
-export function createNotes({ dom: { one }, picture, signals, trigger, viewport }) {
+export function createNotes({ dom: { one }, edits, picture, signals, trigger, viewport }) {
   const tip = one(".tip"), note = one(".note"), sentenceOfNote = one(".note p");
-  const suggest = suggestionButton(one(".note .suggestion"), trigger);
+  const suggest = suggestionButton(one(".note .suggestion"), trigger), keep = one(".note .keep");
   /** Of the note, display px. @type {Point} */
   let spot = { x: 0, y: 0 };
 
@@ -47,10 +53,12 @@ export function createNotes({ dom: { one }, picture, signals, trigger, viewport 
    * @param {string} sentence
    * @param {Point} at display px
    * @param {Suggestion | null} [suggestion] a setting that would help
+   * @param {boolean} [keeps] whether a mask that was dropped there can be kept
    */
-  function showNote(sentence, at, suggestion = null) {
+  function showNote(sentence, at, suggestion = null, keeps = false) {
     sentenceOfNote.textContent = sentence;
     suggest(suggestion);
+    keep.hidden = !keeps;
     note.hidden = !sentence;
     spot = at;
     placeNote();
@@ -60,6 +68,13 @@ export function createNotes({ dom: { one }, picture, signals, trigger, viewport 
     note.hidden = true;
   }
 
+  for (const kind of ["pointerdown", "pointerup"]) keep.addEventListener(kind, (event) => event.stopPropagation());
+  keep.addEventListener("click", (event) => {
+    event.stopPropagation();
+    const k = picture.enlargement();
+    edits.add({ do: "keep", x: Math.floor(spot.x * k), y: Math.floor(spot.y * k) });
+    hideNote();
+  });
   signals.on(["view"], placeNote);
   picture.onSessionStarted(() => {
     hideNote();

@@ -102,6 +102,7 @@ export function createSelectTool(deps) {
     },
 
     click(point, how) {
+      if (how.minus && !how.altKey) return; // the right button has no meaning here
       notes.hideNote();
       const ids = idsUnder(point);
       const adds = how.ctrlKey || how.metaKey || how.shiftKey;

@@ -1,0 +1,52 @@
+"""From a click to the painted suggestion in a running page: ``python tests/browser/click_time.py http://127.0.0.1:7860``.
+
+Clicks at places of the sample that is open, one after the other, and takes the time in the page itself: from the
+press of the button to the frame in which the suggestion is painted.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import sys
+
+from playwright.sync_api import sync_playwright
+
+MINUTES = 60_000  # ms
+CLICKS = 20
+CLICK = """async ([x, y]) => {
+  const stage = document.querySelector(".stage"), box = stage.getBoundingClientRect();
+  const at = { clientX: box.left + x * box.width, clientY: box.top + y * box.height, bubbles: true, pointerId: 1 };
+  stage.setPointerCapture = () => {};
+  const began = performance.now();
+  stage.dispatchEvent(new PointerEvent("pointerdown", { ...at, button: 0, buttons: 1 }));
+  stage.dispatchEvent(new PointerEvent("pointerup", { ...at, button: 0 }));
+  const score = document.querySelector(".candidate-score");
+  while (score.hidden) await new Promise(requestAnimationFrame);
+  await new Promise(requestAnimationFrame);
+  const took = performance.now() - began;
+  document.querySelector("[data-do=discard]").click();
+  return took;
+}"""
+
+
+def main(address: str) -> None:
+    """Print the median and the slowest of many clicks, ms."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800}, locale="en-US")
+        page.goto(address)
+        page.get_by_role("grid").get_by_role("row").nth(3).wait_for(timeout=3 * MINUTES)
+        page.get_by_text("already done").first.wait_for(timeout=3 * MINUTES)
+        page.get_by_role("radio", name="Add a mask").click()
+        times = []
+        for number in range(CLICKS + 1):
+            times.append(page.evaluate(CLICK, [0.3 + 0.02 * number, 0.3 + 0.4 * (number % 3) / 2]))
+            page.wait_for_timeout(200)
+        browser.close()
+    # The first one sets up what the others use.
+    print(f"median {statistics.median(times[1:]):.0f} ms, slowest {max(times[1:]):.0f} ms, first {times[0]:.0f} ms")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
