@@ -135,7 +135,7 @@ def test_file_that_is_handed_in(handlers: Handlers, monkeypatch: pytest.MonkeyPa
     with pytest.raises(CheckpointFormatError):
         handlers.models.take_file("far", str(tmp_path / "mine.pth"))
     far = Controls("far", "balanced", COARSE)
-    assert (handlers.settings.choose_model(ANN, far).model_info or "").endswith("This is another file.")
+    assert "This is another file. 375 MB" in (handlers.settings.choose_model(ANN, far).model_info or "")
 
     monkeypatch.setattr(models, "take_file", lambda name, file: file)
     handlers.models.take_file("far", str(tmp_path / "mine.pth"))
