@@ -103,6 +103,11 @@ class CleanupOptions(_Checked):
 class GeneratorOptions:
     """All 13 options, given by stage or by their flat names: ``GeneratorOptions(points_per_side=16)``.
 
+    What is not given has upstream's default, until a model is known that has one of its own (:meth:`for_model`).
+
+    Attributes:
+        given: flat names of those that were given, by themselves or with their stage.
+
     Raises:
         OptionError: for a name that does not exist, a value of the wrong type, or one that cannot work.
     """
@@ -111,6 +116,7 @@ class GeneratorOptions:
     filter: FilterOptions = field(default_factory=FilterOptions)
     cleanup: CleanupOptions = field(default_factory=CleanupOptions)
     output_mode: str = "binary_mask"  # form of "segmentation" in the dicts
+    given: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __init__(
         self,
@@ -135,6 +141,14 @@ class GeneratorOptions:
             changes = {key: value for key, value in flat.items() if _STAGE_OF[key] == name}
             object.__setattr__(self, name, type(stage)(**{**vars(stage), **changes}))
         object.__setattr__(self, "output_mode", output_mode)
+        whole = {name for name, stage in (("grid", grid), ("filter", filter), ("cleanup", cleanup)) if stage}
+        by_stage = {name for name, stage in _STAGE_OF.items() if stage in whole}
+        object.__setattr__(self, "given", frozenset(flat) | by_stage)
+
+    def for_model(self, defaults: Mapping[str, float]) -> GeneratorOptions:
+        """With a model's own ``defaults``, by flat name, for what was not given."""
+        own = {name: value for name, value in defaults.items() if name not in self.given}
+        return self.replace(**own) if own else self
 
     def replace(self, **flat: Any) -> GeneratorOptions:
         """A copy with some options changed, by their flat names."""

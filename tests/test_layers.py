@@ -23,7 +23,7 @@ ALLOWED = {
     "models": "errors files",
     "protocol": "masks options",
     "session": "cache errors files limits masks options protocol",
-    "engine": "cache errors masks models options",
+    "engine": "cache errors masks models options protocol",
     "export": "errors files masks session",
     "batch": "errors export files masks options protocol",
     "project": "batch cache errors export files limits masks models options session",

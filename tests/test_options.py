@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -170,3 +171,16 @@ def test_crops_beyond_the_picture_are_refused():
     GeneratorOptions(crop_n_layers=1, crop_overlap_ratio=1.0)
     with pytest.raises(OptionError, match=r"crop_overlap_ratio must be at most 1, but is 1\.2"):
         GeneratorOptions(crop_n_layers=1, crop_overlap_ratio=1.2)
+
+
+def test_what_was_not_given_is_the_models_own() -> None:
+    own = {"pred_iou_thresh": 0.4, "stability_score_thresh": 0.6, "min_mask_region_area": 5}
+    some = GeneratorOptions(points_per_side=4, pred_iou_thresh=0.88).for_model(own)
+    assert (some.filter.pred_iou_thresh, some.filter.stability_score_thresh) == (0.88, 0.6)
+    assert (some.grid.points_per_side, some.cleanup.min_mask_region_area) == (4, 5)
+    # A stage that is given is given as a whole, and so is what comes of flat values.
+    whole = GeneratorOptions(filter=FilterOptions(), min_mask_region_area=0)
+    assert whole.for_model(own) is whole
+    assert some.for_model({"pred_iou_thresh": 0.1}) is some
+    assert GeneratorOptions() == GeneratorOptions(pred_iou_thresh=0.88)
+    assert pickle.loads(pickle.dumps(GeneratorOptions(points_per_side=4))).for_model(own).filter.pred_iou_thresh == 0.4

@@ -25,11 +25,13 @@ from automask_ui.ui.text import Words
 
 __all__ = ["find_masks_endpoint", "predict_mask_endpoint"]
 
+# Left to the model, which may not be loaded yet when the endpoint is described.
+_OF_MODEL = ("pred_iou_thresh", "stability_score_thresh", "min_mask_region_area")
 _JSON_MODES = ("coco_rle", "uncompressed_rle")
 
 DESCRIPTION = (
     "Find every object in a picture: image=handle_file('photo.jpg'). Parameters are those of "
-    "SamAutomaticMaskGenerator; the thresholds' defaults are those of the default model. Returns image size [height, "
+    "SamAutomaticMaskGenerator; thresholds that are left out are the model's own. Returns image size [height, "
     "width], the masks (segmentation as COCO RLE, area, bbox, predicted_iou, point_coords, stability_score, crop_box), "
     "the number of candidates by verdict, the options used and the seconds taken. While it runs, job.outputs() holds "
     "stage, points_done and points."
@@ -114,15 +116,16 @@ def _predicted(service: Service, image: object, model: object, clicks: Clicks) -
 
 
 def _parameters(service: Service) -> list[inspect.Parameter]:
-    """The endpoint's parameters: those of the generator in upstream's order, with the default model's own defaults.
+    """The endpoint's parameters: those of the generator in upstream's order, with its defaults or the model's.
 
     Types are for the documentation only: every value may be anything.
     """
-    defaults = GeneratorOptions().replace(**service.models.thresholds(service.models.default)).flat()
+    defaults = {**GeneratorOptions().flat(), **dict.fromkeys(_OF_MODEL)}
     rows: list[tuple[str, Any, Any]] = [("image", FileData, inspect.Parameter.empty)]
     for name, default in {**defaults, "output_mode": _JSON_MODES[0]}.items():
         numbers: Any = (int if PARAMETERS[name].is_integer else float) if name in PARAMETERS else str
-        rows.append((name, list | None if name == "point_grids" else numbers, default))
+        type_ = list if name == "point_grids" else numbers
+        rows.append((name, type_ | None if default is None else type_, default))
     rows.append(("model", str, service.models.default))
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     return [inspect.Parameter(name, kind, default=default, annotation=type_) for name, type_, default in rows]
@@ -141,7 +144,8 @@ def _answers(service: Service, image: object, model: object, values: dict[str, A
         raise OptionError(
             f"output_mode is {str(mode)[:40]!r}, but must be one of {', '.join(_JSON_MODES)}: JSON has no arrays."
         )
-    options = checked_options(values)
+    left_out = {name for name in _OF_MODEL if values[name] is None}
+    options = checked_options({name: value for name, value in values.items() if name not in left_out})
     path = _uploaded(image)
     check_photo_bytes(path)
     began = time.monotonic()
@@ -158,7 +162,7 @@ def _answers(service: Service, image: object, model: object, values: dict[str, A
         "model": model,
         "masks": result.masks.to_sam_dicts(mode),
         "verdicts": {Verdict(verdict).name.lower(): n for verdict, n in result.candidates.counts().items()},
-        "options": options.flat(),
+        "options": result.options.flat(),
         "seconds": round(time.monotonic() - began, 3),
         "notes": list(result.notes),
     }

@@ -51,7 +51,7 @@ def test_two_endpoints_are_documented(client: Any) -> None:
     assert of_clicks == {"image": False, "points": True, "labels": True, "box": True, "model": True}
     parameters = {row["parameter_name"]: row for row in endpoints["/find_masks"]["parameters"]}
     assert len(parameters) == 15  # the picture, SAM's 13, the model
-    assert parameters["pred_iou_thresh"]["parameter_default"] == 0.88
+    assert parameters["pred_iou_thresh"]["parameter_default"] is None  # the model's own
     assert parameters["model"]["parameter_default"] == "fake"
 
 
@@ -80,7 +80,7 @@ def test_own_points_and_uncompressed_runs(client: Any, photo: str) -> None:
         ({"points_per_side": "33"}, "points_per_side must be a whole number from 1 to 128, but is '33'"),  # text
         ({"points_per_side": 32.5}, "points_per_side must be a whole number"),  # a fraction
         ({"points_per_side": None}, "points_per_side"),  # nothing, and no points either
-        ({"pred_iou_thresh": None}, "pred_iou_thresh must be a number from 0 to 1, but is None"),  # nothing
+        ({"box_nms_thresh": None}, "box_nms_thresh must be a number from 0 to 1, but is None"),  # nothing
         ({"pred_iou_thresh": [0.5]}, r"but is \[0.5\]"),  # a list
         ({"pred_iou_thresh": True}, "but is True"),  # a bool
         ({"crop_overlap_ratio": 1.5}, "crop_overlap_ratio must be a number from 0 to 0.9, but is 1.5"),  # outside

@@ -25,6 +25,7 @@ from automask_ui.masks import Candidates, MaskResult, MaskSet, Step
 from automask_ui.masks.prompt import PicturePrompt, Prediction
 from automask_ui.masks.rle import Rle
 from automask_ui.options import GeneratorOptions
+from automask_ui.protocol import own_thresholds
 
 __all__ = ["AutomaticMaskGenerator", "MaskEngine", "ProgressCallback"]
 
@@ -65,7 +66,7 @@ class MaskEngine:
 
         Args:
             image: H×W×3 uint8 RGB.
-            options: upstream's defaults where None.
+            options: what to look for. Thresholds that are not given are the model's own, and so is the clean-up.
             progress: called at least once per decoded chunk.
             cancel: setting it stops within one chunk; what was found so far is returned with ``partial`` set.
 
@@ -153,12 +154,13 @@ class MaskEngine:
 
         Args:
             image: H×W×3 uint8 RGB; None takes that of ``earlier``.
-            options: what to look for.
+            options: what to look for; what is not given, as in :meth:`generate`.
             earlier: a result whose candidates are used again where the picture, the model and the grid are the same.
 
         Returns:
             The final result, as the value of ``StopIteration``.
         """
+        options = options.for_model(own_thresholds(self.model))
         is_known = earlier is not None and (image is None or image is earlier.image)
         pixels, key = self._pictures.identify(earlier if is_known else image)
         stats = RunStats()
