@@ -81,7 +81,7 @@ class Models(UserDict[str, AvailableModel]):
 
     def set_path(self, name: str, path: Path) -> None:
         """Note where the file of model ``name`` is."""
-        self[name] = replace(self[name], path=path, size_bytes=self[name].size_bytes or path.stat().st_size)
+        self[name] = replace(self[name], path=path)
         self.failed.pop(name, None)
 
     @contextmanager
