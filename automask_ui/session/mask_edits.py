@@ -126,7 +126,7 @@ def keep(session: Session, x: float, y: float) -> NewMasks:
 # Several masks
 
 
-@_edit("combine", how=step_fields.one_of("merge", "subtract", "intersect"), ids=step_fields.mask_ids,
+@_edit("combine", how=step_fields.one_of("merge", "subtract", "intersect"), ids=step_fields.id_list,
        label=step_fields.optional(step_fields.text))  # fmt: skip
 def combine(session: Session, how: str, ids: tuple[int, ...], label: str | None) -> NewMasks:
     """One mask of several. By subtracting, the first one changes; otherwise a new one takes the place of all."""
@@ -149,7 +149,7 @@ def combine(session: Session, how: str, ids: tuple[int, ...], label: str | None)
     return NewMasks(how, [OwnMask(joined, "merged")], instead_of=ids, labels=[label], count=len(masks))
 
 
-@_edit("disjoint", ids=step_fields.mask_ids, on_top=step_fields.one_of("smallest", "best", "newest"))
+@_edit("disjoint", ids=step_fields.id_list, on_top=step_fields.one_of("smallest", "best", "newest"))
 def one_object_a_pixel(session: Session, ids: tuple[int, ...], on_top: str) -> NewMasks:
     """Of masks that overlap, each pixel is left to the one on top; masks that lie below others altogether go."""
     masks = _picked(session, ids, least=2)
@@ -168,7 +168,7 @@ def one_object_a_pixel(session: Session, ids: tuple[int, ...], on_top: str) -> N
 # Each mask for itself
 
 
-@_edit("split", ids=step_fields.mask_ids)
+@_edit("split", ids=step_fields.id_list)
 def split_parts(session: Session, ids: tuple[int, ...]) -> NewMasks:
     """A mask for each piece of a mask; specks go. Masks of one piece stay as they are."""
     masks = _picked(session, ids)
@@ -183,7 +183,7 @@ def split_parts(session: Session, ids: tuple[int, ...]) -> NewMasks:
     return NewMasks("split", new, instead_of=[mask.id for mask, _ in parts], labels=labels)
 
 
-@_edit("reshape", how=step_fields.one_of("fill", "smooth", "grow", "shrink"), ids=step_fields.mask_ids,
+@_edit("reshape", how=step_fields.one_of("fill", "smooth", "grow", "shrink"), ids=step_fields.id_list,
        px=step_fields.whole(1, MAX_PX))  # fmt: skip
 def reshape(session: Session, how: str, ids: tuple[int, ...], px: int) -> NewMasks:
     """Fill the holes of masks, smooth their outlines, or move these by ``px``."""
@@ -202,7 +202,7 @@ def reshape(session: Session, how: str, ids: tuple[int, ...], px: int) -> NewMas
     return _changed(masks, reshaped, how)
 
 
-@_edit("duplicate", ids=step_fields.mask_ids)
+@_edit("duplicate", ids=step_fields.id_list)
 def duplicate(session: Session, ids: tuple[int, ...]) -> NewMasks:
     """Each mask once more, with its label and its scores."""
     masks = _picked(session, ids)

@@ -14,13 +14,13 @@ __all__ = [
     "Field",
     "box",
     "flag",
-    "mask_ids",
+    "id_list",
     "number",
     "one_of",
     "optional",
+    "outline_list",
     "points",
     "polygon",
-    "polygons",
     "strokes",
     "text",
     "ticket",
@@ -58,7 +58,7 @@ def flag(name: str, value: object) -> bool:
     return value is True
 
 
-def mask_ids(name: str, value: object) -> tuple[int, ...]:
+def id_list(name: str, value: object) -> tuple[int, ...]:
     """Mask ids, each once; what is no whole number is passed over."""
     ids = value if isinstance(value, list) else []
     return tuple(dict.fromkeys(id_ for id_ in ids if type(id_) is int))
@@ -135,7 +135,7 @@ def polygon(name: str, value: object) -> np.ndarray:
     return corners
 
 
-def polygons(name: str, value: object) -> tuple[np.ndarray, ...]:
+def outline_list(name: str, value: object) -> tuple[np.ndarray, ...]:
     """Polygons: see :func:`polygon`."""
     if not isinstance(value, list) or len(value) > MAX_STROKES:
         raise EditError(f"“{name}” must be a list of at most {MAX_STROKES:,} polygons.")

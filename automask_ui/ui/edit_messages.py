@@ -10,7 +10,7 @@ from automask_ui.session import Session
 from automask_ui.session.class_names import ClassList, parse_class_list
 from automask_ui.session.edits import Action
 from automask_ui.session.mask_edits import MASK_EDITS, MaskEdit
-from automask_ui.session.step_fields import flag, mask_ids, text
+from automask_ui.session.step_fields import flag, id_list, text
 from automask_ui.ui.components.viewer import ViewerAction, ViewerEdits
 
 __all__ = ["Outcome", "take_steps", "viewer_edits"]
@@ -71,22 +71,22 @@ def _renumbered(step: Mapping[str, Any], new_ids: Mapping[int, int]) -> Mapping[
 
 
 def _label(session: Session, step: Mapping[str, Any]) -> Outcome:
-    session.editor.set_label(_ids(step), text("label", step.get("label")))
+    session.editor.set_label(id_list("ids", step.get("ids")), text("label", step.get("label")))
     return Outcome()
 
 
 def _hide(session: Session, step: Mapping[str, Any]) -> Outcome:
-    session.editor.set_hidden(_ids(step), flag("hidden", step.get("hidden")))
+    session.editor.set_hidden(id_list("ids", step.get("ids")), flag("hidden", step.get("hidden")))
     return Outcome()
 
 
 def _delete(session: Session, step: Mapping[str, Any]) -> Outcome:
-    session.editor.delete(_ids(step))
+    session.editor.delete(id_list("ids", step.get("ids")))
     return Outcome()
 
 
 def _restore(session: Session, step: Mapping[str, Any]) -> Outcome:
-    session.editor.restore(_ids(step))
+    session.editor.restore(id_list("ids", step.get("ids")))
     return Outcome()
 
 
@@ -109,10 +109,6 @@ def _redo(session: Session, step: Mapping[str, Any]) -> Outcome:
 
 def _mask_step(edit: MaskEdit) -> Callable[[Session, Mapping[str, Any]], Outcome]:
     return lambda session, step: Outcome(made=edit.do(session, step))
-
-
-def _ids(step: Mapping[str, Any]) -> tuple[int, ...]:
-    return mask_ids("ids", step.get("ids"))
 
 
 # What a step asks for by its "do"; kinds of edits that make masks are listed where their rules are.

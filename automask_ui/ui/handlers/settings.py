@@ -242,7 +242,7 @@ class SettingsHandlers:
 
     def _look_at(self, visitor: Visitor, controls: Controls, payload: dict[str, Any]) -> Changes:
         session = self._service.store.get(visitor.owner, payload.get("session"))
-        outlines = step_fields.polygons("outlines", payload.get("outlines"))
+        outlines = step_fields.outline_list("outlines", payload.get("outlines"))
         text = ""
         if outlines:
             side = check_value("points_per_side", controls.values.get("points_per_side"))
