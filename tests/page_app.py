@@ -1,6 +1,7 @@
 """The whole page on fake models, as a program of its own: ``python tests/page_app.py [SECONDS_A_CHUNK] PORT``.
 
-Model "fake" works, "broken" raises in the middle of a run, "missing" cannot be loaded, "bright" finds what is bright.
+Model "fake" works, "broken" raises in the middle of a run, "missing" cannot be loaded, "bright" finds what is bright,
+and "far" is not on this machine and cannot be fetched.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -29,7 +30,7 @@ def main(port: int, chunk_seconds: float) -> None:
     sys.path.insert(0, str(ROOT))
     from fakes import BrightEngine, FakeEngine, FakeModel, fake_models
 
-    from automask_ui.errors import CheckpointNotFoundError
+    from automask_ui.errors import CheckpointNotFoundError, DownloadError
     from automask_ui.serving.service import Service
     from automask_ui.ui import build_app, launch_options
 
@@ -49,8 +50,13 @@ def main(port: int, chunk_seconds: float) -> None:
             raise CheckpointNotFoundError(f"The file of {name} is not on this machine.")
         return engines[name]
 
+    def fetch(name: str, tell: object, cancel: threading.Event) -> Path:
+        raise DownloadError(f"{name} could not be downloaded: there is no network.")
+
+    models = fake_models("fake", "broken", "missing", "bright", "far")
+    models[-1] = replace(models[-1], path=None, size_bytes=375_042_383)
     samples = [ROOT / "assets" / "samples" / name for name in ("coffee.jpg", "coins.png")]
-    service = Service(engine_of, fake_models("fake", "broken", "missing", "bright"), "fake", samples)
+    service = Service(engine_of, models, "fake", samples, fetch=fetch)
     service.models.load("fake")
     os.environ.setdefault("GRADIO_TEMP_DIR", str(service.store.scratch / "uploads"))
     # Kept only where the test has a folder for it.

@@ -170,7 +170,7 @@ def _sum_up(dataset: Dataset, name: str, pictures: Iterable[Picture]) -> Written
 
 def _in_words(exporter: Exporter, written: Written) -> str:
     if written.exact == written.masks:
-        return f"{written.masks:,} {exporter.unit}s, all exact"
+        return exporter.nothing_lost(written.masks)
     # Rounded down: 0.9999 is not 1.
     worst = int(written.worst_iou * 1000) / 1000
     return f"{written.masks:,} {exporter.unit}s, {written.exact:,} exact, worst IoU {worst:.3f}. {exporter.loses}"

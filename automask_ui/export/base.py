@@ -26,6 +26,7 @@ __all__ = [
     "EXACT",
     "HIDES",
     "NO_LABEL",
+    "PURPOSES",
     "UNLABELLED",
     "DatasetDocument",
     "ExportItem",
@@ -40,6 +41,9 @@ __all__ = [
 
 NO_LABEL = "object"  # the class of masks without a label, in formats that need one
 UNLABELLED = ClassList((NO_LABEL,))  # the class list where no mask has a label
+
+# What people want with a file, in the order in which the page groups the formats.
+PURPOSES = ("train", "correct", "measure", "look", "script")
 
 # What a format may do to a mask. Anything else that is found when the file is read back is a fault.
 EXACT = "exact"  # nothing
@@ -146,13 +150,14 @@ class Exporter:
     name: str  # in EXPORTERS, on the command line, in file names
     title: str
     hint: str  # one line: what it is for
+    purpose: str  # one of PURPOSES
     extension: str  # of the file, without the dot
     reader: str  # what reads it back, for people
     write: Callable[[Sequence[ExportItem], BinaryIO], None]
     read: Callable[[BinaryIO, Sequence[ExportItem]], Iterable[Iterable[ReadMask]]]  # per item, per mask
     change: str = EXACT  # what the format may do to a mask
     loses: str = ""  # why masks may come back changed, a sentence
-    unit: str = "mask"  # what is counted: "mask", "row" or "picture"
+    unit: str = "mask"  # what is counted: "mask", "row", or "overlay" where masks are drawn only to be looked at
     has_classes: bool = False  # masks without a label become objects of the class NO_LABEL
     has_negatives: bool = False  # of a picture without masks it can say that nothing is in it
     one_picture_a_file: bool = False  # several pictures are put into a ZIP
@@ -160,6 +165,17 @@ class Exporter:
     whole_dataset: DatasetDocument | None = None  # for formats that hold a dataset in one file
     aliases: tuple[str, ...] = ()  # further names on the command line
     output_mode: str = ""  # SAM's ``output_mode`` that writes the same masks
+
+    def __post_init__(self) -> None:
+        if self.purpose not in PURPOSES:
+            raise ValueError(f"A format is for one of {', '.join(PURPOSES)}, but {self.name} is for {self.purpose!r}.")
+
+    def nothing_lost(self, count: int) -> str:
+        """What a file with ``count`` masks is said to hold when all came back: what is drawn claims no exactness."""
+        counted = f"{count:,} {self.unit}" + "s" * (count != 1)
+        if self.unit == "overlay":
+            return f"{counted} written"
+        return f"{counted}, all exact" if count != 1 else f"{counted}, exact"
 
     def extension_for(self, count: int) -> str:
         """The extension of the file for ``count`` pictures."""

@@ -43,6 +43,7 @@ EXPORTERS = (
         name="table",
         title="Table (CSV)",
         hint="Numbers, labels, areas, boxes and scores for a spreadsheet; no pixels.",
+        purpose="measure",
         extension="csv",
         reader="csv",
         write=_write,

@@ -90,6 +90,7 @@ EXPORTERS = (
         name="cvat",
         title="CVAT for images 1.1",
         hint="Correcting in CVAT: brush masks with their labels, to be uploaded to a task with the same pictures.",
+        purpose="correct",
         extension="xml",
         reader="ElementTree",
         has_classes=True,

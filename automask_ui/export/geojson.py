@@ -77,6 +77,7 @@ EXPORTERS = (
         name="geojson",
         title="GeoJSON",
         hint="Exact outlines with holes in pixel coordinates, for QuPath, QGIS and shapely.",
+        purpose="measure",
         reader="OpenCV fillPoly",
         has_classes=True,
         **zipped_pictures("geojson", json_writer(to_geojson), _read),

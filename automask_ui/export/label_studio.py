@@ -115,6 +115,7 @@ EXPORTERS = (
         name="label-studio",
         title="Label Studio (brush)",
         hint="Correcting in Label Studio: tasks with brush masks as predictions.",
+        purpose="correct",
         extension="json",
         reader="an unpacker of the rle-pack code",
         has_classes=True,

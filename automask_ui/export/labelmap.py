@@ -131,6 +131,7 @@ EXPORTERS = tuple(
         name=name,
         title=title,
         hint=hint,
+        purpose="measure",
         extension="zip",
         reader="Pillow",
         write=partial(_write, order),

@@ -70,6 +70,7 @@ EXPORTERS = (
         name="openraster",
         title="Layers (OpenRaster)",
         hint="Each object on a layer of its own over the photo, for Krita and GIMP.",
+        purpose="look",
         reader="Pillow",
         **zipped_pictures("ora", _write, _read),
     ),

@@ -82,6 +82,7 @@ EXPORTERS = (
         name="masks",
         title="Mask pictures (PNG)",
         hint="One black and white picture a mask at the photo's size, and metadata.csv as in SAM's own script.",
+        purpose="script",
         extension="zip",
         reader="Pillow",
         write=_write,

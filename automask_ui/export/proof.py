@@ -81,9 +81,9 @@ class ExportReport:
     def summary(self) -> str:
         """One or two sentences for people: how many are exact, which are not and why."""
         total = len(self.checks)
-        noun = self.exporter.unit + "s" * (total != 1)
         if self.exact == total:
-            return f"{total:,} {noun}, {'exact' if total == 1 else 'all exact'}."
+            return f"{self.exporter.nothing_lost(total)}."
+        noun = self.exporter.unit + "s" * (total != 1)
         parts = [f"{total:,} {noun}: {self.exact:,} exact"]
         if self.changed:
             worst = self.changed[0]

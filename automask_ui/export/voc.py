@@ -113,6 +113,7 @@ EXPORTERS = (
         name="voc",
         title="Pascal VOC",
         hint="Class and object pictures with the VOC palette, for older training code and CVAT.",
+        purpose="train",
         extension="zip",
         reader="Pillow",
         has_classes=True,

@@ -110,6 +110,7 @@ EXPORTERS = (
         name="yolo",
         title="YOLO segmentation",
         hint="Training with Ultralytics YOLO: a ZIP with pictures, labels and data.yaml.",
+        purpose="train",
         extension="zip",
         reader="OpenCV fillPoly, as Ultralytics does",
         has_classes=True,

@@ -146,7 +146,7 @@ def unknown(data: bytes) -> str:
         return f"is no picture: it holds text that begins with {shown!r}. Use {READABLE}."
     if not any(start):
         return "is no picture: it begins with zero bytes, as files do that were not copied completely."
-    return f"is no picture of a known format: it begins with the bytes {data[:8].hex(' ')}. Use {READABLE}."
+    return f"is no picture of a known format. Use {READABLE}."
 
 
 def _signed(data: bytes, late: bool) -> str:

@@ -17,8 +17,9 @@ from typing import Any
 
 import platformdirs
 
-from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError, UnknownModelError
-from automask_ui.files.hashes import VerifiedFiles
+from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError, DownloadError, UnknownModelError
+from automask_ui.files.atomic import open_atomic
+from automask_ui.files.hashes import VerifiedFiles, sha256_of
 from automask_ui.models.download import Download, DownloadProgress, download, is_offline
 from automask_ui.models.registry import BUILT_IN_MODEL, BUILT_IN_NOTICE, CHECKPOINTS, Checkpoint
 
@@ -33,6 +34,7 @@ __all__ = [
     "find_checkpoint",
     "model_rows",
     "resolve_checkpoint",
+    "take_file",
 ]
 
 ASSETS_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "models"
@@ -168,6 +170,34 @@ def fetch(
     target = cache_folder() / row.filename
     job = Download(f"{row.title} ({row.size_bytes / 1e6:,.0f} MB)", row.url, row.size_bytes, row.sha256)
     download(job, target, progress=progress, cancel=cancel)
+    _verified_files().note(target, row.sha256)
+    return target
+
+
+def take_file(name: str, file: Path) -> Path:
+    """Take ``file`` for registry model ``name``: checked as a download is, then copied into the cache folder.
+
+    Raises:
+        UnknownModelError: the registry has no such model.
+        CheckpointFormatError: it is not the file that was published.
+        DownloadError: the disk cannot take it.
+    """
+    row = CHECKPOINTS.get(name)
+    if row is None or row.sha256 is None:
+        raise UnknownModelError(f"No model {name!r} to have a file for. The models are: {', '.join(CHECKPOINTS)}.")
+    size = file.stat().st_size
+    if size != row.size_bytes or sha256_of(file) != row.sha256:
+        raise CheckpointFormatError(
+            f"This file of {size:,} bytes is not the published {row.title}: that is {row.filename} with "
+            f"{row.size_bytes:,} bytes. Choose that file, or fetch it."
+        )
+    target = cache_folder() / row.filename
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with open_atomic(target) as copy, file.open("rb") as source:
+            shutil.copyfileobj(source, copy)
+    except OSError as error:
+        raise DownloadError(f"The file of {row.title} cannot be kept: {error.strerror or error}.") from error
     _verified_files().note(target, row.sha256)
     return target
 

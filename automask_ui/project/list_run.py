@@ -52,6 +52,11 @@ class ListRun:
         """Whether pictures are being worked on."""
         return self._thread is not None and self._thread.is_alive()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the run in progress ends after the chunk in hand."""
+        return self.is_running and self._stop.is_set()
+
     def start(self, steps: FindSteps, task: BatchTask, model: SavedModel) -> None:
         """Work on everything that has no masks under ``task`` yet, but for pictures that were edited.
 
@@ -60,8 +65,11 @@ class ListRun:
             task: options and the key of the model; its formats do not count.
             model: the one that ``steps`` run.
         """
-        if self.is_running:
-            return
+        if self._thread is not None and self.is_running:
+            if not self._stop.is_set():
+                return
+            # Stopped just now: its last chunk first.
+            self._thread.join()
         self._pictures.begin(task, model)
         self.error = ""
         self._stop.clear()

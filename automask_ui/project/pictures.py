@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import io
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -19,6 +19,8 @@ from PIL import Image
 from automask_ui.batch.one_picture import BatchTask, Loaded
 from automask_ui.batch.pictures import Picture
 from automask_ui.batch.store import Dataset, MasksRecord
+from automask_ui.errors import ImageError
+from automask_ui.files.atomic import open_atomic
 from automask_ui.files.hashes import sha256_of
 from automask_ui.files.images import LoadedImage, fit_long_side, load_image
 from automask_ui.files.names import safe_stem
@@ -28,6 +30,8 @@ from automask_ui.project.document import Saved, SavedImage, SavedModel
 from automask_ui.project.restore_photo import found_of
 from automask_ui.project.uploads import check_bytes, check_count, unused
 from automask_ui.session.class_names import ClassList, joined
+
+T = TypeVar("T")
 
 __all__ = ["Item", "PictureList", "batch_task"]
 
@@ -194,14 +198,62 @@ class PictureList:
         count = len(saved.edited().ids)
         self.set_item(index, replace(self.items[index], state="done", masks=count, error="", edited=True))
 
+    def remove(self, index: int) -> None:
+        """Take a picture out, with its file and its masks; nobody is at work on the list meanwhile."""
+        picture = self.pictures.pop(index)
+        self.items.pop(index)
+        self._images, self._hashes = _without(self._images, index), _without(self._hashes, index)
+        self.edited = _without(self.edited, index)
+        for path in (picture.path, self._thumbnail_of(picture)):
+            path.unlink(missing_ok=True)
+        self.changes += 1
+
+    def unlabelled(self) -> int:
+        """How many of the masks that are shown have no label, in all pictures."""
+        count = 0
+        for index in range(len(self.items)):
+            saved = self.edited.get(index)
+            labels = None if saved is None else saved.edited(with_hidden=False).labels
+            count += self.shown_masks(index) if labels is None else sum(not label for label in labels)
+        return count
+
     def thumbnail(self, index: int) -> Path | None:
         """The file of a small picture; None before it was looked at."""
-        path = self.folder / f"{index:05d}.thumb.webp"
+        path = self._thumbnail_of(self.pictures[index])
         return path if path.exists() else None
+
+    def _thumbnail_of(self, picture: Picture) -> Path:
+        return self.folder / f"{picture.path.name}.thumb.webp"
+
+    def draw_thumbnails(self) -> Iterator[int]:
+        """Make the thumbnails that are not there, telling the place of each; a picture that is none has none."""
+        for picture in list(self.pictures):
+            # Others may be taken out meanwhile.
+            index = next((place for place, other in enumerate(self.pictures) if other is picture), None)
+            if index is None or self.thumbnail(index) is not None:
+                continue
+            try:
+                rgb = load_image(picture.path, name=picture.relative).rgb
+            # Its row says why once it is looked at.
+            except ImageError:
+                continue
+            self._write_thumbnail(picture, rgb)
+            self.changes += 1
+            yield index
 
     def make_thumbnail(self, index: int, rgb: np.ndarray) -> None:
         """Make a picture's thumbnail of its pixels, H×W×3 uint8."""
+        self._write_thumbnail(self.pictures[index], rgb)
+
+    def _write_thumbnail(self, picture: Picture, rgb: np.ndarray) -> None:
         buffer = io.BytesIO()
         # Without loss, so that one that is kept and made again stays as it is.
         Image.fromarray(fit_long_side(rgb, THUMBNAIL_PX)).save(buffer, "WEBP", lossless=True)
-        (self.folder / f"{index:05d}.thumb.webp").write_bytes(buffer.getvalue())
+        # The browser may be fetching it already.
+        with open_atomic(self._thumbnail_of(picture)) as file:
+            file.write(buffer.getvalue())
+
+
+def _without(kept: Mapping[int, T], index: int) -> dict[int, T]:
+    """``kept`` by place, once the picture at ``index`` is taken out."""
+    return {place - (place > index): what for place, what in kept.items() if place != index}

@@ -72,6 +72,21 @@ class WorkingList:
         with self._lock:
             self._opened = _Opened(index, session, (session.editor.version, session.result))
 
+    def remove(self, index: int) -> None:
+        """Take a picture out of the list; the main view keeps what it shows.
+
+        Raises:
+            BatchError: the list is being worked on.
+        """
+        if self.run.is_running:
+            raise BatchError("The list is being worked on: stop it before you take a picture out.")
+        with self._lock:
+            self.pictures.remove(index)
+            opened = self._opened
+            if opened is not None:
+                place = opened.index - (opened.index > index)
+                self._opened = None if opened.index == index else replace(opened, index=place)
+
     def open_index(self, current: Session | None) -> int | None:
         """Which picture is in the main view, if the ``current`` session is on one of them."""
         opened = self._opened
@@ -253,6 +268,21 @@ class Projects:
         store.touch(session)
         own.note_opened(index, session)
         return session
+
+    def remove_item(self, owner: str, index: object) -> None:
+        """Take a picture out of the owner's list; the list goes with its last one.
+
+        Raises:
+            NoImageError: there is no such picture.
+            BatchError: the list is being worked on.
+        """
+        own = self.get(owner)
+        if type(index) is not int or not 0 <= index < len(own.pictures.items):
+            raise NoImageError("There is no such picture in the queue.")
+        own.collect_edits(self._models)
+        own.remove(index)
+        if not own.pictures.items:
+            self.close_list(owner)
 
     def collect_edits(self, owner: str) -> None:
         """Take what was done to the open picture into the list; before another one is opened, and before saving."""

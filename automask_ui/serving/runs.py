@@ -8,8 +8,9 @@ from collections import Counter, UserDict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
-from automask_ui.errors import BusyError, NoImageError, OptionError, UnknownModelError
+from automask_ui.errors import AutoMaskError, BusyError, NoImageError, OptionError, UnknownModelError
 from automask_ui.files.images import LoadedImage
 from automask_ui.masks import MaskResult
 from automask_ui.models.checkpoints import AvailableModel
@@ -50,12 +51,14 @@ class Models(UserDict[str, AvailableModel]):
     Attributes:
         default: its name.
         loaded: what the engines tell of their models, by name; of those that were loaded since the start.
+        failed: why models could not be had when they were last asked for, by name.
     """
 
     def __init__(self, engines: Callable[[str], Engine], models: Sequence[AvailableModel], default: str) -> None:
         super().__init__({model.name: model for model in models})
         self.default = default
         self.loaded: dict[str, EngineModel] = {}
+        self.failed: dict[str, AutoMaskError] = {}
         self._engines = engines
 
     def load(self, name: str) -> Engine:
@@ -67,9 +70,29 @@ class Models(UserDict[str, AvailableModel]):
         """
         if name not in self:
             raise UnknownModelError(f"There is no model {str(name)[:60]!r}. The models are: {', '.join(self)}.")
-        engine = self._engines(name)
+        with self.noting_failure(name):
+            engine = self._engines(name)
         self.loaded[name] = engine.model
         return engine
+
+    def is_here(self, name: str) -> bool:
+        """Whether the file of model ``name`` is on this machine."""
+        return name in self and self[name].path is not None
+
+    def set_path(self, name: str, path: Path) -> None:
+        """Note where the file of model ``name`` is."""
+        self[name] = replace(self[name], path=path)
+        self.failed.pop(name, None)
+
+    @contextmanager
+    def noting_failure(self, name: str) -> Iterator[None]:
+        """Keep the error of ours that ends the block as why model ``name`` cannot be had; none ends an older one."""
+        try:
+            yield
+        except AutoMaskError as error:
+            self.failed[name] = error
+            raise
+        self.failed.pop(name, None)
 
     def thresholds(self, name: str) -> dict[str, float]:
         """The model's own default thresholds by option name; empty until it is loaded."""
@@ -183,12 +206,13 @@ class ModelRuns(Runs):
         if model is None or model.path is not None:
             return
         with job_of(session) as job:
-            path = yield from fetch_into(self._fetch, name, job)
+            with self._models.noting_failure(name):
+                path = yield from fetch_into(self._fetch, name, job)
             if path is None:
                 end_job(session, job)
                 yield Progress("stopped")
             else:
-                self._models[name] = replace(model, path=path)
+                self._models.set_path(name, path)
 
     def make_ready(self, session: Session, name: str) -> Run:
         """Download and load model ``name`` for a run of ``session``; the last update is "stopped" where it was stopped.

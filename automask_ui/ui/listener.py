@@ -122,6 +122,7 @@ def outputs_of(changes: Changes, parts: Parts) -> dict[Any, Any]:
         parts.model.info: changes.model_info,
         parts.model.preset_info: changes.preset_info,
         parts.device: changes.device,
+        parts.about.text: changes.about,
         parts.run.forecast: changes.forecast,
         parts.sliders.points.text: changes.points_text,
         parts.download: None if changes.download is None else str(changes.download),
@@ -130,6 +131,8 @@ def outputs_of(changes: Changes, parts: Parts) -> dict[Any, Any]:
     if changes.is_busy is not None:
         found[parts.run.find] = gr.update(interactive=not changes.is_busy)
         found[parts.run.stop] = gr.update(interactive=changes.is_busy)
+    if changes.is_missing is not None:
+        found[parts.model.missing] = gr.update(visible=changes.is_missing)
     if changes.controls is not None:
         found |= _control_values(parts, changes.controls)
     if changes.sliders is not None:

@@ -1,6 +1,8 @@
 () => {
   document.documentElement.lang = navigator.language || "en";
   const find = (id) => document.getElementById(id);
+  const texts = __TEXTS__; // eslint-disable-line no-undef -- page.py puts them in
+  const words = (key) => (texts[document.documentElement.lang.slice(0, 2)] ?? texts.en)[key];
 
   // Ctrl+Enter runs, Esc stops: also while a field has the focus, but not while a menu or dialog is open.
   document.addEventListener("keydown", (event) => {
@@ -48,6 +50,14 @@
     }
     const chooser = find("photo")?.querySelector("input[type=file]");
     if (chooser && !chooser.multiple) Object.assign(chooser, { multiple: true, accept: "image/*,.zip,.json" });
+    // Its heading is Gradio's own, whatever title the error has.
+    for (const title of document.querySelectorAll(".toast-title.error")) {
+      const text = title.firstChild, said = words("error.title");
+      if (text && text.nodeValue !== said) text.nodeValue = said;
+    }
+    for (const close of document.querySelectorAll("[data-testid=toast-close]")) {
+      close.setAttribute("aria-label", words("error.close"));
+    }
     for (const header of document.querySelectorAll("#settings .label-wrap")) {
       header.setAttribute("aria-expanded", String(header.classList.contains("open")));
     }
@@ -110,12 +120,10 @@
   // What is dragged over from another tab is an address. The visitor's own browser fetches it, as nobody whom the
   // picture's site would not answer; the server never does, since it may reach what the visitor may not.
   const FETCH_WITHIN = 20_000; // ms
-  const texts = __TEXTS__; // eslint-disable-line no-undef -- page.py puts them in
   const say = (key) => {
     const zone = find("photo");
     const line = zone.nextElementSibling?.id === "dropped" ? zone.nextElementSibling : document.createElement("p");
-    const words = texts[document.documentElement.lang.slice(0, 2)] ?? texts.en;
-    Object.assign(line, { id: "dropped", textContent: key && words[key], hidden: !key });
+    Object.assign(line, { id: "dropped", textContent: key && words(key), hidden: !key });
     line.setAttribute("role", "status");
     if (!line.parentElement) zone.after(line);
   };

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from automask_ui.export import EXPORTERS
+from automask_ui.export.base import PURPOSES
 from automask_ui.project.autosave import autosave_for
 from automask_ui.serving.service import Service
 from automask_ui.ui import panels
@@ -55,6 +56,7 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
                 with gr.Column(elem_id="settings"):
                     model = panels.model_panel(service.models, service.models.default)
                     sliders, show = panels.sliders_panel(thresholds)
+                    about = panels.about_panel()
             with gr.Column(elem_id="stage", min_width=320):
                 queue = QueueTable(_formats(), elem_id="queue")
                 line = StatusLine(elem_id="status")
@@ -63,7 +65,7 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
         token = gr.Textbox(visible="hidden", elem_id="token")
         types = [".txt", ".json", ".yaml", ".yml", ".names", ".csv"]
         classes = gr.UploadButton(file_types=types, visible="hidden", elem_id="classes-file")
-        parts = Parts(photo, model, sliders, show, run, queue, viewer, line, device, download, classes, token)
+        parts = Parts(photo, model, sliders, show, run, queue, viewer, line, device, download, classes, about, token)
         wire(page, parts, Handlers(service, autosave))
         find_masks_endpoint(service, **MODEL_QUEUE)
         predict_mask_endpoint(service, **MODEL_QUEUE)
@@ -101,7 +103,7 @@ def launch_options(service: Service | None = None) -> dict[str, Any]:
 
 def _script() -> str:
     """What the browser runs when the page is there, with the words that it says itself."""
-    keys = ("photo.address", "photo.address.busy")
+    keys = ("photo.address", "photo.address.busy", "error.title", "error.close")
     texts = {code: {key: texts[key] for key in keys} for code, texts in TEXTS.items()}
     return (HERE / "page.js").read_text(encoding="utf-8").replace("__TEXTS__", json.dumps(texts, ensure_ascii=False))
 
@@ -111,5 +113,11 @@ def _formats() -> list[DownloadFormat]:
         return {code: texts[key] for code, texts in TEXTS.items() if key in texts}
 
     return [
-        {"id": name, "label": in_each(f"format.{name}"), "hint": in_each(f"format.{name}.hint")} for name in EXPORTERS
+        {
+            "id": row.name,
+            "label": in_each(f"format.{row.name}"),
+            "hint": in_each(f"format.{row.name}.hint"),
+            "purpose": in_each(f"purpose.{row.purpose}"),
+        }
+        for row in sorted(EXPORTERS.values(), key=lambda row: PURPOSES.index(row.purpose))
     ]

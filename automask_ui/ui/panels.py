@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from automask_ui.models.checkpoints import AvailableModel
+from automask_ui.models.registry import BUILT_IN_MODEL
 from automask_ui.options import PARAMETERS, PRESETS, Parameter
 from automask_ui.ui.components.photo_upload import UploadFiles, UploadImage
 from automask_ui.ui.components.sample_strip import SampleStrip
@@ -17,11 +18,13 @@ from automask_ui.ui.controls import CUSTOM, preset_values
 from automask_ui.ui.text import I18N as t
 
 __all__ = [
+    "AboutPanel",
     "ModelPanel",
     "PhotoPanel",
     "PointsPanel",
     "RunPanel",
     "SlidersPanel",
+    "about_panel",
     "model_panel",
     "photo_panel",
     "run_panel",
@@ -44,6 +47,9 @@ class ModelPanel:
 
     model: gr.Dropdown
     info: gr.Markdown
+    missing: gr.Row  # ways to have the file of a model that is not here
+    fetch: gr.Button
+    file: gr.UploadButton
     preset: gr.Radio
     preset_info: gr.Markdown
 
@@ -71,6 +77,14 @@ class SlidersPanel:
 
 
 @dataclass(frozen=True)
+class AboutPanel:
+    """What a bug report needs to know."""
+
+    fold: gr.Accordion
+    text: gr.Textbox
+
+
+@dataclass(frozen=True)
 class RunPanel:
     """The primary action."""
 
@@ -95,13 +109,22 @@ def photo_panel(samples: Mapping[str, Path]) -> PhotoPanel:
 
 def model_panel(models: Mapping[str, AvailableModel], default: str) -> ModelPanel:
     """Which model, and which ready-made settings."""
-    choices = [(model.title, name) for name, model in models.items()]
+    choices = [(_title(model), name) for name, model in models.items()]
     model = gr.Dropdown(choices, value=default, label=t("model"), filterable=False, elem_id="model")
     info = gr.Markdown("", elem_id="model-info", elem_classes="note")
+    with gr.Row(visible=False, elem_id="model-missing") as missing:
+        fetch = gr.Button(t("model.fetch"), size="sm", elem_id="model-fetch", min_width=64)
+        file = gr.UploadButton(
+            t("model.file"),  # type: ignore[arg-type]  # takes translations as labels do
+            file_types=[".pth", ".pt", ".safetensors"],
+            size="sm",
+            elem_id="model-file",
+            min_width=64,
+        )
     presets = [(t(f"preset.{name}"), name) for name in PRESETS] + [(t("preset.custom"), CUSTOM)]
     preset = gr.Radio(presets, value="balanced", label=t("preset"), elem_id="preset")
     preset_info = gr.Markdown("", elem_id="preset-info", elem_classes="note")
-    return ModelPanel(model, info, preset, preset_info)
+    return ModelPanel(model, info, missing, fetch, file, preset, preset_info)
 
 
 def sliders_panel(thresholds: Mapping[str, float]) -> tuple[SlidersPanel, dict[str, Any]]:
@@ -145,6 +168,15 @@ def _show_panel() -> dict[str, Any]:
     return {"smallest": smallest, "largest": largest, "unit": unit, "covering": covering}
 
 
+def about_panel() -> AboutPanel:
+    """What a bug report needs to know, to be copied; asked for when it is unfolded."""
+    with gr.Accordion(t("about"), open=False, elem_id="about") as fold:
+        text = gr.Textbox(
+            label=t("about.note"), lines=10, max_lines=14, interactive=False, buttons=["copy"], elem_id="about-text"
+        )
+    return AboutPanel(fold, text)
+
+
 def run_panel() -> RunPanel:
     """The one primary action, and what it will cost."""
     with gr.Column(elem_id="run"):
@@ -153,6 +185,11 @@ def run_panel() -> RunPanel:
             stop = gr.Button(t("stop"), interactive=False, elem_id="stop", scale=1, min_width=64)
         forecast = gr.Markdown("", elem_id="forecast", elem_classes="note")
     return RunPanel(find, stop, forecast)
+
+
+def _title(model: AvailableModel) -> Any:
+    """The built-in model has a name in every language; those of the others are proper names."""
+    return t(f"model.{model.name}.title") if model.name == BUILT_IN_MODEL else model.title
 
 
 def _slider(row: Parameter, value: float) -> gr.Slider:

@@ -10,7 +10,7 @@ import gradio as gr
 from automask_ui.ui.components.queue_table import QueueTable
 from automask_ui.ui.components.status_line import StatusLine
 from automask_ui.ui.components.viewer import MaskViewer
-from automask_ui.ui.panels import ModelPanel, PhotoPanel, RunPanel, SlidersPanel
+from automask_ui.ui.panels import AboutPanel, ModelPanel, PhotoPanel, RunPanel, SlidersPanel
 
 __all__ = ["Parts"]
 
@@ -30,6 +30,7 @@ class Parts:
     device: gr.Markdown
     download: gr.DownloadButton
     classes: gr.UploadButton
+    about: AboutPanel
     token: gr.Textbox  # of the tab, for work that is kept
 
     @property
@@ -40,16 +41,17 @@ class Parts:
 
     @property
     def screen(self) -> list[Any]:
-        """What a run paints: the picture, its status, and the buttons."""
-        return [self.viewer, self.status, self.sliders.candidates, self.run.find, self.run.stop]
+        """What a run paints: the picture, its row in the list, its status, and the buttons."""
+        return [self.viewer, self.queue, self.status, self.sliders.candidates, self.run.find, self.run.stop]
 
     @property
     def arrival(self) -> list[Any]:
         """What an opened file changes: the drop zones, the list of pictures, the screen, and every control."""
-        return [self.photo.upload, self.photo.files, self.queue, *self.screen, *self.controls]
+        return [self.photo.upload, self.photo.files, *self.screen, *self.controls]
 
     @property
     def settings(self) -> list[Any]:
         """What a preset or a model sets: descriptions, device and forecast, the preset and every slider."""
         model = self.model
-        return [model.info, model.preset_info, self.device, self.run.forecast, model.preset, *self.sliders.all.values()]
+        told = [model.info, model.missing, model.preset_info, self.device, self.run.forecast]
+        return [*told, model.preset, *self.sliders.all.values()]

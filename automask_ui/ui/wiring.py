@@ -64,7 +64,7 @@ def _wire_runs(on: _On, parts: Parts, handlers: Handlers) -> None:
             on(after, runs.end, None, parts.screen, **_QUICK)
             settled = on(after, settings.refresh, parts.controls, parts.settings, **_QUICK)
             # Sliders that were moved during the run count now.
-            on(settled.then, settings.refilter, parts.controls, parts.screen, **_REFILTER)
+            on(settled.then, settings.catch_up, parts.controls, parts.screen, **_REFILTER)
     on(parts.run.stop.click, runs.stop, None, parts.screen, **_QUICK)
 
 
@@ -86,14 +86,16 @@ def _wire_opening(on: _On, page: gr.Blocks, parts: Parts, handlers: Handlers) ->
     for event in opened:
         on(event.failure, opening.free_drop_zones, None, [photo.upload, photo.files], **_QUICK)
         on(event.success, settings.refresh, parts.controls, parts.settings, **_QUICK)
+    on(opened[1].success, handlers.pictures.draw_thumbnails, None, [parts.queue], **_QUEUED)
 
 
 def _wire_queue(on: _On, parts: Parts, handlers: Handlers) -> None:
     """Several pictures: worked on beside everything else, chunk by chunk."""
     pictures, queue = handlers.pictures, parts.queue
-    started = on(queue.queue_start, pictures.start_queue, parts.controls, [queue], **_QUEUED)
+    started = on(queue.queue_start, pictures.start_queue, parts.controls, parts.screen, **_QUEUED)
     on(queue.queue_stop, pictures.stop_queue, None, [queue], **_QUEUED)
     on(queue.queue_close, handlers.opening.close_queue, None, [queue], **_QUEUED)
+    on(queue.queue_remove, handlers.opening.remove_item, None, [queue], **_QUEUED)
     saved = on(queue.queue_save, pictures.save_queue, None, [parts.download, queue], **_WRITING)
     saved.success(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
     for event in (started, saved):
@@ -105,20 +107,26 @@ def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
     runs, settings = handlers.runs, handlers.settings
     sliders, model = parts.sliders, parts.model
 
-    chosen = on(model.preset.input, settings.choose_preset, parts.controls, parts.settings, **_QUEUED)
-    changed = on(model.model.input, settings.refresh, parts.controls, parts.settings, **_QUEUED)
-    for event in (chosen, changed):
-        on(event.then, settings.refilter, parts.controls, parts.screen, **_REFILTER)
+    # What is chosen waits for Find masks. Of several choices in a row the last one counts.
+    told = [*parts.settings, parts.status]
+    on(model.preset.input, settings.choose_preset, parts.controls, told, concurrency_limit=None, **_LATEST)
+    on(model.model.input, settings.choose_model, parts.controls, told, concurrency_limit=None, **_LATEST)
+    fetched = on(model.fetch.click, handlers.models.fetch, model.model, [model.info], **_QUEUED)
+    taken = on(model.file.upload, handlers.models.take_file, [model.model, model.file], [model.info], **_QUEUED)
+    for event in (fetched.then, fetched.failure, taken.then, taken.failure):
+        on(event, settings.choose_model, parts.controls, told, **_QUICK)
+
+    on(parts.about.fold.expand, handlers.models.about, model.model, [parts.about.text], **_QUEUED)
 
     moved = [event for slider in sliders.all.values() for event in _events_of(slider)]
     gr.on(
         moved, listener(settings.moved, parts, parts.settings), parts.controls, parts.settings, queue=False, **_LATEST
     )
 
-    instant = [event for control in (*sliders.instant, *parts.show.values()) for event in _events_of(control)]
-    refilter = listener(settings.refilter, parts, parts.screen)
-    filtered = gr.on(instant, refilter, parts.controls, parts.screen, **_REFILTER)
-    on(filtered.failure, runs.buttons, None, parts.screen, **_QUICK)
+    for controls, filter_ in ((sliders.instant, settings.refilter), (parts.show.values(), settings.show_only)):
+        instant = [event for control in controls for event in _events_of(control)]
+        filtered = gr.on(instant, listener(filter_, parts, parts.screen), parts.controls, parts.screen, **_REFILTER)
+        on(filtered.failure, runs.buttons, None, parts.screen, **_QUICK)
 
     adjusted = on(parts.viewer.adjust, settings.adjust, parts.controls, parts.settings, **_QUEUED)
     on(adjusted.success, settings.refilter, parts.controls, parts.screen, **_REFILTER)
@@ -149,7 +157,7 @@ def _wire_viewer(on: _On, parts: Parts, handlers: Handlers) -> None:
     viewer.save(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
     on(viewer.why, masks.why, None, [viewer], **_QUEUED)
     # One parcel at a time, the next as soon as the answer is there: by Gradio's count the last one is still under way.
-    on(viewer.edit, masks.edit, None, [viewer], trigger_mode="multiple", **_QUEUED)
+    on(viewer.edit, masks.edit, None, [viewer, parts.queue], trigger_mode="multiple", **_QUEUED)
     # As quick as a pointer moves: past the queue, and beside a run.
     on(viewer.predict, handlers.predictions.predict, parts.model.model, [viewer], trigger_mode="multiple", **_QUICK)
     points, settings = parts.sliders.points, handlers.settings

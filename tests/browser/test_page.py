@@ -181,7 +181,14 @@ def test_slider_is_instant_and_says_what_changed(person: Person) -> None:
     assert person.page.locator("#preset label.selected").inner_text() == "Custom"
     person.page.locator("#preset label", has_text="Balanced").click()
     person.page.wait_for_function("() => document.querySelector('#pred_iou_thresh input').value === '0.88'")
-    person.reads(rf"^{before} masks")
+    # A preset waits for its run, and says so.
+    person.reads("until you press Find masks")
+    assert "Waits for Find masks: Mask quality" in person.page.locator("#forecast").inner_text()
+    assert person.masks() < before
+    assert person.page.locator("#viewer .found-with").inner_text() == "Fake model · Custom"
+    person.runs()
+    assert person.masks() == before
+    assert person.page.locator("#viewer .found-with").inner_text() == "Fake model · Balanced"
 
 
 def test_lower_quality_decodes_only_what_is_missing(person: Person) -> None:

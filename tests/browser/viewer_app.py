@@ -43,21 +43,25 @@ FORMATS: list[DownloadFormat] = [
         "id": "png",
         "label": {"en": "PNG masks", "ko": "PNG 마스크"},
         "hint": {"en": "ZIP with metadata.csv, full size", "ko": "metadata.csv 포함 ZIP, 원본 크기"},
+        "purpose": {"en": "For scripts", "ko": "스크립트용"},
     },
     {
         "id": "coco",
         "label": "COCO JSON",
         "hint": {"en": "RLE, opens in pycocotools", "ko": "RLE, pycocotools에서 열림"},
+        "purpose": {"en": "To train on", "ko": "학습용"},
     },
     {
         "id": "overlay",
         "label": {"en": "Overlay", "ko": "오버레이"},
         "hint": {"en": "PNG of the photo with masks", "ko": "마스크를 그린 사진 PNG"},
+        "purpose": {"en": "To look at", "ko": "보기"},
     },
     {
         "id": "csv",
         "label": {"en": "Table", "ko": "표"},
         "hint": {"en": "CSV, one row a mask", "ko": "CSV, 마스크마다 한 줄"},
+        "purpose": {"en": "To measure", "ko": "측정"},
     },
 ]
 

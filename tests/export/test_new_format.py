@@ -73,7 +73,9 @@ def _read_document(file: BinaryIO, items: Sequence[ExportItem]) -> Iterator[Iter
         yield _rles([row for row in document["shapes"] if row["photo"] == photo["id"]])
 
 
-row = partial(Exporter, name="made-up", title="A made-up format", hint="For this test.", reader="json")
+row = partial(
+    Exporter, name="made-up", title="A made-up format", hint="For this test.", purpose="script", reader="json"
+)
 FOLDER = row(
     extension="zip",
     write=_write_folder,
@@ -155,4 +157,5 @@ def test_menus_offer_it(exporter: Exporter) -> None:
         "id": "made-up",
         "label": {"en": exporter.title, "ko": KOREAN},
         "hint": {"en": exporter.title, "ko": KOREAN},
+        "purpose": {"en": "For scripts", "ko": "스크립트용"},
     }

@@ -55,7 +55,7 @@ KINDS = {
     "lossless JPEG": (b"\xff\xd8\xff\xdb\0\x04ab\xff\xc3\0\x11\x08" + bytes(30), "lossless"),
     "JPEG-LS": (b"\xff\xd8\xff\xf7\0\x0b\x08" + bytes(30), "JPEG-LS"),
     "zeros": (bytes(500), "begins with zero bytes"),
-    "zeros and a few others": (b"\0\1\2\3" + bytes(500), "begins with the bytes 00 01 02 03"),
+    "zeros and a few others": (b"\0\1\2\3" + bytes(500), "is no picture of a known format. Use "),
     "text": ("Straße und Bücher".encode(), "text that begins with 'Straße und Bücher'"),
 }
 

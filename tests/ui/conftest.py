@@ -14,7 +14,7 @@ from automask_ui.options import PARAMETERS
 from automask_ui.serving.service import Service
 from automask_ui.session import ShowOnly
 from automask_ui.session import run as run_module
-from automask_ui.ui.panels import ModelPanel, PhotoPanel, PointsPanel, RunPanel, SlidersPanel
+from automask_ui.ui.panels import AboutPanel, ModelPanel, PhotoPanel, PointsPanel, RunPanel, SlidersPanel
 from automask_ui.ui.parts import Parts
 
 
@@ -51,10 +51,11 @@ def parts() -> Parts:
     points: Any = PointsPanel("points", "points file")  # type: ignore[arg-type]
     panels: dict[str, Any] = {
         "photo": PhotoPanel("upload", "files", "samples"),  # type: ignore[arg-type]
-        "model": ModelPanel("model", "model info", "preset", "preset info"),  # type: ignore[arg-type]
+        "model": ModelPanel("model", "model info", "missing", "fetch", "file", "preset", "preset info"),  # type: ignore[arg-type]
         "sliders": SlidersPanel(sliders, points, "candidates"),  # type: ignore[arg-type]
         "show": {name: name for name in ShowOnly.__dataclass_fields__},
         "run": RunPanel("find", "stop", "forecast"),  # type: ignore[arg-type]
     }
+    panels["about"] = AboutPanel("fold", "about text")  # type: ignore[arg-type]
     names = ("queue", "viewer", "status", "device", "download", "classes", "token")
     return Parts(**panels, **{name: name for name in names})

@@ -448,7 +448,7 @@ def test_forecast(handlers: Handlers, photo: str) -> None:
     handlers.opening.open_photo(ANN, photo)
     last(find(handlers, controls()))
     assert handlers.settings.forecast(ANN, controls()).startswith("36 points · about ")
-    assert handlers.settings.forecast(ANN, controls(points_per_side=8)).endswith("not applied yet")
+    assert handlers.settings.forecast(ANN, controls(points_per_side=8)).endswith("Waits for Find masks: Grid density")
     assert handlers.settings.forecast(ANN, controls(crop_n_layers=1)).startswith("180 points in 5 crops")
     assert "at most 100,000" in handlers.settings.forecast(ANN, controls(points_per_side=128, crop_n_layers=3))
 
@@ -635,7 +635,7 @@ def test_stop_of_a_visitor_without_work_frees_the_button(handlers: Handlers) -> 
 
 @pytest.mark.parametrize(
     ("language", "offer"),
-    [("en", "For finer masks choose MobileSAM: 41 MB"), ("ko", "MobileSAM을(를) 고르세요: 41 MB")],
+    [("en", "For finer masks choose MobileSAM: 41 MB"), ("ko", "MobileSAM 모델을 고르세요: 41 MB")],
 )
 def test_built_in_model_offers_a_better_one(engine: FakeEngine, photo: str, language: str, offer: str) -> None:
     handlers = Handlers(Service(lambda name: engine, fake_models("tiny", "other"), "tiny", [Path(photo)]))

@@ -46,6 +46,7 @@ UPLOAD = """
     ui/listener.py
     ui/handlers/opening.py
     project/store.py
+    project/uploads.py
     session/store.py
     files/images.py
     session/session.py
@@ -71,6 +72,7 @@ SLIDER = """
     ui/components/viewer/session_view.py
     ui/components/viewer/display.py
     ui/edit_messages.py
+    project/store.py
 """
 LABEL = """
     ui/listener.py
@@ -81,6 +83,8 @@ LABEL = """
     session/editor.py
     session/class_names.py
     session/edits.py
+    ui/handlers/screens.py
+    project/store.py
 """
 
 ANN: Any = SimpleNamespace(session_hash="ann", headers={})

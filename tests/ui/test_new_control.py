@@ -90,4 +90,4 @@ def test_moving_it_filters(built: tuple[gr.Blocks, Parts, Handlers]) -> None:
     events = {
         (event, fn.fn.__name__) for fn in blocks.fns.values() for id_, event in fn.targets if id_ == own and fn.fn
     }
-    assert events == {("input", "refilter"), ("release", "refilter")}
+    assert events == {("input", "show_only"), ("release", "show_only")}

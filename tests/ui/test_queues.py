@@ -76,8 +76,9 @@ def test_dropped_pictures_are_a_queue(handlers: Handlers, service: Service, file
         "4 pictures, to be looked at with the settings as they are. Click one to open it. "
         "1 file that is no picture is left out."
     )
-    assert (board.running, board.fraction, board.open) == (False, 0.0, None)
-    assert service.store.peek("ann") is None  # what is in the main view stays
+    assert (board.running, board.fraction, board.open) == (False, 0.0, 0)
+    assert service.store.current("ann").image.name == "1.png"  # the first is open
+    assert arrival.view is not None
 
 
 def test_pictures_that_are_dropped_later_join_the_list(
@@ -237,7 +238,8 @@ def test_edits_stay_with_their_picture_and_are_in_the_dataset(
     document = json.loads(path.read_text())
     assert len(document["annotations"]) == sum(item.masks or 0 for item in saved.items)
     assert [row["name"] for row in document["categories"]] == ["cat", "dog", "object"]
-    assert saved.line == f"{len(document['annotations'])} masks, all exact."
+    count = len(document["annotations"])
+    assert saved.line == (f"{count} masks, all exact. {count - 2} masks without a label are in the class “object”.")
 
 
 @pytest.mark.parametrize("payload", [None, {}, {"index": 9}, {"index": -1}, {"index": True}, {"index": "0"}, []])
@@ -322,3 +324,84 @@ def test_lists_are_bounded(
         handlers.opening.open_files(BOB, files)
     handlers.service.projects.close_list("ann")
     handlers.opening.open_files(BOB, files)
+
+
+def test_first_picture_that_can_be_read_is_open(handlers: Handlers, service: Service, files: list[str]) -> None:
+    board = handlers.opening.open_files(ANN, files[::-1]).picture_list
+    assert board is not None
+    assert board.open == [item.name for item in board.items].index("3.png") > 0
+    assert service.store.current("ann").image.name == "3.png"
+
+
+def test_thumbnails_are_there_before_any_run(handlers: Handlers, queues: PictureListHandlers, files: list[str]) -> None:
+    handlers.opening.open_files(ANN, files)
+    board = last_table(queues.draw_thumbnails(ANN))
+    assert [item.thumb is not None for item in board.items] == [True, True, True, False]
+    assert {item.state for item in board.items} == {"waiting"}
+    assert list(queues.draw_thumbnails(BOB)) == []
+
+
+def test_open_picture_gets_its_masks_from_the_lists_run(
+    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str]
+) -> None:
+    handlers.opening.open_files(ANN, files)
+    views = [changes.view for changes in queues.start_queue(ANN, CONTROLS) if changes.view is not None]
+    assert len(views) == 1
+    assert len(views[0].masks) > 0
+    assert service.store.current("ann").image.name == "1.png"
+
+
+def test_rows_and_totals_follow_edits_at_once(
+    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str]
+) -> None:
+    handlers.opening.open_files(ANN, files)
+    board = last_table(queues.start_queue(ANN, CONTROLS))
+    session = service.store.current("ann")
+    ids = list(session.current_masks().ids[:2])
+    payload = {"session": session.id, "ticket": "1", "steps": [{"do": "delete", "ids": ids}]}
+    after = table_of(handlers.masks.edit(ANN, payload))
+    assert after.items[0].masks == (board.items[0].masks or 0) - 2
+    assert after.items[0].edited
+    total = sum(item.masks or 0 for item in after.items)
+    assert after.line == f"4 of 4 pictures · {total} masks · 1 failed"
+    # And a slider.
+    strict = replace(CONTROLS, values={**VALUES, "pred_iou_thresh": 0.9})
+    *_, filtered = handlers.settings.refilter(ANN, strict)
+    assert (table_of(filtered).items[0].masks or 0) < (after.items[0].masks or 0)
+
+
+def test_one_picture_is_taken_out(
+    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str], tmp_path: Path
+) -> None:
+    handlers.opening.open_files(ANN, files)
+    masks = [item.masks for item in last_table(queues.start_queue(ANN, CONTROLS)).items]
+    handlers.opening.open_item(ANN, {"index": 2})
+    session = service.store.current("ann")
+    session.editor.set_label(session.current_masks().ids[:1], "cat")
+    board = table_of(handlers.opening.remove_item(ANN, {"index": 0}))
+    assert [item.name for item in board.items] == ["2.png", "3.png", "broken.jpg"]
+    assert [item.masks for item in board.items] == masks[1:]
+    assert (board.open, board.line) == (1, "3 pictures are in the list.")
+    assert [item.edited for item in board.items] == [False, True, False]
+    assert [item.thumb is not None for item in board.items] == [True, True, False]
+    path, _ = save(queues, ANN, {"format": "coco"})
+    assert [row["file_name"] for row in json.loads(path.read_text())["images"]] == ["2.png", "3.png"]
+    for _ in range(3):
+        board = table_of(handlers.opening.remove_item(ANN, {"index": 0}))
+    assert board == QueueTableData()
+    with pytest.raises(NoImageError):
+        handlers.opening.remove_item(ANN, {"index": 0})
+
+
+def test_start_right_after_stop_starts(
+    handlers: Handlers, queues: PictureListHandlers, files: list[str], engine: FakeEngine
+) -> None:
+    engine.chunk_seconds = 0.3
+    handlers.opening.open_files(ANN, files)
+    boards = queues.start_queue(ANN, CONTROLS)
+    assert next(boards).picture_list is not None
+    with pytest.raises(BatchError, match="stop it before"):
+        handlers.opening.remove_item(ANN, {"index": 0})
+    assert not table_of(queues.stop_queue(ANN)).running  # Start can be pressed
+    engine.chunk_seconds = 0.0
+    assert last_table(queues.start_queue(ANN, CONTROLS)).fraction == 1.0

@@ -291,7 +291,7 @@ def test_unfinished_pictures_wait_and_can_be_started(
 ) -> None:
     list(handlers.opening.first_visit(ANN, TOKEN))
     handlers.opening.open_files(ANN, files)
-    engine.chunk_seconds = 0.2
+    engine.chunk_seconds = 1.0
     boards = handlers.pictures.start_queue(ANN, CONTROLS)
     before = next(board for board in map(table_of, boards) if board.items[0].state == "done")
     # In the middle of the second picture, as a reload comes: before the old page is known to be gone.
@@ -404,7 +404,7 @@ def test_bound_holds_for_queues_too(
 def test_old_and_many_go(
     handlers: Handlers, autosave: Autosave, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(autosave_module, "MAX_PIECES", 4)
+    monkeypatch.setattr(autosave_module, "MAX_PIECES", 8)  # a photo and a list of each visitor
     tokens = [f"{number:032x}" for number in range(5)]
     for token in tokens:
         visitor = Visitor(token, Words("en"))

@@ -7,11 +7,11 @@ import string
 import pytest
 
 from automask_ui import errors
-from automask_ui.errors import ImageTooLargeError, UnknownModelError
+from automask_ui.errors import ImageError, ImageTooLargeError, SessionError, UnreadableImageError
 from automask_ui.options import PARAMETERS, PRESETS
 from automask_ui.ui.components.viewer import VIEWER_TEXTS
 from automask_ui.ui.text import I18N, TEXTS, Words, words_for
-from automask_ui.ui.text.ko import KO_ERRORS
+from automask_ui.ui.text.ko_errors import KO_ERRORS
 
 
 def places(text: str) -> set[str]:
@@ -69,13 +69,42 @@ def test_language_of_a_request(header: str | None, language: str) -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (ImageTooLargeError("40 MP"), "사진이 너무 큽니다. 40 MP"),  # a line of its own
-        (UnknownModelError("no vit_x"), "이 모델을 쓸 수 없습니다. no vit_x"),  # that of its base
+        # Its own sentence, with its values.
+        (
+            ImageTooLargeError(
+                "a.png has 9,000 × 9,000 = 81.0 million pixels, but the limit is 40.0 million. Shrink it."
+            ),
+            "a.png: 9,000 × 9,000 px로 한도(40.0백만 픽셀)보다 큽니다. 크기를 줄이거나 필요한 부분만 잘라 주세요.",
+        ),
+        (
+            UnreadableImageError("a.tga is damaged: as TGA it cannot be read: no header. Save it again."),
+            "a.tga: 손상된 파일입니다. 다시 복사하거나 저장하세요.",
+        ),
+        (ImageTooLargeError("40 MP"), KO_ERRORS["ImageTooLargeError"]),  # what its kind means
+        (SessionError("gone"), KO_ERRORS["AutoMaskError"]),  # that of its base
     ],
 )
 def test_errors_in_korean(error: Exception, said: str) -> None:
     assert Words("ko").error(error) == said
     assert Words("en").error(error) == str(error)
+
+
+@pytest.mark.parametrize(
+    ("english", "said"),
+    [
+        (r"a.tga is damaged: not a TGA file b'\x00\x00\x1f'. Save it.", "a.tga is damaged: not a TGA file …. Save it."),
+        (r"a.png has the mark '\x89PNG'.", "a.png has the mark …."),
+        ("“it's” is no label", "“it's” is no label"),
+    ],
+)
+def test_bytes_are_not_shown(english: str, said: str) -> None:
+    assert Words("en").error(ImageError(english)) == said
+
+
+def test_korean_has_one_word_for_one_thing() -> None:
+    texts = [*TEXTS["ko"].values(), *VIEWER_TEXTS["ko"].values(), *KO_ERRORS.values()]
+    for other in ("객체", "라벨", "다운로드", "안정성", "(를)", "(가)", "(는)", "(으)", "(와)"):
+        assert [text for text in texts if other in text] == []
 
 
 @pytest.mark.parametrize(

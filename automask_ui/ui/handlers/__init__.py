@@ -7,6 +7,7 @@ from automask_ui.serving.runs import RunQueue
 from automask_ui.serving.service import Service
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.masks import MaskHandlers
+from automask_ui.ui.handlers.models import ModelHandlers
 from automask_ui.ui.handlers.opening import OpeningHandlers
 from automask_ui.ui.handlers.picture_list import PictureListHandlers
 from automask_ui.ui.handlers.predictions import PredictionHandlers
@@ -32,6 +33,7 @@ class Handlers:
         self.screens = Screens(service)
         self.runs = RunHandlers(service, self.screens, self.run_queue)
         self.settings = SettingsHandlers(service, self.screens, self.run_queue)
+        self.models = ModelHandlers(service)
         self.masks = MaskHandlers(service, self.screens)
         self.predictions = PredictionHandlers(service)
         self.pictures = PictureListHandlers(service, self.screens)

@@ -30,7 +30,9 @@ class Changes:
         preset: the one that is chosen.
         sliders: slider values by option name.
         model_info: what the chosen model is good for.
+        is_missing: whether the chosen model's file is not here, so that ways to have it are offered.
         preset_info: what the preset does.
+        about: what a bug report needs to know.
         device: model and device, in the header.
         forecast: what a run will cost.
         points_text: the list of points of one's own.
@@ -52,7 +54,9 @@ class Changes:
     preset: str | None = None
     sliders: Mapping[str, float] | None = None
     model_info: str | None = None
+    is_missing: bool | None = None
     preset_info: str | None = None
+    about: str | None = None
     device: str | None = None
     forecast: str | None = None
     points_text: str | None = None

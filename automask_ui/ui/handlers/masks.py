@@ -56,7 +56,8 @@ class MaskHandlers:
             "made": list(outcome.made),
             "redraws": redraws,
         }
-        return Changes(edits=answer, view=self._screens.redrawn(visitor, session) if redraws else None)
+        view = self._screens.redrawn(visitor, session) if redraws else None
+        return Changes(edits=answer, view=view, picture_list=self._screens.followed(visitor))
 
     def class_file(self, path: str | None) -> Changes:
         """Show the class list in an uploaded file, which is looked at before it is taken.

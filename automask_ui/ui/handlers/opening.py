@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
 
-from automask_ui.errors import NoImageError, ResumeError
+from automask_ui.errors import ArchiveError, ImageError, NoImageError, ResumeError
 from automask_ui.files.safe_zip import is_archive
 from automask_ui.project.autosave import Autosave
 from automask_ui.project.restore_photo import has_model
@@ -119,6 +121,11 @@ class OpeningHandlers:
             BatchError: there is no picture, or there are too many.
         """
         files = [Upload.of(upload) for upload in uploads or []]
+        for path, name in files:
+            if PurePath(name).suffix.lower() == ".zip" and not is_archive(path):
+                raise ArchiveError(
+                    f"{name} is no ZIP that can be read: it is broken, or another kind of file. Save it again."
+                )
         kept = [file for file in files if is_saved(file.path)]
         if not kept:
             if len(files) == 1 and not is_archive(files[0].path):
@@ -127,13 +134,35 @@ class OpeningHandlers:
             if waiting is not None:
                 return self._show_restored(visitor, self._projects.restore(visitor.owner, waiting, files))
             listing, is_new = self._projects.add(visitor.owner, files)
-            line = listing_line(visitor.words, listing, is_new)
-            return replace(self._screens.say(visitor, line), frees_drop_zones=True)
+            said = self._screens.say(visitor, listing_line(visitor.words, listing, is_new))
+            return self._arrived(visitor, self._first_of_list(visitor) if is_new else said)
         if len(kept) > 1:
             raise ResumeError(f"{len(kept)} of these {len(files)} files hold kept work: drop one, and its photo.")
         self._projects.collect_edits(visitor.owner)
         others = [file for file in files if file not in kept]
         return self._show_restored(visitor, self._projects.restore(visitor.owner, kept[0].path, others))
+
+    def _first_of_list(self, visitor: Visitor) -> Changes:
+        """Open the first picture of the visitor's list that can be read; the rows of others say why."""
+        own = self._projects.get(visitor.owner)
+        for index in range(len(own.pictures.items)):
+            with suppress(ImageError):
+                return self._screens.show_opened(visitor, self._projects.open_item(visitor.owner, index))
+        return Changes()
+
+    def remove_item(self, visitor: Visitor, payload: Any) -> Changes:
+        """Take a picture out of the visitor's list; the list goes with its last one.
+
+        Raises:
+            NoImageError: there is no such picture.
+            BatchError: the list is being worked on.
+        """
+        self._projects.remove_item(visitor.owner, payload.get("index") if isinstance(payload, dict) else None)
+        own = self._projects.peek(visitor.owner)
+        if own is None:
+            return self.close_queue(visitor)
+        count = len(own.pictures.items)
+        return self._screens.say(visitor, visitor.words.count("queue.left", count, pictures=count))
 
     def free_drop_zones(self) -> Changes:
         """Empty the drop zones: a file that could not be opened does not stay there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -66,11 +67,10 @@ class PictureListHandlers:
         while run.is_running and self._projects.peek(visitor.owner) is own:
             if told != pictures.changes:
                 told = pictures.changes
-                yield self._screens.say(
-                    visitor, running_line(words, pictures, run.points, time.monotonic() - began, before)
-                )
+                line = running_line(words, pictures, run.points, time.monotonic() - began, before)
+                yield self._with_masks(visitor, self._screens.say(visitor, line))
             time.sleep(_POLL_SECONDS)
-        yield self._screens.say(visitor, end_line(words, pictures))
+        yield self._with_masks(visitor, self._screens.say(visitor, end_line(words, pictures)))
 
     def stop_queue(self, visitor: Visitor) -> Changes:
         """Stop after the chunk in hand."""
@@ -89,8 +89,34 @@ class PictureListHandlers:
         wanted = payload if isinstance(payload, dict) else {}
         negatives = wanted.get("negatives") is True
         report = export_list(pictures, wanted.get("format"), new_folder(pictures.folder), negatives=negatives)
-        self._screens.say(visitor, saved_line(visitor.words, report))
+        self._screens.say(visitor, saved_line(visitor.words, report, pictures.unlabelled()))
         yield Changes(download=report.path, picture_list=self._screens.table(visitor))
+
+    def _with_masks(self, visitor: Visitor, changes: Changes) -> Changes:
+        """``changes``, with the masks of the open picture as soon as the list's run has found them."""
+        own, session = self._projects.peek(visitor.owner), self._service.store.peek(visitor.owner)
+        index = self._projects.open_index(visitor.owner)
+        if own is None or session is None or index is None or session.result is not None or session.job:
+            return changes
+        if own.pictures.items[index].state != "done":
+            return changes
+        session = self._projects.open_item(visitor.owner, index)
+        line = sentences.restored_line(visitor.words, session, True, "queue.opened")
+        return replace(self._screens.show(visitor, session, line), picture_list=changes.picture_list)
+
+    def draw_thumbnails(self, visitor: Visitor) -> Iterator[Changes]:
+        """Show thumbnails of pictures that nobody has looked at yet, a few at a time."""
+        own = self._projects.peek(visitor.owner)
+        if own is None:
+            return
+        told = time.monotonic()
+        for _ in own.pictures.draw_thumbnails():
+            if self._projects.peek(visitor.owner) is not own:
+                return
+            if time.monotonic() - told > _POLL_SECONDS:
+                told = time.monotonic()
+                yield self._screens.show_list(visitor)
+        yield self._screens.show_list(visitor)
 
     # For other handlers
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 from automask_ui.serving.runs import RunQueue
 from automask_ui.serving.service import Service
@@ -70,9 +71,9 @@ class RunHandlers:
         return Changes(status=status(visitor.words.say("status.stopped.none")), is_busy=False)
 
     def end(self, visitor: Visitor) -> Changes:
-        """Set the buttons once a run has ended, however it did."""
+        """Set the buttons, and the row of the picture, once a run has ended, however it did."""
         self._queue.acknowledge_end(visitor.owner)
-        return self.buttons(visitor)
+        return replace(self.buttons(visitor), picture_list=self._screens.followed(visitor))
 
     def buttons(self, visitor: Visitor) -> Changes:
         """Set Find and Stop as they are to be: another run may have been asked for meanwhile."""

@@ -11,7 +11,7 @@ from automask_ui.ui.components.viewer.session_view import SessionViews
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences
-from automask_ui.ui.text.queue_lines import row_of
+from automask_ui.ui.text.queue_lines import end_line, row_of
 
 __all__ = ["Screens"]
 
@@ -25,7 +25,7 @@ class Screens:
     """
 
     def __init__(self, service: Service) -> None:
-        self._store, self._projects = service.store, service.projects
+        self._store, self._projects, self._models = service.store, service.projects, service.models
         self.views = SessionViews()
         self.list_lines: dict[str, str] = {}
 
@@ -33,14 +33,18 @@ class Screens:
         """Show a session with ``line`` as its status."""
         words = visitor.words
         empty, suggestion = sentences.empty_sentence(words, session), sentences.empty_suggestion(words, session)
-        view = self.views.data(session, empty, suggestion=suggestion)
+        view = self.views.data(session, empty, suggestion=suggestion, found_with=self.found_with(visitor, session))
         return Changes(view, line, sentences.candidates_line(words, session.result))
 
     def redrawn(self, visitor: Visitor, session: Session) -> ViewerData:
         """The picture with its masks as they are now; dots of a point list stay as they are."""
         words, points = visitor.words, self.views.points(session)
         empty, suggestion = sentences.empty_sentence(words, session), sentences.empty_suggestion(words, session)
-        return self.views.data(session, empty, points, suggestion)
+        return self.views.data(session, empty, points, suggestion, self.found_with(visitor, session))
+
+    def found_with(self, visitor: Visitor, session: Session) -> str:
+        """With which model and preset the masks of ``session`` were found."""
+        return sentences.found_with(visitor.words, session, self._models)
 
     def show_opened(self, visitor: Visitor, session: Session) -> Changes:
         """Show a session that was opened just now."""
@@ -67,6 +71,16 @@ class Screens:
         self.list_lines[visitor.owner] = line
         return self.show_list(visitor)
 
+    def followed(self, visitor: Visitor) -> QueueTableData | None:
+        """The visitor's list after a change to its open picture; None where no picture of it is open."""
+        own = self._projects.peek(visitor.owner)
+        if own is None or self._projects.open_index(visitor.owner) is None:
+            return None
+        self._projects.collect_edits(visitor.owner)
+        if not own.run.is_running and own.pictures.done:
+            self.list_lines[visitor.owner] = end_line(visitor.words, own.pictures)
+        return self.table(visitor)
+
     def table(self, visitor: Visitor) -> QueueTableData:
         """The visitor's list as the page shows it."""
         own = self._projects.peek(visitor.owner)
@@ -76,10 +90,12 @@ class Screens:
         pictures, run = own.pictures, own.run
         return QueueTableData(
             queue=pictures.folder.name,
-            items=[row_of(pictures, index) for index in range(len(pictures.items))],
+            items=[row_of(visitor.words, pictures, index) for index in range(len(pictures.items))],
             open=self._projects.open_index(visitor.owner),
-            running=run.is_running,
-            line=run.error or self.list_lines.get(visitor.owner, ""),
+            running=run.is_running and not run.is_stopping,
+            line=visitor.words.sentence(run.error, visitor.words.say("queue.stopped"))
+            if run.error
+            else self.list_lines.get(visitor.owner, ""),
             failed=bool(run.error),
             fraction=pictures.done / max(1, len(pictures.items)),
         )

@@ -9,10 +9,10 @@ from typing import Any
 
 from automask_ui.errors import NoImageError, OptionError, RunGoneError
 from automask_ui.files.point_grids import format_point_grids, parse_point_grids, read_point_grids
-from automask_ui.options import PARAMETERS, check_value
+from automask_ui.options import PARAMETERS, PRESETS, GeneratorOptions, check_value
 from automask_ui.serving.runs import RunQueue
 from automask_ui.serving.service import Service
-from automask_ui.session import step_fields
+from automask_ui.session import Session, ShowOnly, step_fields
 from automask_ui.session.look_at import grid_points
 from automask_ui.ui.components.status_line import status
 from automask_ui.ui.controls import CUSTOM, Controls, preset_values
@@ -24,6 +24,8 @@ from automask_ui.ui.text import sentences
 
 __all__ = ["SettingsHandlers"]
 
+_NAMED = 4  # settings that wait for a run, named one by one
+
 
 class SettingsHandlers:
     """The controls on the left, but for the buttons of a run."""
@@ -34,13 +36,30 @@ class SettingsHandlers:
     def refilter(self, visitor: Visitor, controls: Controls) -> Iterator[Changes]:
         """Apply thresholds, clean-up and Show only to what was found. Nothing to do before there is something."""
         session = self._service.store.peek(visitor.owner)
-        if session is None or session.result is None:
-            return
+        if session is not None and session.result is not None:
+            options = controls.options(self._service.models.thresholds(session.model))
+            yield from self._apply(visitor, session, controls.show(), options)
+
+    def show_only(self, visitor: Visitor, controls: Controls) -> Iterator[Changes]:
+        """Apply Show only, and nothing else: what a preset has set meanwhile waits for Find masks."""
+        session = self._service.store.peek(visitor.owner)
+        if session is not None and session.result is not None:
+            yield from self._apply(visitor, session, controls.show(), session.result.options)
+
+    def catch_up(self, visitor: Visitor, controls: Controls) -> Iterator[Changes]:
+        """Apply, once a run has ended, what was moved meanwhile; a preset chosen meanwhile waits for Find masks."""
+        is_moved = self.matching_preset(controls) == CUSTOM
+        yield from (self.refilter if is_moved else self.show_only)(visitor, controls)
+
+    def _apply(
+        self, visitor: Visitor, session: Session, show: ShowOnly, options: GeneratorOptions
+    ) -> Iterator[Changes]:
+        """Apply ``options`` and ``show`` to what was found in ``session``, which has a result."""
         if session.job is not None and session.job.refilter_options is None:
             yield Changes(status=status(visitor.words.say("status.busy"), "busy", -1))
             return
         self._service.runs.supersede(session)
-        show, options = controls.show(), controls.options(self._service.models.thresholds(session.model))
+        assert session.result is not None
         kept = session.result.options
         if show == session.show and (options.filter, options.cleanup) == (kept.filter, kept.cleanup):
             return
@@ -62,14 +81,33 @@ class SettingsHandlers:
                 if progress.stage == "stopped":
                     return
         line = sentences.changed_line(visitor.words, session.difference(before))
-        yield replace(self._screens.show(visitor, session, line), is_busy=self._queue.is_busy(visitor.owner))
+        shown, followed = self._screens.show(visitor, session, line), self._screens.followed(visitor)
+        yield replace(shown, is_busy=self._queue.is_busy(visitor.owner), picture_list=followed)
 
     def choose_preset(self, visitor: Visitor, controls: Controls) -> Changes:
-        """Set the sliders as a preset has them for the chosen model."""
-        return self._changes(visitor, controls, controls.preset)
+        """Set the sliders as a preset has them for the chosen model; nothing is found before the next run."""
+        if controls.preset not in PRESETS:
+            return self.refresh(visitor, controls)
+        return self._waiting(visitor, controls, self._changes(visitor, controls, controls.preset))
+
+    def choose_model(self, visitor: Visitor, controls: Controls) -> Changes:
+        """Show what the next run will be with the chosen model; one that is not here yet changes nothing."""
+        return self._waiting(visitor, controls, self.refresh(visitor, controls))
+
+    def _waiting(self, visitor: Visitor, controls: Controls, changes: Changes) -> Changes:
+        """``changes``, with what they wait for in the status line, unless a run has something to say there."""
+        session = self._service.store.peek(visitor.owner)
+        if session is None or session.result is None or session.job or self._queue.is_busy(visitor.owner):
+            return changes
+        if changes.is_missing:
+            line = visitor.words.say("status.model_missing", model=self._title(visitor, controls.model))
+            return replace(changes, status=status(line))
+        return replace(changes, status=status(visitor.words.say("status.chosen")))
 
     def refresh(self, visitor: Visitor, controls: Controls) -> Changes:
         """Show what is known once a model is chosen or loaded; an untouched preset takes its thresholds."""
+        if not self._service.models.is_here(controls.model):
+            return Changes(model_info=self.model_info(visitor, controls.model), is_missing=True)
         return self._changes(visitor, controls, self.untouched_preset(controls))
 
     def moved(self, visitor: Visitor, controls: Controls) -> Changes:
@@ -102,8 +140,9 @@ class SettingsHandlers:
             controls = replace(controls, values=sliders)
         return Changes(
             model_info=self.model_info(visitor, controls.model),
+            is_missing=not self._service.models.is_here(controls.model),
             preset_info=visitor.words.say(f"preset.{preset}.help"),
-            device=self.device_line(controls.model),
+            device=self.device_line(visitor, controls.model),
             forecast=self.forecast(visitor, controls),
             preset=preset,
             sliders=sliders,
@@ -130,17 +169,38 @@ class SettingsHandlers:
         session = self._service.store.peek(visitor.owner)
         if session is None or session.result is None:
             return line
+        changed = self._changed_options(session.result.options, options, controls)
+        titles = [visitor.words.say("points" if name == "point_grids" else f"parameter.{name}") for name in changed]
+        if session.model != controls.model:
+            titles.insert(0, self._title(visitor, controls.model))
+        if not titles:
+            return line
+        named = ", ".join(titles[:_NAMED]) + ", …" * (len(titles) > _NAMED)
+        return f"{line}\n\n{visitor.words.say('forecast.pending', what=named)}"
+
+    def _changed_options(self, found: GeneratorOptions, wanted: GeneratorOptions, controls: Controls) -> list[str]:
+        """Which options of masks that were found are others now, and wait for a run.
+
+        A slider that filters is applied as it is moved; what a preset has set waits with all of it.
+        """
+        before, now = found.flat(), wanted.flat()
+        waits = [name for name, row in PARAMETERS.items() if row.group == "look"] + ["point_grids"]
+        if self.matching_preset(controls) != CUSTOM:
+            waits = [*PARAMETERS, "point_grids"]
         # How many points at a time does not change where they are.
-        before, now = (replace(own.grid, points_per_batch=1) for own in (session.result.options, options))
-        return line if before == now else f"{line} · {visitor.words.say('forecast.pending')}"
+        return [name for name in waits if before[name] != now[name] and name != "points_per_batch"]
+
+    def _title(self, visitor: Visitor, model: str) -> str:
+        return sentences.model_title(visitor.words, self._service.models[model])
 
     def model_info(self, visitor: Visitor, model: str) -> str:
         """What the chosen model is good for."""
-        return sentences.model_line(visitor.words, self._service.models[model], self._service.models.loaded.get(model))
+        models = self._service.models
+        return sentences.model_line(visitor.words, models[model], models.loaded.get(model), models.failed.get(model))
 
-    def device_line(self, model: str) -> str:
+    def device_line(self, visitor: Visitor, model: str) -> str:
         """Model and device for the header."""
-        loaded, title = self._service.models.loaded.get(model), self._service.models[model].title
+        loaded, title = self._service.models.loaded.get(model), self._title(visitor, model)
         return title if loaded is None else f"{title} · {sentences.device_name(loaded)}"
 
     def point_file(self, path: str | None) -> Changes:
@@ -164,7 +224,7 @@ class SettingsHandlers:
         if session is None:
             return Changes()
         points = [[float(x), float(y)] for layer in layers[:1] for x, y in layer]
-        view = self._screens.views.data(session, points=points)
+        view = self._screens.views.data(session, points=points, found_with=self._screens.found_with(visitor, session))
         if not layers:
             return Changes(view)
         count = sum(len(layer) for layer in layers)

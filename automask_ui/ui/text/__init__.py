@@ -10,13 +10,14 @@ import gradio as gr
 
 from automask_ui.options import PARAMETERS
 from automask_ui.ui.text.en import EN
-from automask_ui.ui.text.ko import KO, KO_ERRORS
+from automask_ui.ui.text.ko import KO
+from automask_ui.ui.text.ko_errors import KO_ERRORS, in_korean
 
 __all__ = ["I18N", "TEXTS", "Words", "words_for"]
 
 TEXTS: dict[str, dict[str, str]] = {"en": EN, "ko": KO}
-# Errors speak English themselves.
-_ERRORS: dict[str, dict[str, str]] = {"en": {}, "ko": KO_ERRORS}
+# Bytes that Python has put into a sentence as '\\x00\\x1f…': nobody can read them.
+_ESCAPED = re.compile(r"""\s*b?(['"])(?:(?!\1).)*\\x[0-9a-f]{2}(?:(?!\1).)*\1|(?:\\x[0-9a-f]{2})+""")
 
 
 def _labels(texts: dict[str, str]) -> dict[str, str]:
@@ -40,10 +41,14 @@ class Words:
         return self._texts[key].format(**values)
 
     def error(self, error: Exception) -> str:
-        """What happened, in this language as far as it has words for it, then in the error's own."""
-        meanings = [_ERRORS[self.language].get(kind.__name__, "") for kind in type(error).__mro__]
-        meaning = next(filter(None, meanings), "")
-        return f"{meaning} {error}".strip()
+        """What happened, wholly in this language: in the error's own words, or by what its kind means."""
+        meaning = next((KO_ERRORS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in KO_ERRORS), "")
+        return self.sentence(str(error), meaning)
+
+    def sentence(self, english: str, otherwise: str = "") -> str:
+        """A sentence that others have worded in English, in this language; ``otherwise`` where it has none for it."""
+        plain = _ESCAPED.sub(" …", english)
+        return plain if self.language == "en" else in_korean(plain) or otherwise or plain
 
     def count(self, key: str, n: int, **values: Any) -> str:
         """The text ``key`` in the form that fits the number ``n``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from automask_ui.export import EXPORTERS
-from automask_ui.models.registry import CHECKPOINTS
+from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS
 from automask_ui.options import PARAMETERS, PRESETS
 
 __all__ = ["EN"]
@@ -25,7 +25,12 @@ EN: dict[str, str] = {
     "model.info": "{good_for}. Runs on {device}.",
     "model.unloaded": "{good_for}. It is loaded at the first run.",
     "model.finer": "For finer masks choose {model}: {size}, fetched once.",
-    "model.download": "{good_for}. Its file ({size}) is fetched at the first run.",
+    "model.download": ("{good_for}. Not on this machine yet. {size} Nothing changes until it is here."),
+    "model.size": "{size}, about {time} at 100 Mbit/s.",
+    "model.failed": "This model could not be had. {why}",
+    "model.fetch": "Fetch",
+    "model.file": "I have the file…",
+    "found_with": "{model} · {preset}",
     "preset": "Preset",
     "preset.custom": "Custom",
     "preset.custom.help": "Your own settings. Choose another preset to go back.",
@@ -53,7 +58,7 @@ EN: dict[str, str] = {
     "forecast.points.one": "{points:,} point",
     "forecast.crops": "{points:,} points in {crops:,} crops",
     "forecast.time": "about {time}",
-    "forecast.pending": "not applied yet",
+    "forecast.pending": "Waits for Find masks: {what}",
     "candidates": "{passing:,} of {all:,} candidates pass",
     "candidates.unknown": "Taken up without candidates: moving a slider has the model find them again",
     "candidates.none": "No candidates yet: press Find masks",
@@ -92,12 +97,16 @@ EN: dict[str, str] = {
     "status.fewer": "{n:,} fewer",
     "status.same": "no change",
     "status.busy": "The new settings apply when this run ends.",
+    "status.chosen": "Chosen. These masks stay as they are until you press Find masks.",
+    "status.model_missing": "{model} is not on this machine yet: fetch it, or hand in its file, beside its name.",
     "status.exporting": "Writing the file and reading it back…",
     # What a download holds
     "proof.exact.mask": "{masks:,} masks, all exact.",
     "proof.exact.mask.one": "{masks:,} mask, exact.",
     "proof.exact.row": "{masks:,} rows, all exact.",
     "proof.exact.row.one": "{masks:,} row, exact.",
+    "proof.exact.overlay": "{masks:,} overlays written.",
+    "proof.exact.overlay.one": "{masks:,} overlay written.",
     "proof.some": "{masks:,} masks: {exact:,} exact",
     "proof.some.one": "{masks:,} mask: {exact:,} exact",
     "proof.changed": "{n:,} changed (worst IoU {iou})",
@@ -108,6 +117,12 @@ EN: dict[str, str] = {
     "proof.unlabelled.one": "{masks:,} mask without a label is in the class “object”.",
     "status.points": "{points:,} points of your own: press Find masks.",
     "status.points.one": "{points:,} point of your own: press Find masks.",
+    # What people want with a file
+    "purpose.train": "To train on",
+    "purpose.correct": "To correct elsewhere",
+    "purpose.measure": "To measure",
+    "purpose.look": "To look at",
+    "purpose.script": "For scripts",
     # Several pictures
     "queue.title": "Several pictures",
     "queue.start": "Find masks in all",
@@ -120,11 +135,12 @@ EN: dict[str, str] = {
     "queue.negatives.in.one": "{pictures:,} picture without masks is in it.",
     "queue.close": "Close this list",
     "queue.close.sure": "Close this list? Its masks and labels go with it: download it first to keep them.",
-    "queue.column.picture": "Picture",
-    "queue.column.state": "State",
-    "queue.column.masks": "Masks",
-    "queue.column.seconds": "Seconds",
-    "queue.column.error": "What went wrong",
+    "queue.open": "Open {name}",
+    "queue.remove": "Take {name} out of the list",
+    "queue.masks": "{masks:,} masks",
+    "queue.masks.one": "{masks:,} mask",
+    "queue.left": "{pictures:,} pictures are in the list.",
+    "queue.left.one": "{pictures:,} picture is in the list.",
     "queue.state.waiting": "waiting",
     "queue.state.running": "at work",
     "queue.state.done": "done",
@@ -138,6 +154,7 @@ EN: dict[str, str] = {
     "queue.points": "{name}: {done:,} of {total:,} points",
     "queue.opened": "{name}: {masks:,} masks.",
     "queue.opened.one": "{name}: {masks:,} mask.",
+    "queue.stopped": "The list could not be finished; what is done is kept.",
     "queue.failed": "{n:,} failed",
     "queue.back": "{pictures:,} pictures are back: {masks}.",
     "queue.back.one": "{pictures:,} picture is back: {masks}.",
@@ -174,6 +191,10 @@ EN: dict[str, str] = {
     "error.memory": "The server ran out of memory; the last result is still there. Try a smaller photo or model.",
     "error.disk": "The server's disk is full; the last result is still there. Try again later.",
     "error.title": "That did not work",
+    "error.close": "Close this message",
+    # About
+    "about": "About this program",
+    "about.note": "For a report of a fault: copy these lines into it.",
     # Other controls
     "download": "Download",
     "viewer": "Picture and masks",
@@ -184,6 +205,7 @@ EN.update({f"parameter.{row.field}": row.title for row in PARAMETERS.values()})
 EN.update({f"parameter.{row.field}.help": row.help for row in PARAMETERS.values()})
 EN.update({f"preset.{row.name}": row.title for row in PRESETS.values()})
 EN.update({f"preset.{row.name}.help": row.description for row in PRESETS.values()})
+EN.update({f"model.{name}.title": CHECKPOINTS[name].title for name in (BUILT_IN_MODEL,)})
 EN.update({f"model.{row.name}.good_for": row.good_for for row in CHECKPOINTS.values()})
 EN.update({f"format.{row.name}": row.title for row in EXPORTERS.values()})
 EN.update({f"format.{row.name}.hint": row.hint for row in EXPORTERS.values()})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["KO", "KO_ERRORS"]
+__all__ = ["KO"]
 
 KO: dict[str, str] = {
     # Header and photo
@@ -20,8 +20,14 @@ KO: dict[str, str] = {
     "model": "모델",
     "model.info": "{good_for}. {device}에서 실행됩니다.",
     "model.unloaded": "{good_for}. 처음 실행할 때 불러옵니다.",
-    "model.finer": "더 세밀한 마스크는 {model}을(를) 고르세요: {size}, 한 번만 내려받습니다.",
-    "model.download": "{good_for}. 처음 실행할 때 파일({size})을 내려받습니다.",
+    "model.finer": "더 세밀한 마스크가 필요하면 {model} 모델을 고르세요: {size}, 한 번만 내려받습니다.",
+    "model.download": ("{good_for}. 아직 이 컴퓨터에 없습니다. {size} 받기 전에는 아무것도 바뀌지 않습니다."),
+    "model.size": "{size}, 100 Mbit/s에서 약 {time}.",
+    "model.failed": "이 모델을 쓸 수 없었습니다. {why}",
+    "model.fetch": "내려받기",
+    "model.file": "파일이 있어요…",
+    "found_with": "{model}, {preset}",
+    "model.tiny.title": "내장 모델",
     "model.tiny.good_for": "바로 쓸 수 있고 오프라인에서도 됩니다. 결과는 거칩니다",
     "model.vit_t.good_for": "GPU가 없는 컴퓨터에서도 좋은 마스크",
     "model.vit_b.good_for": "작은 GPU로, 또는 느긋하게 CPU로 하는 주석 작업",
@@ -35,7 +41,7 @@ KO: dict[str, str] = {
     "preset.balanced": "균형",
     "preset.balanced.help": "모델의 기본값입니다. 적당한 시간에 대부분의 물체를 찾습니다.",
     "preset.small": "작은 물체",
-    "preset.small.help": "사진을 확대한 조각도 살펴보고 마스크를 다듬습니다.",
+    "preset.small.help": "사진을 확대한 크롭도 살펴보고 마스크를 다듬습니다.",
     "preset.everything": "모두 찾기",
     "preset.everything.help": "촘촘한 격자와 느슨한 기준으로 찾은 뒤 나중에 골라냅니다.",
     # Groups of parameters
@@ -44,7 +50,7 @@ KO: dict[str, str] = {
     "group.look.note": "다음 실행부터 적용됩니다. 한 번 읽은 사진은 다시 읽지 않습니다.",
     "group.keep": "무엇을 남길까",
     "group.show": "보기 범위",
-    "group.show.note": "화면과 다운로드에서 숨길 뿐 지우지 않습니다. SAM 자체의 설정이 아닙니다.",
+    "group.show.note": "화면과 내려받을 파일에서 숨길 뿐 지우지 않습니다. SAM 자체의 설정이 아닙니다.",
     "points": "직접 지정한 점",
     "points.info": "point_grids · 한 줄에 x, y 하나씩(0~1). 빈 줄은 다음 단계를 뜻하며, 격자를 대신합니다.",
     "points.file": "파일 열기…",
@@ -64,25 +70,25 @@ KO: dict[str, str] = {
     "parameter.points_per_batch.help": "GPU가 한가하면 올리고, 메모리가 모자라면 내리세요.",
     "parameter.crop_n_layers": "확대 단계",
     "parameter.crop_n_layers.help": (
-        "큰 사진에서 아주 작은 물체를 놓치면 올리고, 너무 오래 걸리면 내리세요(단계마다 조각이 네 배가 됩니다)."
+        "큰 사진에서 아주 작은 물체를 놓치면 올리고, 너무 오래 걸리면 내리세요(단계마다 크롭이 네 배가 됩니다)."
     ),
-    "parameter.crop_overlap_ratio": "조각 겹침",
-    "parameter.crop_overlap_ratio.help": "조각 경계에서 물체가 잘리면 올리고, 같은 작업이 너무 반복되면 내리세요.",
+    "parameter.crop_overlap_ratio": "크롭 겹침",
+    "parameter.crop_overlap_ratio.help": "크롭 경계에서 물체가 잘리면 올리고, 같은 작업이 너무 반복되면 내리세요.",
     "parameter.crop_n_points_downscale_factor": "단계별 격자 솎기",
     "parameter.crop_n_points_downscale_factor.help": (
-        "확대 단계가 너무 오래 걸리면 올리고, 조각 속 작은 물체를 놓치면 내리세요."
+        "확대 단계가 너무 오래 걸리면 올리고, 크롭 속 작은 물체를 놓치면 내리세요."
     ),
     "parameter.pred_iou_thresh": "마스크 품질",
     "parameter.pred_iou_thresh.help": "엉성한 마스크가 있으면 올리고, 좋은 물체가 빠지면 내리세요.",
-    "parameter.stability_score_thresh": "경계 안정성",
+    "parameter.stability_score_thresh": "경계 안정도",
     "parameter.stability_score_thresh.help": (
         "경계가 흐릿한 마스크가 있으면 올리고, 경계가 부드러운 물체가 빠지면 내리세요."
     ),
-    "parameter.stability_score_offset": "안정성 검사 강도",
+    "parameter.stability_score_offset": "안정도 검사 강도",
     "parameter.stability_score_offset.help": "흐릿한 마스크가 검사를 통과하면 올리고, 좋은 마스크가 탈락하면 내리세요.",
     "parameter.box_nms_thresh": "중복 허용 겹침",
     "parameter.box_nms_thresh.help": "가까이 붙은 물체가 사라지면 올리고, 같은 물체가 두 번 잡히면 내리세요.",
-    "parameter.crop_nms_thresh": "조각 사이 중복 허용 겹침",
+    "parameter.crop_nms_thresh": "크롭 사이 중복 허용 겹침",
     "parameter.crop_nms_thresh.help": (
         "확대 단계에서 가까이 붙은 물체가 사라지면 올리고, 같은 물체가 두 번 잡히면 내리세요."
     ),
@@ -93,9 +99,9 @@ KO: dict[str, str] = {
     "stop": "중지",
     "forecast.points": "점 {points:,}개",
     "forecast.points.one": "점 {points:,}개",
-    "forecast.crops": "조각 {crops:,}개에 점 {points:,}개",
+    "forecast.crops": "크롭 {crops:,}개에 점 {points:,}개",
     "forecast.time": "약 {time}",
-    "forecast.pending": "아직 적용 안 됨",
+    "forecast.pending": "‘마스크 찾기’를 눌러야 적용됨: {what}",
     "candidates": "후보 {all:,}개 중 {passing:,}개 통과",
     "candidates.unknown": "후보 없이 이어받았습니다. 슬라이더를 움직이면 모델이 후보를 다시 찾습니다",
     "candidates.none": "아직 후보가 없습니다. ‘마스크 찾기’를 누르세요",
@@ -134,12 +140,16 @@ KO: dict[str, str] = {
     "status.fewer": "{n:,}개 줄어듦",
     "status.same": "변화 없음",
     "status.busy": "새 설정은 이번 실행이 끝나면 적용됩니다.",
+    "status.chosen": "골랐습니다. ‘마스크 찾기’를 누를 때까지 이 마스크는 그대로입니다.",
+    "status.model_missing": "{model}: 아직 이 컴퓨터에 없습니다. 이름 아래에서 내려받거나 파일을 올리세요.",
     "status.exporting": "파일을 쓰고 다시 읽어 확인하는 중…",
     # What a download holds
     "proof.exact.mask": "마스크 {masks:,}개, 모두 정확합니다.",
     "proof.exact.mask.one": "마스크 {masks:,}개, 정확합니다.",
     "proof.exact.row": "{masks:,}행, 모두 정확합니다.",
     "proof.exact.row.one": "{masks:,}행, 정확합니다.",
+    "proof.exact.overlay": "마스크 {masks:,}개를 사진 위에 그렸습니다.",
+    "proof.exact.overlay.one": "마스크 {masks:,}개를 사진 위에 그렸습니다.",
     "proof.some": "마스크 {masks:,}개 중 {exact:,}개 정확",
     "proof.some.one": "마스크 {masks:,}개 중 {exact:,}개 정확",
     "proof.changed": "{n:,}개 달라짐(최저 IoU {iou})",
@@ -156,6 +166,12 @@ KO: dict[str, str] = {
     "format.overlay-jpeg.loses": "JPEG는 날카로운 경계를 흐리게 합니다. 마스크의 일부 픽셀이 다르게 보입니다.",
     "status.points": "직접 지정한 점 {points:,}개. ‘마스크 찾기’를 누르세요.",
     "status.points.one": "직접 지정한 점 {points:,}개. ‘마스크 찾기’를 누르세요.",
+    # What people want with a file
+    "purpose.train": "학습용",
+    "purpose.correct": "다른 도구에서 고치기",
+    "purpose.measure": "측정",
+    "purpose.look": "보기와 보여 주기",
+    "purpose.script": "스크립트용",
     # Several pictures
     "queue.title": "여러 사진",
     "queue.start": "모두 마스크 찾기",
@@ -168,11 +184,12 @@ KO: dict[str, str] = {
     "queue.negatives.in.one": "마스크 없는 사진 {pictures:,}장이 들어 있습니다.",
     "queue.close": "이 목록 닫기",
     "queue.close.sure": "이 목록을 닫을까요? 마스크와 레이블도 사라집니다. 남겨 두려면 먼저 내려받으세요.",
-    "queue.column.picture": "사진",
-    "queue.column.state": "상태",
-    "queue.column.masks": "마스크",
-    "queue.column.seconds": "초",
-    "queue.column.error": "문제",
+    "queue.open": "{name} 열기",
+    "queue.remove": "{name}: 목록에서 빼기",
+    "queue.masks": "마스크 {masks:,}개",
+    "queue.masks.one": "마스크 {masks:,}개",
+    "queue.left": "목록에 사진 {pictures:,}장이 있습니다.",
+    "queue.left.one": "목록에 사진 {pictures:,}장이 있습니다.",
     "queue.state.waiting": "대기",
     "queue.state.running": "진행 중",
     "queue.state.done": "완료",
@@ -186,6 +203,7 @@ KO: dict[str, str] = {
     "queue.points": "{name}: 점 {total:,}개 중 {done:,}개",
     "queue.opened": "{name}: 마스크 {masks:,}개.",
     "queue.opened.one": "{name}: 마스크 {masks:,}개.",
+    "queue.stopped": "목록을 끝내지 못했습니다. 끝난 것은 그대로 있습니다.",
     "queue.failed": "실패 {n:,}장",
     "queue.back": "사진 {pictures:,}장을 이어받았습니다. {masks}.",
     "queue.back.one": "사진 {pictures:,}장을 이어받았습니다. {masks}.",
@@ -200,12 +218,15 @@ KO: dict[str, str] = {
     "restore.done.one": "{name} 작업을 그대로 이어받았습니다. 마스크 {masks:,}개.",
     "restore.sliders": "슬라이더를 움직이면 모델이 사진을 한 번 더 살펴봅니다.",
     "restore.partial": "끝나지 않은 실행입니다. 이어서 찾기를 누르면 사진 전체를 다시 살펴봅니다.",
-    "restore.no_model": "이 작업의 모델 {model}이(가) 여기에 없어, 새로 찾으려면 마스크 찾기를 눌러야 합니다.",
+    "restore.no_model": (
+        "이 작업의 모델({model})은 여기에 없습니다. 편집하고 내려받을 수 있으며, "
+        "새로 찾으려면 마스크 찾기를 눌러야 합니다."
+    ),
     "restore.photo": "이제 이 작업의 사진 {name}({width:,} × {height:,} px)을 놓아 주세요.",
     # Nothing found
     "empty.none": "후보 {all:,}개 중 통과한 것이 없습니다.",
     "empty.threshold": "{n:,}개가 {title} {value:g} 기준에 걸립니다. 낮춰 볼까요?",
-    "empty.edge": "{n:,}개가 조각 경계에서 잘립니다. {title} 값을 높여 볼까요?",
+    "empty.edge": "{n:,}개가 크롭 경계에서 잘립니다. {title} 값을 높여 볼까요?",
     "empty.other": "다른 프리셋을 써 보세요.",
     "empty.show": "마스크 {all:,}개가 모두 ‘보기 범위’ 때문에 숨었습니다. 범위를 넓혀 볼까요?",
     # A place without a mask
@@ -215,15 +236,19 @@ KO: dict[str, str] = {
     "why.kept": "여기 있는 마스크는 ‘보기 범위’ 때문에 숨었습니다.",
     "why.dropped": "여기 있는 마스크는 {score:.2f}점이라 {title} {value:g} 기준에 걸립니다. 낮춰 볼까요?",
     "why.duplicate": "여기 있는 마스크는 더 나은 것과 겹쳐 빠졌습니다. {title} {value:g} 값을 높여 볼까요?",
-    "why.edge": "여기 있는 마스크는 조각 경계에서 잘렸습니다. {title} 값을 높여 볼까요?",
+    "why.edge": "여기 있는 마스크는 크롭 경계에서 잘렸습니다. {title} 값을 높여 볼까요?",
     "why.near": "근처에서 가장 나은 후보가 {score:.2f}점이라 {title} {value:g} 기준에 걸립니다. 낮춰 볼까요?",
     # Errors
     "error.unexpected": "서버에서 문제가 생겼습니다. 마지막 결과는 그대로 있습니다. 다시 시도해 보세요.",
     "error.memory": "서버의 메모리가 모자랍니다. 마지막 결과는 그대로 있습니다. 더 작은 사진이나 모델로 해 보세요.",
     "error.disk": "서버의 디스크가 가득 찼습니다. 마지막 결과는 그대로 있습니다. 나중에 다시 해 보세요.",
     "error.title": "처리하지 못했습니다",
+    "error.close": "이 메시지 닫기",
+    # About
+    "about": "이 프로그램 정보",
+    "about.note": "문제를 알릴 때 이 내용을 복사해 넣어 주세요.",
     # Other controls
-    "download": "다운로드",
+    "download": "내려받기",
     "viewer": "사진과 마스크",
     "status": "상태",
     # Download formats
@@ -240,18 +265,18 @@ KO: dict[str, str] = {
     "format.table": "표 (CSV)",
     "format.table.hint": "번호, 이름, 면적, 상자, 점수를 스프레드시트로: 픽셀은 없습니다.",
     "format.yolo": "YOLO 분할",
-    "format.yolo.hint": "Ultralytics YOLO 학습용: 사진, 라벨, data.yaml을 담은 ZIP.",
+    "format.yolo.hint": "Ultralytics YOLO 학습용: 사진, 레이블, data.yaml을 담은 ZIP.",
     "format.labelme": "LabelMe (다각형)",
     "format.labelme.hint": "LabelMe에서 고치기: 조각마다 꼭짓점으로 고칠 수 있는 다각형 하나.",
     "format.labelme-masks": "LabelMe (마스크 도형)",
     "format.labelme-masks.hint": "LabelMe 5.3 이상에서 보기: 마스크마다 조각과 구멍을 모두 담은 도형 하나.",
     "format.voc": "Pascal VOC",
     "format.voc.hint": "VOC 색상표를 쓴 분류·물체 그림: 예전 학습 코드와 CVAT용.",
-    "format.labelmap": "라벨 지도, 작은 것이 위",
+    "format.labelmap": "레이블 지도, 작은 것이 위",
     "format.labelmap.hint": "ImageJ, napari, Python에서 재기: 픽셀마다 마스크 번호, 작은 물체가 보입니다.",
-    "format.labelmap-best": "라벨 지도, 좋은 것이 위",
+    "format.labelmap-best": "레이블 지도, 좋은 것이 위",
     "format.labelmap-best.hint": "픽셀마다 SAM이 가장 믿는 마스크의 번호입니다.",
-    "format.labelmap-largest": "라벨 지도, 큰 것이 위",
+    "format.labelmap-largest": "레이블 지도, 큰 것이 위",
     "format.labelmap-largest.hint": "픽셀마다 가장 큰 마스크의 번호: 부분 대신 전체입니다.",
     "format.cutouts": "오려내기 (상자만큼)",
     "format.cutouts.hint": "물체마다 투명한 배경에 상자 크기로 오려냅니다.",
@@ -260,7 +285,7 @@ KO: dict[str, str] = {
     "format.openraster": "레이어 (OpenRaster)",
     "format.openraster.hint": "사진 위에 물체마다 레이어 하나: Krita와 GIMP용.",
     "format.cvat": "CVAT for images 1.1",
-    "format.cvat.hint": "CVAT에서 고치기: 같은 사진의 작업에 올리는 브러시 마스크와 라벨.",
+    "format.cvat.hint": "CVAT에서 고치기: 같은 사진의 작업에 올리는 브러시 마스크와 레이블.",
     "format.label-studio": "Label Studio (브러시)",
     "format.label-studio.hint": "Label Studio에서 고치기: 브러시 마스크를 예측으로 담은 작업.",
     "format.geojson": "GeoJSON",
@@ -269,25 +294,4 @@ KO: dict[str, str] = {
     "format.raw.hint": "스크립트용: SAM이 돌려주는 일곱 항목 그대로이며, 레이블이 있으면 함께 담습니다.",
     "format.raw-uncompressed": "SAM 사전 (압축 없는 RLE)",
     "format.raw-uncompressed.hint": "같은 내용에 길이를 숫자로: pycocotools 없이 읽습니다.",
-}
-
-# What an error of a class means, before the English details; a class without a line takes that of its base.
-KO_ERRORS: dict[str, str] = {
-    "AutoMaskError": "처리하지 못했습니다.",
-    "OptionError": "설정 값을 쓸 수 없습니다.",
-    "ImageError": "이 사진은 쓸 수 없습니다.",
-    "UnreadableImageError": "이 파일은 사진으로 읽을 수 없습니다.",
-    "ImageTooLargeError": "사진이 너무 큽니다.",
-    "CheckpointError": "이 모델을 쓸 수 없습니다.",
-    "DownloadError": "모델을 내려받지 못했습니다.",
-    "EngineError": "모델을 실행하지 못했습니다.",
-    "EngineOutOfMemoryError": "메모리가 모자랍니다.",
-    "BusyError": "지금은 기다리는 사람이 너무 많습니다. 잠시 뒤에 다시 해 보세요.",
-    "NoImageError": "먼저 사진을 여세요.",
-    "RunGoneError": "이 결과는 서버에 더 이상 없습니다. 사진을 다시 열어 주세요.",
-    "EditError": "이 편집은 할 수 없습니다.",
-    "LabelError": "이 레이블을 쓸 수 없습니다.",
-    "ArchiveError": "이 ZIP 파일은 쓸 수 없습니다.",
-    "ResumeError": "저장된 작업을 이어갈 수 없습니다.",
-    "ExportError": "파일을 만들지 못했습니다.",
 }

@@ -19,8 +19,8 @@ __all__ = ["back_line", "end_line", "first_names", "listing_line", "row_of", "ru
 _NAMED = 3  # pictures that a sentence names one by one
 
 
-def row_of(pictures: PictureList, index: int) -> QueueRow:
-    """The row of a picture."""
+def row_of(words: Words, pictures: PictureList, index: int) -> QueueRow:
+    """What is told of a picture."""
     item, path = pictures.items[index], pictures.thumbnail(index)
     thumb = None if path is None else FileData(path=str(path), orig_name=path.name, mime_type="image/webp")
     return QueueRow(
@@ -28,7 +28,7 @@ def row_of(pictures: PictureList, index: int) -> QueueRow:
         state=item.state,
         masks=item.masks,
         seconds=item.seconds,
-        error=item.error,
+        error=item.error and words.sentence(item.error, words.say("queue.state.failed")),
         edited=item.edited,
         thumb=thumb,
     )
@@ -90,9 +90,11 @@ def end_line(words: Words, pictures: PictureList) -> str:
     return " · ".join(parts)
 
 
-def saved_line(words: Words, report: ExportReport) -> str:
-    """What a dataset of the list holds."""
-    sentence = proof_sentence(words, report)
-    if not report.negatives:
-        return sentence
-    return f"{sentence} {words.count('queue.negatives.in', report.negatives, pictures=report.negatives)}"
+def saved_line(words: Words, report: ExportReport, unlabelled: int) -> str:
+    """What a dataset of the list holds, of whose masks so many are ``unlabelled``."""
+    sentences = [proof_sentence(words, report)]
+    if report.negatives:
+        sentences.append(words.count("queue.negatives.in", report.negatives, pictures=report.negatives))
+    if unlabelled and report.exporter.has_classes:
+        sentences.append(words.count("proof.unlabelled", unlabelled, masks=unlabelled))
+    return " ".join(sentences)

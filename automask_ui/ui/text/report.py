@@ -38,8 +38,10 @@ def proof_of(words: Words, report: ExportReport, unlabelled: int) -> dict[str, A
     exporter = report.exporter
     is_exact = report.exact == len(report.checks)
     not_exact = [*report.lost, *report.changed]
-    sentences = [] if is_exact else [words.say(f"format.{exporter.name}.loses")]
-    sentences.append(words.say("proof.reader", reader=exporter.reader))
+    # What is drawn counts as right if it can be made out: what the format does to it is said all the same.
+    says_loss = not is_exact or (exporter.unit == "overlay" and exporter.loses)
+    sentences = [words.say(f"format.{exporter.name}.loses")] if says_loss else []
+    sentences.append(words.say("proof.reader", reader=words.sentence(exporter.reader)))
     if unlabelled and exporter.has_classes:
         sentences.append(words.count("proof.unlabelled", unlabelled, masks=unlabelled))
     return {

@@ -6,15 +6,18 @@ import math
 
 import numpy as np
 
+from automask_ui.errors import AutoMaskError
 from automask_ui.masks import MaskResult, Verdict
 from automask_ui.masks.explain import Reason
 from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS
 from automask_ui.protocol import EngineModel
+from automask_ui.serving.runs import Models
 from automask_ui.session import Difference, Session
 from automask_ui.session.run import Progress, Workload
 from automask_ui.ui.components.status_line import Status, status
 from automask_ui.ui.components.viewer import ViewerSuggestion
+from automask_ui.ui.controls import controls_of
 from automask_ui.ui.text import TEXTS, Words
 
 __all__ = [
@@ -24,7 +27,9 @@ __all__ = [
     "empty_sentence",
     "empty_suggestion",
     "forecast_line",
+    "found_with",
     "model_line",
+    "model_title",
     "opened_line",
     "progress_line",
     "restored_line",
@@ -43,6 +48,7 @@ _OPTION_OF = {
     Verdict.CLEANED_AWAY: "box_nms_thresh",
 }
 _BEST = 20  # candidates that a suggestion lets pass, before duplicates go
+_USUAL_BYTES_A_SECOND = 100e6 / 8  # of a line of 100 Mbit/s
 _THRESHOLDS = (Verdict.LOW_PREDICTED_IOU, Verdict.LOW_STABILITY)
 
 
@@ -63,7 +69,7 @@ def progress_line(words: Words, progress: Progress, session: Session, seconds: f
     if progress.stage == "stopped":
         return stopped_line(words, session)
     if progress.stage == "done":
-        parts = [words.count("status.done", masks, masks=masks, time=words.time(seconds)), *_notes(session)]
+        parts = [words.count("status.done", masks, masks=masks, time=words.time(seconds)), *_notes(words, session)]
         return status(" · ".join(parts), "done")
     if progress.stage == "clean":
         return status(words.count("status.clean", masks, **counts), "busy", 1.0)
@@ -88,8 +94,8 @@ def stopped_line(words: Words, session: Session) -> Status:
     return status(words.count("status.stopped", masks, masks=masks, done=done, total=total))
 
 
-def _notes(session: Session) -> tuple[str, ...]:
-    return session.result.notes if session.result else ()
+def _notes(words: Words, session: Session) -> list[str]:
+    return [words.sentence(note) for note in session.result.notes] if session.result else []
 
 
 def changed_line(words: Words, change: Difference) -> Status:
@@ -106,7 +112,7 @@ def opened_line(words: Words, session: Session) -> Status:
     """A photo that was just opened, with what was done to it."""
     height, width = session.image.rgb.shape[:2]
     sentence = words.say("status.opened", name=session.image.name, width=width, height=height)
-    return status(" ".join([sentence, *session.image.notes]))
+    return status(" ".join([sentence, *map(words.sentence, session.image.notes)]))
 
 
 def restored_line(words: Words, session: Session, is_complete: bool, key: str = "restore.done") -> Status:
@@ -208,8 +214,31 @@ def forecast_line(words: Words, work: Workload, seconds: float | None) -> str:
     return " · ".join(parts)
 
 
-def model_line(words: Words, model: AvailableModel, loaded: EngineModel | None) -> str:
-    """What a model is good for, and where it runs."""
+def model_title(words: Words, model: AvailableModel) -> str:
+    """What a model is called: names of published ones are the same everywhere."""
+    return TEXTS[words.language].get(f"model.{model.name}.title", model.title)
+
+
+def found_with(words: Words, session: Session, models: Models) -> str:
+    """With which model and preset the masks of ``session`` were found; "" before there are any."""
+    if session.result is None:
+        return ""
+    row, thresholds = models.get(session.model), models.thresholds(session.model)
+    preset = controls_of(session.model, session.result.options, session.show, thresholds).preset
+    model = session.model if row is None else model_title(words, row)
+    return words.say("found_with", model=model, preset=words.say(f"preset.{preset}"))
+
+
+def model_line(
+    words: Words, model: AvailableModel, loaded: EngineModel | None, failed: AutoMaskError | None = None
+) -> str:
+    """What a model is good for, and where it runs; of one that is not here, what it takes to have it.
+
+    ``failed`` is why it could not be had when it was last asked for.
+    """
+    if failed is not None:
+        offer = "" if model.path is not None or not model.size_bytes else f" {_size_and_time(words, model.size_bytes)}"
+        return words.say("model.failed", why=words.error(failed)) + offer
     good_for = TEXTS[words.language].get(f"model.{model.name}.good_for", model.good_for)
     if model.name == BUILT_IN_MODEL:
         finer = CHECKPOINTS["vit_t"]
@@ -218,8 +247,14 @@ def model_line(words: Words, model: AvailableModel, loaded: EngineModel | None) 
     if loaded is not None:
         return words.say("model.info", good_for=good_for, device=device_name(loaded))
     if model.path is None and model.size_bytes:
-        return words.say("model.download", good_for=good_for, size=f"{model.size_bytes / 1e6:,.0f} MB")
+        return words.say("model.download", good_for=good_for, size=_size_and_time(words, model.size_bytes))
     return words.say("model.unloaded", good_for=good_for)
+
+
+def _size_and_time(words: Words, size: int) -> str:
+    """What it takes to fetch ``size`` bytes."""
+    time = words.time(size / _USUAL_BYTES_A_SECOND)
+    return words.say("model.size", size=f"{size / 1e6:,.0f} MB", time=time)
 
 
 def device_name(model: EngineModel) -> str:

@@ -1,4 +1,4 @@
-"""The table of a queue of pictures: what has become of each, set from Python as plain data; unseen without a queue."""
+"""The film strip of a list of pictures: what has become of each, as plain data from Python; unseen without a list."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 
 
 class QueueRow(GradioModel):
-    """One row."""
+    """One picture."""
 
     name: str
     state: str  # "waiting", "running", "done" or "failed"
@@ -32,11 +32,11 @@ class QueueRow(GradioModel):
 
 
 class QueueTableData(GradioModel):
-    """All that the table shows; no items: nothing is to be seen."""
+    """All that the strip shows; no items: nothing is to be seen."""
 
     queue: str = ""  # names the queue: another one is another table
     items: list[QueueRow] = Field(default_factory=list)
-    open: int | None = None  # the row that is in the main view
+    open: int | None = None  # the picture that is in the main view
     running: bool = False
     line: str = ""
     failed: bool = False  # the line says what went wrong
@@ -44,7 +44,10 @@ class QueueTableData(GradioModel):
 
 
 class QueueTable(OutputComponent):
-    """The table. Events: ``queue_start``, ``queue_stop``, ``queue_open``, ``queue_save``, ``queue_close``."""
+    """The strip.
+
+    Events: ``queue_start``, ``queue_stop``, ``queue_open``, ``queue_remove``, ``queue_save``, ``queue_close``.
+    """
 
     data_model = QueueTableData
 

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * A picture of the list, as BoardItem in queue_table/__init__.py.
+ * A picture of the list, as QueueRow in queue_table/__init__.py.
  *
  * @typedef {object} Item
  * @property {string} name
@@ -21,8 +21,10 @@ const language = (navigator.language || "en").slice(0, 2);
 const texts = props.texts[language] || props.texts.en;
 /** @param {string} key @returns {string} */
 const say = (key) => texts[`queue.${key}`];
-const COLUMNS = ["picture", "state", "masks", "seconds", "error"];
-const NUMBERS = new Set(["masks", "seconds"]);
+/** @param {string} key @param {Record<string, string | number>} values */
+const filled = (key, values) => say(key).replace(/\{(\w+)[^}]*\}/g, (_, name) => values[name].toLocaleString(language));
+const isTyping = (/** @type {Event} */ { target }) => target instanceof Element
+  && target.matches("input, textarea, select, [contenteditable]");
 
 board.setAttribute("aria-label", say("title"));
 one(".title").textContent = say("title");
@@ -33,14 +35,7 @@ one(".format .sr").textContent = say("format");
 one(".negatives span").textContent = say("negatives");
 one(".negatives").title = say("negatives.hint");
 for (const side of ["title", "aria-label"]) one(".close").setAttribute(side, say("close"));
-one(".rows").setAttribute("aria-label", say("title"));
-for (const name of COLUMNS) {
-  const cell = document.createElement("th");
-  cell.scope = "col";
-  cell.className = NUMBERS.has(name) ? `${name} number` : name;
-  cell.textContent = say(`column.${name}`);
-  one("thead tr").append(cell);
-}
+one(".strip").setAttribute("aria-label", say("title"));
 start.addEventListener("click", () => trigger("queue_start"));
 halt.addEventListener("click", () => trigger("queue_stop"));
 one(".close").addEventListener("click", () => {
@@ -48,7 +43,10 @@ one(".close").addEventListener("click", () => {
   if (!isWorth || window.confirm(say("close.sure"))) trigger("queue_close");
 });
 save.addEventListener("click", () => trigger("queue_save", { format: select.value, negatives: wantsNegatives() }));
-select.addEventListener("change", show);
+select.addEventListener("change", () => {
+  rememberFormat();
+  show();
+});
 negatives.addEventListener("change", show);
 
 /** Whether there is a choice: pictures without masks, and a format that can say that nothing is in them. */
@@ -56,50 +54,108 @@ const hasNegatives = () => props.value.items.some((/** @type {Item} */ item) => 
   && props.negatives.includes(select.value);
 const wantsNegatives = () => hasNegatives() && negatives.checked;
 
+const LAST = "automask.format"; // as the download of one picture keeps it
+
 function addFormats() {
+  /** @type {Map<string, HTMLOptGroupElement>} */
+  const groups = new Map();
   for (const format of props.formats) {
+    const title = format.purpose[language] || format.purpose.en;
+    const group = groups.get(title) ?? document.createElement("optgroup");
+    group.label = title;
+    groups.set(title, group);
     const option = document.createElement("option");
     option.value = format.id;
     option.textContent = format.label[language] || format.label.en;
     option.title = format.hint[language] || format.hint.en;
-    select.append(option);
+    group.append(option);
+  }
+  select.append(...groups.values());
+  try {
+    const last = localStorage.getItem(LAST);
+    if (props.formats.some((/** @type {{ id: string }} */ { id }) => id === last)) select.value = last ?? "";
+  } catch {
+    // A browser that keeps nothing begins with the first format.
   }
 }
 
-// Rows stay as long as the queue does, so that scrolling and focus are never lost.
+function rememberFormat() {
+  try {
+    localStorage.setItem(LAST, select.value);
+  } catch {
+    // The same.
+  }
+}
+
+// Items stay as long as the list does, so that scrolling and focus are never lost.
 let queue = "";
-/** @type {ReturnType<typeof addRow>[]} */
-let rows = [];
+/** @type {ReturnType<typeof addItem>[]} */
+let parts = [];
 
 /** @param {number} index of the picture in the list */
-function addRow(index) {
-  const row = document.createElement("tr");
-  const cells = Object.fromEntries(COLUMNS.map((name) => [name, row.insertCell()]));
-  for (const name of COLUMNS) cells[name].className = NUMBERS.has(name) ? `${name} number` : name;
-  const button = document.createElement("button");
-  const thumb = document.createElement("img");
-  const name = document.createElement("span");
-  button.type = "button";
+const openPicture = (index) => trigger("queue_open", { index });
+
+/** @param {number} index of the picture in the list */
+function addItem(index) {
+  const box = document.createElement("li"), thumb = document.createElement("img");
+  const name = document.createElement("button"), remove = document.createElement("button");
+  const told = document.createElement("span");
+  box.className = "item";
   thumb.className = "thumb";
   thumb.alt = "";
-  button.append(thumb, name);
-  button.addEventListener("click", () => trigger("queue_open", { index }));
-  cells.picture.append(button);
-  one("tbody").append(row);
-  return { row, cells, thumb, name };
+  name.className = "name";
+  told.className = "told";
+  remove.className = "remove";
+  remove.textContent = "✕";
+  name.type = remove.type = "button";
+  box.append(thumb, name, told, remove);
+  box.addEventListener("click", (event) => {
+    if (event.target !== remove) openPicture(index);
+  });
+  remove.addEventListener("click", () => trigger("queue_remove", { index }));
+  one(".strip").append(box);
+  return { box, thumb, name, told, remove };
 }
 
-/** @param {ReturnType<typeof addRow>} parts @param {Item} item @param {boolean} isOpen */
-function fillRow({ row, cells, thumb, name }, item, isOpen) {
-  name.textContent = item.name;
-  if (item.thumb?.url && thumb.getAttribute("src") !== item.thumb.url) thumb.src = item.thumb.url;
-  cells.state.textContent = say(item.edited ? "state.edited" : `state.${item.state}`);
-  cells.masks.textContent = item.masks === null ? "" : item.masks.toLocaleString(language);
-  cells.seconds.textContent = item.seconds === null ? "" : item.seconds.toFixed(1);
-  cells.error.textContent = item.error;
-  row.classList.toggle("open", isOpen);
-  row.setAttribute("aria-current", String(isOpen));
+/** What has become of a picture, in a few words. @param {Item} item */
+function toldOf(item) {
+  if (item.state === "failed") return item.error || say("state.failed");
+  const state = say(item.edited ? "state.edited" : `state.${item.state}`);
+  if (item.masks === null) return state;
+  return `${filled(item.masks === 1 ? "masks.one" : "masks", { masks: item.masks })} · ${state}`;
 }
+
+/** @param {ReturnType<typeof addItem>} part @param {Item} item @param {boolean} isOpen */
+function fillItem({ box, thumb, name, told, remove }, item, isOpen) {
+  const sentence = toldOf(item), wasOpen = box.classList.contains("open");
+  name.textContent = item.name;
+  name.title = filled("open", { name: item.name });
+  told.textContent = sentence;
+  told.title = item.seconds === null ? sentence : `${sentence} · ${item.seconds.toFixed(1)} s`;
+  const src = item.thumb?.url ?? "";
+  if (!src) thumb.removeAttribute("src");
+  else if (thumb.getAttribute("src") !== src) thumb.src = src;
+  remove.disabled = props.value.running;
+  for (const side of ["title", "aria-label"]) remove.setAttribute(side, filled("remove", { name: item.name }));
+  box.classList.toggle("failed", item.state === "failed");
+  box.classList.toggle("open", isOpen);
+  box.setAttribute("aria-current", String(isOpen));
+  if (isOpen && !wasOpen) box.scrollIntoView({ block: "nearest", inline: "nearest" });
+}
+
+/**
+ * J and K go to the next and the previous picture of the list, from anywhere on the page but a field.
+ *
+ * @param {KeyboardEvent} event
+ */
+function stepKeys(event) {
+  if (!element.isConnected) return void document.removeEventListener("keydown", stepKeys);
+  const step = { j: 1, k: -1 }[event.key.toLowerCase()], count = props.value?.items?.length ?? 0;
+  if (!step || !count || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
+  const at = props.value.open === null ? (step > 0 ? 0 : count - 1) : props.value.open + step;
+  if (at >= 0 && at < count) openPicture(at);
+}
+document.addEventListener("keydown", stepKeys);
 
 function show() {
   const value = props.value || {};
@@ -110,11 +166,12 @@ function show() {
   if (!queue) addFormats();
   if (queue !== value.queue) {
     queue = value.queue;
-    one("tbody").replaceChildren();
-    rows = [];
+    one(".strip").replaceChildren();
+    parts = [];
   }
-  while (rows.length < items.length) rows.push(addRow(rows.length));
-  items.forEach((item, index) => fillRow(rows[index], item, index === value.open));
+  while (parts.length > items.length) parts.pop()?.box.remove();
+  while (parts.length < items.length) parts.push(addItem(parts.length));
+  items.forEach((item, index) => fillItem(parts[index], item, index === value.open));
   one(".line").textContent = value.line;
   board.classList.toggle("error", value.failed);
   one(".fill").style.width = `${Math.round(value.fraction * 1000) / 10}%`;

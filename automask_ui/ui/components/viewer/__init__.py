@@ -134,6 +134,7 @@ class ViewerData(GradioModel):
     partial: bool = False  # the run was stopped: says so and offers to continue
     empty: str = ""  # shown over the picture when a finished run has no mask
     suggestion: ViewerSuggestion | None = None  # what would help then
+    found_with: str = ""  # the model and the preset of the masks, in words
     points: list[list[float]] = Field(default_factory=list)  # preview of a point grid, x and y in 0 to 1
 
 
@@ -143,6 +144,7 @@ class DownloadFormat(TypedDict):
     id: str
     label: str | dict[str, str]
     hint: str | dict[str, str]
+    purpose: str | dict[str, str]  # the title of its group; formats of one group stand together
 
 
 def viewer_note(

@@ -41,6 +41,7 @@ class SessionViews:
         empty: str = "",
         points: list[list[float]] | None = None,
         suggestion: ViewerSuggestion | None = None,
+        found_with: str = "",
     ) -> ViewerData:
         """All that the viewer shows of ``session``.
 
@@ -48,6 +49,7 @@ class SessionViews:
             empty: the sentence for a finished run without a mask.
             points: preview of a point list, x and y in 0 to 1.
             suggestion: the setting that would help then.
+            found_with: the model and the preset of the masks, in words.
         """
         display = self._display(session)
         display.points = (points or [])[:_SHOWN_POINTS]
@@ -72,6 +74,7 @@ class SessionViews:
             partial=session.result is not None and session.result.partial and session.job is None,
             empty=empty,
             suggestion=suggestion,
+            found_with=found_with,
             points=display.points,
         )
 

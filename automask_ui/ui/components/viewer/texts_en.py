@@ -220,6 +220,7 @@ ENGLISH = {
     "scope_shown": "Shown",
     "scope_all": "All",
     "download_as": "Download {count} as",
+    "format_last": "Last used",
     "proof": "What the file holds",
     "back": "Back to the formats",
     "preparing": "Writing the file and reading it back…",
@@ -284,4 +285,6 @@ ENGLISH = {
     "key_brush_does": "brush size",
     "key_shapes": "M T I X U S . , D",
     "key_shapes_does": "merge, cut, share, split, fill, smooth, grow, shrink, duplicate",
+    "key_pictures": "J  K",
+    "key_pictures_does": "next, previous picture of the list",
 }

@@ -5,6 +5,7 @@ import { find, make, targetOf } from "./dom.js";
 const KEY_HELP = [
   "click", "add", "band", "wheel", "zoom", "label", "search", "hide", "delete", "undo", "photo", "numbers", "rows",
   "all", "escape", "tools", "minus", "take", "cross", "brush", "shapes",
+  "pictures",
 ];
 
 /**

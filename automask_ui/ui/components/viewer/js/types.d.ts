@@ -106,6 +106,8 @@ export interface ViewerData {
   edits: ViewerEdits | null;
   partial: boolean;
   empty: string;
+  /** The model and the preset of the masks, in words. */
+  found_with: string;
   suggestion: Suggestion | null;
   points: [x: number, y: number][];
 }
@@ -117,6 +119,8 @@ export interface DownloadFormat {
   id: string;
   label: LocalText;
   hint: LocalText;
+  /** The title of its group. */
+  purpose: LocalText;
 }
 
 /** What a finished file holds, told before it is saved. */

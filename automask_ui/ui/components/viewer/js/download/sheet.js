@@ -3,6 +3,7 @@
 /** @import { Proof, Scope, Selection, Signals, Trigger, Viewport, Watch } from "../types.d.ts" */
 import { closest, make, makeButton } from "../dom.js";
 
+const LAST = "automask.format"; // the list of pictures keeps its own under the same name
 const CHIPS = 60; // masks that are named; the button selects all
 
 /**
@@ -42,6 +43,32 @@ export function connectDownload(deps) {
     one(".formats .menu h3").textContent = text("download_as", { count: text("count", { n: count }) });
   }
 
+  /** Groups the formats by what they are for, below the one that was used last. */
+  function drawFormats() {
+    const last = lastFormat();
+    /** @type {Map<string, HTMLElement>} */
+    const groups = new Map();
+    const inOrder = [...props.formats].sort((a, b) => Number(b.id === last) - Number(a.id === last));
+    for (const { id, label, hint, purpose } of inOrder) {
+      const title = id === last ? text("format_last") : language.localized(purpose);
+      let group = groups.get(title);
+      if (!group) {
+        group = make("div", "purpose");
+        group.setAttribute("role", "group");
+        group.setAttribute("aria-label", title);
+        group.append(make("h4", "", title));
+        groups.set(title, group);
+      }
+      const item = makeButton("format");
+      item.setAttribute("role", "menuitem");
+      item.dataset.format = id;
+      item.title = language.localized(hint);
+      item.append(make("span", "", language.localized(label)), make("span", "hint", language.localized(hint)));
+      group.append(item);
+    }
+    items.replaceChildren(...groups.values());
+  }
+
   /** @param {boolean} isShown the sheet, else the menu */
   function showSheet(isShown) {
     sheet.hidden = !isShown;
@@ -57,6 +84,7 @@ export function connectDownload(deps) {
     withoutUnlabelled.checked = false;
     one(".sheet h3").textContent = language.localized(props.formats.find(({ id }) => id === format)?.label);
     showSheet(true);
+    rememberFormat(format);
     prepare(format);
   }
 
@@ -114,16 +142,13 @@ export function connectDownload(deps) {
     trigger("save", { ticket: wanted?.ticket });
   }
 
-  for (const { id, label, hint } of props.formats) {
-    const item = makeButton("format");
-    item.setAttribute("role", "menuitem");
-    item.dataset.format = id;
-    item.append(make("span", "", language.localized(label)), make("span", "hint", language.localized(hint)));
-    items.append(item);
-  }
-
+  drawFormats();
   // After the panel was opened by the same click.
-  one("[data-popup=formats]").addEventListener("click", () => showSheet(false));
+  one("[data-popup=formats]").addEventListener("click", () => {
+    showSheet(false);
+    drawFormats();
+    /** @type {HTMLElement | null} */ (items.querySelector("[role=menuitem]"))?.focus();
+  });
   one(".formats").addEventListener("click", (event) => {
     const format = closest(event, "[data-format]")?.dataset.format;
     if (format) chooseFormat(format);
@@ -154,4 +179,22 @@ export function connectDownload(deps) {
   signals.on(["masks", "order", "shown", "selection"], drawMenu);
   scope.onChosen(drawMenu);
   drawMenu();
+}
+
+/** The format that this browser has chosen last; "" where it keeps nothing. */
+function lastFormat() {
+  try {
+    return localStorage.getItem(LAST) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** @param {string} format its id */
+function rememberFormat(format) {
+  try {
+    localStorage.setItem(LAST, format);
+  } catch {
+    // A browser that keeps nothing begins with the first group.
+  }
 }

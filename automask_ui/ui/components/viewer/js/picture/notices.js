@@ -26,6 +26,7 @@ export function createNotices({ dom: { one }, language: { text }, picture, props
     show(data.masks.length ? "" : data.empty, data.masks.length ? null : data.suggestion);
     one(".stopped").hidden = !data.partial;
     one(".file-name").textContent = one(".file-name").title = data.name;
+    one(".found-with").textContent = data.found_with;
     one(".file-size").textContent = data.width ? text("pixels", { width: data.width, height: data.height }) : "";
     nameStage();
   }
