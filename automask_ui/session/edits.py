@@ -1,6 +1,6 @@
 """What a person did to the masks of one picture, by their ids, and the way back and forth through it.
 
-Masks keep their ids over new thresholds and new runs (:mod:`automask_ui.session.mask_ids`), so edits do too.
+Masks keep their ids over new thresholds and new runs (:mod:`automask_ui.session.ids_in`), so edits do too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from automask_ui.masks import Mask, MaskSet, codec
 from automask_ui.masks.rle import Rle
 from automask_ui.session.class_names import ClassList, class_name, class_names_of, joined
 
-__all__ = ["Action", "EditedMasks", "Edits", "History", "Origin", "OwnMask", "apply_edits", "mask_id", "mask_ids"]
+__all__ = ["Action", "EditedMasks", "Edits", "History", "Origin", "OwnMask", "apply_edits", "ids_in", "mask_id"]
 
 MAX_STEPS = 100  # that can be taken back
 MAX_ID = 2**31 - 1  # of a mask; label maps hold no larger ones
@@ -198,8 +198,8 @@ class Edits:
             classes=names,
             class_ids=_class_ids(data["class_ids"], len(names)) if "class_ids" in data else None,
             labels={mask_id(key): class_name(name) for key, name in labels.items()},
-            hidden=frozenset(mask_ids(data, "hidden")),
-            deleted=frozenset(mask_ids(data, "deleted")),
+            hidden=frozenset(ids_in(data, "hidden")),
+            deleted=frozenset(ids_in(data, "deleted")),
             own=_own(data["own"], size_hw) if "own" in data else {},
         )
         if strange := sorted(set(edits.labels.values()) - set(edits.classes)):
@@ -267,7 +267,7 @@ def _class_ids(values: object, count: int) -> tuple[int, ...]:
     return tuple(values)
 
 
-def mask_ids(data: Mapping[str, Any], name: str) -> list[int]:
+def ids_in(data: Mapping[str, Any], name: str) -> list[int]:
     """The list of mask ids at ``name``, none where there is no list; LabelError where it is something else."""
     values = data.get(name, [])
     if not isinstance(values, list):
@@ -279,7 +279,7 @@ def _own(data: object, size_hw: tuple[int, int] | None) -> dict[int, OwnMask]:
     """Masks made by hand, in a picture of ``size_hw`` px."""
     if size_hw is None or not isinstance(data, Mapping):
         raise LabelError("Of edits, “own” must be an object, and goes with a picture.")
-    ids, origins = mask_ids(data, "ids"), data.get("origins")
+    ids, origins = ids_in(data, "ids"), data.get("origins")
     try:
         masks = codec.from_columns(data.get("masks"), size_hw)
     except WrongError as error:

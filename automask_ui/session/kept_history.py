@@ -13,7 +13,7 @@ from typing import Any
 
 from automask_ui.errors import LabelError
 from automask_ui.session.class_names import class_name
-from automask_ui.session.edits import MAX_ID, MAX_STEPS, Action, Edits, History, OwnMask, mask_id, mask_ids
+from automask_ui.session.edits import MAX_ID, MAX_STEPS, Action, Edits, History, OwnMask, ids_in, mask_id
 
 __all__ = ["from_dict", "to_dict"]
 
@@ -144,7 +144,7 @@ def _changed(edits: Edits, row: Mapping[str, Any], masks: Mapping[int, OwnMask])
     all_own = {**edits.own, **{id_: masks[place] for id_, place in new_own.items() if place != _NONE}}
     return replace(
         read,
-        hidden=edits.hidden ^ frozenset(mask_ids(row, "hidden")),
-        deleted=edits.deleted ^ frozenset(mask_ids(row, "deleted")),
+        hidden=edits.hidden ^ frozenset(ids_in(row, "hidden")),
+        deleted=edits.deleted ^ frozenset(ids_in(row, "deleted")),
         own={id_: mask for id_, mask in all_own.items() if new_own.get(id_) != _NONE},
     )
