@@ -115,7 +115,9 @@ class SettingsHandlers:
         with suppress(NoImageError, RunGoneError, OptionError):
             session = self._service.store.current(visitor.owner)
             self._service.runs.supersede(session, controls.options(self._service.models.thresholds(session.model)))
-        return self._changes(visitor, controls, CUSTOM)
+        changes = self._changes(visitor, controls, CUSTOM)
+        # A preset may be chosen while this is on its way: only news is told of it.
+        return replace(changes, preset=None, preset_info=None) if changes.preset == controls.preset else changes
 
     def adjust(self, visitor: Visitor, controls: Controls, payload: Any) -> Changes:
         """Set one slider as the page itself has suggested.
