@@ -20,7 +20,7 @@ def main(address: str) -> None:
         page.goto(address)
         rows = page.get_by_role("grid").get_by_role("row")
         rows.nth(3).wait_for(timeout=3 * MINUTES)
-        rows.nth(3).click()
+        rows.nth(2).click()
         page.wait_for_timeout(1500)
         page.screenshot(path=TARGET)
         browser.close()
