@@ -66,12 +66,7 @@ class Autosave:
     """
 
     def __init__(
-        self,
-        folder: Path,
-        projects: Projects,
-        *,
-        max_bytes: int = MAX_BYTES,
-        max_age_seconds: float = MAX_AGE_SECONDS,
+        self, folder: Path, projects: Projects, *, max_bytes: int = MAX_BYTES, max_age_seconds: float = MAX_AGE_SECONDS
     ) -> None:
         self._folder, self._projects = folder, projects
         self._max_bytes, self._max_age_seconds = max_bytes, max_age_seconds

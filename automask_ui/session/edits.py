@@ -309,6 +309,14 @@ class History:
     future: tuple[tuple[Action, Edits], ...] = ()  # each step with the edits after it, the next one last
 
     @property
+    def nbytes(self) -> int:
+        """About the memory that all steps hold."""
+        size = sum(100 * (len(edits.labels) + len(edits.hidden) + len(edits.deleted)) for edits in self.every)
+        # Each mask once: steps share those that they leave as they are.
+        own = {id(mask): mask for edits in self.every for mask in edits.own.values()}
+        return size + sum(len(mask.rle["counts"]) for mask in own.values())
+
+    @property
     def every(self) -> Iterator[Edits]:
         """The edits at all of its steps, those now first."""
         yield self.now

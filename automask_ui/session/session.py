@@ -193,12 +193,7 @@ class Session:
     @property
     def nbytes(self) -> int:
         """About the memory that this work holds."""
-        history, size = self.editor.history, self.image.rgb.nbytes + len(self.image.data)
-        for edits in history.every:
-            size += 100 * (len(edits.labels) + len(edits.hidden) + len(edits.deleted))
-        # Those of earlier steps, too, each once: steps share the masks that they leave as they are.
-        own = {id(mask): mask for edits in history.every for mask in edits.own.values()}
-        size += sum(len(mask.rle["counts"]) for mask in own.values()) + self.predictions.nbytes
+        size = self.image.rgb.nbytes + len(self.image.data) + self.editor.history.nbytes + self.predictions.nbytes
         if self.result is not None:
             candidates, masks = self.result.candidates, self.result.masks
             size += sum(len(rle["counts"]) for rle in (*candidates.rle, *masks.rle) if rle is not None)

@@ -132,9 +132,9 @@ def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
     on(adjusted.success, settings.refilter, parts.controls, parts.screen, **_REFILTER)
 
     points = sliders.points
-    preview = listener(settings.preview_points, parts, parts.screen)
+    preview = listener(handlers.points.preview_points, parts, parts.screen)
     pasted = gr.on([points.text.blur, points.text.submit], preview, points.text, parts.screen, **_QUEUED)
-    dropped = on(points.file.upload, settings.point_file, points.file, [points.text], **_QUEUED)
+    dropped = on(points.file.upload, handlers.points.point_file, points.file, [points.text], **_QUEUED)
     shown = dropped.success(preview, points.text, parts.screen, **_QUEUED)
     for event in (pasted, shown):
         on(event.then, settings.refresh, parts.controls, parts.settings, **_QUICK)
@@ -161,7 +161,7 @@ def _wire_viewer(on: _On, parts: Parts, handlers: Handlers) -> None:
     # As quick as a pointer moves: past the queue, and beside a run.
     on(viewer.predict, handlers.predictions.predict, parts.model.model, [viewer], trigger_mode="multiple", **_QUICK)
     points, settings = parts.sliders.points, handlers.settings
-    looked = on(viewer.look_at, settings.look_at, parts.controls, [points.text, viewer, parts.status], **_QUICK)
+    looked = on(viewer.look_at, handlers.points.look_at, parts.controls, [points.text, viewer, parts.status], **_QUICK)
     on(looked.then, settings.refresh, parts.controls, parts.settings, **_QUICK)
     viewer.pick_classes(None, None, None, js=_CLICK_CLASSES, **_QUICK)
     on(parts.classes.upload, masks.class_file, parts.classes, [viewer], **_QUEUED)

@@ -190,7 +190,7 @@ def test_untouched_sliders_mean_upstreams_defaults() -> None:
 
 def test_own_points(handlers: Handlers, photo: str) -> None:
     handlers.opening.open_photo(ANN, photo)
-    preview = handlers.settings.preview_points(ANN, "0.25,0.5\n0.75,0.5")
+    preview = handlers.points.preview_points(ANN, "0.25,0.5\n0.75,0.5")
     assert preview.view is not None
     assert preview.view.points == [[0.25, 0.5], [0.75, 0.5]]
     last(find(handlers, controls(points_text="0.25,0.5\n0.75,0.5")))

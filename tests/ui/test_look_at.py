@@ -43,7 +43,7 @@ def controls(handlers: Handlers) -> Controls:
 
 
 def look_at(handlers: Handlers, opened: Session, controls: Controls, **payload: Any) -> Changes:
-    return handlers.settings.look_at(ANN, controls, {"session": opened.id, "only": True, **payload})
+    return handlers.points.look_at(ANN, controls, {"session": opened.id, "only": True, **payload})
 
 
 def test_points_inside_and_outside_make_up_the_grid(handlers: Handlers, session: Session, controls: Controls) -> None:
@@ -117,7 +117,7 @@ def test_crops_have_no_place_to_leave_out(handlers: Handlers, session: Session, 
     changes = look_at(handlers, session, zoomed, outlines=[LEFT_HALF])
     assert changes.status is not None
     assert "zoomed crops" in changes.status["text"]
-    assert handlers.settings.look_at(ANN, controls, None).status is not None  # no payload at all
+    assert handlers.points.look_at(ANN, controls, None).status is not None  # no payload at all
 
 
 def test_text_of_a_list_is_read_as_the_same_points() -> None:

@@ -215,8 +215,7 @@ class MaskEngine:
         """
         groups = [(crop, table.points_of(rows, crop)) for crop in range(len(table.crop_boxes_xyxy))]
         groups = [(crop, points) for crop, points in groups if len(points)]
-        total = sum(len(points) for _, points in groups)
-        done = 0
+        total, done = sum(len(points) for _, points in groups), 0
         filters = run.options.filter
         wanted = rows.reshape(-1, table.levels) if force else None
         for crop, points in groups:

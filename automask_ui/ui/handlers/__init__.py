@@ -10,6 +10,7 @@ from automask_ui.ui.handlers.masks import MaskHandlers
 from automask_ui.ui.handlers.models import ModelHandlers
 from automask_ui.ui.handlers.opening import OpeningHandlers
 from automask_ui.ui.handlers.picture_list import PictureListHandlers
+from automask_ui.ui.handlers.points import PointHandlers
 from automask_ui.ui.handlers.predictions import PredictionHandlers
 from automask_ui.ui.handlers.runs import RunHandlers
 from automask_ui.ui.handlers.screens import Screens
@@ -35,6 +36,7 @@ class Handlers:
         self.settings = SettingsHandlers(service, self.screens, self.run_queue)
         self.models = ModelHandlers(service)
         self.masks = MaskHandlers(service, self.screens)
+        self.points = PointHandlers(service, self.screens)
         self.predictions = PredictionHandlers(service)
         self.pictures = PictureListHandlers(service, self.screens)
         self.opening = OpeningHandlers(service, self.screens, self.run_queue, self.pictures, autosave)
