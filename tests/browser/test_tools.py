@@ -96,7 +96,7 @@ class Annotator:
             self.page.keyboard.up(key)
 
     def waits_for_suggestion(self) -> None:
-        self.page.locator(".candidate-score").wait_for()
+        self.page.locator(".tool-bar[aria-busy=false] .candidate-score").wait_for()
 
     def presses(self, key: str) -> None:
         self.stage.focus()
@@ -315,7 +315,7 @@ def test_discarding_changes_nothing_and_clicks_are_taken_back_one_by_one(annotat
     annotator.page.keyboard.press("Control+z")
     annotator.waits_for_suggestion()
     annotator.presses("Tab")
-    assert re.match("2 / 3", annotator.page.locator(".candidates output").inner_text())
+    annotator.page.locator(".candidates output", has_text="2 / 3").wait_for()
     annotator.presses("Escape")
     annotator.page.get_by_text("Click a thing, or drag a box around it.").wait_for()
     annotator.presses("Escape")

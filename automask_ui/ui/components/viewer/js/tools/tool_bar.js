@@ -41,6 +41,7 @@ export function connectToolBar(deps) {
     const mask = prompt.isOpen() ? prompt.current() : undefined;
     bar.hidden = name === "select";
     if (bar.hidden) return;
+    bar.setAttribute("aria-busy", String(prompt.isWaiting()));
     const sentence = hint();
     one(".tool-hint").hidden = !sentence;
     one(".tool-hint").textContent = sentence;
