@@ -307,7 +307,7 @@ def test_labels_survive_thresholds_reach_the_file_and_the_next_picture(
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Open a file…").last.click()
     chooser.value.set_files(str(classes))
-    page.wait_for_function("() => document.querySelector('.class-text').value === 'cup\\nsaucer'")
+    page.wait_for_function("() => document.querySelector('.class-text').value === '0: cup\\n1: saucer'")
     page.get_by_role("button", name="Use this list").click()
     page.locator(".class-editor").wait_for(state="hidden")
     rows.nth(0).click()
@@ -328,9 +328,11 @@ def test_labels_survive_thresholds_reach_the_file_and_the_next_picture(
         page.get_by_role("button", name=re.compile("Save file")).click()
     data = json.loads(Path(download.value.path()).read_text())
     assert [row["name"] for row in data["categories"]] == ["cup", "saucer", "object"]
-    assert [row["number"] for row in data["annotations"] if row["category_id"] == 2] == [1]
+    # The numbers are those of the list.
+    assert [row["id"] for row in data["categories"][:2]] == [0, 1]
+    assert [row["number"] for row in data["annotations"] if row["category_id"] == 1] == [1]
     # The class list goes on to the next picture.
     page.locator("#samples button").nth(1).click()
     page.wait_for_function("() => document.querySelector('.file-name').textContent.startsWith('coins')")
     page.get_by_role("button", name="Classes", exact=True).click()
-    assert page.locator(".class-text").input_value() == "cup\nsaucer"
+    assert page.locator(".class-text").input_value() == "0: cup\n1: saucer"
