@@ -262,7 +262,7 @@ def test_a_jpeg_that_was_cut_off_shows_what_it_has() -> None:
         (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),  # an iPhone photo
         (b"PK\x03\x04" + bytes(range(128, 168)), "damaged or incomplete ZIP"),
         (JPEG[:40], "damaged"),  # cut inside the header
-        (JPEG[:2], "ff d8"),  # only the signature
+        (JPEG[:2], "known format"),  # only the signature, as bytes that say nothing to a visitor
         (saved(PHOTO, "PNG")[:-30], "damaged or incomplete"),  # no end mark makes a PNG whole
         (saved(PHOTO, "WEBP")[:60], "damaged"),
         (saved(PHOTO, "TIFF")[:100], "damaged"),
