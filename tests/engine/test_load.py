@@ -163,7 +163,7 @@ def test_names(tmp_path: Path, file: Path) -> None:
         load_model("vit_b", checkpoint=file)
     with pytest.raises(UnknownModelError):
         load_model("other", folders=[tmp_path])
-    with pytest.raises(CheckpointNotFoundError, match=r"no file .*gone\.pth"):
+    with pytest.raises(CheckpointNotFoundError, match=r"file .*gone\.pth is not there"):
         load_model(checkpoint=tmp_path / "gone.pth")
 
 
