@@ -158,7 +158,8 @@ def test_a_list_comes_back_to_its_own_browser_only(keeping: str, cache: Path, ph
         board(ann, TOKEN)
         files = [ann.upload(picture(photo.with_name(f"mine {number}.png"))) for number in (1, 2)]
         ann.ask("open_files", [files])
-        queue = ann.ask("start_queue", ann.values("start_queue", {"model": "bright", "points_per_side": 4}))[0]
+        outputs = ann.ask("start_queue", ann.values("start_queue", {"model": "bright", "points_per_side": 4}))
+        queue = ann.output("start_queue", "queue", outputs)
         assert [item["state"] for item in queue["items"]] == ["done", "done"]
         thumbnail = queue["items"][0]["thumb"]["path"]
         for wrong in ("f" * 32, TOKEN.upper(), TOKEN[:-1], "../" + TOKEN, "", None, ["x"], {"a": 1}):
@@ -275,7 +276,7 @@ def test_a_name_never_becomes_a_path(ann: Visitor, photo: Path, name: str) -> No
         file = ann.download([1], format_name)[0]
         exports = Path(file["path"]).parents[1]
         assert exports.name == "exports"
-        assert exports.parent.name.startswith("run-")
+        assert exports.parent.name.startswith("session-")
         content = ann.get(file)
         if file["path"].endswith(".zip"):
             with zipfile.ZipFile(io.BytesIO(content)) as archive:

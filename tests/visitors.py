@@ -81,7 +81,9 @@ class Visitor:
             "event_data": payload,
             "trigger_id": None,
         }
-        joined = self.http.post("/gradio_api/queue/join", json=body)
+        # As a browser sends it, but for numbers that JSON does not know: a fuzzer has those, too.
+        headers = {"Content-Type": "application/json"}
+        joined = self.http.post("/gradio_api/queue/join", content=json.dumps(body), headers=headers)
         if joined.status_code != 200:
             raise RefusedError(joined.text)
         number = joined.json()["event_id"]

@@ -61,6 +61,10 @@ class Models(UserDict[str, AvailableModel]):
         self.failed: dict[str, AutoMaskError] = {}
         self._engines = engines
 
+    def __contains__(self, name: object) -> bool:
+        # What a page sends for a name may be anything, and not everything can be looked up.
+        return isinstance(name, str) and super().__contains__(name)
+
     def load(self, name: str) -> Engine:
         """Get the engine of model ``name``, loading the model if need be.
 

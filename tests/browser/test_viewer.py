@@ -318,7 +318,7 @@ def test_hiding_with_the_eye(viewer: Viewer) -> None:
     assert viewer.selected() == [2]
     assert "1 hidden" in viewer.totals.inner_text()
     viewer.row(3).get_by_role("button", name="Show mask 3").click()
-    assert viewer.edit("false") == {"do": "hide", "ids": [3], "hidden": False}
+    assert viewer.edit('"hidden": false') == {"do": "hide", "ids": [3], "hidden": False}
 
 
 def test_h_hides_the_selection_and_says_where_it_was(viewer: Viewer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -53,8 +54,10 @@ def built(service: Service, monkeypatch: pytest.MonkeyPatch) -> tuple[gr.Blocks,
     async def build() -> gr.Blocks:
         return page.build_app(service)
 
-    # In an event loop that ends: Gradio would begin one of its own, and leave it open.
-    return asyncio.run(build()), *found
+    # In an event loop that ends: Gradio would begin one of its own, and leave it open. On a thread of its own: tests of
+    # the browser leave one in this.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(lambda: asyncio.run(build())).result(), *found
 
 
 def test_its_value_is_read_and_filters(built: tuple[gr.Blocks, Parts, Handlers], photo: str) -> None:
