@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from automask_ui.errors import AutoMaskError, BusyError, NoImageError, OptionError, UnknownModelError
 from automask_ui.files.images import LoadedImage
@@ -65,6 +66,15 @@ class Models(UserDict[str, AvailableModel]):
         # What a page sends for a name may be anything, and not everything can be looked up.
         return isinstance(name, str) and super().__contains__(name)
 
+    def __getitem__(self, name: str) -> AvailableModel:
+        if name not in self:
+            raise UnknownModelError(f"There is no model {str(name)[:60]!r}. The models are: {', '.join(self)}.")
+        return self.data[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The model, or ``default`` where there is none of this name."""
+        return self.data.get(name, default) if isinstance(name, str) else default
+
     def load(self, name: str) -> Engine:
         """Get the engine of model ``name``, loading the model if need be.
 
@@ -72,10 +82,9 @@ class Models(UserDict[str, AvailableModel]):
             UnknownModelError: there is no such model here.
             CheckpointError: its file cannot be had or used.
         """
-        if name not in self:
-            raise UnknownModelError(f"There is no model {str(name)[:60]!r}. The models are: {', '.join(self)}.")
+        row = self[name]
         with self.noting_failure(name):
-            engine = self._engines(name)
+            engine = self._engines(row.name)
         self.loaded[name] = engine.model
         return engine
 
@@ -100,7 +109,7 @@ class Models(UserDict[str, AvailableModel]):
 
     def thresholds(self, name: str) -> dict[str, float]:
         """The model's own default thresholds by option name; empty until it is loaded."""
-        model = self.loaded.get(name)
+        model = self.loaded.get(name) if name in self else None
         return own_thresholds(model) if model is not None else {}
 
 

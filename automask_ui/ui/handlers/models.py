@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from automask_ui.errors import UnknownModelError
 from automask_ui.files.images import LoadedImage
 from automask_ui.models.checkpoints import take_file
 from automask_ui.serving.about import about
@@ -51,8 +50,7 @@ class ModelHandlers:
             CheckpointError: it is another file, or cannot be kept; the model's line keeps the reason.
         """
         models = self._service.models
-        if model not in models:
-            raise UnknownModelError(f"There is no model {str(model)[:60]!r}. The models are: {', '.join(models)}.")
+        model = models[model].name
         if path:
             with models.noting_failure(model):
                 models.set_path(model, take_file(model, Path(path)))

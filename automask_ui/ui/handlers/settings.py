@@ -199,5 +199,5 @@ class SettingsHandlers:
 
     def device_line(self, visitor: Visitor, model: str) -> str:
         """Model and device for the header."""
-        loaded, title = self._service.models.loaded.get(model), self._title(visitor, model)
+        title, loaded = self._title(visitor, model), self._service.models.loaded.get(model)
         return title if loaded is None else f"{title} · {sentences.device_name(loaded)}"
