@@ -31,14 +31,15 @@ class Screens:
 
     def show(self, visitor: Visitor, session: Session, line: Status) -> Changes:
         """Show a session with ``line`` as its status."""
-        words = visitor.words
-        empty, suggestion = sentences.empty_sentence(words, session), sentences.empty_suggestion(words, session)
-        view = self.views.data(session, empty, suggestion=suggestion, found_with=self.found_with(visitor, session))
-        return Changes(view, line, sentences.candidates_line(words, session.result))
+        return Changes(self._view(visitor, session), line, sentences.candidates_line(visitor.words, session.result))
 
     def redrawn(self, visitor: Visitor, session: Session) -> ViewerData:
         """The picture with its masks as they are now; dots of a point list stay as they are."""
-        words, points = visitor.words, self.views.points(session)
+        return self._view(visitor, session, self.views.points(session))
+
+    def _view(self, visitor: Visitor, session: Session, points: list[list[float]] | None = None) -> ViewerData:
+        """All that the viewer shows, with dots of a point list."""
+        words = visitor.words
         empty, suggestion = sentences.empty_sentence(words, session), sentences.empty_suggestion(words, session)
         return self.views.data(session, empty, points, suggestion, self.found_with(visitor, session))
 

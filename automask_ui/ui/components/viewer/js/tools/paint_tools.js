@@ -6,7 +6,7 @@
 /** @typedef {{ line: DraftLine | null, outline: Point[] | null, cuts: boolean }} Pixels to add or to cut, display px */
 
 const FIRST_SHARE = 0.025; // of the longer side: the brush to begin with
-const GROWTH = 1.25; // of one press of a key
+const GROWTH = 1.25; // of one press of a key or button
 const MOST = 2000; // px of the original, the widest brush
 const APART = 1.5; // stage px between two points of a line: more would not be seen
 
@@ -89,6 +89,8 @@ export function createPaintTools({ draft, edits, language: { text }, notices, pi
     draft.setPointer(draft.pointer, width / picture.enlargement(), draft.isCrossHair);
   }
 
+  const smaller = () => resize(1 / GROWTH), larger = () => resize(GROWTH);
+
   /** @param {boolean} cuts @returns {Tool} */
   function brushTool(cuts) {
     const brush = () => size() / picture.enlargement();
@@ -109,8 +111,8 @@ export function createPaintTools({ draft, edits, language: { text }, notices, pi
         };
       },
       key(key) {
-        if (key === "[") resize(1 / GROWTH);
-        else if (key === "]") resize(GROWTH);
+        if (key === "[") smaller();
+        else if (key === "]") larger();
         else return false;
         return true;
       },
@@ -118,7 +120,7 @@ export function createPaintTools({ draft, edits, language: { text }, notices, pi
   }
 
   const outline = outlineTool({ draft, viewport, done: (points, minus) => paint(null, points, lasso.cuts !== minus) });
-  return { brush: brushTool(false), eraser: brushTool(true), lassoTool: outline, lasso, size, resize };
+  return { brush: brushTool(false), eraser: brushTool(true), lassoTool: outline, lasso, size, resize, smaller, larger };
 }
 
 /**

@@ -14,7 +14,7 @@ import { score } from "../model/language.js";
  * @param {object} deps
  * @param {Dom} deps.dom
  * @param {Language} deps.language
- * @param {{ size: () => number, resize: (factor: number) => void }} deps.brush
+ * @param {{ size: () => number, smaller: () => void, larger: () => void }} deps.brush
  * @param {Readonly<Partial<Record<ToolName, Choice>>>} deps.choices
  * @param {Prompt} deps.prompt
  * @param {{ outlines: readonly unknown[], clear: () => void }} deps.region
@@ -66,8 +66,8 @@ export function connectToolBar(deps) {
   const buttons = {
     "candidate-before": () => prompt.step(-1),
     "candidate-next": () => prompt.step(1),
-    smaller: () => brush.resize(1 / 1.25),
-    larger: () => brush.resize(1.25),
+    smaller: brush.smaller,
+    larger: brush.larger,
     take: deps.take,
     discard: () => prompt.start(prompt.id),
     "clear-region": region.clear,
