@@ -31,7 +31,8 @@ class Screens:
 
     def show(self, visitor: Visitor, session: Session, line: Status) -> Changes:
         """Show a session with ``line`` as its status."""
-        return Changes(self._view(visitor, session), line, sentences.candidates_line(visitor.words, session.result))
+        passing = sentences.candidates_line(visitor.words, session.result)
+        return Changes(self._view(visitor, session), line, passing)
 
     def redrawn(self, visitor: Visitor, session: Session) -> ViewerData:
         """The picture with its masks as they are now; dots of a point list stay as they are."""
