@@ -39,6 +39,7 @@ class Batch:
         targets: (B, P, 2, N, 16) uint8 cover, 0 to 4, of the masks that a click may mean, from small to large: the part
             under it and the thing that this is a part of. In the order of `decoder.pixels_of_cells`.
         is_target: (B, P, 2) bool, which of them there are; the first always is.
+        knows_parts: (B, P) bool, whether somebody has labelled the parts of what is clicked on, if it has any.
         meant: (B, Q) int64, which of the 2 P targets each of the other prompts means.
         points_xy: (B, Q, T, 2) float32, the other prompts' points.
         labels: (B, Q, T) int64, what these are; see `prompts`.
@@ -53,6 +54,7 @@ class Batch:
     clicks_xy: Tensor
     targets: Tensor
     is_target: Tensor
+    knows_parts: Tensor
     meant: Tensor
     points_xy: Tensor
     labels: Tensor
@@ -96,7 +98,7 @@ class Sources:
 
 def sample_batch(sources: Sources, rng: np.random.Generator, images: int, clicks: int, others: int) -> Batch:
     """Take random scenes and prompt for things in them; the generator's state decides everything."""
-    scenes = [sample_scene(sources, rng) for _ in range(images)]
+    scenes, knows_parts = zip(*(sample_scene(sources, rng) for _ in range(images)), strict=True)
     cells = [in_cells(scene.ids) for scene in scenes]
     prompts = [_random_clicks(rng, scene, laid_out, clicks) for scene, laid_out in zip(scenes, cells, strict=True)]
     middle = np.stack([scene.ids[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE].reshape(-1) for scene in scenes])
@@ -114,6 +116,7 @@ def sample_batch(sources: Sources, rng: np.random.Generator, images: int, clicks
         clicks_xy=torch.from_numpy(np.stack([points for points, _, _ in prompts])).float(),
         targets=torch.from_numpy(np.stack([targets for _, targets, _ in prompts])),
         is_target=torch.from_numpy(np.stack([there for _, _, there in prompts])),
+        knows_parts=torch.tensor(knows_parts)[:, None].expand(-1, clicks),
         meant=torch.from_numpy(np.stack([meant for meant, _ in more])),
         points_xy=torch.from_numpy(np.stack([prompt.points_xy for prompt in asked])).unflatten(0, (images, -1)),
         labels=torch.from_numpy(np.stack([prompt.labels for prompt in asked])).unflatten(0, (images, -1)),
@@ -122,11 +125,11 @@ def sample_batch(sources: Sources, rng: np.random.Generator, images: int, clicks
     )
 
 
-def sample_scene(sources: Sources, rng: np.random.Generator) -> Scene:
-    """A full input with at least one thing to prompt for."""
+def sample_scene(sources: Sources, rng: np.random.Generator) -> tuple[Scene, bool]:
+    """A full input with at least one thing to prompt for, and whether its things' parts are labelled."""
     while True:
         kind = rng.random()
-        pasted = PASTED_SHARE
+        pasted, knows_parts = PASTED_SHARE, True
         if kind < DRAWN_SHARE:
             index, drawn = int(rng.integers(len(sources.drawn))), sources.drawn
             scene = Scene(np.asarray(drawn.images[index]), np.asarray(drawn.ids[index]), drawn.parents[index])
@@ -134,16 +137,17 @@ def sample_scene(sources: Sources, rng: np.random.Generator) -> Scene:
         elif kind < DRAWN_SHARE + BACKGROUND_SHARE:
             image = read_picture(sources.backgrounds[int(rng.integers(len(sources.backgrounds)))].path)
             scene = Scene(image, np.zeros(image.shape[:2], np.int16), np.array([UNKNOWN], np.int16))
-            pasted = 1.0
+            pasted, knows_parts = 1.0, False
         else:
-            scene = read_scene(sources.photographs[int(rng.choice(len(sources.photographs), p=sources.weights))])
+            photograph = sources.photographs[int(rng.choice(len(sources.photographs), p=sources.weights))]
+            scene, knows_parts = read_scene(photograph), photograph.knows_parts
         scene = random_window(rng, scene, IMAGE_SIZE)
         if rng.random() < pasted:
             things = [_random_cutout(sources, rng) for _ in range(int(rng.integers(1, 7 if pasted == 1 else 5)))]
             scene = paste_things(rng, scene, [thing for thing in things if thing is not None])
         scene = padded(Scene(another_camera(rng, scene.image), scene.ids, scene.parents), IMAGE_SIZE)
         if len(_promptable(scene)[0]):
-            return scene
+            return scene, knows_parts
 
 
 def _random_cutout(sources: Sources, rng: np.random.Generator) -> Cutout | None:

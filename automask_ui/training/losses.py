@@ -98,29 +98,39 @@ def mask_losses(
     return entropy + dice_weight * dice, iou
 
 
-def click_loss(losses: Tensor, iou: Tensor, scores: Tensor, is_target: Tensor) -> Tensor:
+def click_loss(losses: Tensor, iou: Tensor, scores: Tensor, is_target: Tensor, knows_parts: Tensor) -> Tensor:
     """The loss of a click: each target is the business of one output; scores must tell the measured IoU.
 
-    A click with two targets wants the smaller one from an earlier output than the larger one.
+    A click with two targets wants the smaller one from an earlier output than the larger one. Where nobody has labelled
+    parts, the first alternative may find one: neither its mask nor its score is compared with the thing then.
 
     Args:
         losses: (G, 4, 2) float32 from `mask_losses`; output 0 is the single mask, 1 to 3 are the alternatives.
         iou: (G, 4, 2) float32 from `mask_losses`.
         scores: (G, 4) float32, predicted IoU.
         is_target: (G, 2) bool, which targets there are; the first always is.
+        knows_parts: (G,) bool, whether a click has two targets wherever there is a part.
 
     Returns:
         () float32, the mean over the clicks.
     """
+    is_free = torch.zeros_like(scores, dtype=torch.bool)
+    is_free[:, 1] = ~knows_parts & ~is_target[:, 1]
     first, second = losses[:, 1:].unbind(dim=2)
     pairs = torch.stack([first[:, i] + second[:, j] for i, j in ORDERED_PAIRS], dim=1)
-    nearest = torch.where(is_target[:, 1], pairs.amin(dim=1) / 2, first.amin(dim=1)).mean()
+    alone = first.masked_fill(is_free[:, 1:], torch.inf).amin(dim=1)
+    nearest = torch.where(is_target[:, 1], pairs.amin(dim=1) / 2, alone).mean()
     to_any = losses.masked_fill(~is_target[:, None], torch.inf).amin(dim=2)
     # Of a part and a thing the single mask is to be the thing.
     single = torch.where(is_target[:, 1], losses[:, 0, 1], losses[:, 0, 0]).mean()
     measured = iou.masked_fill(~is_target[:, None], 0).amax(dim=2)
-    score_error = functional.mse_loss(scores, measured)
-    return nearest + ALL_MASKS_WEIGHT * to_any[:, 1:].mean() + SINGLE_WEIGHT * single + SCORE_WEIGHT * score_error
+    score_error = (scores - measured)[~is_free].square().mean()
+    return (
+        nearest
+        + ALL_MASKS_WEIGHT * to_any[:, 1:][~is_free[:, 1:]].mean()
+        + SINGLE_WEIGHT * single
+        + SCORE_WEIGHT * score_error
+    )
 
 
 def certain_loss(losses: Tensor, iou: Tensor, scores: Tensor) -> Tensor:

@@ -52,6 +52,11 @@ class Photograph:
         digest = hashlib.sha256(self.path.name.encode()).digest()
         return self.source in EVERYDAY and digest[0] % 10 == 0
 
+    @property
+    def knows_parts(self) -> bool:
+        """Whether the parts of its things are labelled, or they have none: a cell or a coin is all there is."""
+        return self.parts is not None or self.source not in EVERYDAY
+
 
 def read_manifest(folder: Path) -> list[Photograph]:
     """All pictures of a folder: photographs with and without masks, and cut-outs."""

@@ -61,7 +61,7 @@ LONGEST_STEP_S = 20.0
 # The stem and the first blocks see edges and colours; ImageNet's are good enough.
 FROZEN_BLOCKS = 3
 # Learning rates: of the trunk as a share of each tensor's size, since its folded batch norms made these differ.
-TRUNK_RATE, NEW_RATE, DECODER_RATE = 3e-3, 1.5e-3, 6e-4
+TRUNK_RATE, NEW_RATE, DECODER_RATE = 2e-3, 1e-3, 4e-4
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Settings:
     balance: float = 0.3
     dice_weight: float = 1.0
     dense_weight: float = 0.3
-    others_weight: float = 1.0
+    others_weight: float = 1.5
 
 
 @dataclass(eq=False)
@@ -240,7 +240,8 @@ def _clicks_loss(
     is_target, scores = batch.is_target.flatten(0, 1), decoded.scores.float()
     losses, iou = mask_losses(looked.logits, looked.wanted, looked.weights, settings.balance, settings.dice_weight)
     figures = _click_figures(iou.detach(), scores.detach(), is_target)
-    return click_loss(losses, iou, scores, is_target), looked, figures
+    loss = click_loss(losses, iou, scores, is_target, batch.knows_parts.flatten())
+    return loss, looked, figures
 
 
 def _others_loss(

@@ -198,7 +198,8 @@ def test_losses_prefer_the_right_mask_and_measure_iou() -> None:
     assert losses[0, :, 1].argmin() == 2
     assert iou[0].tolist() == [[0.25, 0.5], [1.0, 0.5], [0.5, 1.0], [0.0, 0.0]]
     both = torch.tensor([[True, True]])
-    right, wrong = (click_loss(losses, iou, scores, both) for scores in (iou.amax(2), 1 - iou.amax(2)))
+    known = torch.tensor([True])
+    right, wrong = (click_loss(losses, iou, scores, both, known) for scores in (iou.amax(2), 1 - iou.amax(2)))
     assert right < wrong
 
 
@@ -208,9 +209,25 @@ def test_parts_come_from_earlier_outputs_than_things() -> None:
     losses[0, 1, 0] = losses[0, 2, 1] = 0.0
     swapped = losses[:, [0, 2, 1, 3]]
     iou, scores, both = torch.zeros(1, 4, 2), torch.zeros(1, 4), torch.tensor([[True, True]])
-    assert click_loss(losses, iou, scores, both) < click_loss(swapped, iou, scores, both) - 0.4
+    known = torch.tensor([True])
+    assert click_loss(losses, iou, scores, both, known) < click_loss(swapped, iou, scores, both, known) - 0.4
     one = torch.tensor([[True, False]])
-    assert click_loss(losses, iou, scores, one) == pytest.approx(float(click_loss(swapped, iou, scores, one)))
+    assert click_loss(losses, iou, scores, one, known) == pytest.approx(
+        float(click_loss(swapped, iou, scores, one, known))
+    )
+
+
+def test_where_nobody_labelled_parts_the_first_alternative_may_be_one() -> None:
+    """Neither its mask nor its score counts there; those of the others do."""
+    one, unknown = torch.tensor([[True, False]]), torch.tensor([False])
+    losses, iou, scores = torch.full((1, 4, 2), 1.0), torch.zeros(1, 4, 2), torch.zeros(1, 4)
+    plain = click_loss(losses, iou, scores, one, unknown)
+    first_differs, second_differs = losses.clone(), losses.clone()
+    first_differs[0, 1], second_differs[0, 2] = 0.0, 0.0
+    assert click_loss(first_differs, iou, scores, one, unknown) == plain
+    assert click_loss(second_differs, iou, scores, one, unknown) < plain
+    assert click_loss(losses, iou, torch.tensor([[0.0, 1.0, 0.0, 0.0]]), one, unknown) == plain
+    assert click_loss(losses, iou, torch.tensor([[0.0, 0.0, 1.0, 0.0]]), one, unknown) > plain
 
 
 def test_a_certain_prompt_wants_all_masks_to_be_the_same() -> None:
