@@ -110,7 +110,7 @@ class PictureListHandlers:
         if own is None:
             return
         told = time.monotonic()
-        for _ in own.pictures.draw_thumbnails():
+        for _ in own.pictures.thumbnails.make_missing(own.pictures.pictures):
             if self._projects.peek(visitor.owner) is not own:
                 return
             if time.monotonic() - told > _POLL_SECONDS:
