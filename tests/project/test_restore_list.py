@@ -31,8 +31,9 @@ from automask_ui.project.pictures import PictureList, batch_task
 from automask_ui.project.restore_list import RestoredList
 from automask_ui.project.saving import ProjectFolder, list_to_save
 from automask_ui.project.sources import is_saved, read_project
-from automask_ui.project.store import Projects, WorkingList
+from automask_ui.project.store import Projects
 from automask_ui.project.uploads import collect
+from automask_ui.project.working_list import WorkingList
 from automask_ui.session.store import SessionStore
 
 NAMES = ("1.png", "broken.jpg", "deep/er/사진 2.png", "3.png")
