@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from automask_ui.errors import EditError, RunGoneError
 from automask_ui.session.class_names import class_name
@@ -37,10 +39,23 @@ class Editor:
         """The edits as they are."""
         return self.history.now
 
-    def seen(self) -> tuple[History, int]:
-        """The history with its version."""
+    def to_dict(self) -> dict[str, Any]:
+        """Give the edits as plain values for the page, with their version: ids, names and places, no pixels."""
         with self._lock:
-            return self.history, self.version
+            history, version, renumbered = self.history, self.version, self.renumbered
+        edits = history.now
+        places = {name: place for place, name in enumerate(edits.classes)}
+        return {
+            "version": version,
+            "renumbered": [[old, new] for old, new in renumbered.items()],
+            "classes": list(edits.classes),
+            "class_lines": edits.class_list.lines,
+            "labels": [[id_, places[name]] for id_, name in edits.labels.items()],
+            "hidden": sorted(edits.hidden),
+            "deleted": sorted(edits.deleted),
+            "undo": asdict(history.undo) if history.undo else None,
+            "redo": asdict(history.redo) if history.redo else None,
+        }
 
     def set_hidden(self, ids: Iterable[int], hidden: bool) -> None:
         """Hide masks, or show them again."""

@@ -51,10 +51,8 @@ UPLOAD = """
     files/images.py
     session/session.py
     ui/handlers/screens.py
-    ui/components/viewer/session_view.py
     ui/components/viewer/display.py
     session/edits.py
-    ui/edit_messages.py
     session/editor.py
 """
 SLIDER = """
@@ -69,9 +67,7 @@ SLIDER = """
     session/mask_ids.py
     session/editor.py
     ui/handlers/screens.py
-    ui/components/viewer/session_view.py
     ui/components/viewer/display.py
-    ui/edit_messages.py
     project/store.py
 """
 LABEL = """
@@ -83,6 +79,7 @@ LABEL = """
     session/editor.py
     session/class_names.py
     session/edits.py
+    ui/components/viewer/display.py
     ui/handlers/screens.py
     project/store.py
 """
