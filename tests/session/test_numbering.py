@@ -16,8 +16,8 @@ from automask_ui.files.images import LoadedImage
 from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
 from automask_ui.session import Session
+from automask_ui.session.editor import size_order
 from automask_ui.session.edits import OwnMask
-from automask_ui.session.mask_ids import size_order
 from automask_ui.ui.components.viewer.display import viewer_edits
 from automask_ui.ui.edit_messages import take_steps
 
