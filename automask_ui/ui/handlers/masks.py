@@ -57,7 +57,7 @@ class MaskHandlers:
             "made": list(outcome.made),
             "redraws": redraws,
         }
-        view = self._screens.redrawn(visitor, session) if redraws else None
+        view = self._screens.view(visitor, session, keeps_points=True) if redraws else None
         return Changes(edits=answer, view=view, picture_list=self._screens.followed(visitor))
 
     def class_file(self, path: str | None) -> Changes:
