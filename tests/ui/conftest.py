@@ -12,8 +12,9 @@ from PIL import Image
 
 from automask_ui.options import PARAMETERS
 from automask_ui.serving.service import Service
-from automask_ui.session import ShowOnly
+from automask_ui.session import Session, ShowOnly
 from automask_ui.session import run as run_module
+from automask_ui.ui.handlers import Handlers
 from automask_ui.ui.panels import AboutPanel, ModelPanel, PhotoPanel, PointsPanel, RunPanel, SlidersPanel
 from automask_ui.ui.parts import Parts
 
@@ -42,6 +43,19 @@ def engine() -> FakeEngine:
 def service(engine: FakeEngine) -> Service:
     """A service with one model, on `engine`."""
     return Service(lambda name: engine, fake_models("fake"), "fake")
+
+
+@pytest.fixture
+def handlers(service: Service) -> Handlers:
+    """Handlers of a page on `service`, whose model is loaded."""
+    service.models.load("fake")
+    return Handlers(service)
+
+
+@pytest.fixture
+def session(handlers: Handlers, photo: str) -> Session:
+    """The visitor "ann" has opened `photo`."""
+    return handlers.service.store.open("ann", photo)
 
 
 @pytest.fixture
