@@ -56,6 +56,8 @@ UPLOAD = """
     session/edits.py
     ui/edit_messages.py
     session/editor.py
+    project/recent.py
+    ui/components/recent_strip/__init__.py
 """
 SLIDER = """
     ui/listener.py
