@@ -139,7 +139,7 @@ class Autosave:
             return self._holds.setdefault(token, threading.Lock())
 
     def keep_recent(self, token: object, owner: str) -> None:
-        """Keep what the owner leaves for another picture under ``token``, where the pieces that they left before are."""
+        """Keep what the owner leaves for another picture under ``token``, where what they left before is."""
         if isinstance(token, str) and _TOKEN.fullmatch(token):
             self._projects.recent.keep_in(owner, self._folder, _stem_of(token))
 

@@ -22,7 +22,7 @@ class SessionStore:
     """Thread-safe; above ``max_bytes`` the sessions that were not used for longest go first.
 
     Attributes:
-        scratch: the folder in which sessions keep their files; it goes with this object, at the latest with the process.
+        scratch: the folder in which sessions keep their files; it goes with this object, or with the process.
         on_left: called with each session that gives way to another one of its owner, before it is closed.
     """
 

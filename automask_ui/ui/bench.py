@@ -123,7 +123,7 @@ def _told(updates: Iterator[Changes]) -> int:
 
 
 def _with_many_masks(service: Service, session: Session, options: GeneratorOptions) -> tuple[GeneratorOptions, int]:
-    """The options, with a threshold of the predicted IoU that lets about ``MASKS`` masks through; how many these are."""
+    """The options, with thresholds that let about ``MASKS`` masks through; how many these are."""
     best, best_masks = options, len(session.current_masks().ids)
     for threshold in np.arange(0.9, 0.0, -0.05).round(2).tolist():
         looser = options.replace(pred_iou_thresh=threshold, box_nms_thresh=0.9)

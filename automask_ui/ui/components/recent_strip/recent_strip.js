@@ -27,7 +27,8 @@ function addButton(work) {
   button.setAttribute("aria-label", work.title);
   image.src = work.picture;
   image.alt = "";
-  name.textContent = work.name;
+  // There is little room: more of the name is worth more than its ending.
+  name.textContent = work.name.replace(/\.\w{1,5}$/, "");
   button.append(image, name);
   button.addEventListener("click", ({ detail }) => {
     // The second click of two would meet what the first one has put in this place.
