@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from automask_ui.ui.handlers import Changes, Handlers, Visitor
 from automask_ui.ui.text import Words
 
 __all__ = ["run_page_bench"]
+
+T = TypeVar("T")
 
 ROUNDS = 3
 MOVES = 10  # of the slider
@@ -61,15 +64,15 @@ def run_page_bench(
     service = build_service(None if checkpoint else model, checkpoint, device=device)
     engine = service.models.load(service.models.default)
     handlers = Handlers(service)
-    options = GeneratorOptions(points_per_side=grid, **service.models.thresholds(service.models.default))
+    options = GeneratorOptions(points_per_side=grid).for_model(service.models.thresholds(service.models.default))
     alone, page, updates = [], [], 0
     for turn in range(ROUNDS):
         # Each run has a picture that nobody has read before.
-        alone.append(_timed(lambda turn=turn: run_to_end(engine.steps(_marked(image, 2 * turn), options)))[0])
+        alone.append(_timed(partial(run_to_end, engine.steps(_marked(image, 2 * turn), options)))[0])
         session = service.store.begin(LoadedImage(_marked(image, 2 * turn + 1), "photo.png", ()), _VISITOR.owner)
         handlers.screens.show_opened(_VISITOR, session)
         controls = _controls(service, options, session)
-        spent, updates = _timed(lambda controls=controls: _run(handlers, controls))
+        spent, updates = _timed(partial(_run, handlers, controls))
         page.append(spent)
     options, masks = _with_many_masks(service, session, options)
     moves = list(_moves(handlers, service, session, options))
@@ -143,10 +146,10 @@ def _moves(handlers: Handlers, service: Service, session: Session, options: Gene
     for move in range(MOVES):
         moved = options.replace(pred_iou_thresh=max(0.0, threshold + (STEP if move % 2 == 0 else -STEP)))
         controls = replace(_controls(service, moved, session), preset="custom")
-        yield _timed(lambda controls=controls: _told(handlers.settings.refilter(_VISITOR, controls)))[0]
+        yield _timed(partial(_told, handlers.settings.refilter(_VISITOR, controls)))[0]
 
 
-def _timed(work: Callable[[], Any]) -> tuple[_Spent, Any]:
+def _timed(work: Callable[[], T]) -> tuple[_Spent, T]:
     cpu, wall = time.process_time(), time.perf_counter()
     value = work()
     return _Spent(time.process_time() - cpu, time.perf_counter() - wall), value
