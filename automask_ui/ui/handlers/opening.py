@@ -18,7 +18,6 @@ from automask_ui.project.uploads import Upload
 from automask_ui.serving.runs import RunQueue
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
-from automask_ui.ui.components.recent_strip import recent_rows
 from automask_ui.ui.components.status_line import status
 from automask_ui.ui.controls import controls_of
 from automask_ui.ui.handlers.changes import Changes
@@ -61,7 +60,7 @@ class OpeningHandlers:
         if autosave is not None:
             autosave.take_over(token, closed)
             autosave.keep_recent(token, owner)
-        yield Changes(recent=self._recent(visitor))
+        yield Changes(recent=self._screens.recent(visitor))
         photo = None if autosave is None else autosave.restore(token, owner, "photo")
         back = None if photo is None else self._show_restored(visitor, photo)
         pictures = None if autosave is None else autosave.restore(token, owner, "pictures")
@@ -167,30 +166,9 @@ class OpeningHandlers:
                 return self._screens.show_opened(visitor, self._projects.open_item(visitor.owner, index))
         return Changes()
 
-    def remove_item(self, visitor: Visitor, payload: Any) -> Changes:
-        """Take a picture out of the visitor's list; the list goes with its last one.
-
-        Raises:
-            NoImageError: there is no such picture.
-            BatchError: the list is being worked on.
-        """
-        self._projects.remove_item(visitor.owner, payload.get("index") if isinstance(payload, dict) else None)
-        own = self._projects.peek(visitor.owner)
-        if own is None:
-            return self.close_queue(visitor)
-        count = len(own.pictures.items)
-        return self._screens.say(visitor, visitor.words.count("queue.left", count, pictures=count))
-
     def free_drop_zones(self) -> Changes:
         """Empty the drop zones: a file that could not be opened does not stay there."""
         return Changes(frees_drop_zones=True)
-
-    def close_queue(self, visitor: Visitor) -> Changes:
-        """Give the visitor's list up, for good."""
-        self._projects.close_list(visitor.owner)
-        if self._autosave is not None:
-            self._autosave.drop(visitor.owner, "pictures")
-        return self._screens.show_list(visitor)
 
     def leave(self, visitor: Visitor) -> None:
         """Free what belongs to a visitor whose tab was closed."""
@@ -257,8 +235,5 @@ class OpeningHandlers:
 
     def _arrived(self, visitor: Visitor, changes: Changes) -> Changes:
         """``changes`` with the list of pictures and recent work as they stand, and room for the next file."""
-        table, recent = self._screens.table(visitor), self._recent(visitor)
+        table, recent = self._screens.table(visitor), self._screens.recent(visitor)
         return replace(changes, picture_list=table, recent=recent, frees_drop_zones=True)
-
-    def _recent(self, visitor: Visitor) -> list[dict[str, str]]:
-        return recent_rows(visitor.words, self._projects.recent.of(visitor.owner))

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from automask_ui.project.recent import RecentWork
 from automask_ui.ui.components.output import OutputComponent
-from automask_ui.ui.text import TEXTS, Words
+from automask_ui.ui.text import TEXTS
 
-__all__ = ["RecentStrip", "recent_rows"]
+__all__ = ["RecentStrip"]
 
 HERE = Path(__file__).parent
 
 
 class RecentStrip(OutputComponent):
-    """The row; its value is what :func:`recent_rows` gives. Event ``recent_open`` with ``{key}``."""
+    """The row; event ``recent_open`` with ``{key}``.
+
+    Its value is a list of ``{key, name, title, picture}``: names the piece, the photo's name, a sentence on what a
+    click does, and the thumbnail as an address that holds it, since a file could be fetched by others.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
@@ -29,19 +30,3 @@ class RecentStrip(OutputComponent):
             texts={code: {"recent": texts["recent"]} for code, texts in TEXTS.items()},
             **kwargs,
         )
-
-
-def recent_rows(words: Words, works: Sequence[RecentWork]) -> list[dict[str, str]]:
-    """The row's pieces: key, name, a sentence on what a click does, and the thumbnail as an address.
-
-    The thumbnail travels with the page: as a file it could be fetched by others.
-    """
-    return [
-        {
-            "key": work.key,
-            "name": work.name,
-            "title": words.count("recent.open", work.masks, name=work.name, masks=work.masks),
-            "picture": "data:image/webp;base64," + base64.b64encode(work.thumbnail).decode("ascii"),
-        }
-        for work in works
-    ]

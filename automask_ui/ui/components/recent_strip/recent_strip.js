@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * A piece of work, as recent_rows in recent_strip/__init__.py.
+ * A piece of work, as RecentStrip in recent_strip/__init__.py says.
  *
  * @typedef {object} Work
  * @property {string} key
