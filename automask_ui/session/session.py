@@ -140,6 +140,7 @@ class Session:
         predictions: masks that clicks were answered with last.
         files: folder of files made from this work, or None where none was asked for.
         job: the run in progress, or None.
+        given: the result that it began with, which nobody has asked for; None where there was none.
         lock: held while any of this changes.
     """
 
@@ -150,6 +151,7 @@ class Session:
         self.model = ""
         self.files: Path | None = None
         self.job: Job | None = None
+        self.given: MaskResult | None = None
         self.lock = threading.RLock()
         self.editor = Editor(self.lock)
         self.predictions = Predictions()
@@ -164,6 +166,11 @@ class Session:
     def result(self) -> MaskResult | None:
         """All that was found so far, shown or not."""
         return self._state.result
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nobody has found masks here, or done anything to them."""
+        return self.result is self.given and not any(edits.ids for edits in self.editor.history.every)
 
     @property
     def size_hw(self) -> tuple[int, int]:

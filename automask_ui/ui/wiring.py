@@ -69,7 +69,7 @@ def _wire_runs(on: _On, parts: Parts, handlers: Handlers) -> None:
 
 
 def _wire_opening(on: _On, page: gr.Blocks, parts: Parts, handlers: Handlers) -> None:
-    """First visit, upload, samples."""
+    """First visit, upload, samples, recent work."""
     opening, settings = handlers.opening, handlers.settings
     on(page.load, settings.refresh, parts.controls, parts.settings, **_QUICK)
     visited = on(page.load, opening.first_visit, parts.token, parts.arrival, js=TOKEN, **_QUEUED)
@@ -81,6 +81,7 @@ def _wire_opening(on: _On, page: gr.Blocks, parts: Parts, handlers: Handlers) ->
         on(photo.files.upload, opening.open_files, photo.files, parts.arrival, **_QUEUED),
         on(photo.samples.pick, opening.open_sample, None, parts.arrival, **_QUEUED),
         on(parts.viewer.open_sample, opening.open_sample, None, parts.arrival, **_QUEUED),
+        on(photo.recent.recent_open, opening.open_recent, None, parts.arrival, **_QUEUED),
         on(parts.queue.queue_open, opening.open_item, None, parts.arrival, **_QUEUED),
     ]
     for event in opened:

@@ -120,6 +120,34 @@ def test_reload_brings_the_work_back(visit: Callable[..., Any], photos: list[Pat
     visit()
 
 
+def test_work_that_was_left_is_one_click_back_also_after_a_reload(
+    visit: Callable[..., Any], photos: list[Path]
+) -> None:
+    page = visit()
+    assert page.locator("#recent .recent").is_hidden()  # nothing to be seen before there is any
+    brings(page, photos[0])
+    reads(page, "Press Find masks")
+    runs(page)
+    page.locator("#viewer .body .row").nth(1).click()
+    page.keyboard.press("Delete")
+    page.wait_for_timeout(500)
+    before = totals(page)
+    page.locator("#samples button").nth(1).click()
+    piece = page.get_by_role("button", name=re.compile("^Go on with photo 1.png: "))
+    piece.wait_for()
+    page.wait_for_timeout(3000)
+    page.reload()
+    piece.wait_for()
+    piece.press("Enter")
+    reads(page, "^photo 1.png is back as you left it")
+    page.wait_for_function("before => document.querySelector('#viewer .totals').innerText === before", arg=before)
+    page.locator("#viewer .stage").press("Control+z")
+    page.wait_for_function("before => document.querySelector('#viewer .totals').innerText !== before", arg=before)
+    # Nobody had worked on the sample.
+    assert page.locator("#recent .recent").is_hidden()
+    assert visit().locator("#recent .works button").count() == 0
+
+
 def test_tabs_have_work_of_their_own_and_a_new_one_goes_on_with_that_of_a_closed_one(
     visit: Callable[..., Any], photos: list[Path], address: str
 ) -> None:

@@ -23,6 +23,7 @@ from automask_ui.ui.parts import Parts
 def tell_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs tell of every step, however soon it follows the one before."""
     monkeypatch.setattr(run_module, "UPDATE_SECONDS", 0.0)
+    monkeypatch.setattr(run_module, "UPDATE_SHARE", 1e9)
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def parts() -> Parts:
     sliders: dict[str, Any] = {name: name for name in PARAMETERS}
     points: Any = PointsPanel("points", "points file")  # type: ignore[arg-type]
     panels: dict[str, Any] = {
-        "photo": PhotoPanel("upload", "files", "samples"),  # type: ignore[arg-type]
+        "photo": PhotoPanel("upload", "files", "samples", "recent"),  # type: ignore[arg-type]
         "model": ModelPanel("model", "model info", "missing", "fetch", "file", "preset", "preset info"),  # type: ignore[arg-type]
         "sliders": SlidersPanel(sliders, points, "candidates"),  # type: ignore[arg-type]
         "show": {name: name for name in ShowOnly.__dataclass_fields__},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.ui.components.queue_table import QueueTableData
@@ -75,6 +77,18 @@ class Screens:
         if not own.run.is_running and own.pictures.done:
             self.list_lines[visitor.owner] = end_line(visitor.words, own.pictures)
         return self.table(visitor)
+
+    def recent(self, visitor: Visitor) -> list[dict[str, str]]:
+        """What the visitor has left, as the page's row of it shows it."""
+        return [
+            {
+                "key": work.key,
+                "name": work.name,
+                "title": visitor.words.count("recent.open", work.masks, name=work.name, masks=work.masks),
+                "picture": "data:image/webp;base64," + base64.b64encode(work.thumbnail).decode("ascii"),
+            }
+            for work in self._projects.recent.of(visitor.owner)
+        ]
 
     def table(self, visitor: Visitor) -> QueueTableData:
         """The visitor's list as the page shows it."""
