@@ -24,7 +24,6 @@ import numpy as np
 from gradio.data_classes import FileData
 from PIL import Image
 
-from automask_ui.errors import EditError
 from automask_ui.files.images import LoadedImage
 from automask_ui.masks import rle
 from automask_ui.session import Session
@@ -213,14 +212,10 @@ def edited(event: gr.EventData) -> tuple[str, dict]:
     """Repeats edits and takes them, as the page does."""
     data = event._data or {}
     book = BOOKS.setdefault(data["session"], Book(data["session"]))
-    told, error = None, ""
-    try:
-        told = take_steps(book, data["steps"]).told
-    except EditError as refused:
-        error = str(refused)
+    told, _, refused = take_steps(book, data["steps"])
     said = {"way": told[0], **asdict(told[1])} if told else None
     return json.dumps(data), gr.update(
-        edits={**viewer_edits(book), "answers": data["ticket"], "told": said, "error": error}
+        edits={**viewer_edits(book), "answers": data["ticket"], "told": said, "error": str(refused or "")}
     )
 
 
