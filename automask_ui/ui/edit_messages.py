@@ -23,6 +23,7 @@ class Outcome(NamedTuple):
 
     told: tuple[Literal["undone", "redone"], Action] | None = None  # what was taken back or done again last
     made: tuple[int, ...] = ()  # ids of the masks that were made or changed
+    notes: tuple[str, ...] = ()  # sentences on what was understood of a class list, or left out
 
 
 def take_steps(session: Session, steps: object, *, is_renumbered: bool = True) -> Outcome:
@@ -38,7 +39,7 @@ def take_steps(session: Session, steps: object, *, is_renumbered: bool = True) -
     """
     if isinstance(steps, list) and len(steps) > MAX_STEPS:
         raise EditError(f"An edit can have {MAX_STEPS:,} steps, but has {len(steps):,}.")
-    told, made = None, dict[int, None]()
+    told, made, notes = None, dict[int, None](), list[str]()
     for step in steps if isinstance(steps, list) else []:
         if not isinstance(step, Mapping):
             raise EditError("A step of an edit must be an object.")
@@ -50,8 +51,9 @@ def take_steps(session: Session, steps: object, *, is_renumbered: bool = True) -
             outcome = take(session, step if is_renumbered else _renumbered(step, session.editor.renumbered))
         told = outcome.told or told
         made |= dict.fromkeys(outcome.made)
+        notes += outcome.notes
     there = session.edits.own.keys() - session.edits.deleted
-    return Outcome(told, tuple(id_ for id_ in made if id_ in there))
+    return Outcome(told, tuple(id_ for id_ in made if id_ in there), tuple(notes))
 
 
 def _renumbered(step: Mapping[str, Any], new_ids: Mapping[int, int]) -> Mapping[str, Any]:
@@ -94,7 +96,7 @@ def _classes(session: Session, step: Mapping[str, Any]) -> Outcome:
     names = text("text", step.get("text"))
     found = parse_class_list(names) if names.strip() else ClassList(())
     session.editor.set_classes(found.names, found.ids)
-    return Outcome()
+    return Outcome(notes=found.notes)
 
 
 def _undo(session: Session, step: Mapping[str, Any]) -> Outcome:

@@ -30,7 +30,7 @@ from automask_ui.masks import rle
 from automask_ui.session import Session
 from automask_ui.ui.components.viewer import DownloadFormat, MaskViewer, ViewerData, ViewerMask, viewer_note
 from automask_ui.ui.components.viewer.display import display_image, display_runs, display_size, pack_layers
-from automask_ui.ui.edit_messages import take_steps, viewer_edits
+from automask_ui.ui.edit_messages import Outcome, take_steps, viewer_edits
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(tempfile.mkdtemp(prefix="viewer-app-"))
@@ -207,15 +207,14 @@ def edited(event: gr.EventData) -> tuple[str, dict]:
     """Repeats edits and takes them, as the page does."""
     data = event._data or {}
     book = BOOKS.setdefault(data["session"], Book(data["session"]))
-    told, error = None, ""
+    outcome, error = Outcome(), ""
     try:
-        told = take_steps(book, data["steps"]).told
+        outcome = take_steps(book, data["steps"])
     except EditError as refused:
         error = str(refused)
-    said = {"way": told[0], **asdict(told[1])} if told else None
-    return json.dumps(data), gr.update(
-        edits={**viewer_edits(book), "answers": data["ticket"], "told": said, "error": error}
-    )
+    said = {"way": outcome.told[0], **asdict(outcome.told[1])} if outcome.told else None
+    answers = {"answers": data["ticket"], "told": said, "error": error, "note": " ".join(outcome.notes)}
+    return json.dumps(data), gr.update(edits={**viewer_edits(book), **answers})
 
 
 def proved(event: gr.EventData) -> tuple[str, dict]:
