@@ -21,6 +21,7 @@ from automask_ui.cli.arguments import (
     classes_of,
     options_of,
 )
+from automask_ui.cli.output import say
 from automask_ui.errors import OptionError
 from automask_ui.export import EXPORTERS
 from automask_ui.files.hashes import sha256_of
@@ -87,7 +88,7 @@ def run(settings: argparse.Namespace) -> int:
         else:
             report = run_batch(folder, out, engine, task, lines.show)
     for note in classes.notes:
-        print(f"{settings.classes}: {note}")
+        say(f"{settings.classes}: {note}")
     _print_report(report, out)
     return 1 if report.failures else 0
 
@@ -103,13 +104,13 @@ def _make_engine(
 
 def _print_report(report: BatchReport, out: Path) -> None:
     for line in (*report.notes, *report.written):
-        print(line)
-    print(
+        say(line)
+    say(
         f"{report.total:,} pictures: {report.made:,} done now, {report.kept:,} done before, {report.masks:,} masks, "
         f"{len(report.failures):,} failures. {out / 'manifest.csv'} lists them."
     )
     for failure in report.failures:
-        print(f"{failure.name}: {failure.reason}", file=sys.stderr)
+        say(f"{failure.name}: {failure.reason}", sys.stderr)
 
 
 def _identity(model: Any) -> str:
@@ -130,7 +131,7 @@ class _ProgressLines:
 
     def __exit__(self, *_: object) -> None:
         if self._is_terminal:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            say("\r\x1b[K", sys.stderr, end="")
 
     def show(self, progress: BatchProgress) -> None:
         """Print the progress, unless it was printed just now."""
@@ -138,7 +139,7 @@ class _ProgressLines:
             return
         self._at = time.monotonic()
         start, end = ("\r\x1b[K", "") if self._is_terminal else ("", "\n")
-        print(f"{start}{_in_words(progress)}", end=end, file=sys.stderr, flush=True)
+        say(f"{start}{_in_words(progress)}", sys.stderr, end=end)
 
 
 def _in_words(progress: BatchProgress) -> str:

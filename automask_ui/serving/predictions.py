@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from automask_ui.engine.pipeline.cleanup import remove_small_regions
 from automask_ui.errors import CheckpointNotFoundError, EditError, RunGoneError
 from automask_ui.files.images import LoadedImage
-from automask_ui.masks import MaskResult, MaskSet, operations
+from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.masks.geometry import innermost_pixel
 from automask_ui.masks.prompt import Prediction
 from automask_ui.masks.rle import Rle, decode_window
@@ -112,8 +113,7 @@ def _without_specks(masks: MaskSet, least_area: float) -> MaskSet:
     """The masks without holes and islands of fewer than ``least_area`` px, as the model's own runs clean theirs."""
     if not least_area:
         return masks
-    filled = (operations.fill_holes(rle, int(least_area) - 1) for rle in masks.rle)
-    clean = [operations.remove_specks(rle, int(least_area)) for rle in filled]
+    clean = [remove_small_regions(rle, int(least_area))[0] for rle in masks.rle]
     return MaskSet.from_rles(clean, masks.size_hw, masks.predicted_iou.tolist(), masks.stability_score.tolist())
 
 
