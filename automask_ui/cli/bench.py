@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from automask_ui.cli.arguments import add_precision
+from automask_ui.cli.output import say
 from automask_ui.errors import OptionError
 
 __all__ = ["add_arguments", "run"]
@@ -63,7 +64,7 @@ def run(settings: argparse.Namespace) -> int:
         ),
         image,
     )
-    print(json.dumps(report, indent=2) if settings.json else as_text(report))
+    say(json.dumps(report, indent=2) if settings.json else as_text(report))
     return 0
 
 

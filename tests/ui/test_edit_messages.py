@@ -208,7 +208,7 @@ def test_class_list_goes_on_to_the_next_picture(handlers: Handlers, session: Ses
 def test_class_file(handlers: Handlers, tmp_path: Path) -> None:
     path = tmp_path / "classes.txt"
     path.write_text("car\nperson\n")
-    first, second = (handlers.masks.class_file(str(path)).class_list for _ in range(2))
+    first, second = (handlers.masks.class_file(ANN, str(path)).class_list for _ in range(2))
     assert first is not None
     assert second is not None
     assert (first["lines"], first["note"]) == (["car", "person"], "")
@@ -248,7 +248,7 @@ def test_sentence_names_what_became_of_the_masks(tmp_path: Path) -> None:
 def test_numbers_of_a_class_file_are_shown_taken_and_told(handlers: Handlers, session: Session, tmp_path: Path) -> None:
     path = tmp_path / "coco.json"
     path.write_text('{"categories": [{"id": 18, "name": "dog"}, {"id": 1, "name": "person"}]}')
-    found = handlers.masks.class_file(str(path)).class_list
+    found = handlers.masks.class_file(ANN, str(path)).class_list
     assert found is not None
     assert found["lines"] == ["1: person", "18: dog"]
     assert found["note"] == "Their numbers go from 1 to 18, and 16 between them are not used."
@@ -263,3 +263,32 @@ def test_numbers_of_a_class_file_are_shown_taken_and_told(handlers: Handlers, se
     take_steps(session, [{"do": "undo"}])
     assert session.edits.class_ids == (1, 18, 19)
     assert handlers.service.store.open("ann", tmp_path / "photo.png").edits.class_ids == (1, 18, 19)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "lines", "note"),
+    [
+        ("car\ncar\nperson", "en", ["car", "person"], "1 name was there already, and left out."),
+        ("car, dog, car, dog", "ko", ["car", "dog"], "이미 있는 이름 2개는 뺐습니다."),
+        (
+            "0: car\n5: dog",
+            "en",
+            ["0: car", "5: dog"],
+            "Their numbers go from 0 to 5, and 4 between them are not used.",
+        ),
+        ("0,car\n2,dog", "ko", ["0: car", "2: dog"], "번호는 0부터 2까지이고, 그 사이 1개는 쓰이지 않습니다."),
+        ("car\nperson", "en", ["car", "person"], ""),
+    ],
+)
+def test_what_was_left_out_of_a_typed_class_list_is_told_as_that_of_a_file_is(
+    handlers: Handlers, session: Session, tmp_path: Path, text: str, language: str, lines: list[str], note: str
+) -> None:
+    visitor = Visitor("ann", Words(language))
+    steps = [{"do": "classes", "text": text}]
+    answer = handlers.masks.edit(visitor, {"session": session.id, "ticket": "1", "steps": steps}).edits
+    assert answer is not None
+    assert (answer["class_lines"], answer["note"], answer["error"]) == (lines, note, "")
+    (tmp_path / "classes.txt").write_text(text)
+    found = handlers.masks.class_file(visitor, str(tmp_path / "classes.txt")).class_list
+    assert found is not None
+    assert (found["lines"], found["note"]) == (lines, note)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -51,19 +51,21 @@ class MaskHandlers:
             "told": {"way": way, **asdict(action)} if action else None,
             "error": "" if outcome.refused is None else visitor.words.error(outcome.refused),
             "made": [list(ids) for ids in outcome.made],
+            "note": _in_words(visitor, outcome.notes),
             "redraws": redraws,
         }
         view = self._screens.view(visitor, session, keeps_points=True) if redraws else None
         return Changes(edits=answer, view=view, picture_list=self._screens.followed(visitor))
 
-    def class_file(self, path: str | None) -> Changes:
+    def class_file(self, visitor: Visitor, path: str | None) -> Changes:
         """Show the class list in an uploaded file, which is looked at before it is taken.
 
         Raises:
             LabelError: there is no class list in it.
         """
         found = read_class_list(path) if path else ClassList(())
-        return Changes(class_list={"lines": found.lines, "note": " ".join(found.notes), "key": uuid.uuid4().hex})
+        note = _in_words(visitor, found.notes)
+        return Changes(class_list={"lines": found.lines, "note": note, "key": uuid.uuid4().hex})
 
     def why(self, visitor: Visitor, payload: Any) -> Changes | None:
         """Say at a place why there is no mask; None where nothing was found yet.
@@ -113,3 +115,7 @@ class MaskHandlers:
 
     def _session_of(self, visitor: Visitor, payload: Any) -> Session:
         return self._service.store.get(visitor.owner, payload.get("session") if isinstance(payload, dict) else None)
+
+
+def _in_words(visitor: Visitor, notes: Iterable[str]) -> str:
+    return " ".join(map(visitor.words.sentence, notes))
