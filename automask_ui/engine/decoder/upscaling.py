@@ -43,6 +43,10 @@ class Upscaling:
         blocks = torch.cat([weights @ self._upscale(tile).transpose(1, 2) for tile in tiles], dim=2)
         return _to_rows(blocks.float(), *shown_hw)
 
+    def features(self, tiles: Iterable[Tensor], shown_hw: tuple[int, int]) -> Tensor:
+        """Upscale image tokens, arguments as in `masks`, to features at their places: B×C/8×4h×4w."""
+        return _to_rows(torch.cat([self._upscale(tile).transpose(1, 2) for tile in tiles], dim=2), *shown_hw)
+
     def _upscale(self, x: Tensor) -> Tensor:
         """B×n×4C' positions after the first layer to B×16n×C/8, each position's 4×4 in a row."""
         weight, bias, eps = self._norm

@@ -16,6 +16,7 @@ from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncode
 from torch import Tensor, nn
 
 from automask_ui.engine.encoders.builtin import build_tiny_sam
+from automask_ui.engine.encoders.sam_hq import HQMaskDecoder
 from automask_ui.engine.encoders.tiny_vit import TinyViTConfig, TinyViTEncoder
 from automask_ui.errors import CheckpointFormatError
 
@@ -55,11 +56,12 @@ class DecoderConfig:
     num_multimask_outputs: int = 3
     iou_head_depth: int = 3
     iou_head_hidden_dim: int = 256
+    early_width: int = 0  # of SAM-HQ alone: channels of the encoder's early features; 0 builds SAM's own decoder
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A recognised architecture: its registry name ("vit" for sizes of its own) and how to build it."""
+    """A recognised architecture: its registry name ("vit" or "hq_vit" for sizes of its own) and how to build it."""
 
     name: str
     build: Callable[[], Sam]
@@ -75,12 +77,18 @@ def recognise(shapes: Shapes, declared: str | None = None) -> Architecture:
     if declared == "tiny" or "image_encoder.lateral4.weight" in shapes:
         return Architecture("tiny", build_tiny_sam)
     if "image_encoder.patch_embed.seq.0.c.weight" in shapes:
-        return Architecture("vit_t", partial(build_vit_t_sam, _read_tiny_vit(shapes), _read_decoder(shapes)))
+        return _variant("vit_t", partial(build_vit_t_sam, _read_tiny_vit(shapes)), shapes)
     if "image_encoder.patch_embed.proj.weight" in shapes:
         config = _read_vit(shapes)
         name = _PUBLISHED.get((config.embed_dim, config.depth), "vit")
-        return Architecture(name, partial(build_vit_sam, config, _read_decoder(shapes)))
+        return _variant(name, partial(build_vit_sam, config), shapes)
     raise CheckpointFormatError("has an image encoder of an unknown kind; ViT, TinyViT and the built-in one are known")
+
+
+def _variant(encoder: str, build: Callable[[DecoderConfig], Sam], shapes: Shapes) -> Architecture:
+    """The architecture of an encoder with the decoder that has these shapes: SAM's, or SAM-HQ's."""
+    decoder = _read_decoder(shapes)
+    return Architecture(f"hq_{encoder}" if decoder.early_width else encoder, partial(build, decoder))
 
 
 def check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], arch: str) -> None:
@@ -154,21 +162,26 @@ def _assemble(encoder: nn.Module, config: DecoderConfig, image_size: int, grid: 
             input_image_size=(image_size, image_size),
             mask_in_chans=config.mask_in_chans,
         ),
-        mask_decoder=MaskDecoder(
-            transformer_dim=config.embed_dim,
-            transformer=TwoWayTransformer(
-                depth=config.depth,
-                embedding_dim=config.embed_dim,
-                num_heads=config.num_heads,
-                mlp_dim=config.mlp_dim,
-                attention_downsample_rate=config.attention_downsample_rate,
-            ),
-            num_multimask_outputs=config.num_multimask_outputs,
-            iou_head_depth=config.iou_head_depth,
-            iou_head_hidden_dim=config.iou_head_hidden_dim,
-        ),
+        mask_decoder=_build_decoder(config),
     )
     return sam.eval()
+
+
+def _build_decoder(config: DecoderConfig) -> MaskDecoder:
+    build = partial(HQMaskDecoder, early_width=config.early_width) if config.early_width else MaskDecoder
+    return build(
+        transformer_dim=config.embed_dim,
+        transformer=TwoWayTransformer(
+            depth=config.depth,
+            embedding_dim=config.embed_dim,
+            num_heads=config.num_heads,
+            mlp_dim=config.mlp_dim,
+            attention_downsample_rate=config.attention_downsample_rate,
+        ),
+        num_multimask_outputs=config.num_multimask_outputs,
+        iou_head_depth=config.iou_head_depth,
+        iou_head_hidden_dim=config.iou_head_hidden_dim,
+    )
 
 
 def _read_vit(shapes: Shapes) -> ViTConfig:
@@ -230,6 +243,11 @@ def _read_decoder(shapes: Shapes) -> DecoderConfig:
         num_multimask_outputs=_shape(shapes, "mask_decoder.mask_tokens.weight", 2)[0] - 1,
         iou_head_depth=_count(shapes, r"mask_decoder\.iou_prediction_head\.layers\.(\d+)\."),
         iou_head_hidden_dim=_shape(shapes, "mask_decoder.iou_prediction_head.layers.0.weight", 2)[0],
+        early_width=(
+            _shape(shapes, "mask_decoder.compress_vit_feat.0.weight", 4)[0]
+            if "mask_decoder.hf_token.weight" in shapes
+            else 0
+        ),
     )
 
 

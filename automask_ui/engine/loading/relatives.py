@@ -49,7 +49,6 @@ _RELATIVES = (
     ),
     Relative(re.compile(r"(^|\.)image_encoder\.backbone\."), "EfficientViT-SAM"),
     Relative(re.compile(r"(^|\.)mask_decoder\.final_output_upscaling_layers\."), "EfficientSAM"),
-    Relative(re.compile(r"(^|\.)mask_decoder\.(hf|hq)_token\b"), "SAM-HQ"),
     Relative(re.compile(r"(^|\.)\d+\.proto\.cv1\."), "FastSAM, or another segmentation model of the YOLO family"),
 )
 # FastSAM's published files are whole objects of Ultralytics' classes.

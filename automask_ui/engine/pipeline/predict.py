@@ -17,7 +17,9 @@ from torch import Tensor
 
 from automask_ui.cache import ByteLRU, array_key
 from automask_ui.engine.decoder.point_decoder import PointDecoder
-from automask_ui.engine.encoders.vit import resized_hw
+from automask_ui.engine.encoders.embedding import ImageEmbedding
+from automask_ui.engine.encoders.encode import resized_hw
+from automask_ui.engine.encoders.sam_hq import HQMaskDecoder
 from automask_ui.engine.loading.load import SamModel
 from automask_ui.engine.pipeline.resample import Resampler
 from automask_ui.engine.runtime.out_of_memory import is_out_of_memory
@@ -31,6 +33,7 @@ from automask_ui.options import FilterOptions
 __all__ = ["Predictor"]
 
 # Tokens of a prompt (a click has one, a box two) up to which the decoder that shares work was measured to be faster.
+# SAM-HQ has no other.
 MOST_SHARED_TOKENS = 28
 # The pool that answers prompts: that of runs has seconds of work ahead.
 WORKERS = "prompt"
@@ -60,11 +63,13 @@ class Predictor:
         height, width = self._sam.prompt_encoder.mask_input_size
         return height, width
 
-    def predict(self, embedding: Tensor, image_key: str, size_hw: tuple[int, int], prompt: PicturePrompt) -> Prediction:
+    def predict(
+        self, embedding: ImageEmbedding, image_key: str, size_hw: tuple[int, int], prompt: PicturePrompt
+    ) -> Prediction:
         """Decode ``prompt``.
 
         Args:
-            embedding: C×h×w float32, of the whole picture.
+            embedding: of the whole picture.
             image_key: content key of the picture.
             size_hw: the picture's size, px.
 
@@ -75,7 +80,7 @@ class Predictor:
         try:
             tokens = self._prompt_tokens(prompt, size_hw)
             # A setup is for all workers, so none of them may wait for it.
-            is_shared = tokens.shape[1] <= MOST_SHARED_TOKENS
+            is_shared = tokens.shape[1] <= MOST_SHARED_TOKENS or isinstance(self._sam.mask_decoder, HQMaskDecoder)
             decoder = self._decoder(embedding, image_key, prompt.mask) if is_shared else None
             answer = partial(self._answer, embedding, tokens, size_hw, prompt, decoder)
             # For a single prompt, threads wait for each other longer than they compute.
@@ -90,7 +95,7 @@ class Predictor:
     @torch.inference_mode()
     def _answer(
         self,
-        embedding: Tensor,
+        embedding: ImageEmbedding,
         tokens: Tensor,
         size_hw: tuple[int, int],
         prompt: PicturePrompt,
@@ -146,7 +151,7 @@ class Predictor:
         return torch.as_tensor(values, dtype=torch.float32, device=self._sam.device)
 
     @torch.inference_mode()
-    def _decoder(self, embedding: Tensor, image_key: str, mask: np.ndarray | None) -> PointDecoder:
+    def _decoder(self, embedding: ImageEmbedding, image_key: str, mask: np.ndarray | None) -> PointDecoder:
         """The decoder for prompts on this picture that have this mask, set up once."""
         key = (image_key, None if mask is None else array_key(mask))
         decoder = self._decoders.get(key)
@@ -163,10 +168,12 @@ class Predictor:
             self._decoders.put(key, decoder)
         return decoder
 
-    def _decode_many_tokens(self, embedding: Tensor, tokens: Tensor, mask: np.ndarray | None) -> tuple[Tensor, Tensor]:
+    def _decode_many_tokens(
+        self, embedding: ImageEmbedding, tokens: Tensor, mask: np.ndarray | None
+    ) -> tuple[Tensor, Tensor]:
         """Decode one prompt with upstream's decoder: logits M×h×w and scores M, the single mask's first."""
         logits, scores = self._sam.mask_decoder.predict_masks(
-            image_embeddings=embedding[None],
+            image_embeddings=embedding.tokens[None],
             image_pe=self._sam.prompt_encoder.get_dense_pe(),
             sparse_prompt_embeddings=tokens,
             dense_prompt_embeddings=self._mask_code(mask)[None],
