@@ -26,9 +26,8 @@ from automask_ui.files.images import LoadedImage
 from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.masks.rle import Rle
 from automask_ui.options import GeneratorOptions
-from automask_ui.session.editor import Editor
+from automask_ui.session.editor import Editor, Fingerprint, same_masks, size_order
 from automask_ui.session.edits import EditedMasks, Edits, History, apply_edits
-from automask_ui.session.mask_ids import Fingerprint, same_masks, size_order
 from automask_ui.session.predictions import Predictions
 
 __all__ = ["Difference", "Job", "Session", "ShowOnly", "Snapshot"]

@@ -94,8 +94,8 @@ def _wire_queue(on: _On, parts: Parts, handlers: Handlers) -> None:
     pictures, queue = handlers.pictures, parts.queue
     started = on(queue.queue_start, pictures.start_queue, parts.controls, parts.screen, **_QUEUED)
     on(queue.queue_stop, pictures.stop_queue, None, [queue], **_QUEUED)
-    on(queue.queue_close, handlers.opening.close_queue, None, [queue], **_QUEUED)
-    on(queue.queue_remove, handlers.opening.remove_item, None, [queue], **_QUEUED)
+    on(queue.queue_close, pictures.close_queue, None, [queue], **_QUEUED)
+    on(queue.queue_remove, pictures.remove_item, None, [queue], **_QUEUED)
     saved = on(queue.queue_save, pictures.save_queue, None, [parts.download, queue], **_WRITING)
     saved.success(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
     for event in (started, saved):

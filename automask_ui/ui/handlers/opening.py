@@ -150,30 +150,9 @@ class OpeningHandlers:
                 return self._screens.show_opened(visitor, self._projects.open_item(visitor.owner, index))
         return Changes()
 
-    def remove_item(self, visitor: Visitor, payload: Any) -> Changes:
-        """Take a picture out of the visitor's list; the list goes with its last one.
-
-        Raises:
-            NoImageError: there is no such picture.
-            BatchError: the list is being worked on.
-        """
-        self._projects.remove_item(visitor.owner, payload.get("index") if isinstance(payload, dict) else None)
-        own = self._projects.peek(visitor.owner)
-        if own is None:
-            return self.close_queue(visitor)
-        count = len(own.pictures.items)
-        return self._screens.say(visitor, visitor.words.count("queue.left", count, pictures=count))
-
     def free_drop_zones(self) -> Changes:
         """Empty the drop zones: a file that could not be opened does not stay there."""
         return Changes(frees_drop_zones=True)
-
-    def close_queue(self, visitor: Visitor) -> Changes:
-        """Give the visitor's list up, for good."""
-        self._projects.close_list(visitor.owner)
-        if self._autosave is not None:
-            self._autosave.drop(visitor.owner, "pictures")
-        return self._screens.show_list(visitor)
 
     def leave(self, visitor: Visitor) -> None:
         """Free what belongs to a visitor whose tab was closed."""

@@ -7,7 +7,7 @@ from automask_ui.session import Session
 from automask_ui.ui.components.queue_table import QueueTableData
 from automask_ui.ui.components.status_line import Status
 from automask_ui.ui.components.viewer import ViewerData
-from automask_ui.ui.components.viewer.session_view import SessionViews
+from automask_ui.ui.components.viewer.display import SessionViews
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences
