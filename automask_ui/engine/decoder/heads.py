@@ -6,6 +6,7 @@ Every variant of SAM's mask decoder has a head; all of them share the transforme
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -97,7 +98,8 @@ class HQHead(MaskHead):
         super().__init__(decoder, dtype)
         self._hq_mlp, self._hq_token = decoder.hf_mlp, decoder.hf_token
         self._fine = fine
-        self._first, self._norm, self._act, self._last = decoder.embedding_maskfeature.children()
+        refining: Any = decoder.embedding_maskfeature
+        self._first, self._norm, self._act, self._last = refining.children()
 
     def tokens(self) -> Tensor:
         """SAM's, and SAM-HQ's one."""

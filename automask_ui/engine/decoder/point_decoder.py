@@ -67,9 +67,8 @@ class PointDecoder:
         self._grid_hw = (height, width)
         self._shown_hw = shown_hw or self._grid_hw
         self._head = head_of(sam.mask_decoder, embedding, dtype)
-        self._drawn_hw = tuple(
-            min(shown + self._head.margin, whole) for shown, whole in zip(self._shown_hw, self._grid_hw, strict=True)
-        )
+        margin, (shown_rows, shown_columns) = self._head.margin, self._shown_hw
+        self._drawn_hw = (min(shown_rows + margin, height), min(shown_columns + margin, width))
         if mask_code is None:
             mask_code = sam.prompt_encoder.no_mask_embed.weight.reshape(-1, 1, 1)
         tokens = (embedding.tokens + mask_code).permute(1, 2, 0)  # h×w×C
