@@ -15,7 +15,8 @@ from automask_ui import GeneratorOptions, MaskEngine
 from automask_ui.engine.decoder.point_decoder import PointDecoder
 from automask_ui.engine.encoders import vit as encoder_module
 from automask_ui.engine.encoders.embedding import ImageEmbedding
-from automask_ui.engine.encoders.encode import encode_image, resized_hw
+from automask_ui.engine.encoders.encode import encode_image
+from automask_ui.engine.encoders.geometry import resized_hw
 from automask_ui.engine.encoders.vit import encode_vit
 from automask_ui.engine.loading.load import SamModel
 from automask_ui.engine.pipeline.resample import Resampler

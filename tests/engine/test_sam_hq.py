@@ -198,7 +198,7 @@ def test_light_variant() -> None:
         early = predictor.interm_features[0].permute(0, 3, 1, 2)
         decoder = theirs.mask_decoder
         fine = decoder.embedding_encoder(predictor.features) + decoder.compress_vit_feat(early)
-    torch.testing.assert_close(embedding.fine, fine[0], atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(embedding.fine[0], fine[0], atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,12 @@ import torch.nn.functional as F
 from segment_anything.modeling import MaskDecoder
 from torch import Tensor
 
-from automask_ui.engine.decoder.upscaling import Upscaling
+from automask_ui.engine.decoder.upscaling import HighResUpscaling, Upscaling
 from automask_ui.engine.encoders.embedding import ImageEmbedding
+from automask_ui.engine.encoders.sam2.model import SAM2MaskDecoder
 from automask_ui.engine.encoders.sam_hq import HQMaskDecoder
 
-__all__ = ["HQHead", "MaskHead", "head_of", "masks_per_point"]
+__all__ = ["MaskHead", "head_of", "is_decoded_by_upstream", "masks_per_point"]
 
 # Points of SAM-HQ that a GPU draws together: each takes some 50 MB for its features.
 HQ_POINTS_TOGETHER = 8
@@ -31,9 +32,15 @@ def masks_per_point(decoder: MaskDecoder) -> int:
 def head_of(decoder: MaskDecoder, embedding: ImageEmbedding, dtype: torch.dtype) -> MaskHead:
     """The head of a mask decoder, for one picture."""
     if isinstance(decoder, HQMaskDecoder):
-        assert embedding.fine is not None  # encoded by encode_for_hq
-        return HQHead(decoder, embedding.fine, dtype)
+        return HQHead(decoder, embedding.fine[0], dtype)
+    if isinstance(decoder, SAM2MaskDecoder):
+        return SAM2Head(decoder, embedding.fine, dtype)
     return MaskHead(decoder, dtype)
+
+
+def is_decoded_by_upstream(decoder: MaskDecoder) -> bool:
+    """Whether ``decoder`` itself, called as upstream does, gives the model's masks."""
+    return not isinstance(decoder, (HQMaskDecoder, SAM2MaskDecoder))
 
 
 class MaskHead:
@@ -77,6 +84,28 @@ class MaskHead:
         mlps = self._decoder.output_hypernetworks_mlps[first:]
         weights = torch.stack([mlp(token) for mlp, token in zip(mlps, mask_tokens, strict=True)], dim=1)
         return self._decoder.iou_prediction_head(iou_token)[:, first:], weights
+
+
+class SAM2Head(MaskHead):
+    """SAM 2's: a token more, for a score of video alone, features added while upscaling, and guesses from 0 to 1."""
+
+    def __init__(self, decoder: SAM2MaskDecoder, fine: tuple[Tensor, ...], dtype: torch.dtype) -> None:
+        super().__init__(decoder, dtype)
+        self.upscaling = HighResUpscaling(decoder, fine, dtype)
+        self._score_token = decoder.obj_score_token
+
+    def tokens(self) -> Tensor:
+        """SAM's after SAM 2's one."""
+        return torch.cat([self._score_token.weight, super().tokens()])
+
+    def used(self, with_single: bool) -> list[int]:
+        """SAM's."""
+        return [1 + index for index in super().used(with_single)]
+
+    def answer(self, tokens: Sequence[Tensor], with_single: bool) -> tuple[Tensor, Tensor]:
+        """As `MaskHead.answer`."""
+        scores, weights = super().answer(tokens, with_single)
+        return scores.sigmoid(), weights
 
 
 class HQHead(MaskHead):

@@ -15,7 +15,8 @@ class ImageEmbedding:
     """A picture or crop as a mask decoder sees it."""
 
     tokens: Tensor  # C×h×w float32: SAM's image embedding
-    fine: Tensor | None = None  # C/8×4h×4w float32: what SAM-HQ draws finer outlines from; others have none
+    # What finer outlines are drawn from, float32: of SAM-HQ C/8×4h×4w; of SAM 2 that and C/4×2h×2w; SAM has none.
+    fine: tuple[Tensor, ...] = ()
 
     @property
     def device(self) -> torch.device:
@@ -25,8 +26,8 @@ class ImageEmbedding:
     @property
     def nbytes(self) -> int:
         """Memory of it."""
-        return self.tokens.nbytes + (0 if self.fine is None else self.fine.nbytes)
+        return sum(tensor.nbytes for tensor in (self.tokens, *self.fine))
 
     def cpu(self) -> ImageEmbedding:
         """A copy in the main memory."""
-        return ImageEmbedding(self.tokens.cpu(), None if self.fine is None else self.fine.cpu())
+        return ImageEmbedding(self.tokens.cpu(), tuple(tensor.cpu() for tensor in self.fine))

@@ -8,19 +8,14 @@ import numpy as np
 import torch
 from PIL import Image
 from segment_anything.modeling import ImageEncoderViT, Sam
-from segment_anything.utils.transforms import ResizeLongestSide
 
 from automask_ui.engine.encoders.embedding import ImageEmbedding
+from automask_ui.engine.encoders.geometry import resized_hw
+from automask_ui.engine.encoders.sam2.model import SAM2MaskDecoder, encode_for_sam2, stretched
 from automask_ui.engine.encoders.sam_hq import HQMaskDecoder, encode_for_hq
 from automask_ui.engine.encoders.vit import encode_vit
 
-__all__ = ["encode_image", "resized_hw"]
-
-
-def resized_hw(size_hw: tuple[int, int], input_size: int) -> tuple[int, int]:
-    """Compute a picture's size once its long side is ``input_size`` px; at least 1 px a side (upstream allows 0)."""
-    height, width = ResizeLongestSide.get_preprocess_shape(*size_hw, input_size)
-    return max(1, height), max(1, width)
+__all__ = ["encode_image"]
 
 
 @torch.inference_mode()
@@ -36,6 +31,9 @@ def encode_image(sam: Sam, image: np.ndarray, dtype: torch.dtype = torch.float32
         Its embedding, on the model's device.
     """
     device = sam.device
+    if isinstance(sam.mask_decoder, SAM2MaskDecoder):
+        pixels = torch.from_numpy(image.copy()).to(device).permute(2, 0, 1)[None]
+        return encode_for_sam2(sam, sam.preprocess(stretched(pixels, sam.image_encoder.img_size)))
     size = resized_hw(image.shape[:2], sam.image_encoder.img_size)
     # Upstream's resizing: Pillow, bilinear with antialiasing.
     resized = np.array(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))

@@ -74,7 +74,7 @@ def encode_for_hq(sam: Sam, inputs: Tensor, dtype: torch.dtype) -> ImageEmbeddin
         tokens = encoder.neck(x.permute(2, 0, 1)[None])
     else:
         tokens, early = _encode_tiny_vit(encoder, inputs)
-    return ImageEmbedding(tokens[0], sam.mask_decoder.fine_features(tokens, early)[0])
+    return ImageEmbedding(tokens[0], (sam.mask_decoder.fine_features(tokens, early)[0],))
 
 
 def _encode_tiny_vit(encoder: TinyViTEncoder, inputs: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from torch import Tensor, nn
 
 from automask_ui.engine.encoders.builtin import build_tiny_sam
+from automask_ui.engine.encoders.sam2.hiera import HieraConfig, HieraEncoder
+from automask_ui.engine.encoders.sam2.model import SAM2MaskDecoder
 from automask_ui.engine.encoders.sam_hq import HQMaskDecoder
 from automask_ui.engine.encoders.tiny_vit import TinyViTConfig, TinyViTEncoder
 from automask_ui.errors import CheckpointFormatError
@@ -26,6 +29,22 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 _PUBLISHED = {(768, 12): "vit_b", (1024, 24): "vit_l", (1280, 32): "vit_h"}
 _TINY_VIT_STRIDE = 16
+_HIERA_STRIDE = 16
+# SAM 2's by the width of the first stage and the blocks of each: windows, heads and the blocks that see the whole
+# picture do not show in a file.
+_HIERA = {
+    (96, (1, 2, 7, 2)): ("sam2_t", HieraConfig()),
+    (96, (1, 2, 11, 2)): ("sam2_s", HieraConfig(stages=(1, 2, 11, 2), global_blocks=(7, 10, 13))),
+    (112, (2, 3, 16, 3)): (
+        "sam2_b",
+        HieraConfig(embed_dim=112, heads=2, stages=(2, 3, 16, 3), global_blocks=(12, 16, 20), position_side=14),
+    ),
+    (144, (2, 6, 36, 4)): (
+        "sam2_l",
+        HieraConfig(144, 2, stages=(2, 6, 36, 4), windows=(8, 4, 16, 8), global_blocks=(23, 33, 43)),
+    ),
+}
+SAM2_PRED_IOU_THRESH = 0.8
 
 
 @dataclass(frozen=True)
@@ -57,6 +76,7 @@ class DecoderConfig:
     iou_head_depth: int = 3
     iou_head_hidden_dim: int = 256
     early_width: int = 0  # of SAM-HQ alone: channels of the encoder's early features; 0 builds SAM's own decoder
+    is_sam2: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +85,7 @@ class Architecture:
 
     name: str
     build: Callable[[], Sam]
+    pred_iou_thresh: float = 0.88  # upstream's default for it
 
 
 def recognise(shapes: Shapes, declared: str | None = None) -> Architecture:
@@ -82,7 +103,12 @@ def recognise(shapes: Shapes, declared: str | None = None) -> Architecture:
         config = _read_vit(shapes)
         name = _PUBLISHED.get((config.embed_dim, config.depth), "vit")
         return _variant(name, partial(build_vit_sam, config), shapes)
-    raise CheckpointFormatError("has an image encoder of an unknown kind; ViT, TinyViT and the built-in one are known")
+    if "image_encoder.trunk.patch_embed.proj.weight" in shapes:
+        name, hiera = _read_hiera(shapes)
+        return Architecture(name, partial(build_sam2, hiera, _read_decoder(shapes)), SAM2_PRED_IOU_THRESH)
+    raise CheckpointFormatError(
+        "has an image encoder of an unknown kind; ViT, TinyViT, SAM 2's Hiera and the built-in one are known"
+    )
 
 
 def _variant(encoder: str, build: Callable[[DecoderConfig], Sam], shapes: Shapes) -> Architecture:
@@ -152,6 +178,13 @@ def build_vit_t_sam(config: TinyViTConfig | None = None, decoder: DecoderConfig 
     return _assemble(TinyViTEncoder(config), decoder or DecoderConfig(), config.image_size, grid)
 
 
+def build_sam2(config: HieraConfig | None = None, decoder: DecoderConfig | None = None) -> Sam:
+    """Build SAM 2, for pictures alone, with random weights, in evaluation mode."""
+    config = config or HieraConfig()
+    decoder = replace(decoder or DecoderConfig(), is_sam2=True)
+    return _assemble(HieraEncoder(config), decoder, config.image_size, config.image_size // _HIERA_STRIDE)
+
+
 def _assemble(encoder: nn.Module, config: DecoderConfig, image_size: int, grid: int) -> Sam:
     """Build a SAM around an image encoder."""
     sam = Sam(
@@ -168,7 +201,9 @@ def _assemble(encoder: nn.Module, config: DecoderConfig, image_size: int, grid: 
 
 
 def _build_decoder(config: DecoderConfig) -> MaskDecoder:
-    build = partial(HQMaskDecoder, early_width=config.early_width) if config.early_width else MaskDecoder
+    build: Callable[..., MaskDecoder] = SAM2MaskDecoder if config.is_sam2 else MaskDecoder
+    if config.early_width:
+        build = partial(HQMaskDecoder, early_width=config.early_width)
     return build(
         transformer_dim=config.embed_dim,
         transformer=TwoWayTransformer(
@@ -225,6 +260,21 @@ def _read_tiny_vit(shapes: Shapes) -> TinyViTConfig:
         out_channels=_shape(shapes, "image_encoder.neck.0.weight", 4)[0],
         classes=shapes.get("image_encoder.head.weight", (0,))[0],
     )
+
+
+def _read_hiera(shapes: Shapes) -> tuple[str, HieraConfig]:
+    trunk = "image_encoder.trunk."
+    width = _shape(shapes, trunk + "patch_embed.proj.weight", 4)[0]
+    depth = _count(shapes, re.escape(trunk) + r"blocks\.(\d+)\.")
+    # Blocks that begin a stage change the width.
+    begins = [0, *(index for index in range(depth) if f"{trunk}blocks.{index}.proj.weight" in shapes), depth]
+    stages = tuple(end - begin for begin, end in pairwise(begins))
+    if (width, stages) not in _HIERA:
+        raise CheckpointFormatError(
+            f"holds a SAM 2 of other sizes than the published ones (width {width}, blocks {stages}), whose windows "
+            "are not known"
+        )
+    return _HIERA[width, stages]
 
 
 def _read_decoder(shapes: Shapes) -> DecoderConfig:

@@ -43,10 +43,6 @@ _RELATIVES = (
         ),
         "SAM 3",
     ),
-    Relative(
-        re.compile(r"(^|\.)image_encoder\.trunk\.|(^|\.)sam_mask_decoder\.|(^|\.)vision_encoder\.backbone\."),
-        "SAM 2",
-    ),
     Relative(re.compile(r"(^|\.)image_encoder\.backbone\."), "EfficientViT-SAM"),
     Relative(re.compile(r"(^|\.)mask_decoder\.final_output_upscaling_layers\."), "EfficientSAM"),
     Relative(re.compile(r"(^|\.)\d+\.proto\.cv1\."), "FastSAM, or another segmentation model of the YOLO family"),

@@ -15,13 +15,13 @@ from itertools import chain
 import numpy as np
 import torch
 from segment_anything.modeling import Sam
-from segment_anything.utils.transforms import ResizeLongestSide
 
 from automask_ui.cache import ByteLRU
 from automask_ui.engine.decoder.heads import masks_per_point
 from automask_ui.engine.decoder.point_decoder import PointDecoder
 from automask_ui.engine.encoders.embedding import ImageEmbedding
-from automask_ui.engine.encoders.encode import encode_image, resized_hw
+from automask_ui.engine.encoders.encode import encode_image
+from automask_ui.engine.encoders.geometry import Geometry
 from automask_ui.engine.loading.load import SamModel
 from automask_ui.engine.pipeline.candidate_table import CandidateTable, RunStats
 from automask_ui.engine.pipeline.resample import MeasuredMask, Resampler
@@ -109,14 +109,12 @@ class CropTask:
     def _use(self, sam: Sam, embedding: ImageEmbedding) -> None:
         """Decode with this copy of the model, on its device, from here on."""
         size_hw = (self._box[3] - self._box[1], self._box[2] - self._box[0])
-        input_size = sam.image_encoder.img_size
         self._device = embedding.device
-        self._transform = ResizeLongestSide(input_size)
+        self._geometry = Geometry.of(sam)
         self._size_hw = size_hw
         self._mask_threshold = float(sam.mask_threshold)
-        stride = input_size // (UPSCALING * embedding.tokens.shape[1])
-        resized = resized_hw(size_hw, input_size)
-        self._resampler = Resampler(stride, input_size, resized, self._box, self._table.size_hw, self._device)
+        enlarging = self._geometry.of_logits(UPSCALING * embedding.tokens.shape[1], size_hw)
+        self._resampler = Resampler(*enlarging, self._box, self._table.size_hw, self._device)
         rows, columns = self._resampler.used_hw
         shown_hw = (-(-rows // UPSCALING), -(-columns // UPSCALING))
         # A CPU's decoder spends its time on what fewer bits do not speed up, and outlines would suffer from them.
@@ -217,7 +215,7 @@ class CropTask:
         points, wanted = points[part], None if wanted is None else wanted[part]
         # Where the points lie in the model's input.
         in_crop = self._table.points_xy(points) - self._box[:2]
-        in_model = self._transform.apply_coords(in_crop, self._size_hw)
+        in_model = self._geometry.in_input(in_crop, self._size_hw)
         # Upstream keeps double precision up to the positional code; Apple's GPUs have none.
         dtype = torch.float32 if self._device.type == "mps" else torch.float64
         start = time.perf_counter()
