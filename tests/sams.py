@@ -1,8 +1,9 @@
-"""Small SAMs with random weights, of the same classes as the published ones, and a picture for them."""
+"""Small SAMs with random weights, of the same classes as the published ones, a picture, and what is the same mask."""
 
 from functools import cache, partial
 
 import numpy as np
+import pytest
 import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
@@ -50,3 +51,23 @@ def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
     patches = rng.integers(0, 256, (5, 7, 3))
     rows, columns = np.arange(height) * 5 // height, np.arange(width) * 7 // width
     return (patches[rows][:, columns] + rng.integers(0, 9, (height, width, 3))).clip(0, 255).astype(np.uint8)
+
+
+def assert_same_masks(ours: list[dict], upstream: list[dict], output_mode: str = "binary_mask") -> None:
+    """Same masks in the same order, within what re-ordered sums allow."""
+    assert len(ours) == len(upstream)
+    for mine, theirs in zip(ours, upstream, strict=True):
+        assert mine.keys() == theirs.keys()
+        assert mine["point_coords"] == theirs["point_coords"]
+        assert mine["crop_box"] == theirs["crop_box"]
+        assert mine["predicted_iou"] == pytest.approx(theirs["predicted_iou"], abs=1e-3)
+        assert mine["stability_score"] == pytest.approx(theirs["stability_score"], abs=1e-3, nan_ok=True)
+        np.testing.assert_allclose(mine["bbox"], theirs["bbox"], atol=1)
+        if output_mode == "binary_mask":
+            assert mine["segmentation"].dtype == theirs["segmentation"].dtype == bool
+            differing = np.mean(mine["segmentation"] != theirs["segmentation"])
+            assert differing <= 1e-4
+            assert mine["area"] == mine["segmentation"].sum()
+        else:
+            assert mine["segmentation"] == theirs["segmentation"]
+            assert mine["area"] == theirs["area"]

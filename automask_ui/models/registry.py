@@ -11,11 +11,16 @@ BUILT_IN_NOTICE = (
     "Built-in model: instant, works offline, coarse. For annotation work choose MobileSAM or SAM ViT-B/L/H."
 )
 _META_URL = "https://dl.fbaipublicfiles.com/segment_anything/"
+_SAM_HQ_URL = "https://huggingface.co/lkeab/hq-sam/resolve/main/"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model of the registry. ``url`` is None for the one that comes with the repository."""
+    """A model of the registry. ``url`` is None for the one that comes with the repository.
+
+    Where ``sha256`` is None, its publisher gives no hash: the one that the hub publishes is asked for when the file is
+    fetched, and ``size_bytes`` is about right.
+    """
 
     name: str
     title: str
@@ -85,6 +90,50 @@ _ROWS = (
         url=_META_URL + "sam_vit_h_4b8939.pth",
         licence="Apache-2.0",
         good_for="The best masks, on a GPU with 8 GB",
+    ),
+    Checkpoint(
+        name="hq_vit_t",
+        title="SAM-HQ light",
+        arch="hq_vit_t",
+        filename="sam_hq_vit_tiny.pth",
+        size_bytes=42_500_000,
+        sha256=None,
+        url=_SAM_HQ_URL + "sam_hq_vit_tiny.pth",
+        licence="Apache-2.0",
+        good_for="Finer outlines on a computer without a GPU",
+    ),
+    Checkpoint(
+        name="hq_vit_b",
+        title="SAM-HQ ViT-B",
+        arch="hq_vit_b",
+        filename="sam_hq_vit_b.pth",
+        size_bytes=379_000_000,
+        sha256=None,
+        url=_SAM_HQ_URL + "sam_hq_vit_b.pth",
+        licence="Apache-2.0",
+        good_for="Finer outlines, on a small GPU or with patience",
+    ),
+    Checkpoint(
+        name="hq_vit_l",
+        title="SAM-HQ ViT-L",
+        arch="hq_vit_l",
+        filename="sam_hq_vit_l.pth",
+        size_bytes=1_250_000_000,
+        sha256=None,
+        url=_SAM_HQ_URL + "sam_hq_vit_l.pth",
+        licence="Apache-2.0",
+        good_for="Finer outlines, on a GPU",
+    ),
+    Checkpoint(
+        name="hq_vit_h",
+        title="SAM-HQ ViT-H",
+        arch="hq_vit_h",
+        filename="sam_hq_vit_h.pth",
+        size_bytes=2_570_000_000,
+        sha256=None,
+        url=_SAM_HQ_URL + "sam_hq_vit_h.pth",
+        licence="Apache-2.0",
+        good_for="The finest outlines, on a GPU with 8 GB",
     ),
 )
 CHECKPOINTS: dict[str, Checkpoint] = {row.name: row for row in _ROWS}

@@ -68,6 +68,14 @@ def test_published_rows(name: str, size_bytes: int, sha256_starts: str) -> None:
     assert row.url.endswith("/" + row.filename)
 
 
+@pytest.mark.parametrize("name", ["hq_vit_t", "hq_vit_b", "hq_vit_l", "hq_vit_h"])
+def test_rows_whose_hash_the_hub_publishes(name: str) -> None:
+    row = CHECKPOINTS[name]
+    assert row.sha256 is None
+    assert row.url == f"https://huggingface.co/lkeab/hq-sam/resolve/main/{row.filename}"
+    assert row.arch == name
+
+
 def test_registry_needs_no_torch() -> None:
     code = "import sys, automask_ui.models.checkpoints; sys.exit('torch' in sys.modules or 'gradio' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""State dicts of Hugging Face's transformers (``SamModel``) under the names of Meta's.
+"""State dicts of Hugging Face's transformers (``SamModel``, ``SamHQModel``) under the names of Meta's and SAM-HQ's.
 
 Both hold the same tensors of the same shapes. The names differ, and transformers keeps the positional code twice.
 """
@@ -38,6 +38,17 @@ _RENAMED = [
         (r"^mask_decoder\.upscale_conv1\.", "mask_decoder.output_upscaling.0."),
         (r"^mask_decoder\.upscale_layer_norm\.", "mask_decoder.output_upscaling.1."),
         (r"^mask_decoder\.upscale_conv2\.", "mask_decoder.output_upscaling.3."),
+        (r"^mask_decoder\.hq_token\.", "mask_decoder.hf_token."),
+        (r"^mask_decoder\.hq_mask_mlp\.", "mask_decoder.hf_mlp."),
+        (r"^mask_decoder\.compress_vit_conv1\.", "mask_decoder.compress_vit_feat.0."),
+        (r"^mask_decoder\.compress_vit_norm\.", "mask_decoder.compress_vit_feat.1."),
+        (r"^mask_decoder\.compress_vit_conv2\.", "mask_decoder.compress_vit_feat.3."),
+        (r"^mask_decoder\.encoder_conv1\.", "mask_decoder.embedding_encoder.0."),
+        (r"^mask_decoder\.encoder_norm\.", "mask_decoder.embedding_encoder.1."),
+        (r"^mask_decoder\.encoder_conv2\.", "mask_decoder.embedding_encoder.3."),
+        (r"^mask_decoder\.mask_conv1\.", "mask_decoder.embedding_maskfeature.0."),
+        (r"^mask_decoder\.mask_norm\.", "mask_decoder.embedding_maskfeature.1."),
+        (r"^mask_decoder\.mask_conv2\.", "mask_decoder.embedding_maskfeature.3."),
         (r"\.layer_norm(\d|_final_attn)\.", r".norm\1."),
     )
 ]  # fmt: skip
