@@ -8,6 +8,8 @@ import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
 from automask_ui.engine.bench.random_weights import make_lifelike
+from automask_ui.engine.encoders.sam2.hiera import HieraConfig
+from automask_ui.engine.loading.architecture import build_sam2
 
 
 @cache
@@ -43,6 +45,21 @@ def small_sam(seed: int = 0, depth: int = 2, heads: int = 4, width: int = 32, im
         ),
     )
     return make_lifelike(sam, seed)
+
+
+SMALL_HIERA = HieraConfig(16, 1, stages=(1, 2, 3, 2), windows=(8, 4, 7, 3), global_blocks=(4,), image_size=256)
+
+
+@cache
+def small_sam2() -> Sam:
+    """A SAM 2 with blocks of every kind, the published decoder and a 256 px input."""
+    torch.manual_seed(0)
+    sam = build_sam2(SMALL_HIERA)
+    with torch.no_grad():
+        for name, tensor in sam.image_encoder.named_parameters():
+            if "pos_embed" in name or "no_mem" in name:
+                tensor.normal_(0, 0.2)
+    return make_lifelike(sam)
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:

@@ -11,6 +11,7 @@ BUILT_IN_NOTICE = (
     "Built-in model: instant, works offline, coarse. For annotation work choose MobileSAM or SAM ViT-B/L/H."
 )
 _META_URL = "https://dl.fbaipublicfiles.com/segment_anything/"
+_SAM2_URL = "https://huggingface.co/facebook/{}/resolve/main/"
 _SAM_HQ_URL = "https://huggingface.co/lkeab/hq-sam/resolve/main/"
 
 
@@ -57,6 +58,50 @@ _ROWS = (
         url="https://github.com/ChaoningZhang/MobileSAM/raw/master/weights/mobile_sam.pt",
         licence="Apache-2.0",
         good_for="Good masks on a computer without a GPU",
+    ),
+    Checkpoint(
+        name="sam2_t",
+        title="SAM 2.1 tiny",
+        arch="sam2_t",
+        filename="sam2.1_hiera_tiny.pt",
+        size_bytes=156_000_000,
+        sha256=None,
+        url=_SAM2_URL.format("sam2.1-hiera-tiny") + "sam2.1_hiera_tiny.pt",
+        licence="Apache-2.0",
+        good_for="Good masks on a computer without a GPU, or on any with one",
+    ),
+    Checkpoint(
+        name="sam2_s",
+        title="SAM 2.1 small",
+        arch="sam2_s",
+        filename="sam2.1_hiera_small.pt",
+        size_bytes=184_000_000,
+        sha256=None,
+        url=_SAM2_URL.format("sam2.1-hiera-small") + "sam2.1_hiera_small.pt",
+        licence="Apache-2.0",
+        good_for="A little larger than tiny",
+    ),
+    Checkpoint(
+        name="sam2_b",
+        title="SAM 2.1 base+",
+        arch="sam2_b",
+        filename="sam2.1_hiera_base_plus.pt",
+        size_bytes=323_000_000,
+        sha256=None,
+        url=_SAM2_URL.format("sam2.1-hiera-base-plus") + "sam2.1_hiera_base_plus.pt",
+        licence="Apache-2.0",
+        good_for="By its authors' measure as good as SAM ViT-H, at the size of ViT-B",
+    ),
+    Checkpoint(
+        name="sam2_l",
+        title="SAM 2.1 large",
+        arch="sam2_l",
+        filename="sam2.1_hiera_large.pt",
+        size_bytes=898_000_000,
+        sha256=None,
+        url=_SAM2_URL.format("sam2.1-hiera-large") + "sam2.1_hiera_large.pt",
+        licence="Apache-2.0",
+        good_for="The best of SAM 2.1, on a GPU",
     ),
     Checkpoint(
         name="vit_b",

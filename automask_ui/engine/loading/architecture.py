@@ -32,7 +32,7 @@ _TINY_VIT_STRIDE = 16
 _HIERA_STRIDE = 16
 # SAM 2's by the width of the first stage and the blocks of each: windows, heads and the blocks that see the whole
 # picture do not show in a file.
-_HIERA = {
+_HIERA: dict[tuple[int, tuple[int, ...]], tuple[str, HieraConfig]] = {
     (96, (1, 2, 7, 2)): ("sam2_t", HieraConfig()),
     (96, (1, 2, 11, 2)): ("sam2_s", HieraConfig(stages=(1, 2, 11, 2), global_blocks=(7, 10, 13))),
     (112, (2, 3, 16, 3)): (

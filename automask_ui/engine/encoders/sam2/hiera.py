@@ -162,6 +162,10 @@ class Lateral(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(channels, out, 1)
 
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, channels, H, W) to (B, out, H, W)."""
+        return self.conv(features)
+
 
 class Neck(nn.Module):
     """The pyramid: all stages at one width, where the coarser ones are merged (Lin et al. 2017, FPN)."""
@@ -174,7 +178,7 @@ class Neck(nn.Module):
         """The trunk's maps, finest first, to as many of ``out`` channels."""
         merged: list[Tensor] = []
         for level in reversed(range(len(maps))):
-            lateral = self.convs[len(maps) - 1 - level].conv(maps[level])
+            lateral = self.convs[len(maps) - 1 - level](maps[level])
             if merged and level in _TOP_DOWN:
                 lateral = lateral + functional.interpolate(merged[0], scale_factor=2.0, mode="nearest")
             merged.insert(0, lateral)
