@@ -17,7 +17,7 @@ from automask_ui import AutomaticMaskGenerator, MaskEngine
 from automask_ui.engine.bench.random_weights import make_lifelike
 from automask_ui.engine.encoders.encode import encode_image
 from automask_ui.engine.encoders.tiny_vit import TinyViTConfig
-from automask_ui.engine.loading.architecture import DecoderConfig, build_vit_sam, build_vit_t_sam
+from automask_ui.engine.loading.architecture import PUBLISHED, DecoderConfig, build_vit_sam, build_vit_t_sam, recognise
 from automask_ui.engine.loading.hugging_face import meta_names
 from automask_ui.engine.loading.load import SamModel, load_model
 from automask_ui.errors import CheckpointFormatError
@@ -256,12 +256,15 @@ def test_model_of_transformers(tmp_path: Path) -> None:
         torch.testing.assert_close(ours.hf_mlp(token), theirs.hq_mask_mlp(token))
 
 
-def test_published_sizes_have_names(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_sizes_have_names(name: str) -> None:
     with torch.device("meta"):
-        light = build_vit_t_sam(decoder=DecoderConfig(early_width=160))
-    state = {key: torch.zeros(value.shape, dtype=value.dtype) for key, value in light.state_dict().items()}
-    model = load_model(checkpoint=save(state, tmp_path / "sam_hq_vit_tiny.pth"))
-    assert model.arch == "hq_vit_t"
+        state = PUBLISHED[name]().state_dict()
+    found = recognise({key: tuple(tensor.shape) for key, tensor in state.items()})
+    assert found.name == name
+    with torch.device("meta"):
+        built = found.build().state_dict()
+    assert {key: tensor.shape for key, tensor in built.items()} == {key: tensor.shape for key, tensor in state.items()}
 
 
 def test_missing_tensors_are_named(tmp_path: Path) -> None:

@@ -23,11 +23,19 @@ from automask_ui.engine.encoders.sam_hq import HQMaskDecoder
 from automask_ui.engine.encoders.tiny_vit import TinyViTConfig, TinyViTEncoder
 from automask_ui.errors import CheckpointFormatError
 
-__all__ = ["Architecture", "DecoderConfig", "ViTConfig", "build_vit_sam", "build_vit_t_sam", "check_fit", "recognise"]
+__all__ = [
+    "PUBLISHED",
+    "Architecture",
+    "DecoderConfig",
+    "ViTConfig",
+    "build_vit_sam",
+    "build_vit_t_sam",
+    "check_fit",
+    "recognise",
+]
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-_PUBLISHED = {(768, 12): "vit_b", (1024, 24): "vit_l", (1280, 32): "vit_h"}
 _TINY_VIT_STRIDE = 16
 _HIERA_STRIDE = 16
 # SAM 2's by the width of the first stage and the blocks of each: windows, heads and the blocks that see the whole
@@ -60,6 +68,13 @@ class ViTConfig:
     qkv_bias: bool = True
     patch_size: int = 16
     image_size: int = 1024
+
+
+_VIT = {
+    "vit_b": ViTConfig(),
+    "vit_l": ViTConfig(embed_dim=1024, depth=24, num_heads=16, global_attn_indexes=(5, 11, 17, 23)),
+    "vit_h": ViTConfig(embed_dim=1280, depth=32, num_heads=16, global_attn_indexes=(7, 15, 23, 31)),
+}
 
 
 @dataclass(frozen=True)
@@ -101,7 +116,8 @@ def recognise(shapes: Shapes, declared: str | None = None) -> Architecture:
         return _variant("vit_t", partial(build_vit_t_sam, _read_tiny_vit(shapes)), shapes)
     if "image_encoder.patch_embed.proj.weight" in shapes:
         config = _read_vit(shapes)
-        name = _PUBLISHED.get((config.embed_dim, config.depth), "vit")
+        sizes = {(known.embed_dim, known.depth): name for name, known in _VIT.items()}
+        name = sizes.get((config.embed_dim, config.depth), "vit")
         return _variant(name, partial(build_vit_sam, config), shapes)
     if "image_encoder.trunk.patch_embed.proj.weight" in shapes:
         name, hiera = _read_hiera(shapes)
@@ -324,3 +340,16 @@ def _divide(whole: int, part: int, whole_name: str, part_name: str) -> int:
     if whole % part:
         raise CheckpointFormatError(f"has a {whole_name} of {whole}, which {part}, the {part_name}, does not divide")
     return whole // part
+
+
+#: Builds each published architecture but the built-in one, with random weights, by its name.
+PUBLISHED: Mapping[str, Callable[[], Sam]] = {
+    "vit_t": build_vit_t_sam,
+    "hq_vit_t": partial(build_vit_t_sam, decoder=DecoderConfig(early_width=TinyViTConfig().widths[2])),
+    **{name: partial(build_vit_sam, config) for name, config in _VIT.items()},
+    **{
+        f"hq_{name}": partial(build_vit_sam, config, DecoderConfig(early_width=config.embed_dim))
+        for name, config in _VIT.items()
+    },
+    **{name: partial(build_sam2, config) for name, config in _HIERA.values()},
+}
