@@ -1,4 +1,4 @@
-"""Edits on their way between the viewer and a session: steps that nobody has checked in, plain values out."""
+"""Steps of edits that the viewer asks for, which nobody has checked, done to a session."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from automask_ui.session.class_names import ClassList, parse_class_list
 from automask_ui.session.edits import Action
 from automask_ui.session.mask_edits import MASK_EDITS, MaskEdit
 from automask_ui.session.step_fields import flag, id_list, text
-from automask_ui.ui.components.viewer import ViewerAction, ViewerEdits
 
-__all__ = ["Outcome", "take_steps", "viewer_edits"]
+__all__ = ["Outcome", "take_steps"]
 
 MAX_STEPS = 1_000  # of one parcel
 
@@ -149,27 +148,3 @@ _STEPS: dict[str, Callable[[Session, Mapping[str, Any]], _Done]] = {
     "redo": _redo,
     **{do: _mask_step(edit) for do, edit in MASK_EDITS.items()},
 }
-
-
-def viewer_edits(session: Session) -> ViewerEdits:
-    """The session's edits as the viewer takes them."""
-    with session.lock:
-        (history, version), renumbered = session.editor.seen(), session.editor.renumbered
-    edits = history.now
-    places = {name: place for place, name in enumerate(edits.classes)}
-    return {
-        "session": session.id,
-        "version": version,
-        "renumbered": [[old, new] for old, new in renumbered.items()],
-        "classes": list(edits.classes),
-        "class_lines": edits.class_list.lines,
-        "labels": [[id_, places[name]] for id_, name in edits.labels.items()],
-        "hidden": sorted(edits.hidden),
-        "deleted": sorted(edits.deleted),
-        "undo": _action(history.undo),
-        "redo": _action(history.redo),
-    }
-
-
-def _action(action: Action | None) -> ViewerAction | None:
-    return None if action is None else {"kind": action.kind, "count": action.count, "label": action.label}

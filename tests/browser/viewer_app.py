@@ -28,8 +28,14 @@ from automask_ui.files.images import LoadedImage
 from automask_ui.masks import rle
 from automask_ui.session import Session
 from automask_ui.ui.components.viewer import DownloadFormat, MaskViewer, ViewerData, ViewerMask, viewer_note
-from automask_ui.ui.components.viewer.display import display_image, display_runs, display_size, pack_layers
-from automask_ui.ui.edit_messages import take_steps, viewer_edits
+from automask_ui.ui.components.viewer.display import (
+    display_image,
+    display_runs,
+    display_size,
+    pack_layers,
+    viewer_edits,
+)
+from automask_ui.ui.edit_messages import take_steps
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(tempfile.mkdtemp(prefix="viewer-app-"))

@@ -13,24 +13,12 @@ import pytest
 from fakes import FakeEngine
 
 from automask_ui.options import GeneratorOptions
-from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.ui.components.viewer import ViewerPrediction
 from automask_ui.ui.handlers import Handlers, Visitor
 from automask_ui.ui.text import Words
 
 ANN = Visitor("ann", Words("en"))
-
-
-@pytest.fixture
-def handlers(service: Service) -> Handlers:
-    service.models.load("fake")
-    return Handlers(service)
-
-
-@pytest.fixture
-def session(handlers: Handlers, photo: str) -> Session:
-    return handlers.service.store.open("ann", photo)
 
 
 def ask(handlers: Handlers, opened: Session, visitor: Visitor = ANN, **asked: Any) -> ViewerPrediction:

@@ -24,7 +24,8 @@ from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.session.class_names import ClassList
 from automask_ui.session.edits import OwnMask
-from automask_ui.ui.edit_messages import Outcome, take_steps, viewer_edits
+from automask_ui.ui.components.viewer.display import viewer_edits
+from automask_ui.ui.edit_messages import Outcome, take_steps
 from automask_ui.ui.handlers import Handlers, Visitor
 from automask_ui.ui.text import Words
 from automask_ui.ui.text.report import proof_of, proof_sentence

@@ -16,7 +16,8 @@ from automask_ui.session import Session
 from automask_ui.session.class_names import ClassList, read_class_list
 from automask_ui.ui.components.status_line import status
 from automask_ui.ui.components.viewer import ViewerAnswer, viewer_note
-from automask_ui.ui.edit_messages import take_steps, viewer_edits
+from automask_ui.ui.components.viewer.display import viewer_edits
+from automask_ui.ui.edit_messages import take_steps
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor
@@ -52,7 +53,7 @@ class MaskHandlers:
             "made": [list(ids) for ids in outcome.made],
             "redraws": redraws,
         }
-        view = self._screens.redrawn(visitor, session) if redraws else None
+        view = self._screens.view(visitor, session, keeps_points=True) if redraws else None
         return Changes(edits=answer, view=view, picture_list=self._screens.followed(visitor))
 
     def class_file(self, path: str | None) -> Changes:
