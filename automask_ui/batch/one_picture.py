@@ -170,7 +170,9 @@ class Worker:
 
     def _has_files(self, picture: Picture, key: str) -> bool:
         files = self._dataset.read_files(picture)
-        finished = finished_formats(self._dataset, picture, files, self._task.files_key(key), negatives=self._task.negatives)
+        finished = finished_formats(
+            self._dataset, picture, files, self._task.files_key(key), negatives=self._task.negatives
+        )
         return not files.stale and finished.keys() >= set(self._task.picture_formats)
 
     def _find(self, loaded: Loaded, outcome: PictureOutcome) -> MasksRecord:

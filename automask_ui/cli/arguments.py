@@ -15,7 +15,15 @@ from automask_ui.protocol import EngineModel, own_thresholds
 
 ALIASES = {alias: row.name for row in EXPORTERS.values() for alias in row.aliases}
 
-__all__ = ["ALIASES", "add_classes_argument", "add_format_argument", "add_generator_arguments", "add_model_arguments", "classes_of", "options_of"]
+__all__ = [
+    "ALIASES",
+    "add_classes_argument",
+    "add_format_argument",
+    "add_generator_arguments",
+    "add_model_arguments",
+    "classes_of",
+    "options_of",
+]
 
 
 def add_format_argument(parser: argparse.ArgumentParser, default: str) -> None:

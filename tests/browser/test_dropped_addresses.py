@@ -83,7 +83,10 @@ def _handler(*, allows: bool, strict: str = "") -> type[BaseHTTPRequestHandler]:
             shown = DRAGGED.get(path[1:])
             if shown is not None:
                 html = shown.replace("#", strict).replace("@", f"http://{self.headers['Host']}")
-                kind, content = "text/html", f"<style>img {{ width: 60px; height: 60px }}</style>{html}{_SCRIPT}".encode()
+                kind, content = (
+                    "text/html",
+                    f"<style>img {{ width: 60px; height: 60px }}</style>{html}{_SCRIPT}".encode(),
+                )
             else:
                 kind, content = _FILES.get(path, ("image/png", PICTURE))
             self.send_response(404 if path == "/gone.png" else 200)

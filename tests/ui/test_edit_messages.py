@@ -245,7 +245,12 @@ def test_numbers_of_a_class_file_are_shown_taken_and_told(handlers: Handlers, se
     [
         ("car\ncar\nperson", "en", ["car", "person"], "1 name was there already, and left out."),
         ("car, dog, car, dog", "ko", ["car", "dog"], "이미 있는 이름 2개는 뺐습니다."),
-        ("0: car\n5: dog", "en", ["0: car", "5: dog"], "Their numbers go from 0 to 5, and 4 between them are not used."),
+        (
+            "0: car\n5: dog",
+            "en",
+            ["0: car", "5: dog"],
+            "Their numbers go from 0 to 5, and 4 between them are not used.",
+        ),
         ("0,car\n2,dog", "ko", ["0: car", "2: dog"], "번호는 0부터 2까지이고, 그 사이 1개는 쓰이지 않습니다."),
         ("car\nperson", "en", ["car", "person"], ""),
     ],

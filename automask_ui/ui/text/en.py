@@ -13,7 +13,8 @@ EN: dict[str, str] = {
     "photo": "Photo",
     "photo.address": (
         "Your browser gets no picture from that address: its site does not let this page read it, has none there, or "
-        "does not answer. Save the picture (right click, Save image as…) and drop the file, or copy it and paste it here."
+        "does not answer. Save the picture (right click, Save image as…) and drop the file, or copy it and paste it "
+        "here."
     ),
     "photo.address.page": (
         "That is the address of a page, not of a picture. Open it and drag the picture itself, or save the picture "
