@@ -31,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--predict", action="store_true", help="measure what clicks take instead, on a picture that has been read"
     )
+    parser.add_argument(
+        "--page",
+        action="store_true",
+        help="measure instead what a run costs in the page, next to the same run here, and the picture after a slider",
+    )
     parser.add_argument("--device")
     add_precision(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
@@ -41,8 +46,11 @@ def run(settings: argparse.Namespace) -> int:
     from automask_ui.engine.bench.clicks import run_click_bench
     from automask_ui.engine.bench.speed import BenchSettings, run_bench, sample_picture
 
-    if settings.predict and settings.against:
-        raise OptionError("--predict and --against measure different things: leave one out.")
+    given = [flag for flag in ("predict", "against", "page") if getattr(settings, flag)]
+    if len(given) > 1:
+        raise OptionError(f"--{given[0]} and --{given[1]} measure different things: leave one out.")
+    if settings.page:
+        return _run_page(settings)
     image = sample_picture(settings.image, _size(settings.size))
     measure, as_text = (run_click_bench, _clicks_as_text) if settings.predict else (run_bench, _as_text)
     report = measure(
@@ -57,6 +65,18 @@ def run(settings: argparse.Namespace) -> int:
         image,
     )
     say(json.dumps(report, indent=2) if settings.json else as_text(report))
+    return 0
+
+
+def _run_page(settings: argparse.Namespace) -> int:
+    from automask_ui.engine.bench.speed import sample_picture
+    from automask_ui.ui.bench import run_page_bench
+
+    if settings.precision:
+        raise OptionError("--page measures the page as it runs, which takes no --precision: leave it out.")
+    image = sample_picture(settings.image, _size(settings.size))
+    report = run_page_bench(settings.model, settings.checkpoint, settings.device, image, settings.grid)
+    print(json.dumps(report, indent=2) if settings.json else _page_as_text(report))
     return 0
 
 
@@ -78,6 +98,28 @@ def _setting(report: dict[str, Any]) -> str:
 def _clicks_as_text(report: dict[str, Any]) -> str:
     lines = [_setting(report), "", f"{'from prompt to masks':<28}{'median':>9}{'longest':>9}"]
     lines += [f"{kind:<28}{m:>6.0f} ms{most:>6.0f} ms" for kind, (m, most) in report["milliseconds"].items()]
+    return "\n".join(lines)
+
+
+def _page_as_text(report: dict[str, Any]) -> str:
+    (height, width), grid, slider = report["image_hw"], report["grid"], report["slider"]
+    lines = [
+        f"{report['model']} on {report['device']}, {width}×{height} px, {grid}×{grid} points",
+        "",
+        f"{'a run':<28}{'CPU':>9}{'time':>11}",
+    ]
+    runs = {"by the command line": report["command_line"], "in the page": report["page"]}
+    lines += [f"{name:<28}{spent['cpu']:>7.2f} s{spent['wall']:>9.2f} s" for name, spent in runs.items()]
+    lines += [
+        f"{'ratio':<28}{report['cpu_ratio']:>9.2f}   ({report['page']['updates']} updates)",
+        "",
+        f"{'a slider’s picture':<28}{'median':>9}{'longest':>11}   ({slider['masks']} masks)",
+    ]
+    titles = {"cpu": "CPU", "wall": "time"}
+    lines += [
+        f"{titles[kind]:<28}{median:>6.0f} ms{longest:>8.0f} ms"
+        for kind, (median, longest) in slider["milliseconds"].items()
+    ]
     return "\n".join(lines)
 
 

@@ -199,8 +199,8 @@ class PictureList:
         self.items.pop(index)
         self._images, self._hashes = _without(self._images, index), _without(self._hashes, index)
         self.edited = _without(self.edited, index)
-        picture.path.unlink(missing_ok=True)
-        self.thumbnails.remove(picture)
+        for path in (picture.path, self.thumbnails.path(picture)):
+            path.unlink(missing_ok=True)
         self.changes += 1
 
     def unlabelled(self) -> int:

@@ -18,6 +18,7 @@ from automask_ui.files.images import LoadedImage, check_photo_bytes, load_image
 from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.project.document import Saved, SavedImage
 from automask_ui.project.pictures import PictureList
+from automask_ui.project.recent import Recent
 from automask_ui.project.restore_list import RestoredList, restore_list, saved_photo
 from automask_ui.project.restore_photo import check_photo, restore_session
 from automask_ui.project.saving import ProjectToSave, list_to_save, photo_to_save
@@ -99,6 +100,9 @@ class Projects:
         store: where the sessions are: of a photo, or of a list's picture that is open.
         models: the models that can be chosen, by name.
         has_gone: whether an owner, who has a list since a time (monotonic, s), has left without a word.
+
+    Attributes:
+        recent: the work that each of them has left for another picture.
     """
 
     def __init__(
@@ -108,6 +112,8 @@ class Projects:
         has_gone: Callable[[str, float], bool] = lambda owner, since: False,
     ) -> None:
         self._store, self._models, self._has_gone = store, models, has_gone
+        self.recent = Recent(store.scratch / "recent", models)
+        store.on_left = self._keep_left
         self._lists: dict[str, WorkingList] = {}
         self._waiting: dict[str, Path] = {}  # owner -> saved work that waits for its photos
         self._bringing: set[str] = set()  # owners whose files are being unpacked
@@ -185,6 +191,24 @@ class Projects:
         self._waiting[owner] = path
         return Restored(needed_photos=back.missing)
 
+    def open_recent(self, owner: str, key: object) -> Session:
+        """Go on with a piece of work that the owner has left; what they have open now is left for it.
+
+        Raises:
+            RunGoneError: they have no such piece.
+            ArchiveError, ResumeError, ImageError: it cannot be restored.
+        """
+        with self.recent.taken(owner, key) as path:
+            restored = self.restore(owner, path).session
+        assert restored is not None, "a piece has its photo"
+        return restored
+
+    def _keep_left(self, session: Session) -> None:
+        """Keep the work on a photo that gives way to another one; what was done to a list's picture is in the list."""
+        own = self._lists.get(session.owner)
+        if own is None or own.open_index(session) is None:
+            self.recent.add(session)
+
     def open_item(self, owner: str, index: object) -> Session:
         """Open a picture of the owner's list, with its masks where there are any.
 
@@ -259,6 +283,7 @@ class Projects:
         with self._lock:
             self._bringing.discard(owner)
         self._waiting.pop(owner, None)
+        self.recent.leave(owner)
         self.close_list(owner)
         self._store.forget(owner)
 

@@ -27,7 +27,7 @@ class Thumbnails:
 
     def get(self, picture: Picture) -> Path | None:
         """The file of a picture's thumbnail; None where none was made."""
-        path = self._path(picture)
+        path = self.path(picture)
         return path if path.exists() else None
 
     def make(self, picture: Picture, rgb: np.ndarray) -> None:
@@ -36,7 +36,7 @@ class Thumbnails:
         # Without loss, so that one that is kept and made again stays as it is.
         Image.fromarray(fit_long_side(rgb, THUMBNAIL_PX)).save(buffer, "WEBP", lossless=True)
         # The browser may be fetching it already.
-        with open_atomic(self._path(picture)) as file:
+        with open_atomic(self.path(picture)) as file:
             file.write(buffer.getvalue())
 
     def make_missing(self, pictures: list[Picture]) -> Iterator[Picture]:
@@ -57,9 +57,6 @@ class Thumbnails:
             self.make(picture, rgb)
             yield picture
 
-    def remove(self, picture: Picture) -> None:
-        """Remove a picture's thumbnail, if there is one."""
-        self._path(picture).unlink(missing_ok=True)
-
-    def _path(self, picture: Picture) -> Path:
+    def path(self, picture: Picture) -> Path:
+        """Where a picture's thumbnail is, or would be."""
         return self._folder / f"{picture.path.name}.thumb.webp"

@@ -107,7 +107,7 @@ class Editor:
     def restore(self, ids: Iterable[int]) -> None:
         """Bring deleted masks back."""
         deleted = self._known(ids) & self.now.deleted
-        self._do(Action("restore", len(deleted)), lambda edits: edits.with_restored(deleted))
+        self._do(Action("restore", len(deleted)), lambda edits: edits.with_deleted(deleted, False))
 
     def put_masks(
         self,
@@ -175,14 +175,14 @@ class Editor:
         """Do what was done to each mask to its successor as well, at every step; ``successors``: old id -> new id."""
         if successors:
             with self._lock:
-                self._take(self.history.carried_over(successors))
+                self._take(self.history.at_every_step(lambda edits: edits.carried_over(successors)))
 
     def renumber(self, new_ids: Mapping[int, int]) -> None:
         """Give all masks the ids that they keep; ``new_ids``: old id -> new id, 0 for a mask that nothing needs."""
         with self._lock:
             self.ids.renumber(new_ids)
             self.renumbered = {old: new for old, new in new_ids.items() if old != new}
-            self._take(self.history.renumbered(new_ids))
+            self._take(self.history.at_every_step(lambda edits: edits.renumbered(new_ids)))
 
     def restart(self, history: History, fingerprints: Iterable[Fingerprint]) -> None:
         """Go on from ``history``, which is of the masks with these ``fingerprints``."""

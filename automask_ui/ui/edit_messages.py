@@ -17,42 +17,70 @@ __all__ = ["Outcome", "take_steps"]
 MAX_STEPS = 1_000  # of one parcel
 
 
+Told = tuple[Literal["undone", "redone"], Action]
+
+
 class Outcome(NamedTuple):
     """What came of steps."""
 
-    told: tuple[Literal["undone", "redone"], Action] | None = None  # what was taken back or done again last
-    made: tuple[int, ...] = ()  # ids of the masks that were made or changed
+    told: Told | None = None  # what was taken back or done again last
+    made: tuple[tuple[int, ...], ...] = ()  # of each step, the ids of the masks that it made or changed, if still there
+    refused: EditError | None = None  # why a step was not done; of several, the first
     notes: tuple[str, ...] = ()  # sentences on what was understood of a class list, or left out
+
+
+class _Done(NamedTuple):
+    """What came of one step."""
+
+    told: Told | None = None
+    made: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def take_steps(session: Session, steps: object, *, is_renumbered: bool = True) -> Outcome:
     """Do what the viewer asks for, step by step; nothing in ``steps`` is trusted.
 
+    A step that cannot be done changes nothing, and those after it are done all the same: each was asked for by itself.
+    But then none is taken back or done again, since that was meant for the step that is missing.
+
     Args:
         session: whose masks are meant.
         steps: of any type.
         is_renumbered: the ids in them are those that masks keep, if they have been renumbered; else from before.
-
-    Raises:
-        EditError: a step is none, or cannot be done; those before it are done.
     """
-    if isinstance(steps, list) and len(steps) > MAX_STEPS:
-        raise EditError(f"An edit can have {MAX_STEPS:,} steps, but has {len(steps):,}.")
-    told, made, notes = None, dict[int, None](), list[str]()
-    for step in steps if isinstance(steps, list) else []:
-        if not isinstance(step, Mapping):
-            raise EditError("A step of an edit must be an object.")
-        do = step.get("do")
-        take = _STEPS.get(do) if isinstance(do, str) else None
-        if take is None:
-            raise EditError(f"There is no edit {str(do)[:20]!r}.")
-        with session.lock:
-            outcome = take(session, step if is_renumbered else _renumbered(step, session.editor.renumbered))
-        told = outcome.told or told
-        made |= dict.fromkeys(outcome.made)
-        notes += outcome.notes
+    listed = steps if isinstance(steps, list) else []
+    if len(listed) > MAX_STEPS:
+        return Outcome(refused=EditError(f"An edit can have {MAX_STEPS:,} steps, but has {len(listed):,}."))
+    told: Told | None = None
+    refused: EditError | None = None
+    made, notes = [], list[str]()
+    for step in listed:
+        done = _Done()
+        try:
+            if refused is None or not _goes_back_or_forth(step):
+                done = _take(session, step, is_renumbered)
+        except EditError as error:
+            refused = refused or error
+        told = done.told or told
+        made.append(done.made)
+        notes += done.notes
     there = session.edits.own.keys() - session.edits.deleted
-    return Outcome(told, tuple(id_ for id_ in made if id_ in there), tuple(notes))
+    return Outcome(told, tuple(tuple(id_ for id_ in ids if id_ in there) for ids in made), refused, tuple(notes))
+
+
+def _take(session: Session, step: object, is_renumbered: bool) -> _Done:
+    if not isinstance(step, Mapping):
+        raise EditError("A step of an edit must be an object.")
+    do = step.get("do")
+    take = _STEPS.get(do) if isinstance(do, str) else None
+    if take is None:
+        raise EditError(f"There is no edit {str(do)[:20]!r}.")
+    with session.lock:
+        return take(session, step if is_renumbered else _renumbered(step, session.editor.renumbered))
+
+
+def _goes_back_or_forth(step: object) -> bool:
+    return isinstance(step, Mapping) and step.get("do") in ("undo", "redo")
 
 
 def _renumbered(step: Mapping[str, Any], new_ids: Mapping[int, int]) -> Mapping[str, Any]:
@@ -71,49 +99,49 @@ def _renumbered(step: Mapping[str, Any], new_ids: Mapping[int, int]) -> Mapping[
     return changed
 
 
-def _label(session: Session, step: Mapping[str, Any]) -> Outcome:
+def _label(session: Session, step: Mapping[str, Any]) -> _Done:
     session.editor.set_label(id_list("ids", step.get("ids")), text("label", step.get("label")))
-    return Outcome()
+    return _Done()
 
 
-def _hide(session: Session, step: Mapping[str, Any]) -> Outcome:
+def _hide(session: Session, step: Mapping[str, Any]) -> _Done:
     session.editor.set_hidden(id_list("ids", step.get("ids")), flag("hidden", step.get("hidden")))
-    return Outcome()
+    return _Done()
 
 
-def _delete(session: Session, step: Mapping[str, Any]) -> Outcome:
+def _delete(session: Session, step: Mapping[str, Any]) -> _Done:
     session.editor.delete(id_list("ids", step.get("ids")))
-    return Outcome()
+    return _Done()
 
 
-def _restore(session: Session, step: Mapping[str, Any]) -> Outcome:
+def _restore(session: Session, step: Mapping[str, Any]) -> _Done:
     session.editor.restore(id_list("ids", step.get("ids")))
-    return Outcome()
+    return _Done()
 
 
-def _classes(session: Session, step: Mapping[str, Any]) -> Outcome:
+def _classes(session: Session, step: Mapping[str, Any]) -> _Done:
     names = text("text", step.get("text"))
     found = parse_class_list(names) if names.strip() else ClassList(())
     session.editor.set_classes(found.names, found.ids)
-    return Outcome(notes=found.notes)
+    return _Done(notes=found.notes)
 
 
-def _undo(session: Session, step: Mapping[str, Any]) -> Outcome:
+def _undo(session: Session, step: Mapping[str, Any]) -> _Done:
     action = session.editor.undo()
-    return Outcome(told=("undone", action) if action else None)
+    return _Done(told=("undone", action) if action else None)
 
 
-def _redo(session: Session, step: Mapping[str, Any]) -> Outcome:
+def _redo(session: Session, step: Mapping[str, Any]) -> _Done:
     action = session.editor.redo()
-    return Outcome(told=("redone", action) if action else None)
+    return _Done(told=("redone", action) if action else None)
 
 
-def _mask_step(edit: MaskEdit) -> Callable[[Session, Mapping[str, Any]], Outcome]:
-    return lambda session, step: Outcome(made=edit.do(session, step))
+def _mask_step(edit: MaskEdit) -> Callable[[Session, Mapping[str, Any]], _Done]:
+    return lambda session, step: _Done(made=edit.do(session, step))
 
 
 # What a step asks for by its "do"; kinds of edits that make masks are listed where their rules are.
-_STEPS: dict[str, Callable[[Session, Mapping[str, Any]], Outcome]] = {
+_STEPS: dict[str, Callable[[Session, Mapping[str, Any]], _Done]] = {
     "label": _label,
     "hide": _hide,
     "delete": _delete,

@@ -64,12 +64,13 @@ def _wire_runs(on: _On, parts: Parts, handlers: Handlers) -> None:
             on(after, runs.end, None, parts.screen, **_QUICK)
             settled = on(after, settings.refresh, parts.controls, parts.settings, **_QUICK)
             # Sliders that were moved during the run count now.
-            on(settled.then, settings.catch_up, parts.controls, parts.screen, **_REFILTER)
+            caught_up = on(settled.then, settings.catch_up, parts.controls, parts.screen, **_REFILTER)
+            on(caught_up.then, handlers.opening.keep, None, [parts.status], **_QUEUED)
     on(parts.run.stop.click, runs.stop, None, parts.screen, **_QUICK)
 
 
 def _wire_opening(on: _On, page: gr.Blocks, parts: Parts, handlers: Handlers) -> None:
-    """First visit, upload, samples."""
+    """First visit, upload, samples, recent work."""
     opening, settings = handlers.opening, handlers.settings
     on(page.load, settings.refresh, parts.controls, parts.settings, **_QUICK)
     visited = on(page.load, opening.first_visit, parts.token, parts.arrival, js=TOKEN, **_QUEUED)
@@ -81,6 +82,7 @@ def _wire_opening(on: _On, page: gr.Blocks, parts: Parts, handlers: Handlers) ->
         on(photo.files.upload, opening.open_files, photo.files, parts.arrival, **_QUEUED),
         on(photo.samples.pick, opening.open_sample, None, parts.arrival, **_QUEUED),
         on(parts.viewer.open_sample, opening.open_sample, None, parts.arrival, **_QUEUED),
+        on(photo.recent.recent_open, opening.open_recent, None, parts.arrival, **_QUEUED),
         on(parts.queue.queue_open, opening.open_item, None, parts.arrival, **_QUEUED),
     ]
     for event in opened:
@@ -98,6 +100,7 @@ def _wire_queue(on: _On, parts: Parts, handlers: Handlers) -> None:
     on(queue.queue_remove, pictures.remove_item, None, [queue], **_QUEUED)
     saved = on(queue.queue_save, pictures.save_queue, None, [parts.download, queue], **_WRITING)
     saved.success(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
+    on(started.then, handlers.opening.keep, None, [queue], **_QUEUED)
     for event in (started, saved):
         on(event.failure, handlers.screens.show_list, None, [queue], **_QUICK)
 

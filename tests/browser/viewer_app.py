@@ -24,7 +24,6 @@ import numpy as np
 from gradio.data_classes import FileData
 from PIL import Image
 
-from automask_ui.errors import EditError
 from automask_ui.files.images import LoadedImage
 from automask_ui.masks import rle
 from automask_ui.session import Session
@@ -36,7 +35,7 @@ from automask_ui.ui.components.viewer.display import (
     pack_layers,
     viewer_edits,
 )
-from automask_ui.ui.edit_messages import Outcome, take_steps
+from automask_ui.ui.edit_messages import take_steps
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(tempfile.mkdtemp(prefix="viewer-app-"))
@@ -213,13 +212,9 @@ def edited(event: gr.EventData) -> tuple[str, dict]:
     """Repeats edits and takes them, as the page does."""
     data = event._data or {}
     book = BOOKS.setdefault(data["session"], Book(data["session"]))
-    outcome, error = Outcome(), ""
-    try:
-        outcome = take_steps(book, data["steps"])
-    except EditError as refused:
-        error = str(refused)
-    said = {"way": outcome.told[0], **asdict(outcome.told[1])} if outcome.told else None
-    answers = {"answers": data["ticket"], "told": said, "error": error, "note": " ".join(outcome.notes)}
+    told, _, refused, notes = take_steps(book, data["steps"])
+    said = {"way": told[0], **asdict(told[1])} if told else None
+    answers = {"answers": data["ticket"], "told": said, "error": str(refused or ""), "note": " ".join(notes)}
     return json.dumps(data), gr.update(edits={**viewer_edits(book), **answers})
 
 

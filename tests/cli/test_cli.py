@@ -187,6 +187,22 @@ def test_bench_measures_clicks(photo, capsys):
     assert "leave one out" in capsys.readouterr().err
 
 
+def test_bench_measures_the_page(photo, capsys, monkeypatch):
+    monkeypatch.setattr("automask_ui.ui.bench.ROUNDS", 1)
+    monkeypatch.setattr("automask_ui.ui.bench.MOVES", 2)
+    arguments = ["bench", "--image", str(photo), "--size", "80x53", "--grid", "4", "--page"]
+    assert main([*arguments, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["model"], report["image_hw"]) == ("tiny", [53, 80])
+    assert report["cpu_ratio"] == report["page"]["cpu"] / report["command_line"]["cpu"]
+    assert report["page"]["updates"] >= 2
+    assert all(0 < median <= longest for median, longest in report["slider"]["milliseconds"].values())
+    assert main([*arguments, "--predict"]) == 2
+    assert "leave one out" in capsys.readouterr().err
+    assert main([*arguments, "--precision", "bf16"]) == 2
+    assert "--precision" in capsys.readouterr().err
+
+
 def test_bench_measures_turbo_against_the_exact_engine(photo, capsys):
     arguments = ["bench", "--image", str(photo), "--size", "80x53", "--grid", "4", "--against", "float32"]
     assert main([*arguments, "--checkpoint", "own.pth", "--json"]) == 0

@@ -54,6 +54,7 @@ UPLOAD = """
     ui/components/viewer/display.py
     session/edits.py
     session/editor.py
+    project/recent.py
 """
 SLIDER = """
     ui/listener.py

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ class Changes:
         is_busy: whether Stop can be pressed, and Find cannot.
         controls: where all controls are set to.
         picture_list: the table of several pictures.
+        recent: the work that was left last, as its row shows it.
         frees_drop_zones: nothing stays in the fields in which files arrive.
         preset: the one that is chosen.
         sliders: slider values by option name.
@@ -42,6 +43,7 @@ class Changes:
         class_list: a class list to be looked at before it is taken.
         proof: what is in a finished download.
         download: the finished file.
+        warning: a heading and a sentence that come up beside everything else.
     """
 
     view: ViewerData | None = None
@@ -50,6 +52,7 @@ class Changes:
     is_busy: bool | None = None
     controls: Controls | None = None
     picture_list: QueueTableData | None = None
+    recent: Sequence[Mapping[str, str]] | None = None
     frees_drop_zones: bool = False
     preset: str | None = None
     sliders: Mapping[str, float] | None = None
@@ -66,3 +69,4 @@ class Changes:
     class_list: Mapping[str, Any] | None = None
     proof: Mapping[str, Any] | None = None
     download: Path | None = None
+    warning: tuple[str, str] | None = None

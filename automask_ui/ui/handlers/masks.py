@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from automask_ui.errors import AutoMaskError, EditError
+from automask_ui.errors import AutoMaskError
 from automask_ui.export import ExportReport
 from automask_ui.masks.explain import explain
+from automask_ui.project.autosave import Autosave
 from automask_ui.project.export import export_photo
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
@@ -17,7 +18,7 @@ from automask_ui.session.class_names import ClassList, read_class_list
 from automask_ui.ui.components.status_line import status
 from automask_ui.ui.components.viewer import ViewerAnswer, viewer_note
 from automask_ui.ui.components.viewer.display import viewer_edits
-from automask_ui.ui.edit_messages import Outcome, take_steps
+from automask_ui.ui.edit_messages import take_steps
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor
@@ -30,8 +31,8 @@ __all__ = ["MaskHandlers"]
 class MaskHandlers:
     """The masks of the picture that a visitor has open."""
 
-    def __init__(self, service: Service, screens: Screens) -> None:
-        self._service, self._screens = service, screens
+    def __init__(self, service: Service, screens: Screens, autosave: Autosave | None = None) -> None:
+        self._service, self._screens, self._autosave = service, screens, autosave
 
     def edit(self, visitor: Visitor, payload: Any) -> Changes:
         """Take steps that the viewer shows already, and tell it what came of them.
@@ -40,12 +41,8 @@ class MaskHandlers:
             RunGoneError: the masks are no longer on the server.
         """
         session = self._session_of(visitor, payload)
-        own, outcome, error = session.edits.own, Outcome(), ""
-        try:
-            is_renumbered = payload.get("renumbered") is not False
-            outcome = take_steps(session, payload.get("steps"), is_renumbered=is_renumbered)
-        except EditError as refused:
-            error = visitor.words.error(refused)
+        own, is_renumbered = session.edits.own, payload.get("renumbered") is not False
+        outcome = take_steps(session, payload.get("steps"), is_renumbered=is_renumbered)
         self._service.store.touch(session)
         way, action = outcome.told or ("", None)
         redraws = session.edits.own is not own
@@ -53,13 +50,15 @@ class MaskHandlers:
             **viewer_edits(session),
             "answers": payload.get("ticket"),
             "told": {"way": way, **asdict(action)} if action else None,
-            "error": error,
-            "made": list(outcome.made),
+            "error": "" if outcome.refused is None else visitor.words.error(outcome.refused),
+            "made": [list(ids) for ids in outcome.made],
             "note": _in_words(visitor, outcome.notes),
             "redraws": redraws,
         }
-        view = self._screens.redrawn(visitor, session) if redraws else None
-        return Changes(edits=answer, view=view, picture_list=self._screens.followed(visitor))
+        view = self._screens.view(visitor, session, keeps_points=True) if redraws else None
+        refusal = None if self._autosave is None else self._autosave.untold_refusal(visitor.owner)
+        warning = sentences.unkept_warning(visitor.words, refusal)
+        return Changes(edits=answer, view=view, picture_list=self._screens.followed(visitor), warning=warning)
 
     def class_file(self, visitor: Visitor, path: str | None) -> Changes:
         """Show the class list in an uploaded file, which is looked at before it is taken.

@@ -59,6 +59,8 @@ class OpeningHandlers:
         token, *closed = tokens.split(" ") if isinstance(tokens, str) else [""]
         if autosave is not None:
             autosave.take_over(token, closed)
+            autosave.keep_recent(token, owner)
+        yield Changes(recent=self._screens.recent(visitor))
         photo = None if autosave is None else autosave.restore(token, owner, "photo")
         back = None if photo is None else self._show_restored(visitor, photo)
         pictures = None if autosave is None else autosave.restore(token, owner, "pictures")
@@ -69,11 +71,17 @@ class OpeningHandlers:
             controls = (not is_own and beside.controls) or back.controls
             yield replace(back, picture_list=beside.picture_list, controls=controls)
         else:
-            # Gradio would clear every output of a generator that yields nothing.
             yield beside
             yield from self.show_first_sample(visitor)
         if autosave is not None:
             autosave.follow(token, owner)
+
+    def keep(self, visitor: Visitor) -> Changes:
+        """Keep what a run has made, and say so if it is too large for that."""
+        if self._autosave is None:
+            return Changes()
+        self._autosave.save(visitor.owner)
+        return Changes(warning=sentences.unkept_warning(visitor.words, self._autosave.untold_refusal(visitor.owner)))
 
     def open_photo(self, visitor: Visitor, upload: Upload | str | None) -> Changes:
         """Open one photo: a new picture, or the one that kept work waits for.
@@ -102,6 +110,21 @@ class OpeningHandlers:
             return self._arrived(visitor, self._screens.show_opened(visitor, session))
         line = status(visitor.words.say("status.sample"))
         return self._arrived(visitor, self._screens.show(visitor, session, line))
+
+    def open_recent(self, visitor: Visitor, payload: Any) -> Changes:
+        """Go on with work that the visitor has left, by the key in ``payload``.
+
+        Raises:
+            RunGoneError: they have no such work.
+            ArchiveError, ResumeError, ImageError: it cannot be restored.
+        """
+        self._projects.collect_edits(visitor.owner)
+        key = payload.get("key") if isinstance(payload, dict) else None
+        session = self._projects.open_recent(visitor.owner, key)
+        if self._autosave is not None:
+            # It lies among the work that was left no longer.
+            self._autosave.save(visitor.owner)
+        return self._arrived(visitor, self._show_work(visitor, session, "restore.done"))
 
     def open_item(self, visitor: Visitor, payload: Any) -> Changes:
         """Open a picture of the visitor's list."""
@@ -218,5 +241,6 @@ class OpeningHandlers:
         return replace(shown, controls=controls_of(model, session.result.options, session.show, thresholds))
 
     def _arrived(self, visitor: Visitor, changes: Changes) -> Changes:
-        """``changes`` with the list of pictures as it stands, and room for the next file."""
-        return replace(changes, picture_list=self._screens.table(visitor), frees_drop_zones=True)
+        """``changes`` with the list of pictures and recent work as they stand, and room for the next file."""
+        table, recent = self._screens.table(visitor), self._screens.recent(visitor)
+        return replace(changes, picture_list=table, recent=recent, frees_drop_zones=True)

@@ -25,6 +25,9 @@ EN: dict[str, str] = {
     "files": "Several photos, or work that was downloaded",
     "samples": "Sample photos",
     "sample.open": "Open the sample photo {name}",
+    "recent": "Recent",
+    "recent.open": "Go on with {name}: {masks:,} masks",
+    "recent.open.one": "Go on with {name}: {masks:,} mask",
     # Model and presets
     "model": "Model",
     "model.info": "{good_for}. Runs on {device}.",
@@ -35,6 +38,8 @@ EN: dict[str, str] = {
     "model.failed": "This model could not be had. {why}",
     "model.fetch": "Fetch",
     "model.file": "I have the file…",
+    "unkept": "After a reload this work will not be here as it is now. {why}",
+    "unkept.title": "Too large to be kept",
     "found_with": "{model} · {preset}",
     "preset": "Preset",
     "preset.custom": "Custom",

@@ -21,6 +21,9 @@ KO: dict[str, str] = {
     "files": "여러 사진, 또는 내려받은 작업",
     "samples": "예시 사진",
     "sample.open": "예시 사진 {name} 열기",
+    "recent": "최근 작업",
+    "recent.open": "{name} 이어서 하기: 마스크 {masks:,}개",
+    "recent.open.one": "{name} 이어서 하기: 마스크 {masks:,}개",
     # Model and presets
     "model": "모델",
     "model.info": "{good_for}. {device}에서 실행됩니다.",
@@ -31,6 +34,8 @@ KO: dict[str, str] = {
     "model.failed": "이 모델을 쓸 수 없었습니다. {why}",
     "model.fetch": "내려받기",
     "model.file": "파일이 있어요…",
+    "unkept": "페이지를 새로 고치면 지금의 작업이 그대로 남아 있지 않습니다. {why}",
+    "unkept.title": "너무 커서 보관할 수 없습니다",
     "found_with": "{model}, {preset}",
     "model.tiny.title": "내장 모델",
     "model.tiny.good_for": "바로 쓸 수 있고 오프라인에서도 됩니다. 결과는 거칩니다",

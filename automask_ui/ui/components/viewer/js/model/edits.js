@@ -7,8 +7,8 @@ import { createHook } from "./signals.js";
 
 /**
  * @typedef {{
- *   steps: Step[], told: EditsAnswer["told"], error: string, made: number[], note: string, classLines: string[]
- * }} Answer
+ *   steps: Step[], told: EditsAnswer["told"], error: string, made: number[][], note: string, classLines: string[]
+ * }} Answer `made` by each
  */
 /**
  * @typedef {{ session: string, ticket: string, renumbered: boolean, steps: Step[] }} Parcel `renumbered`: whether the
