@@ -76,6 +76,13 @@ class OpeningHandlers:
         if autosave is not None:
             autosave.follow(token, owner)
 
+    def keep(self, visitor: Visitor) -> Changes:
+        """Keep what a run has made, and say so if it is too large for that."""
+        if self._autosave is None:
+            return Changes()
+        self._autosave.save(visitor.owner)
+        return Changes(warning=sentences.unkept_warning(visitor.words, self._autosave.untold_refusal(visitor.owner)))
+
     def open_photo(self, visitor: Visitor, upload: Upload | str | None) -> Changes:
         """Open one photo: a new picture, or the one that kept work waits for.
 
