@@ -20,13 +20,14 @@ from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.export.hard_masks import hard_items, mask_set
 from automask_ui.masks import rle
 from automask_ui.options import GeneratorOptions
+from automask_ui.project.autosave import Autosave
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.session.class_names import ClassList
 from automask_ui.session.edits import OwnMask
 from automask_ui.ui.components.viewer.display import viewer_edits
 from automask_ui.ui.edit_messages import Outcome, take_steps
-from automask_ui.ui.handlers import Handlers, Visitor
+from automask_ui.ui.handlers import Changes, Handlers, Visitor
 from automask_ui.ui.text import Words
 from automask_ui.ui.text.report import proof_of, proof_sentence
 
@@ -292,3 +293,31 @@ def test_what_was_left_out_of_a_typed_class_list_is_told_as_that_of_a_file_is(
     found = handlers.masks.class_file(visitor, str(tmp_path / "classes.txt")).class_list
     assert found is not None
     assert (found["lines"], found["note"]) == (lines, note)
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "After a reload"), ("ko", "새로 고치면")])
+def test_work_that_is_too_large_to_be_kept_is_said_by_the_page(
+    session: Session, handlers: Handlers, tmp_path: Path, language: str, words: str
+) -> None:
+    visitor = Visitor("ann", Words(language))
+    assert handlers.opening.keep(visitor) == Changes()  # where nothing is kept
+    keeping = Handlers(handlers.service, Autosave(tmp_path / "work", handlers.service.projects, max_bytes=100))
+    autosave = keeping.opening._autosave
+    assert autosave is not None
+    autosave.follow("a" * 32, "ann")
+    take_steps(session, [{"do": "hide", "ids": [1], "hidden": True}])
+    heading, sentence = keeping.opening.keep(visitor).warning or ("", "")
+    assert heading == visitor.words.say("unkept.title")
+    assert words in sentence
+    assert "{" not in sentence
+    assert keeping.opening.keep(visitor).warning is None
+    # Edits say so as well, after the work was kept in between.
+    autosave._max_bytes = 10**9
+    take_steps(session, [{"do": "hide", "ids": [1], "hidden": False}])
+    assert keeping.opening.keep(visitor).warning is None
+    autosave._max_bytes = 100
+    take_steps(session, [{"do": "hide", "ids": [1], "hidden": True}])
+    autosave.save("ann")
+    steps = [{"do": "hide", "ids": [2], "hidden": True}]
+    changes = keeping.masks.edit(visitor, {"session": session.id, "ticket": "1", "steps": steps})
+    assert (changes.warning or ("",))[0] == heading

@@ -10,6 +10,7 @@ from typing import Any
 from automask_ui.errors import AutoMaskError
 from automask_ui.export import ExportReport
 from automask_ui.masks.explain import explain
+from automask_ui.project.autosave import Autosave
 from automask_ui.project.export import export_photo
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
@@ -30,8 +31,8 @@ __all__ = ["MaskHandlers"]
 class MaskHandlers:
     """The masks of the picture that a visitor has open."""
 
-    def __init__(self, service: Service, screens: Screens) -> None:
-        self._service, self._screens = service, screens
+    def __init__(self, service: Service, screens: Screens, autosave: Autosave | None = None) -> None:
+        self._service, self._screens, self._autosave = service, screens, autosave
 
     def edit(self, visitor: Visitor, payload: Any) -> Changes:
         """Take steps that the viewer shows already, and tell it what came of them.
@@ -55,7 +56,9 @@ class MaskHandlers:
             "redraws": redraws,
         }
         view = self._screens.view(visitor, session, keeps_points=True) if redraws else None
-        return Changes(edits=answer, view=view, picture_list=self._screens.followed(visitor))
+        refusal = None if self._autosave is None else self._autosave.untold_refusal(visitor.owner)
+        warning = sentences.unkept_warning(visitor.words, refusal)
+        return Changes(edits=answer, view=view, picture_list=self._screens.followed(visitor), warning=warning)
 
     def class_file(self, visitor: Visitor, path: str | None) -> Changes:
         """Show the class list in an uploaded file, which is looked at before it is taken.

@@ -6,11 +6,9 @@ import { createHook } from "./signals.js";
 // has not answered yet, so that everything shows at once. Steps go out in order, one parcel at a time.
 
 /**
- * `made` by each of the steps.
- *
  * @typedef {{
  *   steps: Step[], told: EditsAnswer["told"], error: string, made: number[][], note: string, classLines: string[]
- * }} Answer
+ * }} Answer `made` by each
  */
 /**
  * @typedef {{ session: string, ticket: string, renumbered: boolean, steps: Step[] }} Parcel `renumbered`: whether the
