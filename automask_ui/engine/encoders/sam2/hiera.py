@@ -34,7 +34,7 @@ class HieraConfig:
     image_size: int = 1024
 
 
-class Mlp(nn.Module):
+class HieraMlp(nn.Module):
     """Two dense layers on each cell by itself."""
 
     def __init__(self, width: int, hidden: int) -> None:
@@ -76,7 +76,7 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
         self.attn = Attention(width, out, heads, pools)
         self.norm2 = nn.LayerNorm(out, eps=1e-6)
-        self.mlp = Mlp(out, 4 * out)
+        self.mlp = HieraMlp(out, 4 * out)
         if width != out:
             self.proj = nn.Linear(width, out)
 
@@ -104,7 +104,7 @@ class Block(nn.Module):
         return attended.reshape(batch, rows * side, columns * side, -1)[:, :height, :width]
 
 
-class PatchEmbed(nn.Module):
+class HieraPatchEmbed(nn.Module):
     """One convolution: pixels to overlapping cells of 4×4 pixels."""
 
     def __init__(self, width: int) -> None:
@@ -122,7 +122,7 @@ class Hiera(nn.Module):
     def __init__(self, config: HieraConfig) -> None:
         super().__init__()
         width, heads = config.embed_dim, config.heads
-        self.patch_embed = PatchEmbed(width)
+        self.patch_embed = HieraPatchEmbed(width)
         self.pos_embed = nn.Parameter(torch.zeros(1, width, config.position_side, config.position_side))
         self.pos_embed_window = nn.Parameter(torch.zeros(1, width, config.windows[0], config.windows[0]))
         self.blocks = nn.ModuleList()
