@@ -65,7 +65,8 @@ def take_steps(session: Session, steps: object, *, is_renumbered: bool = True) -
         made.append(done.made)
         notes += done.notes
     there = session.edits.own.keys() - session.edits.deleted
-    return Outcome(told, tuple(tuple(id_ for id_ in ids if id_ in there) for ids in made), refused, tuple(notes))
+    still_there = tuple(tuple(id_ for id_ in ids if id_ in there) for ids in made)
+    return Outcome(told, still_there, refused, tuple(notes))
 
 
 def _take(session: Session, step: object, is_renumbered: bool) -> _Done:

@@ -222,7 +222,7 @@ def test_bench_needs_transformers_for_comparing_with_it(photo, capsys, monkeypat
 def test_bench_compares_only_vits_with_transformers(photo, capsys, monkeypatch):
     monkeypatch.setattr(bench, "load_model", lambda *names, **places: SamModel.wrap(build_tiny_sam()))
     assert main(["bench", "--image", str(photo), "--size", "80x53", "--against", "transformers"]) == 2
-    assert "ViT encoders only" in capsys.readouterr().err
+    assert "SAM with a ViT only" in capsys.readouterr().err
 
 
 def test_bench_compares_where_nothing_passes(photo, capsys, monkeypatch):
