@@ -250,7 +250,7 @@ class AutomaticMaskGenerator:
     upstream lets pass, are refused.
 
     Args:
-        model: a ``Sam`` on its device, or what :func:`automask_ui.load_model` gives. The others are upstream's.
+        model: a ``Sam`` on its device, or what :func:`automask_ui.load_model` gives. All others are upstream's.
 
     Attributes:
         options: all of them; may be set. There are no others, so that none is set in vain.
