@@ -30,7 +30,7 @@ KO: dict[str, str] = {
     "model.unloaded": "{good_for}. 처음 실행할 때 불러옵니다.",
     "model.finer": "더 세밀한 마스크가 필요하면 {model} 모델을 고르세요: {size}, 한 번만 내려받습니다.",
     "model.download": ("{good_for}. 아직 이 컴퓨터에 없습니다. {size} 받기 전에는 아무것도 바뀌지 않습니다."),
-    "model.size": "{size}, 100 Mbit/s에서 약 {time}.",
+    "model.size": "{size}, {licence}, 100 Mbit/s에서 약 {time}.",
     "model.failed": "이 모델을 쓸 수 없었습니다. {why}",
     "model.fetch": "내려받기",
     "model.file": "파일이 있어요…",

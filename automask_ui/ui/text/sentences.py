@@ -244,7 +244,7 @@ def model_line(
     ``failed`` is why it could not be had when it was last asked for.
     """
     if failed is not None:
-        offer = "" if model.path is not None or not model.size_bytes else f" {_size_and_time(words, model.size_bytes)}"
+        offer = "" if model.path is not None or not model.size_bytes else f" {_size_and_time(words, model)}"
         return words.say("model.failed", why=words.error(failed)) + offer
     good_for = TEXTS[words.language].get(f"model.{model.name}.good_for", model.good_for)
     if model.name == BUILT_IN_MODEL:
@@ -254,14 +254,15 @@ def model_line(
     if loaded is not None:
         return words.say("model.info", good_for=good_for, device=device_name(loaded))
     if model.path is None and model.size_bytes:
-        return words.say("model.download", good_for=good_for, size=_size_and_time(words, model.size_bytes))
+        return words.say("model.download", good_for=good_for, size=_size_and_time(words, model))
     return words.say("model.unloaded", good_for=good_for)
 
 
-def _size_and_time(words: Words, size: int) -> str:
-    """What it takes to fetch ``size`` bytes."""
+def _size_and_time(words: Words, model: AvailableModel) -> str:
+    """What it takes to fetch a model, and under what licence it is."""
+    size = model.size_bytes or 0
     time = words.time(size / _USUAL_BYTES_A_SECOND)
-    return words.say("model.size", size=f"{size / 1e6:,.0f} MB", time=time)
+    return words.say("model.size", size=f"{size / 1e6:,.0f} MB", licence=model.licence, time=time)
 
 
 def device_name(model: EngineModel) -> str:

@@ -16,6 +16,8 @@ __all__ = ["Hiera", "HieraConfig", "HieraEncoder"]
 
 # Levels of the pyramid, from 0 with the finest, that take up the next coarser one.
 _TOP_DOWN = (2, 3)
+# Rows of a map whose cells pass through an MLP together: its hidden layer is four times as large as they are.
+_ROWS_TOGETHER = 32
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Block(nn.Module):
             shortcut = self.proj(normed)
             shortcut = _pooled(shortcut) if self.pools else shortcut
         cells = shortcut + (self.attend(normed) if self.window else self.attn(normed))
-        return cells + self.mlp(self.norm2(cells))
+        return torch.cat([rows + self.mlp(self.norm2(rows)) for rows in cells.split(_ROWS_TOGETHER, dim=1)], dim=1)
 
     def attend(self, cells: Tensor) -> Tensor:
         """Attend in windows; the map is padded with zeros below and to the right, which take part as in training."""
