@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from automask_ui.cli.arguments import add_precision
+from automask_ui.cli.output import say
 from automask_ui.errors import OptionError
 
 __all__ = ["add_arguments", "run"]
@@ -17,7 +18,9 @@ DEFAULT_IMAGE = Path(__file__).parents[2] / "assets" / "samples" / "coffee.jpg"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of this command."""
-    parser.add_argument("--model", default="tiny", help="name of a model; without its file, ViTs get random weights")
+    parser.add_argument(
+        "--model", default="tiny", help="name of a model; without its file, published ones get random weights"
+    )
     parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--image", type=Path, default=DEFAULT_IMAGE, help="default: a sample photo")
     parser.add_argument("--size", default="1800x1200", help="WIDTHxHEIGHT that the picture is brought to, px")
@@ -25,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against",
         choices=["upstream", "transformers", "float32"],
-        help="run SamAutomaticMaskGenerator, Hugging Face's pipeline or our exact engine too, on the same weights",
+        help="run the authors' own generator, Hugging Face's pipeline or our exact engine too, on the same weights",
     )
     parser.add_argument(
         "--predict", action="store_true", help="measure what clicks take instead, on a picture that has been read"
@@ -63,7 +66,7 @@ def run(settings: argparse.Namespace) -> int:
         ),
         image,
     )
-    print(json.dumps(report, indent=2) if settings.json else as_text(report))
+    say(json.dumps(report, indent=2) if settings.json else as_text(report))
     return 0
 
 

@@ -120,7 +120,7 @@ def _without_specks(masks: MaskSet, least_area: float) -> MaskSet:
 
 
 def _inside(clicks: Clicks, size_hw: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Points, labels and box, cut to the picture: a pointer that is dragged leaves it, and rounding does a little.
+    """Points, labels and box, cut to the picture: a dragged pointer leaves it easily, and rounding does a little.
 
     Raises:
         EditError: a point, or all of the box, is outside of the picture.
