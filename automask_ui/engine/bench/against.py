@@ -58,7 +58,7 @@ RENAMED = {
 
 def _upstream(model: SamModel, image: np.ndarray, options: GeneratorOptions) -> Rival:
     """Meta's ``SamAutomaticMaskGenerator``."""
-    generator = SamAutomaticMaskGenerator(model.sam, **options.flat())
+    generator = SamAutomaticMaskGenerator(model.sam, **options.upstream())
     return Rival(
         lambda: generator.generate(image),
         lambda theirs, ours: _difference(ours, [record["segmentation"] for record in theirs]),
