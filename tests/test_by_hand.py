@@ -65,7 +65,7 @@ def test_click_is_answered_and_taken(ann: Visitor) -> None:
     steps = [{"do": "take", "ticket": "click", "candidate": 0, "id": 0}]
     outputs = ann.ask("edit", payload={"session": ann.session, "ticket": 1, "steps": steps})
     update = ann.output("edit", "viewer", outputs)
-    (made,) = update["props"]["edits"]["made"]
+    ((made,),) = update["props"]["edits"]["made"]
     assert update["props"]["edits"]["answers"] == 1
     # The masks come with the answer, and their pixels can be fetched.
     view = update["value"]

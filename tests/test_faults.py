@@ -43,6 +43,7 @@ LOOSE = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0, "points_per_side
 @pytest.fixture(autouse=True)
 def tell_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "UPDATE_SECONDS", 0.0)
+    monkeypatch.setattr(running, "UPDATE_SHARE", 1e9)
 
 
 @pytest.fixture

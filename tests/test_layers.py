@@ -30,7 +30,7 @@ ALLOWED = {
     "serving": "engine errors files masks models options project protocol session",
     "ui": "batch errors export files masks models options project protocol serving session",
     "training": "engine",
-    "cli": "batch engine errors export files models options protocol",
+    "cli": "batch engine errors export files models options protocol ui",
     "__main__": "cli",
     "__init__": "errors files masks options",
 }

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PIL import Image
-
-from automask_ui.batch.pictures import SUFFIXES
 from automask_ui.cli.arguments import add_precision
+from automask_ui.cli.bench_adaptive import shares_as_text, small_pictures
 from automask_ui.errors import OptionError
-from automask_ui.files.images import load_image
+
+if TYPE_CHECKING:  # PyTorch takes seconds to import
+    from automask_ui.engine.bench.speed import BenchSettings
 
 __all__ = ["add_arguments", "run"]
 
 DEFAULT_IMAGE = Path(__file__).parents[2] / "assets" / "samples" / "coffee.jpg"
-MAX_SIDE = 800  # px, of the pictures of --adaptive: the built-in model sees 512 of them
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,10 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--predict", action="store_true", help="measure what clicks take instead, on a picture that has been read"
     )
     parser.add_argument(
+        "--page",
+        action="store_true",
+        help="measure instead what a run costs in the page, next to the same run here, and the picture after a slider",
+    )
+    parser.add_argument(
         "--adaptive",
         type=Path,
         metavar="FOLDER",
-        help="measure what shares of the grid's points find of what all find instead, in the pictures of a folder",
+        help="measure instead what shares of the grid's points find of what all find, in the pictures of a folder",
     )
     parser.add_argument("--device")
     add_precision(parser)
@@ -50,13 +52,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(settings: argparse.Namespace) -> int:
     """Measure and print; returns 0."""
-    from automask_ui.engine.bench.adaptive import run_adaptive_bench
     from automask_ui.engine.bench.clicks import run_click_bench
-    from automask_ui.engine.bench.speed import BenchSettings, run_bench, sample_picture
+    from automask_ui.engine.bench.speed import run_bench, sample_picture
 
-    if sum(map(bool, (settings.predict, settings.against, settings.adaptive))) > 1:
-        raise OptionError("--predict, --against and --adaptive measure different things: take one of them.")
-    what = BenchSettings(
+    given = [flag for flag in ("predict", "against", "page", "adaptive") if getattr(settings, flag)]
+    if len(given) > 1:
+        raise OptionError(f"--{given[0]} and --{given[1]} measure different things: leave one out.")
+    if settings.page:
+        return _run_page(settings)
+    if settings.adaptive:
+        return _run_adaptive(settings)
+    image = sample_picture(settings.image, _size(settings.size))
+    measure, as_text = (run_click_bench, _clicks_as_text) if settings.predict else (run_bench, _as_text)
+    report = measure(_what(settings), image)
+    print(json.dumps(report, indent=2) if settings.json else as_text(report))
+    return 0
+
+
+def _run_adaptive(settings: argparse.Namespace) -> int:
+    from automask_ui.engine.bench.adaptive import run_adaptive_bench
+
+    report = run_adaptive_bench(_what(settings), small_pictures(settings.adaptive))
+    print(json.dumps(report, indent=2) if settings.json else shares_as_text(report))
+    return 0
+
+
+def _what(settings: argparse.Namespace) -> BenchSettings:
+    from automask_ui.engine.bench.speed import BenchSettings
+
+    return BenchSettings(
         model=settings.model,
         checkpoint=settings.checkpoint,
         device=settings.device,
@@ -64,29 +88,18 @@ def run(settings: argparse.Namespace) -> int:
         grid=settings.grid,
         against=settings.against,
     )
-    if settings.adaptive:
-        report, as_text = run_adaptive_bench(what, _pictures(settings.adaptive)), _shares_as_text
-    else:
-        image = sample_picture(settings.image, _size(settings.size))
-        measure, as_text = (run_click_bench, _clicks_as_text) if settings.predict else (run_bench, _as_text)
-        report = measure(what, image)
-    print(json.dumps(report, indent=2) if settings.json else as_text(report))
+
+
+def _run_page(settings: argparse.Namespace) -> int:
+    from automask_ui.engine.bench.speed import sample_picture
+    from automask_ui.ui.bench import run_page_bench
+
+    if settings.precision:
+        raise OptionError("--page measures the page as it runs, which takes no --precision: leave it out.")
+    image = sample_picture(settings.image, _size(settings.size))
+    report = run_page_bench(settings.model, settings.checkpoint, settings.device, image, settings.grid)
+    print(json.dumps(report, indent=2) if settings.json else _page_as_text(report))
     return 0
-
-
-def _pictures(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """The pictures of a folder by name, as H×W×3 uint8, made smaller where they are larger than 800 px.
-
-    Raises:
-        OptionError: there is no such folder.
-    """
-    if not folder.is_dir():
-        raise OptionError(f"--adaptive is {str(folder)!r}, but must be a folder of pictures.")
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES:
-            picture = Image.fromarray(load_image(path).rgb)
-            picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BICUBIC)
-            yield path.name, np.asarray(picture)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -110,40 +123,26 @@ def _clicks_as_text(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _shares_as_text(report: dict[str, Any]) -> str:
-    shares, pictures = report["shares"], report["pictures"]
+def _page_as_text(report: dict[str, Any]) -> str:
+    (height, width), grid, slider = report["image_hw"], report["grid"], report["slider"]
     lines = [
-        f"{report['model']} ({report['weights']} weights, {report['precision']}) on {report['device']}, "
-        f"{report['grid']}×{report['grid']} points, {len(pictures)} pictures, "
-        f"{sum(picture['masks'] for picture in pictures)} masks with all points",
-        f"found again, with an IoU of at least {report['found_iou']:g}:",
+        f"{report['model']} on {report['device']}, {width}×{height} px, {grid}×{grid} points",
         "",
-        f"{'points':>8}{'recall':>8}{'IoU 0.75':>10}" + "".join(f"{_class(row):>14}" for row in _classes(shares[0])),
+        f"{'a run':<28}{'CPU':>9}{'time':>11}",
     ]
-    for share in shares:
-        classes = "".join(f"{row['found']:>8} of{row['masks']:>4}"[:14].rjust(14) for row in _classes(share))
-        lines.append(
-            f"{share['points_share']:>8.1%}{share['recall']:>8.3f}{share['recall_at_iou_0.75']:>10.3f}{classes}"
-        )
-    names = max(len(picture["name"]) for picture in pictures)
-    lines += ["", f"{'':<{names}}{'masks':>7}" + "".join(f"{share['share']:>7.0%}" for share in shares)]
-    for picture in pictures:
-        values = "".join(f"{recall:>7.2f}" for recall in picture["recall"].values())
-        lines.append(f"{picture['name']:<{names}}{picture['masks']:>7}{values}")
+    runs = {"by the command line": report["command_line"], "in the page": report["page"]}
+    lines += [f"{name:<28}{spent['cpu']:>7.2f} s{spent['wall']:>9.2f} s" for name, spent in runs.items()]
+    lines += [
+        f"{'ratio':<28}{report['cpu_ratio']:>9.2f}   ({report['page']['updates']} updates)",
+        "",
+        f"{'a slider’s picture':<28}{'median':>9}{'longest':>11}   ({slider['masks']} masks)",
+    ]
+    titles = {"cpu": "CPU", "wall": "time"}
+    lines += [
+        f"{titles[kind]:<28}{median:>6.0f} ms{longest:>8.0f} ms"
+        for kind, (median, longest) in slider["milliseconds"].items()
+    ]
     return "\n".join(lines)
-
-
-def _classes(share: dict[str, Any]) -> list[dict[str, Any]]:
-    """Classes of masks by score and by size, each with its sign."""
-    signed = [("score", row) for row in share["by_score"]] + [("size", row) for row in share["by_size"]]
-    return [{"sign": sign, **row} for sign, row in signed]
-
-
-def _class(row: dict[str, Any]) -> str:
-    """Name a class of masks, such as ``score < 0.5``."""
-    number = "{:g}" if row["sign"] == "score" else "{:.3g}"
-    low, high = row["low"], row["high"]
-    return f"{row['sign']} ≥{number.format(low)}" if high is None else f"{row['sign']} <{number.format(high)}"
 
 
 def _as_text(report: dict[str, Any]) -> str:

@@ -103,15 +103,21 @@ def split(mask: Rle, min_area: int = 1) -> list[Rle]:
     window, offset_xy = rle_codec.decode_window(mask)
     if not window.size:
         return []
-    labels, areas = _parts(window)
+    labels, areas, boxes = _parts(window)
     kept = np.flatnonzero(areas >= min_area)
     kept = kept[np.argsort(-areas[kept], kind="stable")]
     if len(kept) < 2:
         return [mask]
     if len(kept) < len(areas):
         labels = _join_to_nearest(labels, areas >= min_area)
-    size_hw = _size(mask)
-    return [rle_codec.encode_window(labels == label + 1, offset_xy, size_hw) for label in kept]
+        boxes[:] = 0, 0, window.shape[1], window.shape[0]
+    # Each part inside its own box, so that many small ones of a large mask do not take long.
+    parts = []
+    for label in kept:
+        left, top, width, height = boxes[label].tolist()
+        is_part = labels[top : top + height, left : left + width] == label + 1
+        parts.append(rle_codec.encode_window(is_part, (offset_xy[0] + left, offset_xy[1] + top), _size(mask)))
+    return parts
 
 
 def fill_holes(mask: Rle, max_area: int | None = None) -> Rle:
@@ -138,7 +144,7 @@ def remove_specks(mask: Rle, min_area: int) -> Rle:
     """Remove the parts of fewer than ``min_area`` pixels; the largest always stays."""
 
     def remove(window: np.ndarray) -> np.ndarray:
-        labels, areas = _parts(window)
+        labels, areas, _ = _parts(window)
         is_kept = areas >= min_area
         is_kept[areas.argmax()] = True
         return np.concatenate([[False], is_kept])[labels]
@@ -230,10 +236,14 @@ def _in_window(mask: Rle, margin: int, change: Callable[[np.ndarray], np.ndarray
     return rle_codec.encode_window(changed, (left - before[1], top - before[0]), (height, width))
 
 
-def _parts(window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Number the parts of ``window`` (h×w bool) from 1 on: h×w int32, 0 outside; and count their pixels, (n,) int."""
+def _parts(window: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Number the parts of ``window`` (h×w bool) from 1 on: h×w int32, 0 outside.
+
+    Returns:
+        The numbers, the parts' pixels, (n,) int, and their boxes (left, top, width, height), (n, 4) int.
+    """
     _, labels, stats, _ = cv2.connectedComponentsWithStats(window.astype(np.uint8), connectivity=8)
-    return labels, stats[1:, cv2.CC_STAT_AREA]
+    return labels, stats[1:, cv2.CC_STAT_AREA], stats[1:, : cv2.CC_STAT_AREA]
 
 
 def _join_to_nearest(labels: np.ndarray, is_kept: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from numbers import Real
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,8 +26,11 @@ THINNEST_BRUSH = math.sqrt(2)
 MAX_COORDINATE = 1e7  # px; larger ones come from nothing that a person draws
 
 
-def polygon_to_mask(rings: Sequence[ArrayLike], size_hw: tuple[int, int]) -> Rle:
-    """Make the mask of what lies inside an odd number of rings, or of a ring's turns (the even-odd rule).
+FillRule = Literal["evenodd", "nonzero"]
+
+
+def polygon_to_mask(rings: Sequence[ArrayLike], size_hw: tuple[int, int], fill_rule: FillRule = "evenodd") -> Rle:
+    """Make the mask of what lies inside rings.
 
     A centre exactly on a left or upper edge is inside, on a right or lower edge outside. So polygons with a common edge
     share no pixel, and ``outlines`` of :mod:`automask_ui.masks.geometry` become their own mask again.
@@ -34,6 +38,9 @@ def polygon_to_mask(rings: Sequence[ArrayLike], size_hw: tuple[int, int]) -> Rle
     Args:
         rings: n×2 numbers (x, y) each, n of 3 or more; the last point is joined to the first.
         size_hw: of the picture, px.
+        fill_rule: as in SVG. "evenodd": inside is what an odd number of rings, or of a ring's turns, goes around, so
+            that a ring in another one is a hole; "nonzero": inside is what they go around more often in one direction
+            than in the other, so that a ring that crosses itself leaves no hole where its turns overlap.
 
     Raises:
         OptionError: a ring is nothing of the kind.
@@ -43,14 +50,20 @@ def polygon_to_mask(rings: Sequence[ArrayLike], size_hw: tuple[int, int]) -> Rle
     ends = np.concatenate([np.zeros((0, 2)), *(np.roll(ring, -1, axis=0) for ring in corners)])
     height, width = size_hw
     # Edges are walked to the right. Those along a column cross no other.
-    is_left = (starts[:, 0] < ends[:, 0])[:, None]
-    starts, ends = np.where(is_left, starts, ends), np.where(is_left, ends, starts)
+    goes_right = starts[:, 0] < ends[:, 0]
+    starts, ends = (np.where(goes_right[:, None], *pair) for pair in ((starts, ends), (ends, starts)))
     edge, column = _columns(_first_centre(starts[:, 0]), _first_centre(ends[:, 0]), width)
     share = (column + 0.5 - starts[edge, 0]) / (ends[edge, 0] - starts[edge, 0])
     crossed = starts[edge, 1] + share * (ends[edge, 1] - starts[edge, 1])
     row = np.clip(_first_centre(crossed), 0, height)
-    # Each column is crossed an even number of times: going in and out by turns.
-    return encode_borders(np.sort(column * height + row.astype(np.int64)), size_hw)
+    place = column * height + row.astype(np.int64)
+    order = np.argsort(place, kind="stable")
+    # Each column is crossed to the right as often as to the left: going in and out by turns.
+    is_border = np.ones(len(order), bool)
+    if fill_rule == "nonzero":
+        is_inside = np.cumsum(np.where(goes_right, 1, -1)[edge[order]]) != 0
+        is_border = np.diff(is_inside, prepend=False)
+    return encode_borders(place[order][is_border], size_hw)
 
 
 def stroke_to_mask(points_xy: ArrayLike, diameter: float, size_hw: tuple[int, int]) -> Rle:

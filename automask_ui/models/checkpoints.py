@@ -1,8 +1,9 @@
 """List the available models, find or download their files, and choose the default model.
 
 A model is either a row of :mod:`automask_ui.models.registry` (the built-in one, MobileSAM, published SAM weights) or
-any other ``.pth``, ``.pt`` or ``.safetensors`` file in the folders looked at: those given by the caller, those of the
-environment variable ``AUTOMASK_MODELS``, the cache folder and the repository's ``assets/models``.
+any other ``.pth``, ``.pt`` or ``.safetensors`` file, or folder saved by Hugging Face's transformers, in the folders
+looked at: those given by the caller, those of the environment variable ``AUTOMASK_MODELS``, the cache folder and the
+repository's ``assets/models``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError, D
 from automask_ui.files.atomic import open_atomic
 from automask_ui.files.hashes import VerifiedFiles, sha256_of
 from automask_ui.models.download import Download, DownloadProgress, download, is_offline
+from automask_ui.models.hugging_face import is_model_folder, model_stem, weights_in
 from automask_ui.models.registry import BUILT_IN_MODEL, BUILT_IN_NOTICE, CHECKPOINTS, Checkpoint
 
 __all__ = [
@@ -74,7 +76,7 @@ def cache_folder() -> Path:
 def available_models(folders: Sequence[Path | str] = ()) -> list[AvailableModel]:
     """List every model that can be chosen: the registry's rows, then other files in the folders by name.
 
-    A local file is called by its stem, or by its file name where the stem is taken.
+    A local file is called by its stem (one of transformers by its folder), or by its file name where that is taken.
 
     Raises:
         CheckpointNotFoundError: a folder of ``folders`` or of ``AUTOMASK_MODELS`` is not there.
@@ -86,21 +88,24 @@ def available_models(folders: Sequence[Path | str] = ()) -> list[AvailableModel]
     for file in files:
         if file.name in published:
             continue
-        name = next((n for n in (file.stem, file.name, str(file)) if n not in models), None)
+        stem = model_stem(file)
+        name = next((n for n in (stem, file.name, str(file)) if n not in models), None)
         if name is not None:
-            models[name] = AvailableModel(name, file.stem, "Your own file", "", file.stat().st_size, file)
+            models[name] = AvailableModel(name, stem, "Your own file", "", file.stat().st_size, file)
     return list(models.values())
 
 
 def own_checkpoint(path: Path | str) -> Path:
-    """The file of a model that the user has named.
+    """The file of a model that the user has named, by itself or by the folder in which transformers saved it.
 
     Raises:
-        CheckpointNotFoundError: it is not there, or is no file.
+        CheckpointNotFoundError: it is not there, is no file, or is a folder without weights.
     """
     path = Path(path).expanduser()
     if not path.exists():
         raise CheckpointNotFoundError(f"The checkpoint file {path} is not there. Correct its path.")
+    if path.is_dir():
+        return weights_in(path)
     if not path.is_file():
         raise CheckpointNotFoundError(f"The checkpoint {path} is no file. Give the path of the file itself.")
     return path
@@ -277,17 +282,20 @@ def _model_files(folders: Sequence[Path | str]) -> Iterator[Path]:
     seen = set()
     for place in (*named, cache_folder(), ASSETS_FOLDER):
         for file in _inside(place):
-            is_model = file.suffix.lower() in SUFFIXES or file == place
+            is_model = file.suffix.lower() in SUFFIXES or file == place or is_model_folder(file.parent)
             if is_model and file.is_file() and file.resolve() not in seen:
                 seen.add(file.resolve())
                 yield file
 
 
 def _inside(place: Path) -> list[Path]:
+    """What may be a model's file at ``place``: itself, or what it holds, where a folder of transformers is one file."""
     if not place.is_dir():
         return [place]
+    if is_model_folder(place):
+        return [weights_in(place)]
     try:
-        return sorted(place.iterdir())
+        return [weights_in(inner) if is_model_folder(inner) else inner for inner in sorted(place.iterdir())]
     except OSError as error:
         raise CheckpointNotFoundError(f"The models folder {place} cannot be read: {error}.") from error
 

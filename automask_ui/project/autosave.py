@@ -11,7 +11,6 @@ import hashlib
 import logging
 import os
 import re
-import shutil
 import threading
 import time
 import weakref
@@ -22,6 +21,8 @@ from typing import NamedTuple
 
 from automask_ui.errors import ArchiveError, AutoMaskError, ResumeError
 from automask_ui.models.checkpoints import cache_folder
+from automask_ui.project.kept import MAX_AGE_SECONDS, age_and_size, prune, remove
+from automask_ui.project.recent import hand_over
 from automask_ui.project.saving import ProjectFolder
 from automask_ui.project.store import KINDS, Kind, Projects, Restored
 
@@ -32,7 +33,6 @@ _log = logging.getLogger(__name__)
 MAX_BYTES = 2 * 1024**3  # of all kept work together
 MAX_PIECES = 200  # of kept work
 MAX_TABS = 20  # whose work is looked for
-MAX_AGE_SECONDS = 7 * 86_400
 EVERY_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 300.0  # between two tries on a full disk
 
@@ -103,7 +103,7 @@ class Autosave:
         for other in closed[:MAX_TABS]:
             paths = [path for kind in KINDS if (path := self.saved_path(other, kind)) is not None]
             with suppress(OSError):  # removed by another process meanwhile
-                kept += [(_age_and_size(path)[0], other) for path in paths]
+                kept += [(age_and_size(path)[0], other) for path in paths]
         if not kept:
             return
         _, latest = max(kept)
@@ -114,6 +114,7 @@ class Autosave:
                     # Another new tab may have taken it meanwhile.
                     with suppress(OSError):
                         old.rename(new)
+            hand_over(self._folder, _stem_of(latest), _stem_of(token))
 
     def restore(self, token: str, owner: str, kind: Kind) -> Restored | None:
         """Go on with the project under ``token``; None where there is none, or where it cannot be restored."""
@@ -126,7 +127,7 @@ class Autosave:
                 return self._projects.restore(owner, path)
             except (ResumeError, ArchiveError) as error:
                 _log.warning("Kept work cannot be taken up: %s", error)
-                _remove(path)
+                remove(path)
             except (AutoMaskError, OSError) as error:
                 # No room for it now: it stays for another time.
                 _log.warning("Kept work is not taken up: %s", error)
@@ -136,6 +137,11 @@ class Autosave:
         """A lock: while it is held, nothing that is kept under ``token`` is written or removed."""
         with self._lock:
             return self._holds.setdefault(token, threading.Lock())
+
+    def keep_recent(self, token: object, owner: str) -> None:
+        """Keep what the owner leaves for another picture under ``token``, where what they left before is."""
+        if isinstance(token, str) and _TOKEN.fullmatch(token):
+            self._projects.recent.keep_in(owner, self._folder, _stem_of(token))
 
     def follow(self, token: object, owner: str) -> None:
         """Keep the owner's work under ``token`` whenever it changes from now on."""
@@ -166,7 +172,7 @@ class Autosave:
         if token is not None:
             with self._hold(token):
                 for path in self._paths(token, kind):
-                    _remove(path)
+                    remove(path)
 
     def save(self, owner: str) -> None:
         """Write the owner's projects that have changed. What goes wrong is logged: work goes on."""
@@ -221,7 +227,7 @@ class Autosave:
                 self._marks.pop((owner, kind), None)
             raise
         for path in older:
-            _remove(path)
+            remove(path)
         return True
 
     def save_all(self) -> None:
@@ -233,38 +239,18 @@ class Autosave:
 
     def _prune(self) -> None:
         """Remove what is too old, then the oldest, until the rest fits; also what a crash left half-written."""
-        entries = []
-        for path in self._folder.glob("*"):
-            try:
-                entries.append((*_age_and_size(path), path))
-            except OSError:
-                continue  # removed by another process meanwhile
-        total = sum(size for _, size, _ in entries)
-        for place, (changed, size, path) in enumerate(sorted(entries)):
-            is_old = time.time() - changed > self._max_age_seconds
-            if is_old or total > self._max_bytes or len(entries) - place > MAX_PIECES:
-                _remove(path)
-                total -= size
+        most_bytes, most_seconds = self._max_bytes, self._max_age_seconds
+        prune(self._folder, most_bytes=most_bytes, most_pieces=MAX_PIECES, most_seconds=most_seconds)
 
     def _paths(self, token: str, kind: Kind) -> list[Path]:
         """Where a project is kept, and where version 1 kept it."""
-        # The token itself is nowhere on the disk.
-        stem = hashlib.sha256(token.encode()).hexdigest()[:40]
         suffixes = [_SUFFIXES[kind], *([_SUFFIX_OF_VERSION_1] if kind == "photo" else [])]
-        return [self._folder / f"{stem}{suffix}" for suffix in suffixes]
+        return [self._folder / f"{_stem_of(token)}{suffix}" for suffix in suffixes]
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _age_and_size(path: Path) -> tuple[float, int]:
-    """When a file or folder was changed last, in seconds since 1970, and the bytes of its files."""
-    inside = (path, *path.rglob("*"))
-    return max(own.stat().st_mtime for own in inside), sum(own.stat().st_size for own in inside if own.is_file())
+def _stem_of(token: str) -> str:
+    """What the names of kept work begin with: the token itself is nowhere on the disk."""
+    return hashlib.sha256(token.encode()).hexdigest()[:40]
 
 
 def _watch(autosave: weakref.ref[Autosave]) -> None:

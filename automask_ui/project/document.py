@@ -104,9 +104,7 @@ class Saved:
     partial: bool  # the run was stopped
     masks: MaskSet  # as they were found
     ids: tuple[int, ...]  # one a mask
-    fingerprints: tuple[
-        tuple[bytes, int], ...
-    ]  # of the masks with the ids 1, 2, ..., as in automask_ui.session.mask_ids
+    fingerprints: tuple[tuple[bytes, int], ...]  # of the masks with the ids 1, 2, ..., as in automask_ui.session.editor
     show: ShowOnly
     history: History  # ends with what was done to the masks
 

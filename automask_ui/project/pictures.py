@@ -6,36 +6,29 @@ edited keeps the visitor's masks.
 
 from __future__ import annotations
 
-import io
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
-import numpy as np
-from PIL import Image
-
 from automask_ui.batch.one_picture import BatchTask, Loaded
 from automask_ui.batch.pictures import Picture
 from automask_ui.batch.store import Dataset, MasksRecord
-from automask_ui.errors import ImageError
-from automask_ui.files.atomic import open_atomic
 from automask_ui.files.hashes import sha256_of
-from automask_ui.files.images import LoadedImage, fit_long_side, load_image
+from automask_ui.files.images import LoadedImage, load_image
 from automask_ui.files.names import safe_stem
 from automask_ui.masks import MaskSet
 from automask_ui.options import GeneratorOptions
 from automask_ui.project.document import Saved, SavedImage, SavedModel
 from automask_ui.project.restore_photo import found_of
+from automask_ui.project.thumbnails import Thumbnails
 from automask_ui.project.uploads import check_bytes, check_count, unused
 from automask_ui.session.class_names import ClassList, joined
 
 T = TypeVar("T")
 
 __all__ = ["Item", "PictureList", "batch_task"]
-
-THUMBNAIL_PX = 96  # twice what is shown, for sharp screens
 
 
 @dataclass(frozen=True)
@@ -65,6 +58,7 @@ class PictureList:
         task: what the masks were made with; None before the first run.
         model: which model that was.
         dataset: holds the masks that were found.
+        thumbnails: of those pictures that have one.
         edited: what the visitor has made of pictures, by their place.
     """
 
@@ -76,6 +70,7 @@ class PictureList:
         self.task: BatchTask | None = None
         self.model: SavedModel | None = None
         self.dataset = Dataset(folder / "masks")
+        self.thumbnails = Thumbnails(folder)
         self._images: dict[int, SavedImage] = {}  # of pictures that were looked at
         self._hashes: dict[int, str] = {}  # of the pictures' files
         self.edited: dict[int, Saved] = {}
@@ -145,7 +140,7 @@ class PictureList:
     def take_in(self, index: int, loaded: Loaded) -> None:
         """Remember what a picture is, now that it was read, and make its thumbnail."""
         if loaded.rgb is not None:
-            self.make_thumbnail(index, loaded.rgb)
+            self.thumbnails.make(self.pictures[index], loaded.rgb)
             image = LoadedImage(loaded.rgb, self.items[index].name, ())
             size_hw = (loaded.rgb.shape[0], loaded.rgb.shape[1])
             self._images[index] = SavedImage(image.name, size_hw, loaded.sha256, image.pixels_sha256)
@@ -204,7 +199,7 @@ class PictureList:
         self.items.pop(index)
         self._images, self._hashes = _without(self._images, index), _without(self._hashes, index)
         self.edited = _without(self.edited, index)
-        for path in (picture.path, self._thumbnail_of(picture)):
+        for path in (picture.path, self.thumbnails.path(picture)):
             path.unlink(missing_ok=True)
         self.changes += 1
 
@@ -216,42 +211,6 @@ class PictureList:
             labels = None if saved is None else saved.edited(with_hidden=False).labels
             count += self.shown_masks(index) if labels is None else sum(not label for label in labels)
         return count
-
-    def thumbnail(self, index: int) -> Path | None:
-        """The file of a small picture; None before it was looked at."""
-        path = self._thumbnail_of(self.pictures[index])
-        return path if path.exists() else None
-
-    def _thumbnail_of(self, picture: Picture) -> Path:
-        return self.folder / f"{picture.path.name}.thumb.webp"
-
-    def draw_thumbnails(self) -> Iterator[int]:
-        """Make the thumbnails that are not there, telling the place of each; a picture that is none has none."""
-        for picture in list(self.pictures):
-            # Others may be taken out meanwhile.
-            index = next((place for place, other in enumerate(self.pictures) if other is picture), None)
-            if index is None or self.thumbnail(index) is not None:
-                continue
-            try:
-                rgb = load_image(picture.path, name=picture.relative).rgb
-            # Its row says why once it is looked at.
-            except ImageError:
-                continue
-            self._write_thumbnail(picture, rgb)
-            self.changes += 1
-            yield index
-
-    def make_thumbnail(self, index: int, rgb: np.ndarray) -> None:
-        """Make a picture's thumbnail of its pixels, H×W×3 uint8."""
-        self._write_thumbnail(self.pictures[index], rgb)
-
-    def _write_thumbnail(self, picture: Picture, rgb: np.ndarray) -> None:
-        buffer = io.BytesIO()
-        # Without loss, so that one that is kept and made again stays as it is.
-        Image.fromarray(fit_long_side(rgb, THUMBNAIL_PX)).save(buffer, "WEBP", lossless=True)
-        # The browser may be fetching it already.
-        with open_atomic(self._thumbnail_of(picture)) as file:
-            file.write(buffer.getvalue())
 
 
 def _without(kept: Mapping[int, T], index: int) -> dict[int, T]:

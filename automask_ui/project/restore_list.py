@@ -17,9 +17,10 @@ from automask_ui.files.hashes import sha256_of
 from automask_ui.files.images import load_image
 from automask_ui.files.names import safe_stem
 from automask_ui.project.document import Saved, SavedPicture, SavedProject
-from automask_ui.project.pictures import THUMBNAIL_PX, Item, PictureList, batch_task
+from automask_ui.project.pictures import Item, PictureList, batch_task
 from automask_ui.project.restore_photo import found_of
 from automask_ui.project.sources import Source, open_source, read_work
+from automask_ui.project.thumbnails import THUMBNAIL_PX
 from automask_ui.project.uploads import MAX_BYTES, MAX_PICTURES, Upload, collect, inside, unused
 
 __all__ = ["RestoredList", "restore_list", "saved_photo"]
@@ -201,4 +202,5 @@ def _restore_thumbnail(pictures: PictureList, index: int, source: Source, row: S
         return
     with suppress(AutoMaskError):
         data = source.read(row.thumbnail, MAX_THUMBNAIL_BYTES)
-        pictures.make_thumbnail(index, load_image(data, name=row.name, max_pixels=THUMBNAIL_PX**2).rgb)
+        rgb = load_image(data, name=row.name, max_pixels=THUMBNAIL_PX**2).rgb
+        pictures.thumbnails.make(pictures.pictures[index], rgb)

@@ -95,7 +95,7 @@ def _from_list(pictures: PictureList, index: int) -> PictureToSave:
         picture.path.suffix,
         lambda: pictures.saved(index),
         (sha256, edited or (pictures.task, item)),
-        pictures.thumbnail(index),
+        pictures.thumbnails.get(picture),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import shutil
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -16,21 +15,21 @@ from typing import Literal, get_args
 from automask_ui.batch.pictures import Listing
 from automask_ui.errors import BatchError, NoImageError, ResumeError, SessionError
 from automask_ui.files.images import LoadedImage, check_photo_bytes, load_image
-from automask_ui.masks import MaskResult
 from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.project.document import Saved, SavedImage
-from automask_ui.project.list_run import ListRun
 from automask_ui.project.pictures import PictureList
+from automask_ui.project.recent import Recent
 from automask_ui.project.restore_list import RestoredList, restore_list, saved_photo
-from automask_ui.project.restore_photo import check_photo, restore_session, saved_of
+from automask_ui.project.restore_photo import check_photo, restore_session
 from automask_ui.project.saving import ProjectToSave, list_to_save, photo_to_save
 from automask_ui.project.sources import read_project
 from automask_ui.project.uploads import Upload, collect
+from automask_ui.project.working_list import WorkingList
 from automask_ui.session import Session
-from automask_ui.session.class_names import ClassList, joined
+from automask_ui.session.class_names import joined
 from automask_ui.session.store import SessionStore
 
-__all__ = ["KINDS", "Kind", "Projects", "Restored", "WorkingList"]
+__all__ = ["KINDS", "Kind", "Projects", "Restored"]
 
 MOST_LISTS = 8  # at a time: each may hold a gigabyte of pictures
 
@@ -48,82 +47,23 @@ class Restored:
     needed_photos: tuple[str, ...] = ()  # names of those of a list of which none is there
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """The picture of a list that is in the main view."""
-
-    index: int
-    session: Session
-    before: tuple[int, MaskResult | None]  # the session's version and result when its edits were last collected
-
-
-class WorkingList:
-    """A visitor's list of pictures, the run over it, and which of its pictures is in the main view."""
-
-    def __init__(self, pictures: PictureList) -> None:
-        self.pictures = pictures
-        self.begun_at = time.monotonic()
-        self.run = ListRun(pictures)
-        self._opened: _Opened | None = None
-        self._lock = threading.Lock()  # held while ``_opened`` is used or changed
-
-    def note_opened(self, index: int, session: Session) -> None:
-        """Take note that ``session`` is on the picture with this index."""
-        with self._lock:
-            self._opened = _Opened(index, session, (session.editor.version, session.result))
-
-    def remove(self, index: int) -> None:
-        """Take a picture out of the list; the main view keeps what it shows.
-
-        Raises:
-            BatchError: the list is being worked on.
-        """
-        if self.run.is_running:
-            raise BatchError("The list is being worked on: stop it before you take a picture out.")
-        with self._lock:
-            self.pictures.remove(index)
-            opened = self._opened
-            if opened is not None:
-                place = opened.index - (opened.index > index)
-                self._opened = None if opened.index == index else replace(opened, index=place)
-
-    def open_index(self, current: Session | None) -> int | None:
-        """Which picture is in the main view, if the ``current`` session is on one of them."""
-        opened = self._opened
-        return opened.index if opened is not None and current is opened.session else None
-
-    def mark(self, current: Session | None) -> object:
-        """What tells two states of the list apart; ``current`` is the session in the main view."""
-        pictures = self.pictures
-        items = tuple(replace(item, state="waiting") if item.state == "running" else item for item in pictures.items)
-        edited = tuple(pictures.edited.get(index) for index in range(len(items)))
-        return pictures, pictures.task, self.open_index(current), items, edited
-
-    def collect_edits(self, models: Mapping[str, AvailableModel]) -> None:
-        """Take what was done to the open picture into the list."""
-        with self._lock:
-            opened = self._opened
-            if opened is None or opened.session.result is None:
-                return
-            session, now = opened.session, (opened.session.editor.version, opened.session.result)
-            if now[0] != opened.before[0] or now[1] is not opened.before[1]:
-                self.pictures.set_edited(opened.index, saved_of(session.snapshot(), session.image, models))
-                self._opened = replace(opened, before=now)
-
-
 def _mark_of(session: Session) -> object:
     """What tells two states of a session apart."""
     result = session.result
     return session.id, session.editor.version, session.show, None if result is None else weakref.ref(result)
 
 
-def _photo_of(saved: Saved, photos: Sequence[Upload | Path], store: SessionStore, owner: str) -> LoadedImage | None:
-    """The photo of saved work that does not bring it: the first that came along, or the one that is open.
+def _photo_of(
+    saved: Saved, own: bytes | None, photos: Sequence[Upload | Path], store: SessionStore, owner: str
+) -> LoadedImage | None:
+    """The photo of saved work: its ``own`` file if it brings that, the first that came along, or the one that is open.
 
     Raises:
         ResumeError: what came along is another one.
         ImageError: it cannot be read.
     """
+    if own is not None:
+        return load_image(own, name=saved.image.name)
     if photos:
         photo = Upload.of(photos[0])
         check_photo_bytes(*photo)
@@ -140,11 +80,17 @@ def _photo_of(saved: Saved, photos: Sequence[Upload | Path], store: SessionStore
     return None
 
 
-def _classes_of(store: SessionStore, owner: str) -> ClassList:
-    """The class list of the picture that the owner has open."""
+def _begin_on(pictures: PictureList, index: int, image: LoadedImage, store: SessionStore, owner: str) -> Session:
+    """A session on a picture of a list, with its masks where there are any."""
+    saved = pictures.saved(index)
+    if saved is None:
+        return store.begin(image, owner)
+    # Classes that were added meanwhile, to this list or to what was open before, are there for this picture as well.
+    lists = [saved.edits.class_list, pictures.classes]
     with suppress(SessionError):
-        return store.current(owner).edits.class_list
-    return ClassList(())
+        lists.append(store.current(owner).edits.class_list)
+    edits = saved.edits.with_class_list(joined(lists))
+    return restore_session(store, owner, replace(saved, history=replace(saved.history, now=edits)), image)
 
 
 class Projects:
@@ -154,6 +100,9 @@ class Projects:
         store: where the sessions are: of a photo, or of a list's picture that is open.
         models: the models that can be chosen, by name.
         has_gone: whether an owner, who has a list since a time (monotonic, s), has left without a word.
+
+    Attributes:
+        recent: the work that each of them has left for another picture.
     """
 
     def __init__(
@@ -163,6 +112,8 @@ class Projects:
         has_gone: Callable[[str, float], bool] = lambda owner, since: False,
     ) -> None:
         self._store, self._models, self._has_gone = store, models, has_gone
+        self.recent = Recent(store.scratch / "recent", models)
+        store.on_left = self._keep_left
         self._lists: dict[str, WorkingList] = {}
         self._waiting: dict[str, Path] = {}  # owner -> saved work that waits for its photos
         self._bringing: set[str] = set()  # owners whose files are being unpacked
@@ -219,11 +170,7 @@ class Projects:
         project = read_project(path)
         saved = project.pictures[0].work
         if project.is_one_photo and isinstance(saved, Saved):
-            data = saved_photo(path, project)
-            if data is None:
-                image = _photo_of(saved, photos, self._store, owner)
-            else:
-                image = load_image(data, name=saved.image.name)
+            image = _photo_of(saved, saved_photo(path, project), photos, self._store, owner)
             if image is None:
                 self._waiting[owner] = path
                 return Restored(needed_photo=saved.image)
@@ -231,8 +178,9 @@ class Projects:
         with self._new_folder(owner) as folder:
             back = restore_list(path, project, photos, folder)
             if back.pictures is not None:
-                own = self._begin(owner, back.pictures)
-                self._reopen(owner, own, back.open)
+                own, session = self._begin(owner, back.pictures), self._store.peek(owner)
+                if back.open is not None and session is not None:
+                    own.note_restored(back.open, session)
                 return Restored(pictures=back)
         if photos:
             first, more = back.missing[0], len(back.missing) - 1
@@ -243,6 +191,24 @@ class Projects:
         self._waiting[owner] = path
         return Restored(needed_photos=back.missing)
 
+    def open_recent(self, owner: str, key: object) -> Session:
+        """Go on with a piece of work that the owner has left; what they have open now is left for it.
+
+        Raises:
+            RunGoneError: they have no such piece.
+            ArchiveError, ResumeError, ImageError: it cannot be restored.
+        """
+        with self.recent.taken(owner, key) as path:
+            restored = self.restore(owner, path).session
+        assert restored is not None, "a piece has its photo"
+        return restored
+
+    def _keep_left(self, session: Session) -> None:
+        """Keep the work on a photo that gives way to another one; what was done to a list's picture is in the list."""
+        own = self._lists.get(session.owner)
+        if own is None or own.open_index(session) is None:
+            self.recent.add(session)
+
     def open_item(self, owner: str, index: object) -> Session:
         """Open a picture of the owner's list, with its masks where there are any.
 
@@ -250,23 +216,14 @@ class Projects:
             NoImageError: there is no such picture.
             ImageError: it cannot be read.
         """
-        own, store = self.get(owner), self._store
-        pictures = own.pictures
-        if type(index) is not int or not 0 <= index < len(pictures.items):
-            raise NoImageError("There is no such picture in the queue.")
-        image = pictures.image(index)
+        own = self.get(owner)
+        place = own.check_index(index)
+        image = own.pictures.image(place)
         # Once it is read, which takes a moment: an edit of the picture before may have come in meanwhile.
         own.collect_edits(self._models)
-        saved = pictures.saved(index)
-        if saved is None:
-            session = store.begin(image, owner)
-        else:
-            # Classes that were added meanwhile are there for this picture as well.
-            classes = joined([saved.edits.class_list, pictures.classes, _classes_of(store, owner)])
-            saved = replace(saved, history=replace(saved.history, now=saved.edits.with_class_list(classes)))
-            session = restore_session(store, owner, saved, image)
-        store.touch(session)
-        own.note_opened(index, session)
+        session = _begin_on(own.pictures, place, image, self._store, owner)
+        self._store.touch(session)
+        own.note_opened(place, session)
         return session
 
     def remove_item(self, owner: str, index: object) -> None:
@@ -277,10 +234,9 @@ class Projects:
             BatchError: the list is being worked on.
         """
         own = self.get(owner)
-        if type(index) is not int or not 0 <= index < len(own.pictures.items):
-            raise NoImageError("There is no such picture in the queue.")
+        place = own.check_index(index)
         own.collect_edits(self._models)
-        own.remove(index)
+        own.remove(place)
         if not own.pictures.items:
             self.close_list(owner)
 
@@ -327,6 +283,7 @@ class Projects:
         with self._lock:
             self._bringing.discard(owner)
         self._waiting.pop(owner, None)
+        self.recent.leave(owner)
         self.close_list(owner)
         self._store.forget(owner)
 
@@ -359,12 +316,3 @@ class Projects:
                 raise BatchError("The page was closed while its pictures were read.")
             own = self._lists[owner] = WorkingList(pictures)
         return own
-
-    def _reopen(self, owner: str, own: WorkingList, index: int | None) -> None:
-        """Take the picture in the main view for the list's own, if it is the one."""
-        session = self._store.peek(owner)
-        if index is None or session is None:
-            return
-        saved = own.pictures.saved(index)
-        if saved is not None and session.image.sha256 == saved.image.sha256:
-            own.note_opened(index, session)

@@ -101,6 +101,8 @@ def _candidates(engine: Engine, picture: np.ndarray | MaskResult, clicks: Clicks
         labels = np.concatenate([[1], labels])
     elif not len(points_xy) and box is None:
         raise EditError("Nothing is shown to the model: click on the object, or draw a box around it.")
+    elif box is None and not labels.any():
+        raise EditError("Every click is beside the object: click on it as well, or draw a box around it.")
     prediction = engine.predict(picture, points_xy=points_xy, labels=labels, box_xyxy=box, mask=refined)
     masks = _in_order(prediction, is_ambiguous=len(points_xy) == 1 and box is None and refined is None)
     masks = _without_specks(masks, own_thresholds(engine.model).get("min_mask_region_area", 0))

@@ -87,6 +87,7 @@ class Samples(UserDict[str, Path]):
     def give_masks(self, session: Session) -> None:
         """Give a session on the first sample its masks, if they have been found."""
         if self.first.result is not None:
+            session.given = self.first.result
             session.update(self.first.result, self._models.default, ends_run=True)
             self._store.touch(session)
 

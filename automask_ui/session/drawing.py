@@ -44,7 +44,8 @@ def area_of(strokes: Sequence[Stroke], outlines: Sequence[np.ndarray], size_hw: 
         columns.sum() > MOST_COLUMNS / 10 for columns in around
     ):
         raise EditError("This drawing is too long to be painted at once: draw it in several pieces.")
-    painted = [polygon_to_mask([outline], size_hw) for outline in outlines]
+    # Who draws around a thing crosses the line's own beginning, and means no hole there.
+    painted = [polygon_to_mask([outline], size_hw, "nonzero") for outline in outlines]
     for stroke, columns in zip(strokes, lengths, strict=True):
         painted += [stroke_to_mask(points, stroke.width, size_hw) for points in _pieces(stroke.points_xy, columns)]
     area = operations.union(painted) if painted else None

@@ -1,18 +1,38 @@
-"""What a visitor does to the masks of one picture while it is open: every step can be taken back."""
+"""The ids of one picture's masks, and what a visitor does to the masks while it is open: every step can be taken back.
+
+Ids are given once, and found again by the masks' pixels over new thresholds and new runs. While a picture's first run
+streams, they are given as masks come, which depends on the clock. At its end masks are numbered anew, by
+:func:`size_order`, so that everybody has the same numbers.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
 
 from automask_ui.errors import EditError, RunGoneError
+from automask_ui.masks import MaskResult, MaskSet
+from automask_ui.masks import rle as rle_codec
+from automask_ui.masks.rle import Rle
 from automask_ui.session.class_names import class_name
 from automask_ui.session.edits import Action, Edits, History, OwnMask
-from automask_ui.session.mask_ids import Fingerprint, MaskIds
 
-__all__ = ["Editor"]
+__all__ = ["Editor", "Fingerprint", "MaskIds", "same_masks", "size_order"]
 
 MAX_OWN = 5_000  # masks made by hand, deleted ones too: they can come back
+
+# Hash of a found mask's runs, and how many equal ones came before it: these need ids of their own. Of a mask that was
+# made by hand, no hash and its own id: no run finds it.
+Fingerprint = tuple[bytes, int]
+
+# Another machine, or another number of threads, computes a few pixels otherwise. (Two masks of one result overlap by
+# more than this only where duplicates are let pass, and then each still takes its own best.)
+SAME_IOU = 0.9
 
 
 class Editor:
@@ -37,10 +57,23 @@ class Editor:
         """The edits as they are."""
         return self.history.now
 
-    def seen(self) -> tuple[History, int]:
-        """The history with its version."""
+    def to_dict(self) -> dict[str, Any]:
+        """Give the edits as plain values for the page, with their version: ids, names and places, no pixels."""
         with self._lock:
-            return self.history, self.version
+            history, version, renumbered = self.history, self.version, self.renumbered
+        edits = history.now
+        places = {name: place for place, name in enumerate(edits.classes)}
+        return {
+            "version": version,
+            "renumbered": [[old, new] for old, new in renumbered.items()],
+            "classes": list(edits.classes),
+            "class_lines": edits.class_list.lines,
+            "labels": [[id_, places[name]] for id_, name in edits.labels.items()],
+            "hidden": sorted(edits.hidden),
+            "deleted": sorted(edits.deleted),
+            "undo": asdict(history.undo) if history.undo else None,
+            "redo": asdict(history.redo) if history.redo else None,
+        }
 
     def set_hidden(self, ids: Iterable[int], hidden: bool) -> None:
         """Hide masks, or show them again."""
@@ -74,7 +107,7 @@ class Editor:
     def restore(self, ids: Iterable[int]) -> None:
         """Bring deleted masks back."""
         deleted = self._known(ids) & self.now.deleted
-        self._do(Action("restore", len(deleted)), lambda edits: edits.with_restored(deleted))
+        self._do(Action("restore", len(deleted)), lambda edits: edits.with_deleted(deleted, False))
 
     def put_masks(
         self,
@@ -142,14 +175,14 @@ class Editor:
         """Do what was done to each mask to its successor as well, at every step; ``successors``: old id -> new id."""
         if successors:
             with self._lock:
-                self._take(self.history.carried_over(successors))
+                self._take(self.history.at_every_step(lambda edits: edits.carried_over(successors)))
 
     def renumber(self, new_ids: Mapping[int, int]) -> None:
         """Give all masks the ids that they keep; ``new_ids``: old id -> new id, 0 for a mask that nothing needs."""
         with self._lock:
             self.ids.renumber(new_ids)
             self.renumbered = {old: new for old, new in new_ids.items() if old != new}
-            self._take(self.history.renumbered(new_ids))
+            self._take(self.history.at_every_step(lambda edits: edits.renumbered(new_ids)))
 
     def restart(self, history: History, fingerprints: Iterable[Fingerprint]) -> None:
         """Go on from ``history``, which is of the masks with these ``fingerprints``."""
@@ -168,3 +201,97 @@ class Editor:
         if history is not self.history:
             self.history = history
             self.version += 1
+
+
+class MaskIds:
+    """Gives ids, which count from 1 and are never given twice; ``fingerprints`` are those of the masks 1, 2, ..."""
+
+    def __init__(self, fingerprints: Iterable[Fingerprint] = ()) -> None:
+        self._known: dict[Fingerprint, int] = {
+            fingerprint: id_ for id_, fingerprint in enumerate(fingerprints, start=1)
+        }
+
+    @property
+    def fingerprints(self) -> tuple[Fingerprint, ...]:
+        """Those of the masks 1, 2, ..."""
+        return tuple(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def __contains__(self, id_: object) -> bool:
+        return type(id_) is int and 1 <= id_ <= len(self)
+
+    def of(self, result: MaskResult) -> np.ndarray:
+        """(n,) int64: the id of each mask of ``result``; masks that were never met get the next ones."""
+        ids = [self._known.setdefault(fingerprint, len(self._known) + 1) for fingerprint in _fingerprints(result)]
+        return np.array(ids, dtype=np.int64)
+
+    def new(self, count: int) -> tuple[int, ...]:
+        """Ids for ``count`` masks that are made by hand."""
+        ids = tuple(range(len(self) + 1, len(self) + count + 1))
+        self._known |= {(b"", id_): id_ for id_ in ids}
+        return ids
+
+    def is_by_hand(self, id_: int) -> bool:
+        """Whether the mask with this id was made by hand."""
+        return (b"", id_) in self._known
+
+    def renumber(self, new_ids: Mapping[int, int]) -> None:
+        """Give every mask another id; ``new_ids``: old id -> new id, which are 1, 2, ...; 0 forgets the mask."""
+        fingerprints = {new_ids[id_]: fingerprint for fingerprint, id_ in self._known.items() if new_ids[id_]}
+        # The fingerprint of a mask made by hand is its id.
+        self._known = {fingerprints[id_] if fingerprints[id_][0] else (b"", id_): id_ for id_ in sorted(fingerprints)}
+
+    def adopt(self, result: MaskResult, masks: MaskSet, ids: Sequence[int]) -> None:
+        """Give masks of ``result`` that were never met the ids of nearly the same ones of ``masks``.
+
+        Args:
+            result: what the model has found on this machine.
+            masks: what was found elsewhere, and kept.
+            ids: those of ``masks``.
+        """
+        found = _fingerprints(result)
+        new = [row for row, fingerprint in enumerate(found) if fingerprint not in self._known]
+        taken = {self._known[fingerprint] for fingerprint in found if fingerprint in self._known}
+        free = [row for row, id_ in enumerate(ids) if id_ not in taken]
+        fingerprints = list(self._known)
+        free_rles, new_rles = [masks.rle[row] for row in free], [result.masks.rle[row] for row in new]
+        for old, other in same_masks(free_rles, new_rles, SAME_IOU):
+            fingerprints[ids[free[old]] - 1] = found[new[other]]
+        self._known = {fingerprint: id_ for id_, fingerprint in enumerate(fingerprints, start=1)}
+
+
+def size_order(masks: MaskSet) -> np.ndarray:
+    """(n,) int64: rows of ``masks`` in the order in which they are numbered.
+
+    The largest area comes first; of equal areas the upper box, then the one further left, then the earlier row.
+    """
+    boxes = masks.bbox_xywh
+    return np.lexsort((boxes[:, 0], boxes[:, 1], -masks.area))
+
+
+def same_masks(old: Sequence[Rle], new: Sequence[Rle], least_iou: float) -> list[tuple[int, int]]:
+    """Places, in ``old`` and in ``new``, of masks with this IoU or more: each once, with the one most like it."""
+    ious = rle_codec.iou_matrix(old, new)
+    pairs = np.argwhere(ious >= least_iou)
+    matched: dict[int, int] = {}
+    taken: set[int] = set()
+    # The most alike first; of the same likeness, the first.
+    for one, other in pairs[np.argsort(-ious[tuple(pairs.T)], kind="stable")].tolist():
+        if one not in matched and other not in taken:
+            matched[one] = other
+            taken.add(other)
+    return list(matched.items())
+
+
+def _fingerprints(result: MaskResult) -> list[Fingerprint]:
+    """Of every mask: its pixels as found, before specks and holes were removed."""
+    fingerprints: list[Fingerprint] = []
+    seen: dict[bytes, int] = {}
+    for rle, candidate in zip(result.masks.rle, result.masks.candidate.tolist(), strict=True):
+        found = result.candidates.rle[candidate] if candidate >= 0 else None
+        digest = hashlib.blake2b((found or rle)["counts"], digest_size=12).digest()
+        seen[digest] = seen.get(digest, -1) + 1
+        fingerprints.append((digest, seen[digest]))
+    return fingerprints

@@ -109,13 +109,10 @@ class Edits:
         ids = frozenset(ids)
         return replace(self, hidden=self.hidden | ids if hidden else self.hidden - ids)
 
-    def with_deleted(self, ids: Iterable[int]) -> Edits:
-        """Take masks away."""
-        return replace(self, deleted=self.deleted | frozenset(ids))
-
-    def with_restored(self, ids: Iterable[int]) -> Edits:
-        """Bring deleted masks back."""
-        return replace(self, deleted=self.deleted - frozenset(ids))
+    def with_deleted(self, ids: Iterable[int], deleted: bool = True) -> Edits:
+        """Take masks away, or bring them back."""
+        ids = frozenset(ids)
+        return replace(self, deleted=self.deleted | ids if deleted else self.deleted - ids)
 
     def with_own(self, masks: Mapping[int, OwnMask]) -> Edits:
         """Put masks made by hand in the place of those with the same ids, deleted ones too, or beside the others."""
@@ -343,15 +340,8 @@ class History:
         action, after = self.future[-1]
         return History(after, (*self.past, (action, self.now)), self.future[:-1])
 
-    def carried_over(self, successors: Mapping[int, int]) -> History:
-        """With :meth:`Edits.carried_over` at every step, so that a step is taken back for successors, too."""
-        return self._each(lambda edits: edits.carried_over(successors))
-
-    def renumbered(self, new_ids: Mapping[int, int]) -> History:
-        """With :meth:`Edits.renumbered` at every step."""
-        return self._each(lambda edits: edits.renumbered(new_ids))
-
-    def _each(self, change: Callable[[Edits], Edits]) -> History:
+    def at_every_step(self, change: Callable[[Edits], Edits]) -> History:
+        """With ``change`` made to the edits of every step, so that a step is taken back with it, too."""
         past, future = (tuple((action, change(edits)) for action, edits in steps) for steps in (self.past, self.future))
         return History(change(self.now), past, future)
 

@@ -198,7 +198,7 @@ def reshape(session: Session, how: str, ids: tuple[int, ...], px: int) -> NewMas
     }[how]
     reshaped = [change(mask.own.rle) for mask in masks]
     if gone := [mask.id for mask, rle in zip(masks, reshaped, strict=True) if not rle_codec.area(rle)]:
-        raise EditError(f"Nothing of mask {gone[0]} would be left: take fewer pixels than {px}.")
+        raise EditError(f"Nothing of mask {gone[0]} would be left: it is too small or too thin for {px} px.")
     return _changed(masks, reshaped, how)
 
 

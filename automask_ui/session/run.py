@@ -24,6 +24,7 @@ from automask_ui.session import Difference, Job, Session
 
 __all__ = [
     "UPDATE_SECONDS",
+    "UPDATE_SHARE",
     "Fetch",
     "Progress",
     "Run",
@@ -48,6 +49,7 @@ Fetch = Callable[[str, Callable[[int, int, float], None], threading.Event], Path
 # A picture whose embedding was cached is read in next to no time, which says nothing about the next picture.
 _CACHED_SHARE = 0.1
 UPDATE_SECONDS = 0.5  # a browser that draws more often has no time left for the person in front of it
+UPDATE_SHARE = 0.1  # of the time from one update to the next that making and showing it may take: the rest is the run's
 
 
 @dataclass(frozen=True)
@@ -198,19 +200,21 @@ def run_into(session: Session, model: str, steps: Steps, job: Job, speeds: Speed
     pace = _Pace(model, speeds)
     # A picture that this model has seen before need not be read again.
     is_read = session.result is not None and session.model == model
-    updated = time.monotonic()
+    updated, pause = time.monotonic(), UPDATE_SECONDS
     last: Step | None = None
     try:
         while True:
             step = last = next(steps)
             pace.take(step)
             begins = step.stage == "encode" and not step.done
-            is_due = begins or time.monotonic() - updated >= UPDATE_SECONDS
+            is_due = begins or time.monotonic() - updated >= pause
             if is_due and not job.cancel.is_set():
+                began = time.monotonic()
                 change = session.update(step.snapshot(), model) if step.done and not job.is_whole else None
-                updated = time.monotonic()
                 stage = "decode" if begins and is_read else step.stage
                 yield Progress(stage, step.done, step.total, pace.seconds_left(step, stage), change)
+                updated = time.monotonic()
+                pause = max(UPDATE_SECONDS, (updated - began) / UPDATE_SHARE)
             if job.cancel.is_set():
                 change = None
                 if step.done and not job.is_whole:

@@ -26,9 +26,8 @@ from automask_ui.files.images import LoadedImage
 from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.masks.rle import Rle
 from automask_ui.options import GeneratorOptions
-from automask_ui.session.editor import Editor
+from automask_ui.session.editor import Editor, Fingerprint, same_masks, size_order
 from automask_ui.session.edits import EditedMasks, Edits, History, apply_edits
-from automask_ui.session.mask_ids import Fingerprint, same_masks, size_order
 from automask_ui.session.predictions import Predictions
 
 __all__ = ["Difference", "Job", "Session", "ShowOnly", "Snapshot"]
@@ -141,6 +140,7 @@ class Session:
         predictions: masks that clicks were answered with last.
         files: folder of files made from this work, or None where none was asked for.
         job: the run in progress, or None.
+        given: the result that it began with, which nobody has asked for; None where there was none.
         lock: held while any of this changes.
     """
 
@@ -151,6 +151,7 @@ class Session:
         self.model = ""
         self.files: Path | None = None
         self.job: Job | None = None
+        self.given: MaskResult | None = None
         self.lock = threading.RLock()
         self.editor = Editor(self.lock)
         self.predictions = Predictions()
@@ -165,6 +166,11 @@ class Session:
     def result(self) -> MaskResult | None:
         """All that was found so far, shown or not."""
         return self._state.result
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nobody has found masks here, or done anything to them."""
+        return self.result is self.given and not any(edits.ids for edits in self.editor.history.every)
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -246,7 +252,8 @@ class Session:
 
     def current_masks(self, *, with_deleted: bool = False) -> EditedMasks:
         """The masks that pass all settings, in upstream's order, then those made by hand; hidden ones too."""
-        return self._edited(self._state.rows, with_deleted=with_deleted)
+        state = self._state
+        return self._edited(state, state.rows, with_deleted=with_deleted)
 
     def masks_of(self, ids: Sequence[int]) -> EditedMasks:
         """The masks with these ids, in this order, whether or not they pass what is set.
@@ -254,7 +261,7 @@ class Session:
         Raises:
             RunGoneError: one is not (or no longer) there.
         """
-        every = self._edited(slice(None))
+        every = self._edited(self._state, slice(None))
         rows = {id_: row for row, id_ in enumerate(every.ids)}
         if missing := [id_ for id_ in ids if id_ not in rows]:
             raise RunGoneError(f"Mask {missing[0]} is no longer there: select again, then repeat the download.")
@@ -283,8 +290,7 @@ class Session:
         if with_files and self.files is not None:
             shutil.rmtree(self.files, ignore_errors=True)
 
-    def _edited(self, rows: np.ndarray | slice, *, with_deleted: bool = False) -> EditedMasks:
-        state = self._state
+    def _edited(self, state: _State, rows: np.ndarray | slice, *, with_deleted: bool = False) -> EditedMasks:
         masks = MaskSet.empty(self.size_hw) if state.result is None else state.result.masks[rows]
         return apply_edits(masks, state.ids[rows].tolist(), self.edits, with_deleted=with_deleted)
 

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import threading
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 from automask_ui.cache import ByteLRU
@@ -18,15 +19,20 @@ __all__ = ["SessionStore"]
 
 
 class SessionStore:
-    """Thread-safe; above ``max_bytes`` the sessions that were not used for longest go first."""
+    """Thread-safe; above ``max_bytes`` the sessions that were not used for longest go first.
+
+    Attributes:
+        scratch: the folder in which sessions keep their files; it goes with this object, or with the process.
+        on_left: called with each session that gives way to another one of its owner, before it is closed.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self._sessions: ByteLRU[Session] = ByteLRU(max_bytes, lambda session: session.nbytes)
         self._ids: dict[str, str] = {}  # owner -> id of their session
         self._left: dict[str, Path] = {}  # owner -> files of the picture before, which the page may still be fetching
         self._lock = threading.Lock()
-        # The folder in which sessions keep their files; it goes with this object, at the latest with the process.
         self.scratch = Path(tempfile.mkdtemp(prefix="automask-"))
+        self.on_left: Callable[[Session], None] = lambda session: None
         weakref.finalize(self, shutil.rmtree, self.scratch, ignore_errors=True)
 
     def open(self, owner: str, path: str | Path, name: str | None = None) -> Session:
@@ -56,6 +62,7 @@ class SessionStore:
             self._ids[owner] = session.id
             dropped = self._sessions.put(session.id, session)
         if left is not None:
+            self.on_left(left)
             left.close(with_files=False)
         if files is not None:
             shutil.rmtree(files, ignore_errors=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,37 +46,30 @@ PREDICT_DESCRIPTION = (
 
 def find_masks_endpoint(service: Service, **queue: Any) -> None:
     """Add the endpoint to the Blocks that are being built; ``queue`` is where it waits for the model."""
-    parameters = _parameters(service)
+    types, defaults = _parameters(service)
 
     def find_masks(*arguments: Any) -> Iterator[dict]:
-        values = dict(zip((parameter.name for parameter in parameters), arguments, strict=True))
+        values = dict(zip(types, arguments, strict=True))
         image, model = values.pop("image"), values.pop("model")
         with errors_in_words(Words("en")):
             yield from _answers(service, image, model, values)
 
     # Gradio makes the endpoint's documentation of it.
-    set_signature(find_masks, parameters, Iterator[dict])
+    set_signature(find_masks, types, defaults, Iterator[dict])
     gr.api(find_masks, api_name="find_masks", api_description=DESCRIPTION, **queue)
 
 
 def predict_mask_endpoint(service: Service, **queue: Any) -> None:
     """Add the endpoint to the Blocks that are being built; ``queue`` is where it waits for the model."""
 
-    def predict_mask(
-        image: FileData,
-        points: list | None = None,
-        labels: list | None = None,
-        box: list | None = None,
-        model: str = service.models.default,
-    ) -> dict:
-        """See the description above, which Gradio shows."""
+    def predict_mask(image: object, points: object, labels: object, box: object, model: object) -> dict[str, Any]:
         with errors_in_words(Words("en")):
             return _predicted(service, image, model, _clicks(points, labels, box))
 
-    # Types are for the documentation only, which Gradio reads off the function itself: every value may be anything.
-    predict_mask.__annotations__ = {
-        **dict.fromkeys(("points", "labels", "box"), list | None), "image": FileData, "model": str, "return": dict
-    }  # fmt: skip
+    # Types are for the documentation only: every value may be anything.
+    prompts = ("points", "labels", "box")
+    types = {"image": FileData, **dict.fromkeys(prompts, list | None), "model": str}
+    set_signature(predict_mask, types, {**dict.fromkeys(prompts), "model": service.models.default}, dict)
     gr.api(predict_mask, api_name="predict_mask", api_description=PREDICT_DESCRIPTION, **queue)
 
 
@@ -115,20 +107,18 @@ def _predicted(service: Service, image: object, model: object, clicks: Clicks) -
     }
 
 
-def _parameters(service: Service) -> list[inspect.Parameter]:
-    """The endpoint's parameters: those of the generator in upstream's order, with its defaults or the model's.
+def _parameters(service: Service) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Types and defaults of the endpoint's parameters: those of the generator in upstream's order.
 
-    Types are for the documentation only: every value may be anything.
+    Defaults are the generator's or the model's. Types are for the documentation only: every value may be anything.
     """
-    defaults = {**GeneratorOptions().flat(), **dict.fromkeys(_OF_MODEL)}
-    rows: list[tuple[str, Any, Any]] = [("image", FileData, inspect.Parameter.empty)]
-    for name, default in {**defaults, "output_mode": _JSON_MODES[0]}.items():
+    defaults = {**GeneratorOptions().flat(), **dict.fromkeys(_OF_MODEL), "output_mode": _JSON_MODES[0]}
+    types: dict[str, Any] = {"image": FileData}
+    for name, default in defaults.items():
         numbers: Any = (int if PARAMETERS[name].is_integer else float) if name in PARAMETERS else str
         type_ = list if name == "point_grids" else numbers
-        rows.append((name, type_ | None if default is None else type_, default))
-    rows.append(("model", str, service.models.default))
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    return [inspect.Parameter(name, kind, default=default, annotation=type_) for name, type_, default in rows]
+        types[name] = type_ | None if default is None else type_
+    return types | {"model": str}, defaults | {"model": service.models.default}
 
 
 def _answers(service: Service, image: object, model: object, values: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Edits on their way between the viewer and a session: steps that nobody has checked in, plain values out."""
+"""Steps of edits that the viewer asks for, which nobody has checked, done to a session."""
 
 from __future__ import annotations
 
@@ -11,47 +11,73 @@ from automask_ui.session.class_names import ClassList, parse_class_list
 from automask_ui.session.edits import Action
 from automask_ui.session.mask_edits import MASK_EDITS, MaskEdit
 from automask_ui.session.step_fields import flag, id_list, text
-from automask_ui.ui.components.viewer import ViewerAction, ViewerEdits
 
-__all__ = ["Outcome", "take_steps", "viewer_edits"]
+__all__ = ["Outcome", "take_steps"]
 
 MAX_STEPS = 1_000  # of one parcel
+
+
+Told = tuple[Literal["undone", "redone"], Action]
 
 
 class Outcome(NamedTuple):
     """What came of steps."""
 
-    told: tuple[Literal["undone", "redone"], Action] | None = None  # what was taken back or done again last
-    made: tuple[int, ...] = ()  # ids of the masks that were made or changed
+    told: Told | None = None  # what was taken back or done again last
+    made: tuple[tuple[int, ...], ...] = ()  # of each step, the ids of the masks that it made or changed, if still there
+    refused: EditError | None = None  # why a step was not done; of several, the first
+
+
+class _Done(NamedTuple):
+    """What came of one step."""
+
+    told: Told | None = None
+    made: tuple[int, ...] = ()
 
 
 def take_steps(session: Session, steps: object, *, is_renumbered: bool = True) -> Outcome:
     """Do what the viewer asks for, step by step; nothing in ``steps`` is trusted.
 
+    A step that cannot be done changes nothing, and those after it are done all the same: each was asked for by itself.
+    But then none is taken back or done again, since that was meant for the step that is missing.
+
     Args:
         session: whose masks are meant.
         steps: of any type.
         is_renumbered: the ids in them are those that masks keep, if they have been renumbered; else from before.
-
-    Raises:
-        EditError: a step is none, or cannot be done; those before it are done.
     """
-    if isinstance(steps, list) and len(steps) > MAX_STEPS:
-        raise EditError(f"An edit can have {MAX_STEPS:,} steps, but has {len(steps):,}.")
-    told, made = None, dict[int, None]()
-    for step in steps if isinstance(steps, list) else []:
-        if not isinstance(step, Mapping):
-            raise EditError("A step of an edit must be an object.")
-        do = step.get("do")
-        take = _STEPS.get(do) if isinstance(do, str) else None
-        if take is None:
-            raise EditError(f"There is no edit {str(do)[:20]!r}.")
-        with session.lock:
-            outcome = take(session, step if is_renumbered else _renumbered(step, session.editor.renumbered))
-        told = outcome.told or told
-        made |= dict.fromkeys(outcome.made)
+    listed = steps if isinstance(steps, list) else []
+    if len(listed) > MAX_STEPS:
+        return Outcome(refused=EditError(f"An edit can have {MAX_STEPS:,} steps, but has {len(listed):,}."))
+    told: Told | None = None
+    refused: EditError | None = None
+    made = []
+    for step in listed:
+        done = _Done()
+        try:
+            if refused is None or not _goes_back_or_forth(step):
+                done = _take(session, step, is_renumbered)
+        except EditError as error:
+            refused = refused or error
+        told = done.told or told
+        made.append(done.made)
     there = session.edits.own.keys() - session.edits.deleted
-    return Outcome(told, tuple(id_ for id_ in made if id_ in there))
+    return Outcome(told, tuple(tuple(id_ for id_ in ids if id_ in there) for ids in made), refused)
+
+
+def _take(session: Session, step: object, is_renumbered: bool) -> _Done:
+    if not isinstance(step, Mapping):
+        raise EditError("A step of an edit must be an object.")
+    do = step.get("do")
+    take = _STEPS.get(do) if isinstance(do, str) else None
+    if take is None:
+        raise EditError(f"There is no edit {str(do)[:20]!r}.")
+    with session.lock:
+        return take(session, step if is_renumbered else _renumbered(step, session.editor.renumbered))
+
+
+def _goes_back_or_forth(step: object) -> bool:
+    return isinstance(step, Mapping) and step.get("do") in ("undo", "redo")
 
 
 def _renumbered(step: Mapping[str, Any], new_ids: Mapping[int, int]) -> Mapping[str, Any]:
@@ -70,49 +96,49 @@ def _renumbered(step: Mapping[str, Any], new_ids: Mapping[int, int]) -> Mapping[
     return changed
 
 
-def _label(session: Session, step: Mapping[str, Any]) -> Outcome:
+def _label(session: Session, step: Mapping[str, Any]) -> _Done:
     session.editor.set_label(id_list("ids", step.get("ids")), text("label", step.get("label")))
-    return Outcome()
+    return _Done()
 
 
-def _hide(session: Session, step: Mapping[str, Any]) -> Outcome:
+def _hide(session: Session, step: Mapping[str, Any]) -> _Done:
     session.editor.set_hidden(id_list("ids", step.get("ids")), flag("hidden", step.get("hidden")))
-    return Outcome()
+    return _Done()
 
 
-def _delete(session: Session, step: Mapping[str, Any]) -> Outcome:
+def _delete(session: Session, step: Mapping[str, Any]) -> _Done:
     session.editor.delete(id_list("ids", step.get("ids")))
-    return Outcome()
+    return _Done()
 
 
-def _restore(session: Session, step: Mapping[str, Any]) -> Outcome:
+def _restore(session: Session, step: Mapping[str, Any]) -> _Done:
     session.editor.restore(id_list("ids", step.get("ids")))
-    return Outcome()
+    return _Done()
 
 
-def _classes(session: Session, step: Mapping[str, Any]) -> Outcome:
+def _classes(session: Session, step: Mapping[str, Any]) -> _Done:
     names = text("text", step.get("text"))
     found = parse_class_list(names) if names.strip() else ClassList(())
     session.editor.set_classes(found.names, found.ids)
-    return Outcome()
+    return _Done()
 
 
-def _undo(session: Session, step: Mapping[str, Any]) -> Outcome:
+def _undo(session: Session, step: Mapping[str, Any]) -> _Done:
     action = session.editor.undo()
-    return Outcome(told=("undone", action) if action else None)
+    return _Done(told=("undone", action) if action else None)
 
 
-def _redo(session: Session, step: Mapping[str, Any]) -> Outcome:
+def _redo(session: Session, step: Mapping[str, Any]) -> _Done:
     action = session.editor.redo()
-    return Outcome(told=("redone", action) if action else None)
+    return _Done(told=("redone", action) if action else None)
 
 
-def _mask_step(edit: MaskEdit) -> Callable[[Session, Mapping[str, Any]], Outcome]:
-    return lambda session, step: Outcome(made=edit.do(session, step))
+def _mask_step(edit: MaskEdit) -> Callable[[Session, Mapping[str, Any]], _Done]:
+    return lambda session, step: _Done(made=edit.do(session, step))
 
 
 # What a step asks for by its "do"; kinds of edits that make masks are listed where their rules are.
-_STEPS: dict[str, Callable[[Session, Mapping[str, Any]], Outcome]] = {
+_STEPS: dict[str, Callable[[Session, Mapping[str, Any]], _Done]] = {
     "label": _label,
     "hide": _hide,
     "delete": _delete,
@@ -122,27 +148,3 @@ _STEPS: dict[str, Callable[[Session, Mapping[str, Any]], Outcome]] = {
     "redo": _redo,
     **{do: _mask_step(edit) for do, edit in MASK_EDITS.items()},
 }
-
-
-def viewer_edits(session: Session) -> ViewerEdits:
-    """The session's edits as the viewer takes them."""
-    with session.lock:
-        (history, version), renumbered = session.editor.seen(), session.editor.renumbered
-    edits = history.now
-    places = {name: place for place, name in enumerate(edits.classes)}
-    return {
-        "session": session.id,
-        "version": version,
-        "renumbered": [[old, new] for old, new in renumbered.items()],
-        "classes": list(edits.classes),
-        "class_lines": edits.class_list.lines,
-        "labels": [[id_, places[name]] for id_, name in edits.labels.items()],
-        "hidden": sorted(edits.hidden),
-        "deleted": sorted(edits.deleted),
-        "undo": _action(history.undo),
-        "redo": _action(history.redo),
-    }
-
-
-def _action(action: Action | None) -> ViewerAction | None:
-    return None if action is None else {"kind": action.kind, "count": action.count, "label": action.label}

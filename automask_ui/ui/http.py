@@ -22,7 +22,7 @@ from automask_ui import __version__
 from automask_ui.serving.presence import Presence
 from automask_ui.serving.service import Service
 
-__all__ = ["REFUSALS", "health_route", "heartbeats"]
+__all__ = ["REFUSALS", "Heartbeats", "health_route"]
 
 _log = logging.getLogger(__name__)
 
@@ -88,8 +88,8 @@ def _said(body: bytes) -> dict[str, Any]:
 REFUSALS = Middleware(_Refusals)
 
 
-class _Heartbeats:
-    """Tells who has a page open: Gradio's page holds a connection for as long as it is there."""
+class Heartbeats:
+    """Middleware that tells who has a page open: Gradio's page holds a connection for as long as it is there."""
 
     def __init__(self, app: ASGIApp, presence: Presence) -> None:
         self._app, self._presence = app, presence
@@ -105,11 +105,6 @@ class _Heartbeats:
             await self._app(scope, receive, send)
         finally:
             self._presence.went(found[1])
-
-
-def heartbeats(presence: Presence) -> Middleware:
-    """What hears the heartbeats of pages for ``presence``."""
-    return Middleware(_Heartbeats, presence=presence)
 
 
 def health_route(service: Service) -> Route:

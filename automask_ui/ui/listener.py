@@ -20,13 +20,26 @@ from automask_ui.ui.text import words_for
 __all__ = ["listener", "outputs_of", "set_signature"]
 
 
-def set_signature(function: Any, parameters: Sequence[inspect.Parameter], returns: Any = Any) -> None:
-    """Give ``function``, which takes any arguments, the parameters that Gradio reads off it.
+def set_signature(
+    function: Any, types: Mapping[str, Any], defaults: Mapping[str, Any] | None = None, returns: Any = Any
+) -> None:
+    """Give ``function`` the parameters that Gradio reads off it.
 
     Gradio looks at the signature for what to pass, and at the annotations for the types that it documents.
+
+    Args:
+        function: takes as many arguments, of any type.
+        types: of its parameters by name, in their order.
+        defaults: of those that can be left out.
+        returns: the type of what comes back.
     """
+    kind, given = inspect.Parameter.POSITIONAL_OR_KEYWORD, defaults or {}
+    parameters = [
+        inspect.Parameter(name, kind, default=given.get(name, inspect.Parameter.empty), annotation=type_)
+        for name, type_ in types.items()
+    ]
     function.__signature__ = inspect.Signature(parameters, return_annotation=returns)
-    function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    function.__annotations__ = {**types, "return": returns}
 
 
 def listener(handler: Callable[..., Any], parts: Parts, outputs: Sequence[Any]) -> Callable[..., Any]:
@@ -41,7 +54,6 @@ def listener(handler: Callable[..., Any], parts: Parts, outputs: Sequence[Any]) 
     types: dict[str, Any] = {**dict.fromkeys(wanted, Any), "request": gr.Request}
     if "payload" in named:
         types["event"] = gr.EventData
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
     @contextmanager
     def _asking(given: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
@@ -81,7 +93,7 @@ def listener(handler: Callable[..., Any], parts: Parts, outputs: Sequence[Any]) 
 
     listening: Any = _generate if inspect.isgeneratorfunction(handler) else _call
     listening.__name__ = handler.__name__
-    set_signature(listening, [inspect.Parameter(name, kind, annotation=type_) for name, type_ in types.items()])
+    set_signature(listening, types)
     return listening
 
 
@@ -118,6 +130,7 @@ def outputs_of(changes: Changes, parts: Parts) -> dict[Any, Any]:
         parts.status: changes.status,
         parts.sliders.candidates: changes.candidates,
         parts.queue: changes.picture_list,
+        parts.photo.recent: changes.recent,
         parts.model.preset: changes.preset,
         parts.model.info: changes.model_info,
         parts.model.preset_info: changes.preset_info,

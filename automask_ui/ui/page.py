@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from automask_ui.export import EXPORTERS
 from automask_ui.export.base import PURPOSES
@@ -18,7 +19,7 @@ from automask_ui.ui.components.queue_table import QueueTable
 from automask_ui.ui.components.status_line import StatusLine
 from automask_ui.ui.components.viewer import DownloadFormat, MaskViewer
 from automask_ui.ui.handlers import Handlers
-from automask_ui.ui.http import REFUSALS, health_route, heartbeats
+from automask_ui.ui.http import REFUSALS, Heartbeats, health_route
 from automask_ui.ui.parts import Parts
 from automask_ui.ui.text import I18N, TEXTS
 from automask_ui.ui.theme import THEME
@@ -80,7 +81,7 @@ def launch_options(service: Service | None = None) -> dict[str, Any]:
     Args:
         service: whose health is told at ``/health``, and which hears whose pages are open; None leaves that out.
     """
-    hearing = [heartbeats(service.presence)] if service else []
+    hearing = [Middleware(Heartbeats, presence=service.presence)] if service else []
     return {
         "app_kwargs": {"middleware": [REFUSALS, *hearing], "routes": [health_route(service)] if service else []},
         "theme": THEME,

@@ -13,6 +13,7 @@ from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.models.registry import BUILT_IN_MODEL
 from automask_ui.options import PARAMETERS, PRESETS, Parameter
 from automask_ui.ui.components.photo_upload import UploadFiles, UploadImage
+from automask_ui.ui.components.recent_strip import RecentStrip
 from automask_ui.ui.components.sample_strip import SampleStrip
 from automask_ui.ui.controls import CUSTOM, preset_values
 from automask_ui.ui.text import I18N as t
@@ -39,6 +40,7 @@ class PhotoPanel:
     upload: UploadImage
     files: UploadFiles  # for whatever is no single photo; the page's script puts it there
     samples: SampleStrip
+    recent: RecentStrip
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ def photo_panel(samples: Mapping[str, Path]) -> PhotoPanel:
         elem_id="photo",
     )
     files = UploadFiles(t("files"), file_count="multiple", visible="hidden", elem_id="files")  # type: ignore[arg-type]
-    return PhotoPanel(upload, files, SampleStrip(samples, elem_id="samples"))
+    strips = SampleStrip(samples, elem_id="samples"), RecentStrip(elem_id="recent")
+    return PhotoPanel(upload, files, *strips)
 
 
 def model_panel(models: Mapping[str, AvailableModel], default: str) -> ModelPanel:

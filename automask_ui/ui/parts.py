@@ -46,8 +46,9 @@ class Parts:
 
     @property
     def arrival(self) -> list[Any]:
-        """What an opened file changes: the drop zones, the list of pictures, the screen, and every control."""
-        return [self.photo.upload, self.photo.files, *self.screen, *self.controls]
+        """What an opened file changes: the drop zones, recent work, the list, the screen, and every control."""
+        photo = self.photo
+        return [photo.upload, photo.files, photo.recent, *self.screen, *self.controls]
 
     @property
     def settings(self) -> list[Any]:

@@ -69,7 +69,7 @@ def _wire_runs(on: _On, parts: Parts, handlers: Handlers) -> None:
 
 
 def _wire_opening(on: _On, page: gr.Blocks, parts: Parts, handlers: Handlers) -> None:
-    """First visit, upload, samples."""
+    """First visit, upload, samples, recent work."""
     opening, settings = handlers.opening, handlers.settings
     on(page.load, settings.refresh, parts.controls, parts.settings, **_QUICK)
     visited = on(page.load, opening.first_visit, parts.token, parts.arrival, js=TOKEN, **_QUEUED)
@@ -81,6 +81,7 @@ def _wire_opening(on: _On, page: gr.Blocks, parts: Parts, handlers: Handlers) ->
         on(photo.files.upload, opening.open_files, photo.files, parts.arrival, **_QUEUED),
         on(photo.samples.pick, opening.open_sample, None, parts.arrival, **_QUEUED),
         on(parts.viewer.open_sample, opening.open_sample, None, parts.arrival, **_QUEUED),
+        on(photo.recent.recent_open, opening.open_recent, None, parts.arrival, **_QUEUED),
         on(parts.queue.queue_open, opening.open_item, None, parts.arrival, **_QUEUED),
     ]
     for event in opened:
@@ -94,8 +95,8 @@ def _wire_queue(on: _On, parts: Parts, handlers: Handlers) -> None:
     pictures, queue = handlers.pictures, parts.queue
     started = on(queue.queue_start, pictures.start_queue, parts.controls, parts.screen, **_QUEUED)
     on(queue.queue_stop, pictures.stop_queue, None, [queue], **_QUEUED)
-    on(queue.queue_close, handlers.opening.close_queue, None, [queue], **_QUEUED)
-    on(queue.queue_remove, handlers.opening.remove_item, None, [queue], **_QUEUED)
+    on(queue.queue_close, pictures.close_queue, None, [queue], **_QUEUED)
+    on(queue.queue_remove, pictures.remove_item, None, [queue], **_QUEUED)
     saved = on(queue.queue_save, pictures.save_queue, None, [parts.download, queue], **_WRITING)
     saved.success(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
     for event in (started, saved):

@@ -62,6 +62,12 @@ def expected() -> list[str]:
 
 
 @pytest.fixture
+def reloads(expected: list[str]) -> None:
+    """A reload cuts off answers that are on their way, of which Gradio's client complains in the console."""
+    expected += ["AbortError: signal is aborted", "Connection errored out"]
+
+
+@pytest.fixture
 def new_page(browser: Any, expected: list[str]) -> Iterator[Callable[..., Any]]:
     """A factory of pages, each a visitor of their own. What goes wrong in one of them fails the test at its end."""
     contexts, problems = [], []
@@ -129,6 +135,13 @@ def start_app() -> Iterator[Callable[..., str]]:
     for process in running:
         process.terminate()
         process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def address(start_app: Callable[..., str], browser: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page on fake models, of each module's own, with work that is kept there; a module may have another page."""
+    cache = str(tmp_path_factory.mktemp("cache"))
+    return start_app(str(ROOT / "tests" / "page_app.py"), "0.02", AUTOMASK_CACHE=cache)
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes]) -> str:

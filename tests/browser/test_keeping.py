@@ -22,19 +22,7 @@ DROP = """([selector, name, base64]) => {
   document.querySelector(selector).dispatchEvent(new DragEvent("drop", options));
 }"""
 
-pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="session")
-def address(start_app: Callable[..., str], browser: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
-    cache = str(tmp_path_factory.mktemp("cache"))
-    return start_app(str(ROOT / "tests" / "page_app.py"), "0.02", AUTOMASK_CACHE=cache)
-
-
-@pytest.fixture
-def expected() -> list[str]:
-    """A reload cuts off answers that are on their way, of which Gradio's client complains in the console."""
-    return ["AbortError: signal is aborted", "Connection errored out"]
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("reloads")]
 
 
 @pytest.fixture
@@ -130,6 +118,34 @@ def test_reload_brings_the_work_back(visit: Callable[..., Any], photos: list[Pat
     page.wait_for_function("before => document.querySelector('#viewer .totals').innerText === before", arg=before)
     # Another browser knows nothing of it.
     visit()
+
+
+def test_work_that_was_left_is_one_click_back_also_after_a_reload(
+    visit: Callable[..., Any], photos: list[Path]
+) -> None:
+    page = visit()
+    assert page.locator("#recent .recent").is_hidden()  # nothing to be seen before there is any
+    brings(page, photos[0])
+    reads(page, "Press Find masks")
+    runs(page)
+    page.locator("#viewer .body .row").nth(1).click()
+    page.keyboard.press("Delete")
+    page.wait_for_timeout(500)
+    before = totals(page)
+    page.locator("#samples button").nth(1).click()
+    piece = page.get_by_role("button", name=re.compile("^Go on with photo 1.png: "))
+    piece.wait_for()
+    page.wait_for_timeout(3000)
+    page.reload()
+    piece.wait_for()
+    piece.press("Enter")
+    reads(page, "^photo 1.png is back as you left it")
+    page.wait_for_function("before => document.querySelector('#viewer .totals').innerText === before", arg=before)
+    page.locator("#viewer .stage").press("Control+z")
+    page.wait_for_function("before => document.querySelector('#viewer .totals').innerText !== before", arg=before)
+    # Nobody had worked on the sample.
+    assert page.locator("#recent .recent").is_hidden()
+    assert visit().locator("#recent .works button").count() == 0
 
 
 def test_tabs_have_work_of_their_own_and_a_new_one_goes_on_with_that_of_a_closed_one(

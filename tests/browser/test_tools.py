@@ -21,19 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_MS = 30_000
 SIZE_WH = (480, 320)
 
-pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def address(start_app: Callable[..., str], browser: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
-    cache = str(tmp_path_factory.mktemp("cache"))
-    return start_app(str(ROOT / "tests" / "page_app.py"), "0.02", AUTOMASK_CACHE=cache)
-
-
-@pytest.fixture
-def expected() -> list[str]:
-    """A reload cuts off answers that are on their way, of which Gradio's client complains in the console."""
-    return ["AbortError: signal is aborted", "Connection errored out"]
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("reloads")]
 
 
 class Annotator:

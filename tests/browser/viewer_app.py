@@ -24,13 +24,18 @@ import numpy as np
 from gradio.data_classes import FileData
 from PIL import Image
 
-from automask_ui.errors import EditError
 from automask_ui.files.images import LoadedImage
 from automask_ui.masks import rle
 from automask_ui.session import Session
 from automask_ui.ui.components.viewer import DownloadFormat, MaskViewer, ViewerData, ViewerMask, viewer_note
-from automask_ui.ui.components.viewer.display import display_image, display_runs, display_size, pack_layers
-from automask_ui.ui.edit_messages import take_steps, viewer_edits
+from automask_ui.ui.components.viewer.display import (
+    display_image,
+    display_runs,
+    display_size,
+    pack_layers,
+    viewer_edits,
+)
+from automask_ui.ui.edit_messages import take_steps
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(tempfile.mkdtemp(prefix="viewer-app-"))
@@ -207,14 +212,10 @@ def edited(event: gr.EventData) -> tuple[str, dict]:
     """Repeats edits and takes them, as the page does."""
     data = event._data or {}
     book = BOOKS.setdefault(data["session"], Book(data["session"]))
-    told, error = None, ""
-    try:
-        told = take_steps(book, data["steps"]).told
-    except EditError as refused:
-        error = str(refused)
+    told, _, refused = take_steps(book, data["steps"])
     said = {"way": told[0], **asdict(told[1])} if told else None
     return json.dumps(data), gr.update(
-        edits={**viewer_edits(book), "answers": data["ticket"], "told": said, "error": error}
+        edits={**viewer_edits(book), "answers": data["ticket"], "told": said, "error": str(refused or "")}
     )
 
 

@@ -183,7 +183,7 @@ def test_bench_measures_clicks(photo, capsys):
     assert main(arguments) == 0
     assert "a click during a run" in capsys.readouterr().out
     assert main([*arguments, "--against", "upstream"]) == 2
-    assert "take one of them" in capsys.readouterr().err
+    assert "leave one out" in capsys.readouterr().err
 
 
 def test_bench_measures_what_a_share_of_the_points_finds(photo, capsys, tmp_path):
@@ -202,6 +202,22 @@ def test_bench_measures_what_a_share_of_the_points_finds(photo, capsys, tmp_path
     (tmp_path / "empty").mkdir()
     assert main(["bench", "--adaptive", str(tmp_path / "empty"), "--checkpoint", "own.pth"]) == 2
     assert "There are no pictures" in capsys.readouterr().err
+
+
+def test_bench_measures_the_page(photo, capsys, monkeypatch):
+    monkeypatch.setattr("automask_ui.ui.bench.ROUNDS", 1)
+    monkeypatch.setattr("automask_ui.ui.bench.MOVES", 2)
+    arguments = ["bench", "--image", str(photo), "--size", "80x53", "--grid", "4", "--page"]
+    assert main([*arguments, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["model"], report["image_hw"]) == ("tiny", [53, 80])
+    assert report["cpu_ratio"] == report["page"]["cpu"] / report["command_line"]["cpu"]
+    assert report["page"]["updates"] >= 2
+    assert all(0 < median <= longest for median, longest in report["slider"]["milliseconds"].values())
+    assert main([*arguments, "--predict"]) == 2
+    assert "leave one out" in capsys.readouterr().err
+    assert main([*arguments, "--precision", "bf16"]) == 2
+    assert "--precision" in capsys.readouterr().err
 
 
 def test_bench_measures_turbo_against_the_exact_engine(photo, capsys):

@@ -1,11 +1,16 @@
 """Reading checkpoint files of every format, and refusing what is none or does not fit."""
 
+import functools
 import os
 import pickle
+import sys
+import types
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from checkpoint_files import is_same, save, small_sam
@@ -65,9 +70,7 @@ NECK, POSITION = "image_encoder.neck.0.weight", "image_encoder.pos_embed"
         (lambda state: state | {NECK: state[NECK] * float("nan")}, rf"infinite numbers or NaN \({NECK}\)"),
         (lambda state: state | {"pixel_mean": torch.ones(4)}, "4 numbers in pixel_mean"),
         (lambda state: state | {"image_encoder.blocks.999999999.x": torch.ones(1)}, "gaps in its blocks"),
-        (lambda state: state | {"mask_decoder.hf_token.weight": torch.ones(1)}, "holds SAM-HQ"),
-        (lambda state: {"image_encoder.trunk.x": torch.ones(1)}, "holds SAM 2"),
-        (lambda state: {"model": {"vision_encoder.x": torch.ones(1)}}, "holds SAM in the format of Hugging Face"),
+        (lambda state: {"model": {"vision_encoder.x": torch.ones(1)}}, "image encoder of an unknown kind"),
         (lambda state: {"image_encoder.conv1.weight": torch.ones(1)}, "image encoder of an unknown kind"),
         (lambda state: {"fc.weight": torch.ones(1)}, r"not a SAM checkpoint: no image encoder .*\(fc.weight\)"),
         (lambda state: {}, "among its 0 entries"),
@@ -81,6 +84,43 @@ def test_not_a_fitting_sam(tmp_path: Path, change: Callable[[dict[str, Any]], An
     with pytest.raises(CheckpointFormatError, match=reason) as refusal:
         load_model(checkpoint=path)
     assert str(path) in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("mask_decoder.hf_token.weight", "SAM-HQ"),
+        ("image_encoder.trunk.blocks.0.norm1.weight", "SAM 2"),  # Meta's
+        ("vision_encoder.backbone.blocks.0.layer_norm1.weight", "SAM 2"),  # of transformers
+        ("detector.backbone.vision_backbone.trunk.pos_embed", "SAM 3"),
+        ("detector_model.vision_encoder.backbone.layers.0.mlp.fc1.weight", "SAM 3"),
+        ("vision_encoder.backbone.layers.0.mlp.fc1.weight", "SAM 3"),
+        ("image_encoder.backbone.input_stem.op_list.0.conv.weight", "EfficientViT-SAM"),
+        ("mask_decoder.final_output_upscaling_layers.0.weight", "EfficientSAM"),
+        ("image_encoder.trunk.body.stem_0.c.weight", "EdgeTAM"),
+        ("vision_encoder.backbone.timm_model.stem_0.c.weight", "EdgeTAM"),
+        ("model.22.proto.cv1.conv.weight", "FastSAM, or another segmentation model of the YOLO family"),
+        ("base_model.model.vision_encoder.layers.0.attn.qkv.lora_A.weight", "an adapter"),  # PEFT
+        ("w_a_000", "an adapter"),  # SAMed
+        ("image_encoder.blocks.0.MLP_Adapter.D_fc1.weight", "an adapter"),  # Medical-SAM-Adapter
+        ("image_encoder.prompt_generator.shared_mlp.weight", "an adapter"),  # SAM-Adapter
+    ],
+)
+@pytest.mark.parametrize("wrap", [lambda state: state, lambda state: {"model": state}])
+def test_relatives_of_sam_are_named(tmp_path: Path, key: str, name: str, wrap: Callable[[Any], Any]) -> None:
+    path = save(wrap({key: torch.ones(1)}), tmp_path / "mine.pth")
+    with pytest.raises(CheckpointFormatError, match=rf"mine\.pth holds {name}, which is not supported\. \w+ "):
+        load_model(checkpoint=path)
+
+
+def test_the_published_fastsam_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("ultralytics.nn.tasks")
+    module.SegmentationModel = type("SegmentationModel", (), {"__module__": module.__name__})
+    for name in ("ultralytics", "ultralytics.nn", module.__name__):
+        monkeypatch.setitem(sys.modules, name, module)
+    path = save({"model": module.SegmentationModel(), "epoch": -1}, tmp_path / "FastSAM-x.pt")
+    with pytest.raises(CheckpointFormatError, match=r"FastSAM-x\.pt holds FastSAM, or another model of Ultralytics"):
+        load_model(checkpoint=path)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +181,63 @@ def test_code_in_a_file_is_not_run(tmp_path: Path, kind: str) -> None:
         load_model(checkpoint=path)
     assert not trace.exists()
     assert "weights_only=False" not in str(refusal.value)
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")  # PyTorch's, of the older pickles
+@pytest.mark.parametrize("kind", ["zip", "legacy"])
+@pytest.mark.parametrize(
+    "number",
+    [np.float64(0.25), np.float32(0.25), np.int64(7), np.bool_(True), np.float16(1)],
+    ids=lambda n: n.dtype.name,
+)
+def test_numpy_scalars_beside_the_weights_are_let_pass(tmp_path: Path, number: np.generic, kind: str) -> None:
+    before = torch.serialization.get_safe_globals()
+    content = {"model": small_sam().state_dict(), "best_loss": number, "history": [{"loss": number}]}
+    save(content, tmp_path / "mine.pth", _use_new_zipfile_serialization=kind == "zip")
+    assert is_same(load_model(checkpoint=tmp_path / "mine.pth").sam, content["model"])
+    assert torch.serialization.get_safe_globals() == before  # other readers of files in this process allow no more
+
+
+def test_a_numpy_scalar_by_its_older_name(tmp_path: Path) -> None:
+    content = {"model": small_sam().state_dict(), "best_loss": np.float64(0.25)}
+    save(content, tmp_path / "mine.pth")
+    # Files that were written with NumPy 1 say core instead of _core.
+    old, new = b"cnumpy._core.multiarray\nscalar\n", b"cnumpy.core.multiarray\nscalar\n"
+    with zipfile.ZipFile(tmp_path / "mine.pth") as source, zipfile.ZipFile(tmp_path / "old.pth", "w") as target:
+        for entry in source.namelist():
+            target.writestr(entry, source.read(entry).replace(old, new))
+    assert old not in (tmp_path / "old.pth").read_bytes()
+    assert is_same(load_model(checkpoint=tmp_path / "old.pth").sam, content["model"])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        np.ones(3),  # arrays are not needed
+        np.array([Malice(Path("trace"))]),
+        functools.partial(print, 1),
+        Path("a"),
+    ],
+    ids=["array", "objects", "function", "path"],
+)
+def test_what_is_not_a_number_is_refused(tmp_path: Path, other: Any) -> None:
+    save({"model": small_sam().state_dict(), "extra": other}, tmp_path / "mine.pth")
+    with pytest.raises(CheckpointFormatError, match="contains code"):
+        load_model(checkpoint=tmp_path / "mine.pth")
+
+
+def test_code_inside_of_a_numpy_scalar_is_not_run(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    scalar, dtype = np.float64(1).__reduce__()[0], np.dtype("O")
+
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return scalar, (dtype, Malice(trace))
+
+    save({"model": small_sam().state_dict(), "extra": Trap()}, tmp_path / "mine.pth")
+    with pytest.raises(CheckpointFormatError, match=r"contains code \(posix\.system\)"):
+        load_model(checkpoint=tmp_path / "mine.pth")
+    assert not trace.exists()
 
 
 def test_the_malice_would_work(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ const PLAIN = { ...KEYS, minus: false };
 /** Paint tools on a photo of 200 × 100 px, shown at half its size; stage px are display px. */
 function started() {
   const signals = fakeSignals(), draft = createDraft({ signals });
+  /** @type {(() => void)[]} */
+  const restarts = [];
   /** @type {{ session: string, ticket: string, steps: Step[] }[]} */
   const sent = [];
   /** @type {string[]} */
@@ -30,10 +32,13 @@ function started() {
   const tools = createPaintTools({
     draft, edits, language: /** @type {any} */ ({ text: (/** @type {string} */ key) => key }),
     notices: /** @type {any} */ ({ flash: (/** @type {string} */ sentence) => void flashed.push(sentence) }),
-    picture: /** @type {any} */ ({ data: completeData({ width: 200, height: 100 }), enlargement: () => 2 }),
+    picture: /** @type {any} */ ({
+      data: completeData({ width: 200, height: 100 }), enlargement: () => 2,
+      onSessionStarted: (/** @type {() => void} */ run) => void restarts.push(run),
+    }),
     selection: /** @type {any} */ (selection), viewport: /** @type {any} */ ({ scale: 1, toPhoto, toStage: toPhoto }),
   });
-  /** @param {number[]} made ids @param {string} error */
+  /** @param {number[][]} made ids, of each step @param {string} error */
   const answer = (made = [], error = "") => {
     const { ticket } = sent[sent.length - 1];
     edits.take({ ...NO_EDITS, version: sent.length, answers: ticket, made, error });
@@ -44,7 +49,8 @@ function started() {
     for (const point of others) gesture?.move(point);
     gesture?.end();
   };
-  return { ...tools, draft, sent, flashed, selection, answer, drag };
+  const restart = () => restarts.forEach((run) => run());
+  return { ...tools, draft, edits, sent, flashed, selection, answer, drag, restart };
 }
 
 const steps = (/** @type {{ steps: Step[] }[]} */ sent) => sent.flatMap((parcel) => parcel.steps);
@@ -58,7 +64,7 @@ test("a stroke is sent in px of the original, and stays in sight until it is ans
     { do: "paint", id: 4, cut: false, strokes: [{ width: size(), points }], outline: null },
   ]);
   assert.equal(draft.strokes.length, 1);
-  answer([4]);
+  answer([[4]]);
   assert.equal(draft.strokes.length, 0);
 });
 
@@ -67,8 +73,48 @@ test("strokes on a mask that is still being made wait for it", () => {
   brush.click({ x: 1, y: 1 }, PLAIN);
   brush.click({ x: 9, y: 1 }, PLAIN);
   assert.deepEqual(steps(sent).map((step) => step.do === "paint" && step.id), [0]);
-  answer([12]);
+  answer([[12]]);
   assert.deepEqual(steps(sent).map((step) => step.do === "paint" && step.id), [0, 12]);
+});
+
+test("strokes wait for their own mask, whatever else was answered or made", () => {
+  const { brush, edits, sent, answer } = started();
+  edits.add({ do: "label", ids: [1], label: "cat" });
+  edits.add({ do: "duplicate", ids: [1] });
+  brush.click({ x: 1, y: 1 }, PLAIN);
+  brush.click({ x: 9, y: 1 }, PLAIN);
+  answer([[]]); // of the label
+  answer([[7], [8]]);
+  const painted = steps(sent).filter((step) => step.do === "paint");
+  assert.deepEqual(painted.map(({ id }) => id), [0, 8]);
+});
+
+test("of strokes for a mask that was refused, the first makes it and the others wait for that", () => {
+  const { brush, eraser, flashed, sent, answer } = started();
+  for (const x of [1, 9]) brush.click({ x, y: 1 }, PLAIN);
+  eraser.click({ x: 20, y: 1 }, PLAIN);
+  answer([[]], "refused");
+  answer([[5]]);
+  const painted = steps(sent).filter((step) => step.do === "paint");
+  assert.deepEqual(painted.map(({ id, cut }) => [id, cut]), [[0, false], [0, false], [5, true]]);
+  assert.deepEqual(flashed, []);
+});
+
+test("strokes of a photo that is left are forgotten", () => {
+  const { brush, draft, sent, restart } = started();
+  for (const x of [1, 9]) brush.click({ x, y: 1 }, PLAIN);
+  restart();
+  assert.equal(draft.strokes.length, 0);
+  brush.click({ x: 5, y: 1 }, PLAIN);
+  assert.deepEqual([draft.strokes.length, sent.length], [1, 1]);
+});
+
+test("the thinnest brush is a pixel of the original", () => {
+  const { brush, sent, resize } = started();
+  resize(0.01);
+  brush.click({ x: 1, y: 1 }, PLAIN);
+  const [step] = steps(sent);
+  assert.equal(step.do === "paint" && step.strokes[0].width, 1);
 });
 
 test("a stroke that the server refuses goes", () => {
@@ -99,13 +145,36 @@ test("an outline corner by corner is closed by Enter, or by a click on its first
   assert.equal(lassoTool.key?.("Enter"), false); // nothing is open
 });
 
-test("corners are taken back, and an outline of two corners is none", () => {
+test("corners are taken back, and an outline of two corners is not closed yet", () => {
   const { draft, lassoTool, sent } = started();
-  for (const x of [0, 40, 60]) lassoTool.click({ x, y: x }, PLAIN);
+  for (const x of [0, 40, 60, 90]) lassoTool.click({ x, y: x }, PLAIN);
   lassoTool.key?.("Backspace");
-  assert.equal(draft.outline.length, 2);
+  assert.equal(lassoTool.undo?.(), true);
   lassoTool.key?.("Enter");
-  assert.deepEqual([sent, draft.outline], [[], []]);
+  assert.deepEqual([sent.length, draft.outline.length], [0, 2]);
+  lassoTool.key?.("Escape");
+  assert.deepEqual([draft.outline, lassoTool.undo?.()], [[], false]);
+});
+
+test("a double click on the last corner closes an outline, and is one corner before that", () => {
+  const { draft, lassoTool, sent } = started();
+  for (const x of [0, 0, 40, 40]) lassoTool.click({ x, y: x }, PLAIN);
+  assert.equal(draft.outline.length, 2);
+  for (let i = 0; i < 2; i++) lassoTool.click({ x: 40, y: 0 }, PLAIN);
+  assert.deepEqual([steps(sent).length, draft.outline], [1, []]);
+});
+
+test("a drag goes on from corners, and they stay where it is given up", () => {
+  const { draft, lassoTool, sent, drag } = started();
+  for (const x of [0, 40]) lassoTool.click({ x, y: x }, PLAIN);
+  drag(lassoTool, [{ x: 40, y: 20 }, { x: 40, y: 0 }]);
+  assert.equal(draft.outline.length, 4);
+  const gesture = lassoTool.startDrag?.({ x: 30, y: 0 }, KEYS);
+  gesture?.move({ x: 20, y: 0 });
+  gesture?.cancel();
+  assert.deepEqual([draft.outline.length, sent.length], [4, 0]);
+  lassoTool.key?.("Enter");
+  assert.equal(steps(sent).length, 1);
 });
 
 test("the brush grows and shrinks by keys, at least by one px, and never below it", () => {

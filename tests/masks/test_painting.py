@@ -45,6 +45,32 @@ def test_polygons(rings, size_hw):
     assert found == rle.encode(expected)
 
 
+def winding(ring: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+    """How often a ring goes around each centre, to the right above it less to the left."""
+    x, y = centres(size_hw)
+    turns = np.zeros(size_hw, int)
+    for (x0, y0), (x1, y1) in zip(ring, np.roll(ring, -1, axis=0), strict=True):
+        sign = int(np.sign(x1 - x0))
+        if sign:
+            (x0, y0), (x1, y1) = sorted([(x0, y0), (x1, y1)])
+            turns += sign * ((x0 <= x) & (x < x1) & (y0 + (x - x0) / (x1 - x0) * (y1 - y0) <= y)).astype(int)
+    return turns
+
+
+@given(st.lists(points, min_size=3, max_size=12), sizes)
+def test_polygons_without_holes_where_turns_overlap(ring, size_hw):
+    found = polygon_to_mask([ring], size_hw, "nonzero")
+    assert found == rle.encode(winding(np.array(ring, float), size_hw) != 0)
+
+
+def test_an_outline_that_goes_on_past_its_beginning_leaves_no_hole():
+    angles = np.linspace(0, 2.5 * np.pi, 126)  # a circle and a quarter
+    ring = np.stack([50 + 40 * np.cos(angles), 50 + 40 * np.sin(angles)], axis=1)
+    disc = polygon_to_mask([ring[:100]], (100, 100))
+    assert polygon_to_mask([ring], (100, 100), "nonzero") == disc
+    assert rle.area(polygon_to_mask([ring], (100, 100))) < rle.area(disc) - 300
+
+
 @given(st.integers(0, 2**32), sizes)
 def test_polygons_as_scikit_image_sees_them(seed, size_hw):
     ring = np.random.default_rng(seed).uniform(-5, 30, (7, 2))

@@ -177,9 +177,9 @@ def test_every_picture_gets_its_masks_or_its_error(queue: PictureList) -> None:
         assert masks is not None
         assert len(masks) == queue.items[index].masks
         assert masks.size_hw == queue.image(index).rgb.shape[:2]
-        assert queue.thumbnail(index) is not None
+        assert queue.thumbnails.get(queue.pictures[index]) is not None
         assert queue.items[index].seconds is not None
-    assert queue.thumbnail(1) is None
+    assert queue.thumbnails.get(queue.pictures[1]) is None
 
 
 class Halting:

@@ -31,8 +31,9 @@ from automask_ui.project.pictures import PictureList, batch_task
 from automask_ui.project.restore_list import RestoredList
 from automask_ui.project.saving import ProjectFolder, list_to_save
 from automask_ui.project.sources import is_saved, read_project
-from automask_ui.project.store import Projects, WorkingList
+from automask_ui.project.store import Projects
 from automask_ui.project.uploads import collect
+from automask_ui.project.working_list import WorkingList
 from automask_ui.session.store import SessionStore
 
 NAMES = ("1.png", "broken.jpg", "deep/er/사진 2.png", "3.png")
@@ -110,7 +111,9 @@ def is_same(one: PictureList, other: PictureList) -> bool:
             for name in ("image", "model", "options", "partial", "ids", "fingerprints", "show", "edits"):
                 assert getattr(first, name) == getattr(second, name), name
         assert one.sha256(index) == other.sha256(index)
-        assert (one.thumbnail(index) is None) == (other.thumbnail(index) is None)
+        assert (one.thumbnails.get(one.pictures[index]) is None) == (
+            other.thumbnails.get(other.pictures[index]) is None
+        )
     return True
 
 
@@ -417,7 +420,7 @@ def test_many_small_documents_are_too_much_as_well(
 def test_thumbnail_that_is_none_is_left_out(dataset: Path, data: bytes, new_folder: Callable[[], Path]) -> None:
     spoil(dataset, "automask/00001.thumb.webp", lambda old: data)
     back = taken(take_up(dataset, [], new_folder()))
-    assert (back.thumbnail(0), back.thumbnail(2) is None) == (None, False)
+    assert (back.thumbnails.get(back.pictures[0]), back.thumbnails.get(back.pictures[2]) is None) == (None, False)
 
 
 @pytest.mark.parametrize("seed", range(10))

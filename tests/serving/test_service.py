@@ -42,6 +42,7 @@ OPTIONS = GeneratorOptions(points_per_side=6, points_per_batch=9, pred_iou_thres
 def tell_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pause between updates, so that every chunk is told."""
     monkeypatch.setattr(run_module, "UPDATE_SECONDS", 0.0)
+    monkeypatch.setattr(run_module, "UPDATE_SHARE", 1e9)
 
 
 @pytest.fixture

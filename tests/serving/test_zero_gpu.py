@@ -58,6 +58,7 @@ class FakeSpaces(ModuleType):
 @pytest.fixture(autouse=True)
 def tell_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_module, "UPDATE_SECONDS", 0.0)
+    monkeypatch.setattr(run_module, "UPDATE_SHARE", 1e9)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def worked_on() -> History:
         ("hide", lambda edits: edits.with_hidden([2, 3], True)),
         ("add", lambda edits: edits.with_own({4: mask})),
         ("delete", lambda edits: edits.with_deleted([1, 4])),
-        ("restore", lambda edits: edits.with_restored([4])),
+        ("restore", lambda edits: edits.with_deleted([4], False)),
         ("paint", lambda edits: edits.with_own({4: own(5), 5: mask})),
         ("classes", lambda edits: edits.with_classes(["dog", "cat"], (7, 3))),
         ("unlabel", lambda edits: edits.with_label([1], "")),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from blocks import RGB, SIZE_HW, block, found
 from fakes import fake_result
 
 from automask_ui.errors import EditError, LabelError
@@ -20,21 +21,6 @@ from automask_ui.session import Session, ShowOnly
 from automask_ui.session import editor as editor_module
 from automask_ui.session.edits import Action, OwnMask
 from automask_ui.session.mask_edits import MASK_EDITS
-
-RGB = np.zeros((37, 53, 3), np.uint8)
-SIZE_HW = (37, 53)
-OPTIONS = GeneratorOptions(points_per_side=4, pred_iou_thresh=0.7, stability_score_thresh=0.0)
-
-
-def block(left: int, top: int, width: int = 8, height: int = 8) -> np.ndarray:
-    mask = np.zeros(SIZE_HW, bool)
-    mask[top : top + height, left : left + width] = True
-    return mask
-
-
-def found(*masks: np.ndarray) -> MaskResult:
-    return replace(fake_result(RGB, OPTIONS), masks=mask_set(list(masks), SIZE_HW))
-
 
 # Two that overlap in a column of four pixels, one apart, and one of two pieces and a speck with a hole.
 ONE, TWO, THREE = block(0, 0), block(4, 0), block(20, 0)

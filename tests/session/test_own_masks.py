@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
-from fakes import fake_result
+from blocks import RGB, SIZE_HW, block, found
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automask_ui.errors import LabelError, RunGoneError
-from automask_ui.export.hard_masks import hard_mask_set, mask_set
+from automask_ui.export.hard_masks import hard_mask_set
 from automask_ui.files.images import LoadedImage
-from automask_ui.masks import MaskResult, MaskSet, rle
-from automask_ui.options import GeneratorOptions
+from automask_ui.masks import MaskSet, rle
 from automask_ui.session import Session, ShowOnly
 from automask_ui.session.edits import Action, Edits, History, OwnMask, apply_edits
-
-RGB = np.zeros((37, 53, 3), np.uint8)
-SIZE_HW = (37, 53)
-OPTIONS = GeneratorOptions(points_per_side=4, pred_iou_thresh=0.7, stability_score_thresh=0.0)
-
-
-def block(left: int, top: int, width: int = 8, height: int = 8) -> np.ndarray:
-    mask = np.zeros(SIZE_HW, bool)
-    mask[top : top + height, left : left + width] = True
-    return mask
 
 
 def own(left: int, top: int, width: int = 8, height: int = 8, **scores: float) -> OwnMask:
     return OwnMask(rle.encode(block(left, top, width, height)), "painted", **scores)
-
-
-def found(*blocks: np.ndarray) -> MaskResult:
-    return replace(fake_result(RGB, OPTIONS), masks=mask_set(list(blocks), SIZE_HW))
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ def engine() -> FakeEngine:
 @pytest.fixture
 def service(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Service:
     monkeypatch.setattr(run_module, "UPDATE_SECONDS", 0.0)
+    monkeypatch.setattr(run_module, "UPDATE_SHARE", 1e9)
     return Service(lambda name: engine, fake_models("fake"), "fake")
 
 

@@ -10,25 +10,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from fakes import fake_result
+from blocks import RGB, SIZE_HW, found
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automask_ui.errors import EditError
 from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.export.base import EXACT
-from automask_ui.export.hard_masks import mask_set
 from automask_ui.files.images import LoadedImage
-from automask_ui.masks import MaskResult, rle
-from automask_ui.options import GeneratorOptions
+from automask_ui.masks import rle
 from automask_ui.session import Session, ShowOnly, kept_history
 from automask_ui.session.edits import Edits, OwnMask
 from automask_ui.session.mask_edits import MASK_EDITS
-
-SIZE_HW = (37, 53)
-RGB = np.random.default_rng(0).integers(0, 256, (*SIZE_HW, 3), np.uint8)
-RESULT = fake_result(RGB, GeneratorOptions(points_per_side=4, pred_iou_thresh=0.7, stability_score_thresh=0.0))
-RGB.setflags(write=False)
 
 
 def blob(x: int, y: int, width: int, height: int) -> np.ndarray:
@@ -38,10 +31,6 @@ def blob(x: int, y: int, width: int, height: int) -> np.ndarray:
     mask[y + 2 : y + 4, x + 2 : x + 4] = False
     mask[y + height + 2 : y + height + 6, x : x + 4] = True
     return mask
-
-
-def found(*places: tuple[int, int, int, int]) -> MaskResult:
-    return replace(RESULT, masks=mask_set([blob(*place) for place in places], SIZE_HW))
 
 
 class Step(NamedTuple):
@@ -57,7 +46,8 @@ class Work:
 
     def __init__(self) -> None:
         self.session = Session(LoadedImage(RGB, "photo.png", ()), "ann")
-        self.session.update(found((0, 0, 8, 8), (5, 3, 9, 9), (20, 5, 10, 10), (38, 20, 8, 8)), "fake")
+        places = [(0, 0, 8, 8), (5, 3, 9, 9), (20, 5, 10, 10), (38, 20, 8, 8)]
+        self.session.update(found(*(blob(*place) for place in places)), "fake")
         self.expected = [self.made()]
         self.undone: list[dict[int, tuple[OwnMask, str]]] = []
 
@@ -138,7 +128,7 @@ class Work:
         assert self.session.editor.history == kept.history
 
     def find(self, places: list[tuple[int, int, int, int]]) -> None:
-        self.session.update(found(*places), "fake")
+        self.session.update(found(*(blob(*place) for place in places)), "fake")
 
     def threshold(self, count: int) -> None:
         """Only some of what was found passes."""

@@ -12,8 +12,9 @@ from PIL import Image
 
 from automask_ui.options import PARAMETERS
 from automask_ui.serving.service import Service
-from automask_ui.session import ShowOnly
+from automask_ui.session import Session, ShowOnly
 from automask_ui.session import run as run_module
+from automask_ui.ui.handlers import Handlers
 from automask_ui.ui.panels import AboutPanel, ModelPanel, PhotoPanel, PointsPanel, RunPanel, SlidersPanel
 from automask_ui.ui.parts import Parts
 
@@ -22,6 +23,7 @@ from automask_ui.ui.parts import Parts
 def tell_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs tell of every step, however soon it follows the one before."""
     monkeypatch.setattr(run_module, "UPDATE_SECONDS", 0.0)
+    monkeypatch.setattr(run_module, "UPDATE_SHARE", 1e9)
 
 
 @pytest.fixture
@@ -45,12 +47,25 @@ def service(engine: FakeEngine) -> Service:
 
 
 @pytest.fixture
+def handlers(service: Service) -> Handlers:
+    """Handlers of a page on `service`, whose model is loaded."""
+    service.models.load("fake")
+    return Handlers(service)
+
+
+@pytest.fixture
+def session(handlers: Handlers, photo: str) -> Session:
+    """The visitor "ann" has opened `photo`."""
+    return handlers.service.store.open("ann", photo)
+
+
+@pytest.fixture
 def parts() -> Parts:
     """Components by name: all that a listener needs of them is that they can be told apart."""
     sliders: dict[str, Any] = {name: name for name in PARAMETERS}
     points: Any = PointsPanel("points", "points file")  # type: ignore[arg-type]
     panels: dict[str, Any] = {
-        "photo": PhotoPanel("upload", "files", "samples"),  # type: ignore[arg-type]
+        "photo": PhotoPanel("upload", "files", "samples", "recent"),  # type: ignore[arg-type]
         "model": ModelPanel("model", "model info", "missing", "fetch", "file", "preset", "preset info"),  # type: ignore[arg-type]
         "sliders": SlidersPanel(sliders, points, "candidates"),  # type: ignore[arg-type]
         "show": {name: name for name in ShowOnly.__dataclass_fields__},

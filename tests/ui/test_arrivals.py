@@ -14,7 +14,7 @@ from fakes import FakeEngine, FakeModel, fake_models
 from gradio.data_classes import FileData, ListFiles
 from PIL import Image
 
-from automask_ui.errors import ArchiveError, ImageTooLargeError, ResumeError, UnreadableImageError
+from automask_ui.errors import ArchiveError, ImageTooLargeError, ResumeError, RunGoneError, UnreadableImageError
 from automask_ui.options import GeneratorOptions
 from automask_ui.project.autosave import Autosave
 from automask_ui.project.document import NAME
@@ -231,10 +231,10 @@ def test_reload_brings_the_work_back(keeping: Handlers, service: Service, work: 
     assert text(visits[-1]) == "Drop a photo to begin, or try a sample."
     mine = service.store.open("ann", photo)
     mine.restore(work.snapshot())
-    back = list(keeping.opening.first_visit(BOB, TOKEN))
-    assert len(back) == 1
-    assert text(back[0]).startswith("photo.png is back as you left it")
-    assert back[0].controls is not None
+    recent, back = keeping.opening.first_visit(BOB, TOKEN)
+    assert recent.view is None
+    assert text(back).startswith("photo.png is back as you left it")
+    assert back.controls is not None
     assert is_back(service, work)
     # The old page goes only now, and the new one's work is kept.
     keeping.opening.leave(ANN)
@@ -318,3 +318,46 @@ def test_lists_have_the_own_names_of_uploads(handlers: Handlers, service: Servic
     files = [Upload(Path(path), name) for path, name in zip([photo, other, other], names, strict=True)]
     handlers.opening.open_files(BOB, files)
     assert [item.name for item in service.projects.get("bob").pictures.items] == names[:2]
+
+
+def test_work_that_was_left_is_one_click_back(
+    handlers: Handlers, service: Service, work: Session, other: str, photo: str
+) -> None:
+    before = (work.current_masks(), work.edits, work.show)
+    shown = handlers.opening.open_photo(ANN, other)
+    assert shown.recent is not None
+    (row,) = shown.recent
+    assert (row["name"], row["title"]) == ("photo.png", f"Go on with photo.png: {len(before[0].ids)} masks")
+    assert row["picture"].startswith("data:image/webp;base64,")
+    bobs = handlers.opening.open_photo(BOB, photo)
+    assert bobs.recent == []
+    with pytest.raises(RunGoneError):
+        handlers.opening.open_recent(BOB, {"key": row["key"]})
+    for payload in (None, {}, {"key": 3}, "key"):
+        with pytest.raises(RunGoneError):
+            handlers.opening.open_recent(ANN, payload)
+
+    back = handlers.opening.open_recent(ANN, {"key": row["key"]})
+    session = service.store.current("ann")
+    assert (list(session.current_masks().masks.rle), session.edits, session.show) == (
+        list(before[0].masks.rle),
+        *before[1:],
+    )
+    assert text(back).startswith("photo.png is back as you left it")
+    assert back.controls is not None
+    assert (back.controls.options({}), back.controls.show()) == (OPTIONS, before[2])
+    # The other photo had no masks yet.
+    assert back.recent == []
+
+
+def test_a_first_visit_shows_what_was_left_before_a_reload(
+    service: Service, work: Session, photo: str, tmp_path: Path
+) -> None:
+    token = "c" * 32
+    handlers = Handlers(service, Autosave(tmp_path / "work", service.projects))
+    last(handlers.opening.first_visit(ANN, token))
+    handlers.opening.open_photo(ANN, photo)
+    handlers.opening.leave(ANN)
+    first = next(handlers.opening.first_visit(BOB, token))
+    assert first.recent is not None
+    assert [row["name"] for row in first.recent] == ["photo.png"]

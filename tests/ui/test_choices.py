@@ -87,7 +87,7 @@ def test_choice_during_a_run_leaves_the_runs_line_alone(handlers: Handlers) -> N
 
 
 def test_masks_say_with_what_they_were_found(handlers: Handlers) -> None:
-    view = handlers.screens.redrawn(ANN, handlers.service.store.current("ann"))
+    view = handlers.screens.view(ANN, handlers.service.store.current("ann"))
     assert view.found_with == "Fake model · Custom"
     handlers.runs.begin(ANN)
     run = handlers.runs.find(ANN, Controls("fake", "quick", preset_values("quick", {})))
@@ -96,7 +96,7 @@ def test_masks_say_with_what_they_were_found(handlers: Handlers) -> None:
     assert changes.view.found_with == "Fake model · Quick look"
     # Where the sliders stand now is something else.
     handlers.settings.choose_preset(ANN, Controls("fake", "everything", COARSE))
-    assert handlers.screens.redrawn(ANN, handlers.service.store.current("ann")).found_with.endswith("Quick look")
+    assert handlers.screens.view(ANN, handlers.service.store.current("ann")).found_with.endswith("Quick look")
 
 
 def test_model_that_is_not_here_changes_nothing(handlers: Handlers) -> None:

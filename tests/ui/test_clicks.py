@@ -13,24 +13,12 @@ import pytest
 from fakes import FakeEngine
 
 from automask_ui.options import GeneratorOptions
-from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.ui.components.viewer import ViewerPrediction
 from automask_ui.ui.handlers import Handlers, Visitor
 from automask_ui.ui.text import Words
 
 ANN = Visitor("ann", Words("en"))
-
-
-@pytest.fixture
-def handlers(service: Service) -> Handlers:
-    service.models.load("fake")
-    return Handlers(service)
-
-
-@pytest.fixture
-def session(handlers: Handlers, photo: str) -> Session:
-    return handlers.service.store.open("ann", photo)
 
 
 def ask(handlers: Handlers, opened: Session, visitor: Visitor = ANN, **asked: Any) -> ViewerPrediction:
@@ -63,7 +51,7 @@ def test_candidates_come_with_layers_and_can_be_taken(handlers: Handlers, sessio
     step = {"do": "take", "ticket": "click-1", "candidate": 1, "id": 0}
     changes = handlers.masks.edit(ANN, {"session": session.id, "ticket": "e", "steps": [step]})
     assert changes.edits is not None
-    assert (changes.edits["made"], changes.edits["redraws"], changes.edits["error"]) == ([1], True, "")
+    assert (changes.edits["made"], changes.edits["redraws"], changes.edits["error"]) == ([[1]], True, "")
     assert changes.view is not None
     (row,) = changes.view.masks
     assert (row["id"], row["origin"], row["area"]) == (1, "clicked", candidates[1]["area"])
@@ -128,18 +116,18 @@ def test_step_that_only_labels_redraws_nothing(handlers: Handlers, session: Sess
         return handlers.masks.edit(ANN, {"session": session.id, "ticket": "e", "steps": list(steps)})
 
     changes = edit({"do": "label", "ids": [1], "label": "cat"}, {"do": "delete", "ids": [2]})
-    assert (changes.edits["made"], changes.edits["redraws"], changes.view) == ([], False, None)
+    assert (changes.edits["made"], changes.edits["redraws"], changes.view) == ([[], []], False, None)
     changes = edit({"do": "duplicate", "ids": [1]})
-    (copy,) = changes.edits["made"]
+    ((copy,),) = changes.edits["made"]
     assert {row["id"]: row["origin"] for row in changes.view.masks}[copy] == "found"
     changes = edit({"do": "undo"})
-    assert (changes.edits["made"], changes.edits["redraws"]) == ([], True)
+    assert (changes.edits["made"], changes.edits["redraws"]) == ([[]], True)
     assert copy not in {row["id"] for row in changes.view.masks}
     # Made, and gone again before the parcel ends.
     changes = edit({"do": "duplicate", "ids": [1]}, {"do": "undo"})
-    assert (changes.edits["made"], changes.edits["told"]["kind"]) == ([], "duplicate")
-    # What was done before a refusal stays, and is told.
+    assert (changes.edits["made"], changes.edits["told"]["kind"]) == ([[], []], "duplicate")
+    # A refusal takes nothing with it that was asked for besides.
     changes = edit({"do": "duplicate", "ids": [1]}, {"do": "split", "ids": [1]}, {"do": "delete", "ids": [1]})
     assert "nothing to split" in changes.edits["error"]
     assert changes.edits["redraws"]
-    assert 1 not in session.edits.deleted
+    assert ([len(ids) for ids in changes.edits["made"]], 1 in session.edits.deleted) == ([1, 0, 0], True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from fakes import FakeEngine, FakeModel, fake_models
 from page_handlers import prepare
 from PIL import Image
 
-from automask_ui.errors import EditError, RunGoneError
+from automask_ui.errors import RunGoneError
 from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.export.hard_masks import hard_items, mask_set
 from automask_ui.masks import rle
@@ -23,7 +24,8 @@ from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.session.class_names import ClassList
 from automask_ui.session.edits import OwnMask
-from automask_ui.ui.edit_messages import Outcome, take_steps, viewer_edits
+from automask_ui.ui.components.viewer.display import viewer_edits
+from automask_ui.ui.edit_messages import Outcome, take_steps
 from automask_ui.ui.handlers import Handlers, Visitor
 from automask_ui.ui.text import Words
 from automask_ui.ui.text.report import proof_of, proof_sentence
@@ -69,7 +71,7 @@ def test_steps_are_taken_in_their_order(session: Session) -> None:
     assert said["undo"] == {"kind": "hide", "count": 1, "label": ""}
     assert said["redo"] == {"kind": "delete", "count": 1, "label": ""}
     outcome = take_steps(session, [{"do": "redo"}, {"do": "redo"}])
-    assert outcome == Outcome(("redone", session.editor.history.undo))  # type: ignore[arg-type]
+    assert outcome == Outcome(("redone", session.editor.history.undo), ((), ()))  # type: ignore[arg-type]
     assert session.edits.deleted == {3}
 
 
@@ -89,9 +91,33 @@ def test_steps_are_taken_in_their_order(session: Session) -> None:
     ],
 )
 def test_hostile_steps_are_refused(session: Session, step: Any, message: str) -> None:
-    with pytest.raises(EditError, match=message):
-        take_steps(session, [step])
+    refused = take_steps(session, [step]).refused
+    assert refused is not None
+    assert re.search(message, str(refused))
     assert session.editor.history.undo is None
+
+
+def test_a_step_that_is_refused_takes_no_other_with_it(session: Session) -> None:
+    outcome = take_steps(
+        session,
+        [
+            {"do": "duplicate", "ids": [1]},
+            {"do": "combine", "how": "merge", "ids": [1]},
+            {"do": "undo"},  # of the merging, which was not done
+            {"do": "label", "ids": [2], "label": "car"},
+            {"do": "duplicate", "ids": [2, 3]},
+        ],
+    )
+    assert str(outcome.refused) == "Select 2 masks or more first."
+    first, *others = sorted(session.edits.own)
+    assert (outcome.told, outcome.made) == (None, ((first,), (), (), (), tuple(others)))
+    assert (len(others), session.edits.labels) == (2, {2: "car", others[0]: "car"})
+
+
+def test_too_many_steps_at_once_are_none(session: Session) -> None:
+    outcome = take_steps(session, [{"do": "hide", "ids": [1], "hidden": True}] * 1001)
+    assert (outcome.made, session.edits.hidden) == ((), frozenset())
+    assert "can have 1,000 steps, but has 1,001" in str(outcome.refused)
 
 
 def test_deleted_masks_come_back_by_a_step_that_can_be_taken_back(session: Session) -> None:

@@ -20,7 +20,7 @@ from automask_ui.options import PARAMETERS, GeneratorOptions
 from automask_ui.serving.runs import MAX_WAITING
 from automask_ui.serving.service import Service
 from automask_ui.session import ShowOnly
-from automask_ui.ui.components.viewer import session_view
+from automask_ui.ui.components.viewer import display
 from automask_ui.ui.controls import Controls, preset_values
 from automask_ui.ui.errors import errors_in_words
 from automask_ui.ui.handlers import Changes, Handlers, Visitor
@@ -141,7 +141,7 @@ def test_find_gives_plain_numbers_and_files(handlers: Handlers, photo: str) -> N
 
 
 def test_files_of_earlier_updates_go(handlers: Handlers, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_view, "_KEPT_LAYERS", 3)
+    monkeypatch.setattr(display, "_KEPT_LAYERS", 3)
     handlers.opening.open_photo(ANN, photo)
     for _ in find(handlers, controls(points_per_batch=3)):
         pass

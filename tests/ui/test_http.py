@@ -11,6 +11,7 @@ import httpx
 import pytest
 from fakes import FakeEngine, fake_models
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -18,7 +19,7 @@ from starlette.routing import Route
 from automask_ui import __version__
 from automask_ui.serving import presence
 from automask_ui.serving.service import Service
-from automask_ui.ui.http import REFUSALS, health_route, heartbeats
+from automask_ui.ui.http import REFUSALS, Heartbeats, health_route
 
 
 async def fails(request: Request) -> Response:
@@ -96,7 +97,7 @@ def test_a_page_is_there_for_as_long_as_its_heartbeat(service: Service, monkeypa
 
     async def visit() -> None:
         routes = [Route("/gradio_api/heartbeat/{owner}", heartbeat)]
-        app = Starlette(routes=routes, middleware=[heartbeats(service.presence)])
+        app = Starlette(routes=routes, middleware=[Middleware(Heartbeats, presence=service.presence)])
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://page") as client:
             await client.get("/gradio_api/heartbeat/ann")
 

@@ -12,7 +12,6 @@ from segment_anything.utils.amg import build_point_grid
 
 from automask_ui.files.point_grids import format_point_grids, parse_point_grids
 from automask_ui.options import GeneratorOptions
-from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
 from automask_ui.session.look_at import grid_points
 from automask_ui.ui.controls import Controls, controls_of
@@ -22,18 +21,6 @@ from automask_ui.ui.text import Words
 ANN = Visitor("ann", Words("en"))
 LEFT_HALF = [[0, 0], [26.5, 0], [26.5, 37], [0, 37]]
 CORNER = [[40, 25], [53, 25], [53, 37], [40, 37]]
-
-
-@pytest.fixture
-def handlers(service: Service) -> Handlers:
-    service.models.load("fake")
-    return Handlers(service)
-
-
-@pytest.fixture
-def session(handlers: Handlers, photo: str) -> Session:
-    """A picture of 53×37 px."""
-    return handlers.service.store.open("ann", photo)
 
 
 @pytest.fixture

@@ -378,7 +378,7 @@ def test_one_picture_is_taken_out(
     handlers.opening.open_item(ANN, {"index": 2})
     session = service.store.current("ann")
     session.editor.set_label(session.current_masks().ids[:1], "cat")
-    board = table_of(handlers.opening.remove_item(ANN, {"index": 0}))
+    board = table_of(handlers.pictures.remove_item(ANN, {"index": 0}))
     assert [item.name for item in board.items] == ["2.png", "3.png", "broken.jpg"]
     assert [item.masks for item in board.items] == masks[1:]
     assert (board.open, board.line) == (1, "3 pictures are in the list.")
@@ -387,10 +387,10 @@ def test_one_picture_is_taken_out(
     path, _ = save(queues, ANN, {"format": "coco"})
     assert [row["file_name"] for row in json.loads(path.read_text())["images"]] == ["2.png", "3.png"]
     for _ in range(3):
-        board = table_of(handlers.opening.remove_item(ANN, {"index": 0}))
+        board = table_of(handlers.pictures.remove_item(ANN, {"index": 0}))
     assert board == QueueTableData()
     with pytest.raises(NoImageError):
-        handlers.opening.remove_item(ANN, {"index": 0})
+        handlers.pictures.remove_item(ANN, {"index": 0})
 
 
 def test_start_right_after_stop_starts(
@@ -401,7 +401,7 @@ def test_start_right_after_stop_starts(
     boards = queues.start_queue(ANN, CONTROLS)
     assert next(boards).picture_list is not None
     with pytest.raises(BatchError, match="stop it before"):
-        handlers.opening.remove_item(ANN, {"index": 0})
+        handlers.pictures.remove_item(ANN, {"index": 0})
     assert not table_of(queues.stop_queue(ANN)).running  # Start can be pressed
     engine.chunk_seconds = 0.0
     assert last_table(queues.start_queue(ANN, CONTROLS)).fraction == 1.0

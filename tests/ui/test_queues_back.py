@@ -340,14 +340,14 @@ def test_nobody_else_gets_it(handlers: Handlers, autosave: Autosave, work: Queue
 def test_queue_that_was_closed_does_not_come_back(handlers: Handlers, autosave: Autosave, work: QueueTableData) -> None:
     autosave.save("ann")
     assert autosave.saved_path(TOKEN, "pictures") is not None
-    assert handlers.opening.close_queue(ANN).picture_list == QueueTableData()
+    assert handlers.pictures.close_queue(ANN).picture_list == QueueTableData()
     assert autosave.saved_path(TOKEN, "pictures") is None
     list(handlers.opening.first_visit(BOB, TOKEN))
     assert handlers.screens.table(BOB) == QueueTableData()
 
 
 def test_another_queue_takes_its_place(handlers: Handlers, work: QueueTableData, files: list[str]) -> None:
-    handlers.opening.close_queue(ANN)
+    handlers.pictures.close_queue(ANN)
     handlers.opening.open_files(ANN, files[2:] + files[:1])
     list(handlers.opening.first_visit(BOB, TOKEN))
     board = handlers.screens.table(BOB)
@@ -420,7 +420,7 @@ def test_without_autosave_nothing_is_kept(service: Service, files: list[str], tm
     handlers = Handlers(service)
     list(handlers.opening.first_visit(ANN, TOKEN))
     handlers.opening.open_files(ANN, files)
-    handlers.opening.close_queue(ANN)
+    handlers.pictures.close_queue(ANN)
     handlers.opening.open_files(ANN, files)
     handlers.opening.leave(ANN)
     assert not (tmp_path / "work").exists()

@@ -61,9 +61,7 @@ def run_adaptive_bench(settings: BenchSettings, pictures: Iterable[tuple[str, np
     options = GeneratorOptions(points_per_side=settings.grid)
     measured = [measure_shares(name, engine.generate(image, options), engine) for name, image in pictures]
     if not measured:
-        raise OptionError(
-            "There are no pictures in that folder: --adaptive needs twenty or more to tell much."
-        )
+        raise OptionError("There are no pictures in that folder: --adaptive needs twenty or more to tell much.")
     return {
         "model": settings.model,
         "weights": weights,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +11,7 @@ from PIL import Image
 from segment_anything import SamAutomaticMaskGenerator
 from segment_anything.modeling import ImageEncoderViT, Sam
 
+from automask_ui.engine.loading.hugging_face import meta_names
 from automask_ui.engine.loading.load import SamModel
 from automask_ui.engine.pipeline.generator import MaskEngine
 from automask_ui.errors import OptionError
@@ -28,32 +28,6 @@ class Rival:
     generate: Callable[[], Any]
     #: Compares its result with ours: number of masks, and their distance from ours, as plain values.
     compare: Callable[[Any, MaskResult], dict[str, Any]]
-
-
-# From names of upstream's weights to those of Hugging Face's ``SamModel``, as its own conversion script has them.
-RENAMED = {
-    r"^image_encoder\.": "vision_encoder.",
-    r"\.blocks\.": ".layers.",
-    r"patch_embed\.proj": "patch_embed.projection",
-    r"neck\.0": "neck.conv1",
-    r"neck\.1": "neck.layer_norm1",
-    r"neck\.2": "neck.conv2",
-    r"neck\.3": "neck.layer_norm2",
-    r"\.norm": ".layer_norm",
-    r"output_upscaling\.0": "upscale_conv1",
-    r"output_upscaling\.1": "upscale_layer_norm",
-    r"output_upscaling\.3": "upscale_conv2",
-    r"mask_downscaling\.0": "mask_embed.conv1",
-    r"mask_downscaling\.1": "mask_embed.layer_norm1",
-    r"mask_downscaling\.3": "mask_embed.conv2",
-    r"mask_downscaling\.4": "mask_embed.layer_norm2",
-    r"mask_downscaling\.6": "mask_embed.conv3",
-    r"point_embeddings": "point_embed",
-    r"pe_layer\.positional_encoding_gaussian_matrix": "shared_embedding.positional_embedding",
-    r"(iou_prediction_head|output_hypernetworks_mlps\.\d)\.layers\.0": r"\1.proj_in",
-    r"(iou_prediction_head|output_hypernetworks_mlps\.\d)\.layers\.1": r"\1.layers.0",
-    r"(iou_prediction_head|output_hypernetworks_mlps\.\d)\.layers\.2": r"\1.proj_out",
-}
 
 
 def _upstream(model: SamModel, image: np.ndarray, options: GeneratorOptions) -> Rival:
@@ -102,15 +76,8 @@ def _as_transformers(sam: Sam) -> Any:
         mlp_dim=encoder.blocks[0].mlp.lin1.out_features,
     )
     theirs = SamModel(SamConfig(vision_config=vision)).eval()
-    weights = {}
-    for name, weight in sam.state_dict().items():
-        for pattern, replacement in RENAMED.items():
-            name = re.sub(pattern, replacement, name)
-        weights[name] = weight
-    weights["shared_image_embedding.positional_embedding"] = weights[
-        "prompt_encoder.shared_embedding.positional_embedding"
-    ]
-    theirs.load_state_dict(weights)
+    weights = sam.state_dict()
+    theirs.load_state_dict({key: weights[name] for key, name in meta_names(theirs.state_dict()).items()})
     return theirs
 
 

@@ -8,9 +8,8 @@ from contextlib import closing
 from typing import Any
 
 import numpy as np
-import torch
 
-from automask_ui.engine.bench.speed import BenchSettings, bench_model
+from automask_ui.engine.bench.speed import BenchSettings, bench_model, report_head
 from automask_ui.engine.pipeline.generator import MaskEngine
 from automask_ui.options import GeneratorOptions
 
@@ -31,12 +30,7 @@ def run_click_bench(settings: BenchSettings, image: np.ndarray) -> dict[str, Any
     picture = image.copy()
     picture.setflags(write=False)
     return {
-        "model": settings.model,
-        "weights": weights,
-        "device": str(model.device),
-        "precision": model.precision,
-        "threads": torch.get_num_threads(),
-        "image_hw": list(image.shape[:2]),
+        **report_head(settings, model, weights, picture),
         "milliseconds": measure_clicks(engine, picture),
     }
 

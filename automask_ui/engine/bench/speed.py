@@ -26,7 +26,7 @@ from automask_ui.masks import MaskResult
 from automask_ui.models.checkpoints import find_checkpoint
 from automask_ui.options import GeneratorOptions
 
-__all__ = ["BenchSettings", "bench_model", "run_bench", "sample_picture"]
+__all__ = ["BenchSettings", "bench_model", "report_head", "run_bench", "sample_picture"]
 
 T = TypeVar("T")
 
@@ -66,12 +66,7 @@ def run_bench(settings: BenchSettings, image: np.ndarray) -> dict[str, Any]:
     if weights == "random":
         options = _with_a_third_passing(model, image, options)
     report: dict[str, Any] = {
-        "model": settings.model,
-        "weights": weights,
-        "device": str(model.device),
-        "precision": model.precision,
-        "threads": torch.get_num_threads(),
-        "image_hw": list(image.shape[:2]),
+        **report_head(settings, model, weights, image),
         "grid": settings.grid,
         "pred_iou_thresh": options.filter.pred_iou_thresh,
         "stability_score_thresh": options.filter.stability_score_thresh,
@@ -102,6 +97,18 @@ def bench_model(settings: BenchSettings) -> tuple[SamModel, str]:
     check_precision(settings.precision, device)  # before a large model is made
     sam = make_lifelike(sam_model_registry[settings.model]()).to(device)
     return replace(SamModel.wrap(sam, settings.precision), name=settings.model), "random"
+
+
+def report_head(settings: BenchSettings, model: SamModel, weights: str, image: np.ndarray) -> dict[str, Any]:
+    """Say what is measured: the model, ``weights`` as of :func:`bench_model`, the machine, the H×W×3 picture's size."""
+    return {
+        "model": settings.model,
+        "weights": weights,
+        "device": str(model.device),
+        "precision": model.precision,
+        "threads": torch.get_num_threads(),
+        "image_hw": list(image.shape[:2]),
+    }
 
 
 def _with_a_third_passing(model: SamModel, image: np.ndarray, options: GeneratorOptions) -> GeneratorOptions:

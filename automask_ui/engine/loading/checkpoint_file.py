@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from automask_ui.engine.loading import hugging_face
+from automask_ui.engine.loading.relatives import relative_of, relative_of_code
 from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError
 
 __all__ = ["Weights", "read_weights"]
 
-# Keys by which other families of models give themselves away, in the order in which they are looked for.
-_RELATIVES = {
-    "image_encoder.trunk.": "SAM 2",
-    "sam_mask_decoder.": "SAM 2",
-    "mask_decoder.hf_token": "SAM-HQ",
-    "vision_encoder.": "SAM in the format of Hugging Face transformers",
-    "detector.": "SAM 3",
-}
-_MARK = "image_encoder."
+_MARKS = ("image_encoder.", hugging_face.MARK)
 _WRAPPERS_DEEP = 3
 
 
@@ -62,6 +57,25 @@ def read_weights(path: Path) -> Weights:
     return _read_torch(path, is_zip=head.startswith(b"PK\x03\x04"))
 
 
+class _Unread:
+    """Stands in a file's content for a NumPy scalar, such as the best loss of a training run, and for its type.
+
+    NumPy itself is never called with what a file says: this takes any arguments, and keeps none.
+    """
+
+    def __init__(self, *_: Any) -> None: ...
+
+    def __setstate__(self, _: Any) -> None: ...
+
+
+# By the names under which NumPy 2 and 1 write them.
+_LEFT_UNREAD: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    (_Unread, name) for name in ("numpy._core.multiarray.scalar", "numpy.core.multiarray.scalar", "numpy.dtype")
+]
+# What PyTorch allows is one list for the process: of two threads, the first to end would take it from the other.
+_ALLOWING = threading.Lock()
+
+
 def _read_safetensors(path: Path) -> Weights:
     try:
         with safe_open(path, framework="pt") as file:
@@ -77,12 +91,15 @@ def _read_torch(path: Path, is_zip: bool) -> Weights:
     # in .safetensors would make PyTorch go by the name, so such a file is handed over opened, which cannot be mapped.
     misnamed = str(path).endswith(".safetensors")
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb") as file, _ALLOWING, torch.serialization.safe_globals(_LEFT_UNREAD):
             source = file if misnamed else path
             content = torch.load(source, map_location="cpu", weights_only=True, mmap=is_zip and not misnamed)
     except pickle.UnpicklingError as error:
         # PyTorch's own text recommends the unsafe way of loading, so only the name of what was found is passed on.
         names = re.findall(r"GLOBAL (\S+)", str(error))
+        maker = relative_of_code(names)
+        if maker is not None:
+            raise CheckpointFormatError(f"{path} holds {maker.name}, which is not supported. {maker.advice}") from None
         if names:
             raise CheckpointFormatError(
                 f"{path} contains code ({names[0]}) beside weights, which is not run for safety. Save the model's "
@@ -97,18 +114,18 @@ def _read_torch(path: Path, is_zip: bool) -> Weights:
 
 
 def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
-    """Find SAM's state dict inside wrappers, and remove prefixes from its keys."""
+    """Find SAM's state dict inside wrappers, and give its keys Meta's names without prefixes."""
     tensors = _find_tensors(content, _WRAPPERS_DEEP)
+    relative = relative_of(_all_keys(content) if tensors is None else tensors)
+    if relative is not None:
+        raise CheckpointFormatError(f"{path} holds {relative.name}, which is not supported. {relative.advice}")
     if tensors is None:
         raise CheckpointFormatError(f"{path} is not a SAM checkpoint: {_describe(content)}.")
-    relative = _relative(tensors)
-    if relative is not None:
-        raise CheckpointFormatError(
-            f"{path} holds {relative}, which is not supported. Use a SAM (ViT-B, L, H) or MobileSAM checkpoint."
-        )
-    prefix = next(key[: key.index(_MARK)] for key in tensors if _MARK in key)
+    mark = next(mark for mark in _MARKS if any(mark in key for key in tensors))
+    prefix = next(key[: key.index(mark)] for key in tensors if mark in key)
     # What lies beside the model under other names (a loss, an optimiser's averages) is a training run's, not SAM's.
-    return {key.removeprefix(prefix): tensor.detach() for key, tensor in tensors.items() if key.startswith(prefix)}
+    own = {key.removeprefix(prefix): tensor.detach() for key, tensor in tensors.items() if key.startswith(prefix)}
+    return hugging_face.to_meta_names(own) if mark == hugging_face.MARK else own
 
 
 def _find_tensors(content: Any, depth: int) -> dict[str, Tensor] | None:
@@ -116,14 +133,18 @@ def _find_tensors(content: Any, depth: int) -> dict[str, Tensor] | None:
     if not isinstance(content, Mapping):
         return None
     tensors = {key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, Tensor)}
-    if any(_MARK in key for key in tensors):
+    if any(mark in key for key in tensors for mark in _MARKS):
         return tensors
     found = (_find_tensors(value, depth - 1) for value in content.values() if depth > 0)
     return next((inner for inner in found if inner is not None), None)
 
 
-def _relative(keys: Mapping[str, Any]) -> str | None:
-    return next((name for mark, name in _RELATIVES.items() if any(mark in key for key in keys)), None)
+def _all_keys(content: Any) -> list[str]:
+    """The keys of a mapping and of those right inside it."""
+    if not isinstance(content, Mapping):
+        return []
+    inner = [str(key) for value in content.values() if isinstance(value, Mapping) for key in value]
+    return [*map(str, content), *inner]
 
 
 def _describe(content: Any) -> str:
@@ -131,9 +152,5 @@ def _describe(content: Any) -> str:
     if not isinstance(content, Mapping):
         return f"it holds a {type(content).__name__}"
     keys = [str(key) for key in content]
-    inner = [str(key) for value in content.values() if isinstance(value, Mapping) for key in value]
-    relative = _relative(dict.fromkeys(keys + inner))
-    if relative is not None:
-        return f"it holds {relative}, which is not supported"
     shown = ", ".join(keys[:4]) + (", …" if len(keys) > 4 else "")
     return f"no image encoder among its {len(keys)} entries ({shown})"

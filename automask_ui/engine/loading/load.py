@@ -22,6 +22,7 @@ from automask_ui.engine.runtime.out_of_memory import is_out_of_memory
 from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError, EngineOutOfMemoryError, OptionError
 from automask_ui.models.checkpoints import own_checkpoint, resolve_checkpoint
 from automask_ui.models.download import DownloadProgress
+from automask_ui.models.hugging_face import model_stem
 from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS
 
 __all__ = [
@@ -98,7 +99,7 @@ def load_model(
 
     Args:
         name: of the registry or of a file in the folders; None is the built-in model, or any that ``checkpoint`` holds.
-        checkpoint: a file to load instead of looking for one or fetching it.
+        checkpoint: a file to load instead of looking for one or fetching it, or a folder saved by transformers.
         device: such as "cpu" or "cuda:1"; None takes the best that works.
         precision: one of `PRECISIONS`; None is float32.
         folders: further places to look for files, see `automask_ui.models.checkpoints`.
@@ -186,8 +187,8 @@ def load_file(file: ModelFile) -> SamModel:
         raise CheckpointFormatError(f"{path} holds a {arch}, not a {row.arch}. Leave the name out, or correct it.")
     _log.info("loaded %s (%s) on %s in %.1f s", path.name, arch, file.device, time.monotonic() - started)
     return SamModel(
-        name=name or (path.stem if file.is_own else BUILT_IN_MODEL),
-        title=row.title if row else path.stem,
+        name=name or (model_stem(path) if file.is_own else BUILT_IN_MODEL),
+        title=row.title if row else model_stem(path),
         good_for=row.good_for if row else "Your own file",
         arch=arch,
         path=path,

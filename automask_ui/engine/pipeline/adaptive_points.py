@@ -18,7 +18,7 @@ __all__ = ["FoundMasks", "adaptive_rounds"]
 # Decoded points next to a place whose answers are compared.
 NEIGHBOURS = 4
 # Rounds that a whole grid would take: fewer look at older answers, more leave a processor's cores without work.
-ROUNDS = 32
+ROUNDS = 16
 # Steps of the grid within which the neighbours of a place are looked for; the first eighth has four in any corner.
 REACH = 8
 

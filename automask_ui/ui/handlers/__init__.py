@@ -38,5 +38,5 @@ class Handlers:
         self.masks = MaskHandlers(service, self.screens)
         self.points = PointHandlers(service, self.screens)
         self.predictions = PredictionHandlers(service)
-        self.pictures = PictureListHandlers(service, self.screens)
+        self.pictures = PictureListHandlers(service, self.screens, autosave)
         self.opening = OpeningHandlers(service, self.screens, self.run_queue, self.pictures, autosave)

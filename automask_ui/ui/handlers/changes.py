@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ class Changes:
         is_busy: whether Stop can be pressed, and Find cannot.
         controls: where all controls are set to.
         picture_list: the table of several pictures.
+        recent: the work that was left last, as its row shows it.
         frees_drop_zones: nothing stays in the fields in which files arrive.
         preset: the one that is chosen.
         sliders: slider values by option name.
@@ -50,6 +51,7 @@ class Changes:
     is_busy: bool | None = None
     controls: Controls | None = None
     picture_list: QueueTableData | None = None
+    recent: Sequence[Mapping[str, str]] | None = None
     frees_drop_zones: bool = False
     preset: str | None = None
     sliders: Mapping[str, float] | None = None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from automask_ui.errors import AutoMaskError, EditError
+from automask_ui.errors import AutoMaskError
 from automask_ui.export import ExportReport
 from automask_ui.masks.explain import explain
 from automask_ui.project.export import export_photo
@@ -16,7 +16,8 @@ from automask_ui.session import Session
 from automask_ui.session.class_names import ClassList, read_class_list
 from automask_ui.ui.components.status_line import status
 from automask_ui.ui.components.viewer import ViewerAnswer, viewer_note
-from automask_ui.ui.edit_messages import Outcome, take_steps, viewer_edits
+from automask_ui.ui.components.viewer.display import viewer_edits
+from automask_ui.ui.edit_messages import take_steps
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor
@@ -39,12 +40,8 @@ class MaskHandlers:
             RunGoneError: the masks are no longer on the server.
         """
         session = self._session_of(visitor, payload)
-        own, outcome, error = session.edits.own, Outcome(), ""
-        try:
-            is_renumbered = payload.get("renumbered") is not False
-            outcome = take_steps(session, payload.get("steps"), is_renumbered=is_renumbered)
-        except EditError as refused:
-            error = visitor.words.error(refused)
+        own, is_renumbered = session.edits.own, payload.get("renumbered") is not False
+        outcome = take_steps(session, payload.get("steps"), is_renumbered=is_renumbered)
         self._service.store.touch(session)
         way, action = outcome.told or ("", None)
         redraws = session.edits.own is not own
@@ -52,11 +49,11 @@ class MaskHandlers:
             **viewer_edits(session),
             "answers": payload.get("ticket"),
             "told": {"way": way, **asdict(action)} if action else None,
-            "error": error,
-            "made": list(outcome.made),
+            "error": "" if outcome.refused is None else visitor.words.error(outcome.refused),
+            "made": [list(ids) for ids in outcome.made],
             "redraws": redraws,
         }
-        view = self._screens.redrawn(visitor, session) if redraws else None
+        view = self._screens.view(visitor, session, keeps_points=True) if redraws else None
         return Changes(edits=answer, view=view, picture_list=self._screens.followed(visitor))
 
     def class_file(self, path: str | None) -> Changes:

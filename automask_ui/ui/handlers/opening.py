@@ -59,6 +59,8 @@ class OpeningHandlers:
         token, *closed = tokens.split(" ") if isinstance(tokens, str) else [""]
         if autosave is not None:
             autosave.take_over(token, closed)
+            autosave.keep_recent(token, owner)
+        yield Changes(recent=self._screens.recent(visitor))
         photo = None if autosave is None else autosave.restore(token, owner, "photo")
         back = None if photo is None else self._show_restored(visitor, photo)
         pictures = None if autosave is None else autosave.restore(token, owner, "pictures")
@@ -69,7 +71,6 @@ class OpeningHandlers:
             controls = (not is_own and beside.controls) or back.controls
             yield replace(back, picture_list=beside.picture_list, controls=controls)
         else:
-            # Gradio would clear every output of a generator that yields nothing.
             yield beside
             yield from self.show_first_sample(visitor)
         if autosave is not None:
@@ -102,6 +103,21 @@ class OpeningHandlers:
             return self._arrived(visitor, self._screens.show_opened(visitor, session))
         line = status(visitor.words.say("status.sample"))
         return self._arrived(visitor, self._screens.show(visitor, session, line))
+
+    def open_recent(self, visitor: Visitor, payload: Any) -> Changes:
+        """Go on with work that the visitor has left, by the key in ``payload``.
+
+        Raises:
+            RunGoneError: they have no such work.
+            ArchiveError, ResumeError, ImageError: it cannot be restored.
+        """
+        self._projects.collect_edits(visitor.owner)
+        key = payload.get("key") if isinstance(payload, dict) else None
+        session = self._projects.open_recent(visitor.owner, key)
+        if self._autosave is not None:
+            # It lies among the work that was left no longer.
+            self._autosave.save(visitor.owner)
+        return self._arrived(visitor, self._show_work(visitor, session, "restore.done"))
 
     def open_item(self, visitor: Visitor, payload: Any) -> Changes:
         """Open a picture of the visitor's list."""
@@ -150,30 +166,9 @@ class OpeningHandlers:
                 return self._screens.show_opened(visitor, self._projects.open_item(visitor.owner, index))
         return Changes()
 
-    def remove_item(self, visitor: Visitor, payload: Any) -> Changes:
-        """Take a picture out of the visitor's list; the list goes with its last one.
-
-        Raises:
-            NoImageError: there is no such picture.
-            BatchError: the list is being worked on.
-        """
-        self._projects.remove_item(visitor.owner, payload.get("index") if isinstance(payload, dict) else None)
-        own = self._projects.peek(visitor.owner)
-        if own is None:
-            return self.close_queue(visitor)
-        count = len(own.pictures.items)
-        return self._screens.say(visitor, visitor.words.count("queue.left", count, pictures=count))
-
     def free_drop_zones(self) -> Changes:
         """Empty the drop zones: a file that could not be opened does not stay there."""
         return Changes(frees_drop_zones=True)
-
-    def close_queue(self, visitor: Visitor) -> Changes:
-        """Give the visitor's list up, for good."""
-        self._projects.close_list(visitor.owner)
-        if self._autosave is not None:
-            self._autosave.drop(visitor.owner, "pictures")
-        return self._screens.show_list(visitor)
 
     def leave(self, visitor: Visitor) -> None:
         """Free what belongs to a visitor whose tab was closed."""
@@ -239,5 +234,6 @@ class OpeningHandlers:
         return replace(shown, controls=controls_of(model, session.result.options, session.show, thresholds))
 
     def _arrived(self, visitor: Visitor, changes: Changes) -> Changes:
-        """``changes`` with the list of pictures as it stands, and room for the next file."""
-        return replace(changes, picture_list=self._screens.table(visitor), frees_drop_zones=True)
+        """``changes`` with the list of pictures and recent work as they stand, and room for the next file."""
+        table, recent = self._screens.table(visitor), self._screens.recent(visitor)
+        return replace(changes, picture_list=table, recent=recent, frees_drop_zones=True)

@@ -14,6 +14,7 @@ from automask_ui.export import new_folder
 from automask_ui.files.images import LoadedImage
 from automask_ui.models.checkpoints import checksum
 from automask_ui.options import GeneratorOptions
+from automask_ui.project.autosave import Autosave
 from automask_ui.project.document import SavedModel
 from automask_ui.project.export import export_list
 from automask_ui.project.pictures import batch_task
@@ -34,8 +35,9 @@ _POLL_SECONDS = 0.5
 class PictureListHandlers:
     """The list of pictures of each visitor, which the service's projects hold."""
 
-    def __init__(self, service: Service, screens: Screens) -> None:
-        self._service, self._screens, self._projects = service, screens, service.projects
+    def __init__(self, service: Service, screens: Screens, autosave: Autosave | None = None) -> None:
+        self._service, self._screens, self._autosave = service, screens, autosave
+        self._projects = service.projects
 
     # Events
 
@@ -77,6 +79,27 @@ class PictureListHandlers:
         self._projects.get(visitor.owner).run.stop()
         return self._screens.say(visitor, visitor.words.say("status.stopping"))
 
+    def remove_item(self, visitor: Visitor, payload: Any) -> Changes:
+        """Take a picture out of the visitor's list; the list goes with its last one.
+
+        Raises:
+            NoImageError: there is no such picture.
+            BatchError: the list is being worked on.
+        """
+        self._projects.remove_item(visitor.owner, payload.get("index") if isinstance(payload, dict) else None)
+        own = self._projects.peek(visitor.owner)
+        if own is None:
+            return self.close_queue(visitor)
+        count = len(own.pictures.items)
+        return self._screens.say(visitor, visitor.words.count("queue.left", count, pictures=count))
+
+    def close_queue(self, visitor: Visitor) -> Changes:
+        """Give the visitor's list up, for good."""
+        self._projects.close_list(visitor.owner)
+        if self._autosave is not None:
+            self._autosave.drop(visitor.owner, "pictures")
+        return self._screens.show_list(visitor)
+
     def save_queue(self, visitor: Visitor, payload: Any) -> Iterator[Changes]:
         """Write all pictures as one dataset, and say what is in it.
 
@@ -110,7 +133,7 @@ class PictureListHandlers:
         if own is None:
             return
         told = time.monotonic()
-        for _ in own.pictures.draw_thumbnails():
+        for _ in own.pictures.thumbnails.make_missing(own.pictures.pictures):
             if self._projects.peek(visitor.owner) is not own:
                 return
             if time.monotonic() - told > _POLL_SECONDS:

@@ -17,6 +17,7 @@ from automask_ui.ui.errors import error_sentence
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor
+from automask_ui.ui.text import sentences
 
 __all__ = ["PointHandlers"]
 
@@ -48,7 +49,8 @@ class PointHandlers:
         if session is None:
             return Changes()
         points = [[float(x), float(y)] for layer in layers[:1] for x, y in layer]
-        view = self._screens.views.data(session, points=points, found_with=self._screens.found_with(visitor, session))
+        found_with = sentences.found_with(visitor.words, session, self._service.models)
+        view = self._screens.views.data(session, points=points, found_with=found_with)
         if not layers:
             return Changes(view)
         count = sum(len(layer) for layer in layers)

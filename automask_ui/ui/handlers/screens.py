@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.ui.components.queue_table import QueueTableData
 from automask_ui.ui.components.status_line import Status
 from automask_ui.ui.components.viewer import ViewerData
-from automask_ui.ui.components.viewer.session_view import SessionViews
+from automask_ui.ui.components.viewer.display import SessionViews
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences
@@ -32,21 +34,14 @@ class Screens:
     def show(self, visitor: Visitor, session: Session, line: Status) -> Changes:
         """Show a session with ``line`` as its status."""
         passing = sentences.candidates_line(visitor.words, session.result)
-        return Changes(self._view(visitor, session), line, passing)
+        return Changes(self.view(visitor, session), line, passing)
 
-    def redrawn(self, visitor: Visitor, session: Session) -> ViewerData:
-        """The picture with its masks as they are now; dots of a point list stay as they are."""
-        return self._view(visitor, session, self.views.points(session))
-
-    def _view(self, visitor: Visitor, session: Session, points: list[list[float]] | None = None) -> ViewerData:
-        """All that the viewer shows, with dots of a point list."""
-        words = visitor.words
+    def view(self, visitor: Visitor, session: Session, *, keeps_points: bool = False) -> ViewerData:
+        """The picture with its masks as they are now; dots of a point list go, or stay as they are."""
+        words, points = visitor.words, self.views.points(session) if keeps_points else None
         empty, suggestion = sentences.empty_sentence(words, session), sentences.empty_suggestion(words, session)
-        return self.views.data(session, empty, points, suggestion, self.found_with(visitor, session))
-
-    def found_with(self, visitor: Visitor, session: Session) -> str:
-        """With which model and preset the masks of ``session`` were found."""
-        return sentences.found_with(visitor.words, session, self._models)
+        found_with = sentences.found_with(words, session, self._models)
+        return self.views.data(session, empty, points, suggestion, found_with)
 
     def show_opened(self, visitor: Visitor, session: Session) -> Changes:
         """Show a session that was opened just now."""
@@ -82,6 +77,18 @@ class Screens:
         if not own.run.is_running and own.pictures.done:
             self.list_lines[visitor.owner] = end_line(visitor.words, own.pictures)
         return self.table(visitor)
+
+    def recent(self, visitor: Visitor) -> list[dict[str, str]]:
+        """What the visitor has left, as the page's row of it shows it."""
+        return [
+            {
+                "key": work.key,
+                "name": work.name,
+                "title": visitor.words.count("recent.open", work.masks, name=work.name, masks=work.masks),
+                "picture": "data:image/webp;base64," + base64.b64encode(work.thumbnail).decode("ascii"),
+            }
+            for work in self._projects.recent.of(visitor.owner)
+        ]
 
     def table(self, visitor: Visitor) -> QueueTableData:
         """The visitor's list as the page shows it."""

@@ -20,6 +20,9 @@ EN: dict[str, str] = {
     "files": "Several photos, or work that was downloaded",
     "samples": "Sample photos",
     "sample.open": "Open the sample photo {name}",
+    "recent": "Recent",
+    "recent.open": "Go on with {name}: {masks:,} masks",
+    "recent.open.one": "Go on with {name}: {masks:,} mask",
     # Model and presets
     "model": "Model",
     "model.info": "{good_for}. Runs on {device}.",

@@ -16,6 +16,9 @@ KO: dict[str, str] = {
     "files": "여러 사진, 또는 내려받은 작업",
     "samples": "예시 사진",
     "sample.open": "예시 사진 {name} 열기",
+    "recent": "최근 작업",
+    "recent.open": "{name} 이어서 하기: 마스크 {masks:,}개",
+    "recent.open.one": "{name} 이어서 하기: 마스크 {masks:,}개",
     # Model and presets
     "model": "모델",
     "model.info": "{good_for}. {device}에서 실행됩니다.",

@@ -21,7 +21,7 @@ _NAMED = 3  # pictures that a sentence names one by one
 
 def row_of(words: Words, pictures: PictureList, index: int) -> QueueRow:
     """What is told of a picture."""
-    item, path = pictures.items[index], pictures.thumbnail(index)
+    item, path = pictures.items[index], pictures.thumbnails.get(pictures.pictures[index])
     thumb = None if path is None else FileData(path=str(path), orig_name=path.name, mime_type="image/webp")
     return QueueRow(
         name=item.name,

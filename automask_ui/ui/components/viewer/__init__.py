@@ -95,8 +95,8 @@ class ViewerAnswer(ViewerEdits):
 
     answers: Any  # the parcel's ticket
     told: dict[str, Any] | None  # a ViewerAction with its "way", "undone" or "redone"; None where nothing was
-    error: str  # why a step was refused, in the visitor's words; "" where none was
-    made: list[int]  # ids of the masks that were made or changed
+    error: str  # why a step was not done, in the visitor's words; "" where all were
+    made: list[list[int]]  # of each step, ids of the masks that it made or changed
     redraws: bool  # pixels have changed: the masks come along as a new value
 
 

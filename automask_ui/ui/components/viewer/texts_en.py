@@ -56,7 +56,7 @@ ENGLISH = {
     "hint_refine": "Click what is missing; Alt+click what is too much.",
     "hint_brush": "Paint on the selected mask, or a new one.",
     "hint_eraser": "Rub out of the selected mask.",
-    "hint_lasso": "Drag around it, or click corner by corner and press Enter.",
+    "hint_lasso": "Drag around it, or click corner by corner, the first one again to close.",
     "hint_region": "Outline where the next run is to look.",
     "refine_none": "Select one mask first (V).",
     "cut_none": "Select the mask to cut from first (V).",

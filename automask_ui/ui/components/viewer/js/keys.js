@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Commands, Dom, LabelField, Look, Notes, Prompt, Selection, Toolbox, Viewport } from "./types.d.ts" */
+/** @import { Commands, Dom, LabelField, Look, Notes, Selection, Toolbox, Viewport } from "./types.d.ts" */
 import { closest, isTyping } from "./dom.js";
 
 const ARROW = 48; // stage px
@@ -13,14 +13,13 @@ const ARROW = 48; // stage px
  * @param {LabelField} deps.labelField
  * @param {Look} deps.look
  * @param {Notes} deps.notes
- * @param {Prompt} deps.prompt
  * @param {Selection} deps.selection
  * @param {{ key: (key: string) => boolean }} deps.shapeButtons
  * @param {Toolbox} deps.toolbox
  * @param {Viewport} deps.viewport
  */
 export function connectKeys(deps) {
-  const { commands, dom: { element, one }, labelField, look, notes, prompt, selection, viewport } = deps;
+  const { commands, dom: { element, one }, labelField, look, notes, selection, viewport } = deps;
   const { shapeButtons, toolbox } = deps;
   const stage = one(".stage");
   /** @type {Record<string, () => void>} */
@@ -64,7 +63,8 @@ export function connectKeys(deps) {
       notes.hideNote();
       selection.clear();
     } else if (key === "h") commands.toggleHidden();
-    else if (key === "delete" || key === "backspace") commands.deleteMasks();
+    // Held down, it would go on from the clicks of a tool to masks.
+    else if ((key === "delete" || key === "backspace") && !event.repeat) commands.deleteMasks();
     else if (/^[0-9]$/.test(key)) labelField.labelByDigit(Number(key));
     else if (key === "l") {
       event.preventDefault(); // the field opens empty, not with an l
@@ -86,11 +86,12 @@ export function connectKeys(deps) {
     if (!element.isConnected) return void document.removeEventListener("keydown", historyKeys);
     if (!(event.ctrlKey || event.metaKey) || event.altKey || isTyping(event)) return;
     const key = event.key.toLowerCase();
-    if (key === "z" && !event.shiftKey && prompt.isOpen()) prompt.undo();
-    else if (key === "z" && !event.shiftKey) commands.undo();
-    else if (key === "y" || key === "z") commands.redo();
-    else return;
+    const isUndo = key === "z" && !event.shiftKey;
+    if (key !== "y" && key !== "z") return;
     event.preventDefault();
+    if (!isUndo) commands.redo();
+    // What a tool has in hand comes before what was done.
+    else if (!toolbox.current().undo?.()) commands.undo();
   }
   document.addEventListener("keydown", historyKeys);
 }

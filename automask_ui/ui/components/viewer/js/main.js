@@ -126,7 +126,7 @@ export function createViewer({ element, props, trigger, watch }) {
   connectClassEditor({ dom, edits, notices, popups, props, trigger, watch });
   const shapes = createShapeCommands({ edits, language, listing, notices, picture, selection });
   const shapeButtons = connectShapeButtons({ dom, language, popups, selection, shapes, signals });
-  connectKeys({ commands, dom, labelField, look, notes, prompt, selection, shapeButtons, toolbox, viewport });
+  connectKeys({ commands, dom, labelField, look, notes, selection, shapeButtons, toolbox, viewport });
   fillKeyHelp({ dom, language });
 
   // Download

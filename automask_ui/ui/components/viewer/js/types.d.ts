@@ -87,8 +87,8 @@ export interface EditsAnswer extends ViewerEdits {
   answers?: string;
   told?: (ViewerAction & { way: "undone" | "redone" }) | null;
   error?: string;
-  /** Ids of masks that the steps have made or changed. */
-  made?: number[];
+  /** Of each step, the ids of the masks that it has made or changed. */
+  made?: number[][];
   /** Whether pixels of masks have changed: a new value comes along. */
   redraws?: boolean;
 }
@@ -250,7 +250,9 @@ export interface Tool {
   /** Another tool is chosen, or another run is shown: drafts go. */
   stop?(): void;
   /** Keys of its own, as `KeyboardEvent.key`. @returns whether it has used the key */
-  key?(key: string): boolean;
+  key?(key: string, isShifted?: boolean): boolean;
+  /** Takes back the last piece of a draft. @returns whether there was one */
+  undo?(): boolean;
 }
 
 export interface ClickKeys {

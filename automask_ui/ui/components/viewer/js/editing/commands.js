@@ -73,7 +73,9 @@ export function createCommands({ edits, language: { text }, listing, notices, sa
   const actionName = ({ kind, count, label }) => text(`act_${kind}`, { n: count, label });
 
   edits.onAnswered(({ steps, told, error, made }) => {
-    if (made.length) selection.await(made);
+    // Of several steps that were asked for in quick succession, what the last one made.
+    const newest = made.findLast((ids) => ids.length);
+    if (newest) selection.await(newest);
     if (told) say(text(`said_${told.way}`, { what: actionName(told) }));
     // The class list says itself what is wrong with it.
     if (error && !steps.some((step) => step.do === "classes")) notices.flash(error);

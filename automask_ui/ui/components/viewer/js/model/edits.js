@@ -5,7 +5,7 @@ import { createHook } from "./signals.js";
 // What was done to the masks. The server keeps the history; here is its last word, with the steps on top of it that it
 // has not answered yet, so that everything shows at once. Steps go out in order, one parcel at a time.
 
-/** @typedef {{ steps: Step[], told: EditsAnswer["told"], error: string, made: number[] }} Answer */
+/** @typedef {{ steps: Step[], told: EditsAnswer["told"], error: string, made: number[][] }} Answer `made` by each */
 /**
  * @typedef {{ session: string, ticket: string, renumbered: boolean, steps: Step[] }} Parcel `renumbered`: whether the
  *   ids are those that masks have since they were renumbered

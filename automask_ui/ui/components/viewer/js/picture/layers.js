@@ -17,6 +17,8 @@ import { pathOf } from "./paths.js";
  */
 
 const QUIET = 0.3; // of their strength that masks keep while a tool shows another one over them
+const BESIDE_FILLS = 0.75; // strength of outlines that fills are there for as well
+const FEW = 30; // masks in sight: of more, outlines fade, since all of them together are a tangle
 
 /** The masks in sight, from the lowest to the topmost. @typedef {() => MaskPath[]} Painted */
 /** @typedef {{ id: number, shape: Shape, path: Path2D, colour: string }} MaskPath */
@@ -96,17 +98,21 @@ function outlinesLayer(painted, { look, viewport }) {
   return {
     draw(context) {
       if (look.mode === "fill") return;
+      const masks = painted();
       // One px on screen at every zoom, and calm beside fills: what is marked has a ring of its own.
       context.lineJoin = "round";
       context.lineWidth = 1 / viewport.scale;
-      context.globalAlpha = look.isQuiet ? QUIET : look.mode === "both" ? 0.75 : 1;
-      for (const { path, colour } of painted()) {
+      context.globalAlpha = look.isQuiet ? QUIET : look.mode === "both" ? besideFills(masks.length) : 1;
+      for (const { path, colour } of masks) {
         context.strokeStyle = colour;
         context.stroke(path);
       }
     },
   };
 }
+
+/** Strength of outlines beside fills. @param {number} count of masks in sight */
+export const besideFills = (count) => BESIDE_FILLS * Math.min(1, Math.sqrt(FEW / count));
 
 /**
  * Preview of a point grid: white dots with a dark rim, seen on any photo.

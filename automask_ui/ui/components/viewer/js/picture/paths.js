@@ -8,7 +8,7 @@ import { simplify, traceContours } from "../model/contours.js";
 const TOLERANCE = 0.9;
 
 // device px: islands and holes smaller than this would be dots
-const LEAST_RING = 3;
+const LEAST_RING = 4;
 
 /** @typedef {Pick<Shape, "box" | "runs" | "width">} Outlined */
 

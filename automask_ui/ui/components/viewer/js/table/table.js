@@ -164,6 +164,8 @@ export function createTable({ colours, dom, edits, language, listing, look, pict
   picture.onSessionStarted(() => {
     frame.scrollTop = 0;
   });
+  // Details of the selected mask take their room from the table, once it has scrolled to that mask's row.
+  new ResizeObserver(() => showRow(selection.primary)).observe(frame);
 
   return {
     body,

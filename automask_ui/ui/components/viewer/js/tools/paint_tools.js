@@ -9,6 +9,7 @@ const FIRST_SHARE = 0.025; // of the longer side: the brush to begin with
 const GROWTH = 1.25; // of one press of a key or button
 const MOST = 2000; // px of the original, the widest brush
 const APART = 1.5; // stage px between two points of a line: more would not be seen
+const NEAR = 8; // stage px from a corner at which a click means that corner
 
 /**
  * Brush, eraser and lasso: pixels of the original are added to the selected mask, or to a new one, or cut from it.
@@ -31,6 +32,9 @@ export function createPaintTools({ draft, edits, language: { text }, notices, pi
   let held = [];
   const lasso = { cuts: false };
 
+  /** Whether a step makes a mask. @param {Step} step */
+  const isNew = (step) => step.do === "paint" && !step.id;
+  const isMaking = () => [...sent.keys()].some(isNew);
   const size = () => width || Math.max(1, Math.round(FIRST_SHARE * Math.max(picture.data.width, picture.data.height)));
   const inOriginal = (/** @type {readonly Point[]} */ points) => {
     const k = picture.enlargement();
@@ -40,22 +44,25 @@ export function createPaintTools({ draft, edits, language: { text }, notices, pi
   /** @param {DraftLine | null} line @param {Point[] | null} outline @param {boolean} cuts */
   function paint(line, outline, cuts) {
     const id = selection.primary;
-    if (cuts && !id) {
-      notices.flash(text("cut_none"));
-      return showLines(null);
-    }
-    const makes = !id && [...sent.keys()].some((step) => step.do === "paint" && !step.id);
-    if (makes) held.push({ line, outline, cuts });
-    else send(id, line, outline, cuts);
+    if (cuts && !id && !isMaking()) notices.flash(text("cut_none"));
+    else paintOn(id, { line, outline, cuts });
     showLines(null);
   }
 
-  /** @param {number} id @param {DraftLine | null} line @param {Point[] | null} outline @param {boolean} cuts */
-  function send(id, line, outline, cuts) {
+  /** @param {number} id 0: the mask that is being made, or else a new one @param {Pixels} pixels */
+  function paintOn(id, pixels) {
+    if (!id && isMaking()) held.push(pixels);
+    else send(id, pixels);
+  }
+
+  /** @param {number} id @param {Pixels} pixels */
+  function send(id, { line, outline, cuts }) {
     /** @type {Stroke[]} */
     const strokes = [];
     if (line) {
-      strokes.push({ width: Math.min(MOST, line.width * picture.enlargement()), points: inOriginal(line.points) });
+      // A pixel of the original, there and back, may be a hair less.
+      const inPhoto = Math.max(1, Math.min(MOST, line.width * picture.enlargement()));
+      strokes.push({ width: inPhoto, points: inOriginal(line.points) });
     }
     /** @type {Step} */
     const step = { do: "paint", id, cut: cuts, strokes, outline: outline && inOriginal(outline) };
@@ -70,17 +77,23 @@ export function createPaintTools({ draft, edits, language: { text }, notices, pi
   }
 
   edits.onAnswered(({ steps, made }) => {
+    const at = steps.findIndex((step) => sent.has(step) && isNew(step));
     for (const step of steps) sent.delete(step);
-    const waiting = held;
-    held = [];
-    for (const { line, outline, cuts } of waiting) send(made[0] ?? 0, line, outline, cuts);
+    if (at >= 0) {
+      const waiting = held;
+      held = [];
+      for (const pixels of waiting) paintOn(made[at]?.[0] ?? 0, pixels);
+    }
     showLines(null);
   });
-  edits.onLost(() => {
+
+  function forget() {
     sent.clear();
     held = [];
     showLines(null);
-  });
+  }
+  edits.onLost(forget);
+  picture.onSessionStarted(forget);
 
   /** @param {number} factor */
   function resize(factor) {
@@ -141,33 +154,49 @@ export function outlineTool({ draft, viewport, done }) {
     if (points.length > 2) done(points, minus);
   }
 
+  function undo() {
+    const { length } = draft.outline;
+    if (length) draft.setOutline(draft.outline.slice(0, -1));
+    return length > 0;
+  }
+
+  /** @param {Point | undefined} corner display px @param {Point} point stage px */
+  function isAt(corner, point) {
+    const there = corner && viewport.toStage(corner.x, corner.y);
+    return there !== undefined && Math.hypot(there.x - point.x, there.y - point.y) < NEAR;
+  }
+
   return {
     hover: ({ x, y }) => draft.setPointer(viewport.toPhoto(x, y)),
     leave: () => draft.setPointer(null),
     click(point, how) {
       if (!draft.outline.length) minus = how.minus;
-      const [first] = draft.outline, start = first && viewport.toStage(first.x, first.y);
-      if (start && draft.outline.length > 2 && Math.hypot(start.x - point.x, start.y - point.y) < 8) return close();
-      draft.setOutline([...draft.outline, viewport.toPhoto(point.x, point.y)]);
+      const { outline } = draft, isLast = isAt(outline.at(-1), point);
+      // The first corner again, or the last one, as with a double click.
+      if (outline.length > 2 && (isLast || isAt(outline[0], point))) close();
+      else if (!isLast) draft.setOutline([...outline, viewport.toPhoto(point.x, point.y)]);
     },
     startDrag(point, how) {
-      minus = how.altKey;
-      const points = [viewport.toPhoto(point.x, point.y)];
+      // After corners it draws on from them.
+      const corners = draft.outline;
+      if (!corners.length) minus = how.altKey;
+      const points = [...corners, viewport.toPhoto(point.x, point.y)];
       return {
         move({ x, y }) {
           addPoint(points, viewport.toPhoto(x, y), APART / viewport.scale);
           draft.setOutline([...points]);
         },
-        end: close,
-        cancel: draft.clear,
+        end: () => void (corners.length || close()),
+        cancel: () => draft.setOutline(corners),
       };
     },
     stop: draft.clear,
+    undo,
     key(key) {
       if (!draft.outline.length) return false;
-      if (key === "Enter") close();
+      if (key === "Enter") void (draft.outline.length > 2 && close());
       else if (key === "Escape") draft.clear();
-      else if (key === "Backspace") draft.setOutline(draft.outline.slice(0, -1));
+      else if (key === "Backspace" || key === "Delete") undo();
       else return false;
       return true;
     },

@@ -1,6 +1,8 @@
 // @ts-check
-/** @import { Draft, Edits, Language, Notices, Prompt, Selection, Tool, Viewport } from "../types.d.ts" */
+/** @import { Draft, Edits, Language, Notices, Prompt, Selection, Signals, Tool, Viewport } from "../types.d.ts" */
 import { boxBetween } from "../model/draft.js";
+
+const SAME_SPOT = 4; // stage px between two clicks of which the second tells the model nothing, as of a double click
 
 /**
  * The tools that ask the model: *Add* makes a new mask from clicks or a box, *Refine* goes on from a selected one.
@@ -12,9 +14,10 @@ import { boxBetween } from "../model/draft.js";
  * @param {Notices} deps.notices
  * @param {Prompt} deps.prompt
  * @param {Selection} deps.selection
+ * @param {Signals} deps.signals
  * @param {Viewport} deps.viewport
  */
-export function createPromptTools({ draft, edits, language: { text }, notices, prompt, selection, viewport }) {
+export function createPromptTools({ draft, edits, language: { text }, notices, prompt, selection, signals, viewport }) {
   /** What a plain click means: that the place belongs to the mask, or that it does not. */
   const sign = { belongs: true };
 
@@ -48,7 +51,10 @@ export function createPromptTools({ draft, edits, language: { text }, notices, p
       click(point, { minus }) {
         if (!viewport.pixelAt(point)) return;
         if (!prompt.isOpen() && !isReady()) return;
-        prompt.click(viewport.toPhoto(point.x, point.y), sign.belongs !== minus);
+        const belongs = sign.belongs !== minus, last = prompt.clicks.at(-1);
+        const before = last && last.label === Number(belongs) && viewport.toStage(last.x, last.y);
+        if (before && Math.hypot(before.x - point.x, before.y - point.y) < SAME_SPOT) return;
+        prompt.click(viewport.toPhoto(point.x, point.y), belongs);
       },
 
       startDrag(point) {
@@ -68,17 +74,31 @@ export function createPromptTools({ draft, edits, language: { text }, notices, p
 
       stop: () => prompt.start(0),
 
-      key(key) {
+      undo() {
+        const isOpen = prompt.isOpen();
+        if (isOpen) prompt.undo();
+        return isOpen;
+      },
+
+      key(key, isShifted) {
         if (!prompt.isOpen()) return false;
         if (key === "Enter") take();
         else if (key === "Escape") prompt.start(prompt.id);
-        else if (key === "Tab") prompt.step(1);
-        else if (key === "Backspace") prompt.undo();
+        else if (key === "Tab") prompt.step(isShifted ? -1 : 1);
+        // Neither may reach the selected masks while something else is at hand.
+        else if (key === "Backspace" || key === "Delete") prompt.undo();
         else return false;
         return true;
       },
     };
   }
+
+  // Clicks belong to the mask that they began with: nobody expects them to change it once another one is selected. A
+  // mask that only fails the thresholds now is no longer selected, but taking the clicks brings it back.
+  signals.on(["selection", "labels"], () => {
+    const { ids } = selection, isOther = ids.size > 0 && !(ids.size === 1 && ids.has(prompt.id));
+    if (prompt.id && prompt.isOpen() && (isOther || edits.deleted.has(prompt.id))) prompt.start(0);
+  });
 
   const refined = () => (selection.ids.size === 1 ? selection.primary : -1);
   return { add: promptTool(() => 0), refine: promptTool(refined), sign, take };

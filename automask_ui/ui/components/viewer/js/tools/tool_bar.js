@@ -72,7 +72,15 @@ export function connectToolBar(deps) {
     discard: () => prompt.start(prompt.id),
     "clear-region": region.clear,
   };
-  for (const [name, act] of Object.entries(buttons)) one(`.tool-bar [data-do=${name}]`).addEventListener("click", act);
+  for (const [name, act] of Object.entries(buttons)) {
+    const button = one(`.tool-bar [data-do=${name}]`);
+    button.addEventListener("click", () => {
+      act();
+      draw();
+      // A button that goes would take the focus with it, and keys would be heard no more.
+      if (button.hidden) one(".stage").focus({ preventScroll: true });
+    });
+  }
   for (const button of all("[data-choice]")) {
     button.addEventListener("click", () => {
       choices[toolbox.name]?.choose(button.dataset.choice === "yes");

@@ -22,8 +22,11 @@ export function createToolbox({ dom: { all, one }, draft, look, picture, signals
   const stage = one(".stage");
   /** @type {Partial<Record<ToolName, Tool>>} */
   const tools = {};
-  /** Stage px; null until an arrow is pressed. @type {{ x: number, y: number } | null} */
-  let crossHair = null;
+  /** In stage px; null until an arrow is pressed, and once the mouse takes over. It moves with the photo. */
+  function crossHair() {
+    const { pointer, isCrossHair } = draft;
+    return pointer && isCrossHair ? viewport.toStage(pointer.x, pointer.y) : null;
+  }
 
   /** @param {ToolName} name */
   function choose(name) {
@@ -31,7 +34,6 @@ export function createToolbox({ dom: { all, one }, draft, look, picture, signals
     toolbox.current().stop?.();
     toolbox.current().leave();
     toolbox.name = name;
-    crossHair = null;
     draft.setPointer(null);
     look.set({ isQuiet: name === "add" || name === "refine" });
     draw();
@@ -50,13 +52,15 @@ export function createToolbox({ dom: { all, one }, draft, look, picture, signals
   /** @param {[number, number]} step @param {boolean} fine */
   function moveCrossHair([dx, dy], fine) {
     const pace = fine ? 1 : STEP;
-    const { x, y } = crossHair ?? { x: viewport.width / 2, y: viewport.height / 2 };
-    crossHair = {
-      x: Math.max(0, Math.min(viewport.width, x + dx * pace)),
-      y: Math.max(0, Math.min(viewport.height, y + dy * pace)),
+    const { x, y } = crossHair() ?? { x: viewport.width / 2, y: viewport.height / 2 };
+    const wanted = { x: x + dx * pace, y: y + dy * pace };
+    const point = {
+      x: Math.max(0, Math.min(viewport.width, wanted.x)), y: Math.max(0, Math.min(viewport.height, wanted.y)),
     };
-    toolbox.current().hover(crossHair);
-    draft.setPointer(viewport.toPhoto(crossHair.x, crossHair.y), draft.brush, true);
+    // At the edge the photo comes to meet it.
+    viewport.moveBy(point.x - wanted.x, point.y - wanted.y);
+    toolbox.current().hover(point);
+    draft.setPointer(viewport.toPhoto(point.x, point.y), draft.brush, true);
   }
 
   const toolbox = {
@@ -80,15 +84,15 @@ export function createToolbox({ dom: { all, one }, draft, look, picture, signals
      * @returns {boolean} whether the key was used
      */
     key(event) {
-      const onStage = event.target === stage, arrow = ARROWS[event.key];
-      if (toolbox.current().key?.(event.key)) return true;
+      const onStage = event.target === stage, arrow = ARROWS[event.key], point = crossHair();
+      if (toolbox.current().key?.(event.key, event.shiftKey)) return true;
       if (event.key === "Escape" && toolbox.name !== "select") choose("select");
       else if (KEYS[event.key.toLowerCase()] && !event.shiftKey) choose(KEYS[event.key.toLowerCase()]);
       else if (toolbox.name === "select" || !onStage) return false;
       else if (arrow) moveCrossHair(arrow, event.shiftKey);
-      else if (event.key === " " && crossHair) {
+      else if (event.key === " " && point) {
         const { ctrlKey, metaKey, shiftKey, altKey } = event;
-        toolbox.current().click(crossHair, { ctrlKey, metaKey, shiftKey, altKey, minus: shiftKey });
+        toolbox.current().click(point, { ctrlKey, metaKey, shiftKey, altKey, minus: shiftKey });
       } else return false;
       return true;
     },

@@ -1,0 +1,46 @@
+"""Folders in which Hugging Face's transformers saves a model: ``config.json``, and the weights beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from automask_ui.errors import CheckpointNotFoundError
+
+__all__ = ["is_model_folder", "model_stem", "weights_in"]
+
+_CONFIG = "config.json"
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+
+
+def is_model_folder(folder: Path) -> bool:
+    """Whether ``folder`` is one that transformers saved, with its weights in one file."""
+    return (folder / _CONFIG).is_file() and any((folder / name).is_file() for name in _WEIGHTS)
+
+
+def weights_in(folder: Path) -> Path:
+    """The file with the weights of a folder that transformers saved.
+
+    Raises:
+        CheckpointNotFoundError: the folder has none that can be read alone.
+    """
+    for name in _WEIGHTS:
+        if (folder / name).is_file():
+            return folder / name
+    if (folder / "adapter_config.json").is_file():
+        raise CheckpointNotFoundError(
+            f"The folder {folder} holds only an adapter, without its SAM. Merge the two (in PEFT: "
+            f"`merge_and_unload()`), and save the result."
+        )
+    if any((folder / f"{name}.index.json").is_file() for name in _WEIGHTS):
+        raise CheckpointNotFoundError(
+            f"The weights in the folder {folder} are in several files. Save them in one "
+            f'(`save_pretrained(..., max_shard_size="50GB")`).'
+        )
+    raise CheckpointNotFoundError(
+        f"The folder {folder} holds neither of {' and '.join(_WEIGHTS)}. Give the path of the checkpoint file itself."
+    )
+
+
+def model_stem(file: Path) -> str:
+    """What a model is called after its file: a folder that transformers saved has the name, its file has not."""
+    return file.resolve().parent.name if file.name in _WEIGHTS and is_model_folder(file.parent) else file.stem
