@@ -41,13 +41,13 @@ def shares_as_text(report: dict[str, Any]) -> str:
         f"{sum(picture['masks'] for picture in pictures)} masks with all points",
         f"found again, with an IoU of at least {report['found_iou']:g}:",
         "",
-        f"{'points':>8}{'recall':>8}{'IoU 0.75':>10}" + "".join(f"{_class(row):>14}" for row in _classes(shares[0])),
+        f"{'points':>8}{'recall':>8}{'IoU 0.75':>10}" + "".join(f"{_class(row):>17}" for row in _classes(shares[0])),
     ]
     for share in shares:
         found = [f"{row['found']} of {row['masks']}" for row in _classes(share)]
         lines.append(
             f"{share['points_share']:>8.1%}{share['recall']:>8.3f}{share['recall_at_iou_0.75']:>10.3f}"
-            + "".join(f"{text:>14}" for text in found)
+            + "".join(f"{text:>17}" for text in found)
         )
     names = max(len(picture["name"]) for picture in pictures)
     lines += ["", f"{'':<{names}}{'masks':>7}" + "".join(f"{share['share']:>7.0%}" for share in shares)]
@@ -64,7 +64,8 @@ def _classes(share: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _class(row: dict[str, Any]) -> str:
-    """Name a class of masks, such as ``score < 0.5``."""
-    number = "{:g}" if row["sign"] == "score" else "{:.3g}"
-    low, high = row["low"], row["high"]
-    return f"{row['sign']} ≥{number.format(low)}" if high is None else f"{row['sign']} <{number.format(high)}"
+    """Name a class of masks, such as ``score <0.5``."""
+    sign, low, high = row["sign"], row["low"], row["high"]
+    if high is None:
+        return f"{sign} ≥{low:g}"
+    return f"{sign} {low:g}–{high:g}" if low else f"{sign} <{high:g}"

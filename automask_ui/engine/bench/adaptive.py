@@ -39,9 +39,9 @@ class _Measured:
     score: np.ndarray  # (n,) predicted IoU
     size: np.ndarray  # (n,) share of the picture
 
-    def recall(self, share: float) -> float:
-        """Share of the masks that was found again; 1 where there are none."""
-        return float(np.mean(self.iou[share] >= FOUND_IOU)) if self.masks else 1.0
+    def recall(self, share: float, iou: float = FOUND_IOU) -> float:
+        """Share of the masks that was found again, with an IoU of at least ``iou``; 1 where there are none."""
+        return float(np.mean(self.iou[share] >= iou)) if self.masks else 1.0
 
 
 def run_adaptive_bench(settings: BenchSettings, pictures: Iterable[tuple[str, np.ndarray]]) -> dict[str, Any]:
@@ -105,15 +105,13 @@ def _found_by(whole: MaskResult, share: float, engine: MaskEngine) -> tuple[Mask
 
 def _of_share(share: float, grid_points: int, measured: list[_Measured]) -> dict[str, Any]:
     found = np.concatenate([one.iou[share] >= FOUND_IOU for one in measured])
-    near = np.concatenate([one.iou[share] >= 0.75 for one in measured])
     score, size = (np.concatenate([getattr(one, name) for one in measured]) for name in ("score", "size"))
     return {
         "share": share,
         "points": float(np.mean([one.points[share] for one in measured])),
         "points_share": float(np.mean([one.points[share] for one in measured])) / grid_points,
         "recall": float(np.mean([one.recall(share) for one in measured])),
-        "recall_of_all_masks": float(found.mean()) if len(found) else 1.0,
-        "recall_at_iou_0.75": float(near.mean()) if len(near) else 1.0,
+        "recall_at_iou_0.75": float(np.mean([one.recall(share, 0.75) for one in measured])),
         "by_score": _by_class(found, score, SCORES),
         "by_size": _by_class(found, size, SIZES),
     }
