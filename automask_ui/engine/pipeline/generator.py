@@ -109,8 +109,8 @@ class MaskEngine:
         wanted = np.zeros(len(result.candidates), dtype=bool)
         wanted[rows] = True
         stats = RunStats()
-        rows = wanted & ~result.candidates.has_mask
-        for _ in self._decode(table, plan_rows(table, rows), result, result.options.filter, stats, force=rows):
+        wanted &= ~result.candidates.has_mask
+        for _ in self._decode(table, plan_rows(table, wanted), result, result.options.filter, stats, force=wanted):
             pass
         return _with_stats(replace(result, candidates=table.freeze()), stats)
 
