@@ -257,13 +257,14 @@ class Preset:
     """A named choice of options. What it leaves out is upstream's default; thresholds, the model's own.
 
     Thresholds in ``values`` are those for Meta's weights, whose scores upstream's defaults were made for. Other models
-    score otherwise: theirs lie as far from their own defaults.
+    score otherwise: theirs lie as far from their own defaults, or where ``shares`` says what part of these they are.
     """
 
     name: str
     title: str
     description: str
     values: Mapping[str, Any]
+    shares: Mapping[str, float] = field(default_factory=dict)
 
     def options(self, **model_thresholds: float) -> GeneratorOptions:
         """The options of this preset for a model with these default thresholds; without them, upstream's."""
@@ -271,7 +272,9 @@ class Preset:
         for name, own in model_thresholds.items():
             default = PARAMETERS[name].default
             # On the sliders' steps, so that Meta's weights have the very numbers above. A preset's own clean-up stays.
-            if name in values and default:
+            if name in self.shares and own != default:
+                values[name] = round(own * self.shares[name], 2)
+            elif name in values and default:
                 values[name] = round(own * values[name] / default, 2)
             else:
                 values.setdefault(name, own)
@@ -283,7 +286,9 @@ _PRESETS = (
     Preset("balanced", "Balanced", "The model's own defaults: most things at a fair price.", {}),
     Preset("small", "Small objects", "Looks at the picture in zoomed crops as well and cleans the masks.",
            {"points_per_side": 32, "pred_iou_thresh": 0.86, "stability_score_thresh": 0.92, "crop_n_layers": 1,
-            "crop_n_points_downscale_factor": 2, "min_mask_region_area": 100}),
+            "crop_n_points_downscale_factor": 2, "min_mask_region_area": 100},
+           # Of a small thing more is edge: as vague as that of a large one, it costs more of the score.
+           {"stability_score_thresh": 0.75}),
     Preset("everything", "Everything", "A dense grid and loose thresholds: sort out the masks afterwards.",
            {"points_per_side": 48, "pred_iou_thresh": 0.6, "stability_score_thresh": 0.75, "box_nms_thresh": 0.8}),
 )  # fmt: skip

@@ -1,12 +1,15 @@
-"""Small SAMs with random weights, of the same classes as the published ones, and a picture for them."""
+"""Small SAMs with random weights, of the same classes as the published ones, a picture, and what is the same mask."""
 
 from functools import cache, partial
 
 import numpy as np
+import pytest
 import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
 from automask_ui.engine.bench.random_weights import make_lifelike
+from automask_ui.engine.encoders.sam2.hiera import HieraConfig
+from automask_ui.engine.loading.architecture import build_sam2
 
 
 @cache
@@ -44,9 +47,44 @@ def small_sam(seed: int = 0, depth: int = 2, heads: int = 4, width: int = 32, im
     return make_lifelike(sam, seed)
 
 
+SMALL_HIERA = HieraConfig(16, 1, stages=(1, 2, 3, 2), windows=(8, 4, 7, 3), global_blocks=(4,), image_size=256)
+
+
+@cache
+def small_sam2() -> Sam:
+    """A SAM 2 with blocks of every kind, the published decoder and a 256 px input."""
+    torch.manual_seed(0)
+    sam = build_sam2(SMALL_HIERA)
+    with torch.no_grad():
+        for name, tensor in sam.image_encoder.named_parameters():
+            if "pos_embed" in name or "no_mem" in name:
+                tensor.normal_(0, 0.2)
+    return make_lifelike(sam)
+
+
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
     """Even patches of colour with a little noise, H×W×3 uint8."""
     rng = np.random.default_rng(seed)
     patches = rng.integers(0, 256, (5, 7, 3))
     rows, columns = np.arange(height) * 5 // height, np.arange(width) * 7 // width
     return (patches[rows][:, columns] + rng.integers(0, 9, (height, width, 3))).clip(0, 255).astype(np.uint8)
+
+
+def assert_same_masks(ours: list[dict], upstream: list[dict], output_mode: str = "binary_mask") -> None:
+    """Same masks in the same order, within what re-ordered sums allow."""
+    assert len(ours) == len(upstream)
+    for mine, theirs in zip(ours, upstream, strict=True):
+        assert mine.keys() == theirs.keys()
+        assert mine["point_coords"] == theirs["point_coords"]
+        assert mine["crop_box"] == theirs["crop_box"]
+        assert mine["predicted_iou"] == pytest.approx(theirs["predicted_iou"], abs=1e-3)
+        assert mine["stability_score"] == pytest.approx(theirs["stability_score"], abs=1e-3, nan_ok=True)
+        np.testing.assert_allclose(mine["bbox"], theirs["bbox"], atol=1)
+        if output_mode == "binary_mask":
+            assert mine["segmentation"].dtype == theirs["segmentation"].dtype == bool
+            differing = np.mean(mine["segmentation"] != theirs["segmentation"])
+            assert differing <= 1e-4
+            assert mine["area"] == mine["segmentation"].sum()
+        else:
+            assert mine["segmentation"] == theirs["segmentation"]
+            assert mine["area"] == theirs["area"]

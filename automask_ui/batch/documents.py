@@ -16,7 +16,7 @@ from automask_ui.batch.pictures import Failure, Picture, printable
 from automask_ui.batch.store import Dataset, Written
 from automask_ui.errors import BatchError, ExportError
 from automask_ui.export import Exporter, ExportItem
-from automask_ui.export.base import UNLABELLED, DatasetDocument
+from automask_ui.export.base import UNLABELLED, ClassList, DatasetDocument
 from automask_ui.export.files import write_json
 from automask_ui.export.proof import check_file
 from automask_ui.masks import table
@@ -29,23 +29,27 @@ _BETWEEN = re.compile(r"[\s,]*")  # elements of an array
 _CHUNK = 1 << 18  # characters
 
 
-def export_item(picture: Picture, masks: Any, rgb: np.ndarray | None, metadata: dict[str, Any]) -> ExportItem:
+def export_item(
+    picture: Picture, masks: Any, rgb: np.ndarray | None, metadata: dict[str, Any], classes: ClassList = UNLABELLED
+) -> ExportItem:
     """Make the item to export of a picture: ids from 1, no labels. ``rgb`` (H×W×3 uint8): None for JSON formats.
 
-    A picture without masks has the class of the others nevertheless, so that files that list it are the same.
+    A picture without masks has the ``classes`` of the others nevertheless, so that files that list it are the same.
     """
     count = len(masks)
     # One zero that is looked at H×W×3 times takes no memory.
     image = np.broadcast_to(np.uint8(0), (*masks.size_hw, 3)) if rgb is None else rgb
     ids, labels = tuple(range(1, count + 1)), ("",) * count
-    return ExportItem(printable(picture.relative), image, masks, ids, labels, metadata, classes=UNLABELLED)
+    return ExportItem(printable(picture.relative), image, masks, ids, labels, metadata, classes)
 
 
 class _Stored(Sequence[ExportItem]):
     """The dataset's pictures as items to export; masks are read from disk on every access, and not kept."""
 
-    def __init__(self, dataset: Dataset, pictures: Sequence[Picture], metadata: dict[str, Any]) -> None:
-        self._dataset, self._pictures, self._metadata = dataset, pictures, metadata
+    def __init__(
+        self, dataset: Dataset, pictures: Sequence[Picture], metadata: dict[str, Any], classes: ClassList
+    ) -> None:
+        self._dataset, self._pictures, self._metadata, self._classes = dataset, pictures, metadata, classes
 
     def __len__(self) -> int:
         return len(self._pictures)
@@ -56,18 +60,22 @@ class _Stored(Sequence[ExportItem]):
     def __getitem__(self, index: slice) -> _Stored: ...
     def __getitem__(self, index: int | slice) -> ExportItem | _Stored:
         if isinstance(index, slice):
-            return _Stored(self._dataset, self._pictures[index], self._metadata)
+            return _Stored(self._dataset, self._pictures[index], self._metadata, self._classes)
         picture = self._pictures[index]
         record = self._dataset.read_masks(picture)
         if record is None:
             raise BatchError(
                 f"The masks of {printable(picture.relative)} are gone from the dataset: run the command again."
             )
-        return export_item(picture, record.masks, None, self._metadata)
+        return export_item(picture, record.masks, None, self._metadata, self._classes)
 
 
 def write_document(
-    dataset: Dataset, exporter: Exporter, pictures: Sequence[Picture], metadata: dict[str, Any]
+    dataset: Dataset,
+    exporter: Exporter,
+    pictures: Sequence[Picture],
+    metadata: dict[str, Any],
+    classes: ClassList = UNLABELLED,
 ) -> Written:
     """Write one file for all ``pictures``, read it back picture by picture, and move it into the dataset.
 
@@ -76,12 +84,13 @@ def write_document(
         exporter: a format with ``whole_dataset``.
         pictures: those to write, in their order.
         metadata: for formats with room.
+        classes: of the whole dataset.
 
     Raises:
         BatchError: the disk cannot take it.
         ExportError: it did not pass its check.
     """
-    items = _Stored(dataset, pictures, metadata)
+    items = _Stored(dataset, pictures, metadata, classes)
     part = dataset.new_part()
     target = dataset.root / f"{exporter.name}.{exporter.extension}"
     form = exporter.whole_dataset

@@ -31,7 +31,7 @@ def write_formats(
         picture: the picture that they are made of.
         item: its pixels and masks.
         names: formats that have files for each picture.
-        key: key of its masks.
+        key: of its masks and the class list.
         negatives: a picture without masks has files as well, in formats that can say so.
 
     Yields:

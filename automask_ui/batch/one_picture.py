@@ -18,6 +18,7 @@ from automask_ui.batch.pictures import Failure, Picture, printable
 from automask_ui.batch.store import Dataset, MasksRecord
 from automask_ui.errors import AutoMaskError, BatchError
 from automask_ui.export import EXPORTERS
+from automask_ui.export.base import UNLABELLED, ClassList
 from automask_ui.files.images import load_image
 from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
@@ -43,6 +44,7 @@ class BatchTask:
     model_key: str  # identity of the weights and of how they compute: the same on every machine and in every run
     metadata: dict[str, Any] = field(default_factory=dict)  # for formats with room
     negatives: bool = False  # pictures without masks are in the dataset, where a format can say that nothing is in them
+    classes: ClassList = UNLABELLED  # of the whole dataset, whether masks have them or not
 
     def __post_init__(self) -> None:
         if unknown := [name for name in self.formats if name not in EXPORTERS]:
@@ -60,6 +62,12 @@ class BatchTask:
             del options["adaptive_points"]  # as keys were made before there was this option
         parts = [_KEY_VERSION, sha256, self.model_key, options]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def files_key(self, masks_key: str) -> str:
+        """Make the key of a picture's files, from that of its masks and the class list, where there is one."""
+        if self.classes == UNLABELLED:
+            return masks_key
+        return hashlib.sha256(json.dumps([masks_key, self.classes.lines]).encode()).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,18 +160,21 @@ class Worker:
             return outcome
         outcome.masks = len(record.masks)
         if loaded.rgb is not None:
-            item = export_item(loaded.picture, record.masks, loaded.rgb, self._task.metadata)
+            item = export_item(loaded.picture, record.masks, loaded.rgb, self._task.metadata, self._task.classes)
             formats = self._task.picture_formats
             negatives = self._task.negatives
+            files_key = self._task.files_key(record.key)
             for format_name, reason in write_formats(
-                self._dataset, loaded.picture, item, formats, record.key, negatives=negatives
+                self._dataset, loaded.picture, item, formats, files_key, negatives=negatives
             ):
                 outcome.failures.append(Failure(name, f"{format_name}: {reason}"))
         return outcome
 
     def _has_files(self, picture: Picture, key: str) -> bool:
         files = self._dataset.read_files(picture)
-        finished = finished_formats(self._dataset, picture, files, key, negatives=self._task.negatives)
+        finished = finished_formats(
+            self._dataset, picture, files, self._task.files_key(key), negatives=self._task.negatives
+        )
         return not files.stale and finished.keys() >= set(self._task.picture_formats)
 
     def _find(self, loaded: Loaded, outcome: PictureOutcome) -> MasksRecord:

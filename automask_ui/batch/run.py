@@ -133,7 +133,7 @@ def _write_whole(dataset: Dataset, task: BatchTask, listing: Listing, tally: _Ta
                 written = _sum_up(dataset, exporter.name, tally.usable)
             else:
                 pictures = tally.usable if task.negatives and exporter.has_negatives else tally.with_masks
-                written = write_document(dataset, exporter, pictures, task.metadata)
+                written = write_document(dataset, exporter, pictures, task.metadata, task.classes)
         except ExportError as error:
             report.failures.append(Failure(where, str(error)))
         else:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from automask_ui.cli import batch, bench, formats, generate, models
-from automask_ui.cli.output import make_forgiving
+from automask_ui.cli.output import make_forgiving, say
 from automask_ui.errors import AutoMaskError, OptionError
 
 __all__ = ["main"]
@@ -35,11 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return COMMANDS[settings.command].run(settings)
     except OptionError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", sys.stderr)
         return 2
     except AutoMaskError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", sys.stderr)
         return 3
     except KeyboardInterrupt:
-        print("\ninterrupted: files that were finished are complete.", file=sys.stderr)
+        say("\ninterrupted: files that were finished are complete.", sys.stderr)
         return 130

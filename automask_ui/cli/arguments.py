@@ -6,14 +6,24 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from automask_ui.errors import LabelError, OptionError
 from automask_ui.export import EXPORTERS
+from automask_ui.export.base import UNLABELLED, ClassList, classes_in_file
 from automask_ui.files.point_grids import parse_point_grids, read_point_grids
 from automask_ui.options import PARAMETERS, PRESETS, GeneratorOptions, checked_options
 from automask_ui.protocol import EngineModel, own_thresholds
 
 ALIASES = {alias: row.name for row in EXPORTERS.values() for alias in row.aliases}
 
-__all__ = ["ALIASES", "add_format_argument", "add_generator_arguments", "add_model_arguments", "options_of"]
+__all__ = [
+    "ALIASES",
+    "add_classes_argument",
+    "add_format_argument",
+    "add_generator_arguments",
+    "add_model_arguments",
+    "classes_of",
+    "options_of",
+]
 
 
 def add_format_argument(parser: argparse.ArgumentParser, default: str) -> None:
@@ -21,6 +31,32 @@ def add_format_argument(parser: argparse.ArgumentParser, default: str) -> None:
     titles = "; ".join(f"{row.name}: {row.title}" for row in EXPORTERS.values())
     text = f"may be given more than once (default: {default}); {titles}"
     parser.add_argument("--format", action="append", choices=[*ALIASES, *EXPORTERS], help=text)
+
+
+def add_classes_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--classes``."""
+    able = ", ".join(row.name for row in EXPORTERS.values() if row.has_classes)
+    parser.add_argument(
+        "--classes",
+        type=Path,
+        metavar="FILE",
+        help="class list with its numbers, as COCO JSON, YOLO's data.yaml, a table or a name a line: it goes into "
+        f"{able}, and the masks found, which have no class yet, are the class after all others",
+    )
+
+
+def classes_of(settings: argparse.Namespace) -> ClassList:
+    """The class list that the command line names, with the class of masks without a label; only that by default.
+
+    Raises:
+        OptionError: there is no class list in the file.
+    """
+    if settings.classes is None:
+        return UNLABELLED
+    try:
+        return classes_in_file(settings.classes)
+    except LabelError as error:
+        raise OptionError(f"--classes {settings.classes}: {error}") from error
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:

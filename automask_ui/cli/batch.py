@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ from automask_ui.batch import BatchProgress, BatchReport, BatchTask, folder_at, 
 from automask_ui.batch.on_ray import run_batch_on_ray
 from automask_ui.cli.arguments import (
     ALIASES,
+    add_classes_argument,
     add_format_argument,
     add_generator_arguments,
     add_model_arguments,
+    classes_of,
     options_of,
 )
+from automask_ui.cli.output import say
 from automask_ui.errors import OptionError
 from automask_ui.export import EXPORTERS
 from automask_ui.files.hashes import sha256_of
@@ -38,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", "--output", required=True, metavar="DATASET", help="folder for the results")
     add_format_argument(parser, default=DEFAULT_FORMAT)
+    add_classes_argument(parser)
     able = ", ".join(row.name for row in EXPORTERS.values() if row.has_negatives)
     parser.add_argument(
         "--negatives",
@@ -58,6 +63,7 @@ def run(settings: argparse.Namespace) -> int:
     """Make the dataset; returns 0, or 1 where some pictures failed."""
     if settings.workers is not None and settings.workers < 1:
         raise OptionError(f"--workers is {settings.workers}, but must be at least 1.")
+    classes = classes_of(settings)
     folder, out = folder_at(settings.folder), folder_at(settings.out)
     make_engine = partial(
         _make_engine,
@@ -72,7 +78,8 @@ def run(settings: argparse.Namespace) -> int:
     options = options_of(settings, model)
     formats = tuple(dict.fromkeys(ALIASES.get(name, name) for name in settings.format or [DEFAULT_FORMAT]))
     metadata = {"model": model.title, "options": options.flat()}
-    task = BatchTask(options, formats, f"{_identity(model)} {model.precision}", metadata, settings.negatives)
+    model_key = f"{_identity(model)} {model.precision}"
+    task = BatchTask(options, formats, model_key, metadata, settings.negatives, replace(classes, notes=()))
     with _ProgressLines() as lines:
         if settings.engine == "ray":
             # Each worker has a model of its own; this one was for what it says of itself.
@@ -80,6 +87,8 @@ def run(settings: argparse.Namespace) -> int:
             report = run_batch_on_ray(folder, out, make_engine, task, settings.workers, lines.show)
         else:
             report = run_batch(folder, out, engine, task, lines.show)
+    for note in classes.notes:
+        say(f"{settings.classes}: {note}")
     _print_report(report, out)
     return 1 if report.failures else 0
 
@@ -95,13 +104,13 @@ def _make_engine(
 
 def _print_report(report: BatchReport, out: Path) -> None:
     for line in (*report.notes, *report.written):
-        print(line)
-    print(
+        say(line)
+    say(
         f"{report.total:,} pictures: {report.made:,} done now, {report.kept:,} done before, {report.masks:,} masks, "
         f"{len(report.failures):,} failures. {out / 'manifest.csv'} lists them."
     )
     for failure in report.failures:
-        print(f"{failure.name}: {failure.reason}", file=sys.stderr)
+        say(f"{failure.name}: {failure.reason}", sys.stderr)
 
 
 def _identity(model: Any) -> str:
@@ -122,7 +131,7 @@ class _ProgressLines:
 
     def __exit__(self, *_: object) -> None:
         if self._is_terminal:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            say("\r\x1b[K", sys.stderr, end="")
 
     def show(self, progress: BatchProgress) -> None:
         """Print the progress, unless it was printed just now."""
@@ -130,7 +139,7 @@ class _ProgressLines:
             return
         self._at = time.monotonic()
         start, end = ("\r\x1b[K", "") if self._is_terminal else ("", "\n")
-        print(f"{start}{_in_words(progress)}", end=end, file=sys.stderr, flush=True)
+        say(f"{start}{_in_words(progress)}", sys.stderr, end=end)
 
 
 def _in_words(progress: BatchProgress) -> str:

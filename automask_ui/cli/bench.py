@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from automask_ui.cli.arguments import add_precision
 from automask_ui.cli.bench_adaptive import shares_as_text, small_pictures
+from automask_ui.cli.output import say
 from automask_ui.errors import OptionError
 
 if TYPE_CHECKING:  # PyTorch takes seconds to import
@@ -21,7 +22,9 @@ DEFAULT_IMAGE = Path(__file__).parents[2] / "assets" / "samples" / "coffee.jpg"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of this command."""
-    parser.add_argument("--model", default="tiny", help="name of a model; without its file, ViTs get random weights")
+    parser.add_argument(
+        "--model", default="tiny", help="name of a model; without its file, published ones get random weights"
+    )
     parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--image", type=Path, default=DEFAULT_IMAGE, help="default: a sample photo")
     parser.add_argument("--size", default="1800x1200", help="WIDTHxHEIGHT that the picture is brought to, px")
@@ -29,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against",
         choices=["upstream", "transformers", "float32"],
-        help="run SamAutomaticMaskGenerator, Hugging Face's pipeline or our exact engine too, on the same weights",
+        help="run the authors' own generator, Hugging Face's pipeline or our exact engine too, on the same weights",
     )
     parser.add_argument(
         "--predict", action="store_true", help="measure what clicks take instead, on a picture that has been read"
@@ -65,7 +68,7 @@ def run(settings: argparse.Namespace) -> int:
     image = sample_picture(settings.image, _size(settings.size))
     measure, as_text = (run_click_bench, _clicks_as_text) if settings.predict else (run_bench, _as_text)
     report = measure(_what(settings), image)
-    print(json.dumps(report, indent=2) if settings.json else as_text(report))
+    say(json.dumps(report, indent=2) if settings.json else as_text(report))
     return 0
 
 
@@ -73,7 +76,7 @@ def _run_adaptive(settings: argparse.Namespace) -> int:
     from automask_ui.engine.bench.adaptive import run_adaptive_bench
 
     report = run_adaptive_bench(_what(settings), small_pictures(settings.adaptive))
-    print(json.dumps(report, indent=2) if settings.json else shares_as_text(report))
+    say(json.dumps(report, indent=2) if settings.json else shares_as_text(report))
     return 0
 
 

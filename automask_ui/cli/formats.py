@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from automask_ui.cli.arguments import add_model_arguments
+from automask_ui.cli.output import say
 from automask_ui.cli.text_table import as_columns, as_markdown
 from automask_ui.export import EXPORTERS, ExportItem, proof_table
 from automask_ui.export.hard_masks import hard_items
@@ -41,7 +42,7 @@ def run(settings: argparse.Namespace) -> int:
     else:
         rows = [{"name": row.name, "format": row.title, "for": row.hint} for row in EXPORTERS.values()]
         columns = ["name", "format", "for"]
-    print((as_markdown if settings.markdown else as_columns)(rows, columns))
+    say((as_markdown if settings.markdown else as_columns)(rows, columns))
     return 0
 
 

@@ -11,14 +11,17 @@ from typing import Any
 
 from automask_ui.cli.arguments import (
     ALIASES,
+    add_classes_argument,
     add_format_argument,
     add_generator_arguments,
     add_model_arguments,
+    classes_of,
     options_of,
 )
 from automask_ui.cli.output import say
 from automask_ui.errors import AutoMaskError, ExportError
 from automask_ui.export import EXPORTERS, ExportItem, export
+from automask_ui.export.base import ClassList
 from automask_ui.files.images import load_image
 from automask_ui.files.names import unique_stems
 from automask_ui.options import OUTPUT_MODES, GeneratorOptions
@@ -33,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="picture files")
     parser.add_argument("--out", "--output", type=Path, required=True, metavar="DIR", help="folder for the results")
     add_format_argument(parser, default="png")
+    add_classes_argument(parser)
     parser.add_argument(
         "--output-mode", choices=list(OUTPUT_MODES), help="SAM's own form of the masks, as a further format"
     )
@@ -44,6 +48,9 @@ def run(settings: argparse.Namespace) -> int:
     """Write the masks of every picture; returns 0, or 1 where some pictures failed."""
     from automask_ui import MaskEngine, load_model
 
+    classes = classes_of(settings)
+    for note in classes.notes:
+        say(f"{settings.classes}: {note}")
     model = load_model(
         settings.model, settings.checkpoint, settings.device, settings.precision, folders=settings.models_dir
     )
@@ -57,7 +64,7 @@ def run(settings: argparse.Namespace) -> int:
     # Photos of one name, from two folders, get a file each.
     for photo, stem in zip(settings.photos, unique_stems(photo.name for photo in settings.photos), strict=True):
         try:
-            for line in _one_photo(engine, photo, options, formats, settings.out / stem, metadata):
+            for line in _one_photo(engine, photo, options, formats, settings.out / stem, metadata, classes):
                 say(line)
         except AutoMaskError as error:
             failed += 1
@@ -76,7 +83,13 @@ def _formats(settings: argparse.Namespace) -> list[str]:
 
 
 def _one_photo(
-    engine: Any, photo: Path, options: GeneratorOptions, formats: list[str], target: Path, metadata: dict[str, Any]
+    engine: Any,
+    photo: Path,
+    options: GeneratorOptions,
+    formats: list[str],
+    target: Path,
+    metadata: dict[str, Any],
+    classes: ClassList,
 ) -> list[str]:
     """Find and write the masks of one picture; return lines to print. Its files' names begin with ``target``."""
     loaded = load_image(photo)
@@ -89,7 +102,7 @@ def _one_photo(
         raise ExportError("no masks were found with these settings, so nothing was written: lower the thresholds.")
     count = len(result.masks)
     ids, labels = tuple(range(1, count + 1)), ("",) * count
-    item = ExportItem(loaded.name, loaded.rgb, result.masks, ids, labels, metadata)
+    item = ExportItem(loaded.name, loaded.rgb, result.masks, ids, labels, metadata, classes)
     for name in formats:
         report = export(name, [item], target.parent, stem=target.name)
         lines.append(f"  {report.path}  {report.summary}")

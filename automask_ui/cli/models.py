@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from automask_ui.cli.output import say
 from automask_ui.cli.text_table import as_columns
 from automask_ui.models.checkpoints import fetch, model_rows
 from automask_ui.models.download import TransferText
@@ -27,13 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(settings: argparse.Namespace) -> int:
     """Print the table of models, or download one; returns the exit code."""
     if settings.action == "list":
-        print(as_columns(model_rows(settings.models_dir), COLUMNS))
+        say(as_columns(model_rows(settings.models_dir), COLUMNS))
         return 0
     if settings.name is None:
-        print("error: say which model to download: python -m automask_ui models download vit_b", file=sys.stderr)
+        say("error: say which model to download: python -m automask_ui models download vit_b", sys.stderr)
         return 2
     path = fetch_visibly(settings.name)
-    print(f"{settings.name} is at {path}")
+    say(f"{settings.name} is at {path}")
     return 0
 
 
@@ -46,6 +47,6 @@ def fetch_visibly(name: str) -> Path:
     text = TransferText()
 
     def show(done_bytes: int, total_bytes: int, seconds: float) -> None:
-        print(f"\r\x1b[K{name}: {text(done_bytes, total_bytes, seconds)}", end="", file=sys.stderr, flush=True)
+        say(f"\r\x1b[K{name}: {text(done_bytes, total_bytes, seconds)}", sys.stderr, end="")
 
     return fetch(name, show if sys.stderr.isatty() else None)

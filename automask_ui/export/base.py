@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -19,7 +19,7 @@ from automask_ui.files.names import unique_stems
 from automask_ui.masks import Mask, MaskSet
 from automask_ui.masks.overlay import NO_CLASS_COLOUR, class_colour, mask_colour
 from automask_ui.masks.rle import Rle
-from automask_ui.session.class_names import ClassList, clean_text, joined
+from automask_ui.session.class_names import ClassList, clean_text, joined, read_class_list
 
 __all__ = [
     "ADDS",
@@ -28,6 +28,7 @@ __all__ = [
     "NO_LABEL",
     "PURPOSES",
     "UNLABELLED",
+    "ClassList",
     "DatasetDocument",
     "ExportItem",
     "Exporter",
@@ -35,6 +36,7 @@ __all__ = [
     "ReadMask",
     "class_names",
     "class_numbers",
+    "classes_in_file",
     "text_name",
     "with_stems",
 ]
@@ -202,6 +204,16 @@ def class_names(items: Sequence[ExportItem]) -> list[str]:
     Without a class list, numbers therefore do not depend on which mask happens to have no label.
     """
     return list(_class_list(items).names)
+
+
+def classes_in_file(path: Path) -> ClassList:
+    """The class list in a file of another tool or a table, and after all others the class of masks without a label.
+
+    Raises:
+        LabelError: it cannot be read, or there is no class list in it.
+    """
+    found = read_class_list(path)
+    return replace(joined([found, UNLABELLED]), notes=found.notes)
 
 
 def class_numbers(items: Sequence[ExportItem], first: int) -> dict[str, int]:

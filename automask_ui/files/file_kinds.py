@@ -46,6 +46,11 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"qoif", _CONVERT.format("a QOI picture")),
     (0, b"farbfeld", _CONVERT.format("a farbfeld picture")),
     (0, b"BPG\xfb", _CONVERT.format("a BPG picture")),
+    # A Targa picture of one colour a pixel; with a count in the fifth byte it would be a mouse pointer.
+    *((0, b"\0\0" + kind + b"\0" * 5, _CONVERT.format("a Targa picture (TGA)")) for kind in (b"\x02", b"\x03", b"\n")),
+    (0, b"\n\x05\x01\x08", _CONVERT.format("a Paintbrush picture (PCX)")),
+    (0, b"\x01\xda\0\x01", _CONVERT.format("a Silicon Graphics picture (SGI)")),
+    (0, b"\x01\xda\x01\x01", _CONVERT.format("a Silicon Graphics picture (SGI)")),
     (0, b"\0\0\x01\0", _CONVERT.format("an icon (ICO)")),
     (0, b"\0\0\x02\0", _CONVERT.format("a mouse pointer (CUR)")),
     (0, b"icns", _CONVERT.format("an icon (ICNS)")),

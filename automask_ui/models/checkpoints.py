@@ -21,6 +21,7 @@ import platformdirs
 from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError, DownloadError, UnknownModelError
 from automask_ui.files.atomic import open_atomic
 from automask_ui.files.hashes import VerifiedFiles, sha256_of
+from automask_ui.models import hub
 from automask_ui.models.download import Download, DownloadProgress, download, is_offline
 from automask_ui.models.hugging_face import is_model_folder, model_stem, weights_in
 from automask_ui.models.registry import BUILT_IN_MODEL, BUILT_IN_NOTICE, CHECKPOINTS, Checkpoint
@@ -167,15 +168,16 @@ def fetch(
     path = find_checkpoint(name, folders)
     if path is not None and _mismatch(row, path) is None:
         return path
-    if row.url is None or row.sha256 is None or row.size_bytes is None:
+    if row.url is None:
         raise CheckpointNotFoundError(
             f"{row.title} is not downloaded: it comes with the repository as {ASSETS_FOLDER / row.filename}. "
             f"Get that file from there, or choose another model."
         )
     target = cache_folder() / row.filename
-    job = Download(f"{row.title} ({row.size_bytes / 1e6:,.0f} MB)", row.url, row.size_bytes, row.sha256)
+    size, digest = _published(row)
+    job = Download(f"{row.title} ({size / 1e6:,.0f} MB)", row.url, size, digest)
     download(job, target, progress=progress, cancel=cancel)
-    _verified_files().note(target, row.sha256)
+    _verified_files().note(target, digest)
     return target
 
 
@@ -185,16 +187,16 @@ def take_file(name: str, file: Path) -> Path:
     Raises:
         UnknownModelError: the registry has no such model.
         CheckpointFormatError: it is not the file that was published.
-        DownloadError: the disk cannot take it.
+        DownloadError: the disk cannot take it, or the hub, which knows its hash, does not answer.
     """
     row = CHECKPOINTS.get(name)
-    if row is None or row.sha256 is None:
+    if row is None or row.url is None:
         raise UnknownModelError(f"No model {name!r} to have a file for. The models are: {', '.join(CHECKPOINTS)}.")
-    size = file.stat().st_size
-    if size != row.size_bytes or sha256_of(file) != row.sha256:
+    size, (published_size, digest) = file.stat().st_size, _published(row)
+    if size != published_size or sha256_of(file) != digest:
         raise CheckpointFormatError(
             f"This file of {size:,} bytes is not the published {row.title}: that is {row.filename} with "
-            f"{row.size_bytes:,} bytes. Choose that file, or fetch it."
+            f"{published_size:,} bytes. Choose that file, or fetch it."
         )
     target = cache_folder() / row.filename
     try:
@@ -203,7 +205,7 @@ def take_file(name: str, file: Path) -> Path:
             shutil.copyfileobj(source, copy)
     except OSError as error:
         raise DownloadError(f"The file of {row.title} cannot be kept: {error.strerror or error}.") from error
-    _verified_files().note(target, row.sha256)
+    _verified_files().note(target, digest)
     return target
 
 
@@ -316,6 +318,22 @@ def _free_disk_bytes(folder: Path) -> int:
 
 def _verified_files() -> VerifiedFiles:
     return VerifiedFiles(cache_folder() / "verified.json")
+
+
+def _published(row: Checkpoint) -> tuple[int, str]:
+    """Size in bytes and SHA-256 of a registry model's file: the registry's own, or else those that the hub publishes.
+
+    Raises:
+        DownloadError: the hub is needed, and does not answer or may not be asked.
+    """
+    if row.sha256 is not None and row.size_bytes is not None:
+        return row.size_bytes, row.sha256
+    if is_offline():
+        raise DownloadError(
+            f"Size and hash of {row.title} are only on the hub, and AUTOMASK_OFFLINE forbids to ask it. Put the file "
+            f"at {cache_folder() / row.filename}, or choose another model."
+        )
+    return hub.size_and_sha256(row.title, row.url or "")
 
 
 def _mismatch(row: Checkpoint, path: Path) -> str | None:

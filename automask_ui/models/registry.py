@@ -11,11 +11,17 @@ BUILT_IN_NOTICE = (
     "Built-in model: instant, works offline, coarse. For annotation work choose MobileSAM or SAM ViT-B/L/H."
 )
 _META_URL = "https://dl.fbaipublicfiles.com/segment_anything/"
+_SAM2_URL = "https://huggingface.co/facebook/{}/resolve/main/"
+_SAM_HQ_URL = "https://huggingface.co/lkeab/hq-sam/resolve/main/"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model of the registry. ``url`` is None for the one that comes with the repository."""
+    """A model of the registry. ``url`` is None for the one that comes with the repository.
+
+    Where ``sha256`` is None, its publisher gives no hash: the one that the hub publishes is asked for when the file is
+    fetched, and ``size_bytes`` is about right.
+    """
 
     name: str
     title: str
@@ -54,6 +60,50 @@ _ROWS = (
         good_for="Good masks on a computer without a GPU",
     ),
     Checkpoint(
+        name="sam2_t",
+        title="SAM 2.1 tiny",
+        arch="sam2_t",
+        filename="sam2.1_hiera_tiny.pt",
+        size_bytes=156_000_000,
+        sha256=None,
+        url=_SAM2_URL.format("sam2.1-hiera-tiny") + "sam2.1_hiera_tiny.pt",
+        licence="Apache-2.0",
+        good_for="Good masks on a computer without a GPU, or on any with one",
+    ),
+    Checkpoint(
+        name="sam2_s",
+        title="SAM 2.1 small",
+        arch="sam2_s",
+        filename="sam2.1_hiera_small.pt",
+        size_bytes=184_000_000,
+        sha256=None,
+        url=_SAM2_URL.format("sam2.1-hiera-small") + "sam2.1_hiera_small.pt",
+        licence="Apache-2.0",
+        good_for="A little larger than tiny",
+    ),
+    Checkpoint(
+        name="sam2_b",
+        title="SAM 2.1 base+",
+        arch="sam2_b",
+        filename="sam2.1_hiera_base_plus.pt",
+        size_bytes=323_000_000,
+        sha256=None,
+        url=_SAM2_URL.format("sam2.1-hiera-base-plus") + "sam2.1_hiera_base_plus.pt",
+        licence="Apache-2.0",
+        good_for="By its authors' measure as good as SAM ViT-H, at the size of ViT-B",
+    ),
+    Checkpoint(
+        name="sam2_l",
+        title="SAM 2.1 large",
+        arch="sam2_l",
+        filename="sam2.1_hiera_large.pt",
+        size_bytes=898_000_000,
+        sha256=None,
+        url=_SAM2_URL.format("sam2.1-hiera-large") + "sam2.1_hiera_large.pt",
+        licence="Apache-2.0",
+        good_for="The best of SAM 2.1, on a GPU",
+    ),
+    Checkpoint(
         name="vit_b",
         title="SAM ViT-B",
         arch="vit_b",
@@ -85,6 +135,50 @@ _ROWS = (
         url=_META_URL + "sam_vit_h_4b8939.pth",
         licence="Apache-2.0",
         good_for="The best masks, on a GPU with 8 GB",
+    ),
+    Checkpoint(
+        name="hq_vit_t",
+        title="SAM-HQ light",
+        arch="hq_vit_t",
+        filename="sam_hq_vit_tiny.pth",
+        size_bytes=42_500_000,
+        sha256=None,
+        url=_SAM_HQ_URL + "sam_hq_vit_tiny.pth",
+        licence="Apache-2.0",
+        good_for="Finer outlines on a computer without a GPU",
+    ),
+    Checkpoint(
+        name="hq_vit_b",
+        title="SAM-HQ ViT-B",
+        arch="hq_vit_b",
+        filename="sam_hq_vit_b.pth",
+        size_bytes=379_000_000,
+        sha256=None,
+        url=_SAM_HQ_URL + "sam_hq_vit_b.pth",
+        licence="Apache-2.0",
+        good_for="Finer outlines, on a small GPU or with patience",
+    ),
+    Checkpoint(
+        name="hq_vit_l",
+        title="SAM-HQ ViT-L",
+        arch="hq_vit_l",
+        filename="sam_hq_vit_l.pth",
+        size_bytes=1_250_000_000,
+        sha256=None,
+        url=_SAM_HQ_URL + "sam_hq_vit_l.pth",
+        licence="Apache-2.0",
+        good_for="Finer outlines, on a GPU",
+    ),
+    Checkpoint(
+        name="hq_vit_h",
+        title="SAM-HQ ViT-H",
+        arch="hq_vit_h",
+        filename="sam_hq_vit_h.pth",
+        size_bytes=2_570_000_000,
+        sha256=None,
+        url=_SAM_HQ_URL + "sam_hq_vit_h.pth",
+        licence="Apache-2.0",
+        good_for="The finest outlines, on a GPU with 8 GB",
     ),
 )
 CHECKPOINTS: dict[str, Checkpoint] = {row.name: row for row in _ROWS}

@@ -73,8 +73,9 @@ class Autosave:
         self._tokens: dict[str, str] = {}  # owner -> token
         self._marks: dict[tuple[str, Kind], object] = {}  # owner and kind -> what was kept last
         self._failures: dict[str, _Failure] = {}  # by owner
+        self._refusals: dict[tuple[str, Kind], AutoMaskError | None] = {}  # owner and kind -> why; None once told
         self._folders: dict[tuple[str, Kind], ProjectFolder] = {}  # token and kind -> where it is kept
-        self._lock = threading.Lock()  # of the four above
+        self._lock = threading.Lock()  # of the five above
         # Of what lies under a token, which takes longer: nobody waits for what another visitor's photos take.
         self._holds: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
         self._thread: threading.Thread | None = None
@@ -163,6 +164,7 @@ class Autosave:
             self._failures.pop(owner, None)
             for kind in KINDS:
                 self._marks.pop((owner, kind), None)
+                self._refusals.pop((owner, kind), None)
                 if token is not None and token not in self._tokens.values():
                     self._folders.pop((token, kind), None)
 
@@ -188,6 +190,8 @@ class Autosave:
                 return
             except AutoMaskError as error:
                 _log.warning("Work in progress could not be kept in %s: %s", self._folder, error)
+                with self._lock:
+                    self._refusals.setdefault((owner, kind), error)
             except Exception:
                 # One visitor's broken work must not end the thread that keeps everybody's.
                 _log.exception("Work in progress could not be kept in %s", self._folder)
@@ -197,6 +201,15 @@ class Autosave:
                 failure = self._failures.pop(owner, None)
             if failure is not None:
                 _log.info("Work in progress is kept again in %s", self._folder)
+
+    def untold_refusal(self, owner: str) -> AutoMaskError | None:
+        """Why the owner's work is too large to be kept; said once, until it is kept again. None where it is kept."""
+        with self._lock:
+            for place, refusal in self._refusals.items():
+                if place[0] == owner and refusal is not None:
+                    self._refusals[place] = None
+                    return refusal
+        return None
 
     def _note_failure(self, owner: str, error: OSError) -> None:
         """The disk is full, or gone: try again after a pause, twice as long each time; said once."""
@@ -226,6 +239,8 @@ class Autosave:
             with self._lock:
                 self._marks.pop((owner, kind), None)
             raise
+        with self._lock:
+            self._refusals.pop((owner, kind), None)
         for path in older:
             remove(path)
         return True

@@ -97,7 +97,7 @@ class Recent:
 
     def add(self, session: Session) -> None:
         """Keep the work of a session that its owner leaves; the oldest goes for it. What goes wrong is logged."""
-        if session.is_untouched:
+        if _is_untouched(session):
             return
         place = self._places.setdefault(session.owner, _Place(self._folder, secrets.token_hex(20), stays=False))
         path = place.folder / f"{place.stem}{_INFIX}{time.time_ns():020d}-{secrets.token_hex(4)}"
@@ -172,6 +172,11 @@ def _key_of(path: Path) -> str:
 
 def _gone() -> RunGoneError:
     return RunGoneError("This work is no longer kept here: open its photo again.")
+
+
+def _is_untouched(session: Session) -> bool:
+    """Whether nobody has found masks in its picture, or done anything to them."""
+    return session.result is session.given and not any(edits.ids for edits in session.editor.history.every)
 
 
 def _thumbnail(session: Session) -> bytes:

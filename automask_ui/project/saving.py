@@ -156,7 +156,9 @@ class ProjectFolder:
             document = to_bytes(replace(project.header, pictures=tuple(rows)))
             if left < len(document):
                 shutil.rmtree(folder, ignore_errors=True)
-                raise BatchError(f"{len(rows)} pictures with their masks are too large together.")
+                many = len(rows) > 1
+                start = f"{len(rows)} pictures with their masks are" if many else "This picture with its masks is"
+                raise BatchError(f"{start} too large to be kept: download {'them' if many else 'it'}.")
             write_atomic(folder / NAME, document, is_private=True)
         except OSError:
             # A full disk is given its space back; what was kept before stays.

@@ -191,18 +191,6 @@ class Projects:
         self._waiting[owner] = path
         return Restored(needed_photos=back.missing)
 
-    def open_recent(self, owner: str, key: object) -> Session:
-        """Go on with a piece of work that the owner has left; what they have open now is left for it.
-
-        Raises:
-            RunGoneError: they have no such piece.
-            ArchiveError, ResumeError, ImageError: it cannot be restored.
-        """
-        with self.recent.taken(owner, key) as path:
-            restored = self.restore(owner, path).session
-        assert restored is not None, "a piece has its photo"
-        return restored
-
     def _keep_left(self, session: Session) -> None:
         """Keep the work on a photo that gives way to another one; what was done to a list's picture is in the list."""
         own = self._lists.get(session.owner)

@@ -120,13 +120,18 @@ def _without_specks(masks: MaskSet, least_area: float) -> MaskSet:
 
 
 def _inside(clicks: Clicks, size_hw: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Points, labels and box, cut to the picture: a pointer that is dragged leaves it easily.
+    """Points, labels and box, cut to the picture: a dragged pointer leaves it easily, and rounding does a little.
 
     Raises:
-        EditError: nothing of the box is inside the picture.
+        EditError: a point, or all of the box, is outside of the picture.
     """
     width_height = np.array([size_hw[1], size_hw[0]], np.float64)
     points_xy = np.clip(clicks.points_xy, 0, width_height)
+    is_outside = (np.abs(clicks.points_xy - points_xy) > 1).any(axis=1)
+    if is_outside.any():
+        x, y = clicks.points_xy[is_outside.argmax()]
+        size = f"{size_hw[1]}×{size_hw[0]} px"
+        raise EditError(f"The point at x {x:g}, y {y:g} is outside of the picture of {size}: click inside it.")
     box = None if clicks.box_xyxy is None else np.clip(clicks.box_xyxy, 0, np.tile(width_height, 2))
     if box is not None and not (box[:2] < box[2:]).all():
         raise EditError("The box has no area inside the picture: draw it around the object.")

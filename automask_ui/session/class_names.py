@@ -46,6 +46,11 @@ _LONE_JOINERS = re.compile(f"(?<!\\S)[{_JOINERS}]+|[{_JOINERS}]+(?!\\S)")
 
 _ID_COLUMNS = {"id", "class_id", "classid", "class id", "category_id", "label_id", "index", "number", "#", "idx"}
 _NAME_COLUMNS = {"name", "class", "class_name", "classname", "class name", "category", "category_name", "label"}
+_BETWEEN_NAMES = re.compile("[,;，；、]")  # on a single line
+_OF_FILES = re.compile(r"[,;，；、:{\[]")  # without one of these, lines are nothing but names
+_ITEM = re.compile(r"item\s*:?\s*\{([^{}]*)\}")  # of TensorFlow's label maps
+_FIELD = re.compile(r"""(id|name|display_name)\s*:\s*(?:(\d+)|'([^']*)'|"([^"]*)")""")
+_COLOUR_LINE = re.compile(r"(.+):\d+,\d+,\d+:[^:]*:[^:]*")  # of VOC's label maps, as CVAT, Datumaro and we write them
 _NUMBERED_LINE = re.compile(r"\s*(\d+)\s*:\s*(\S.*)")
 
 
@@ -61,7 +66,7 @@ class ClassList:
     def lines(self) -> list[str]:
         """A line a class, which :func:`parse_class_list` reads as this list."""
         if self.ids is None:
-            return list(self.names)
+            return list(self.names) if _is_read_as_lines(self.names) else [json.dumps(self.names, ensure_ascii=False)]
         return [f"{id_}: {name}" for id_, name in zip(self.ids, self.names, strict=True)]
 
 
@@ -142,7 +147,7 @@ def parse_class_list(text: str) -> ClassList:
     """The class list in ``text``: a name a line, or names between commas; or the content of a file that tools write.
 
     Files: COCO JSON (``categories``), CVAT's label list, numbers and names in JSON, YOLO's ``data.yaml`` (``names``),
-    ``classes.txt``, tables with a column of numbers and one of names.
+    ``classes.txt``, tables with a column of numbers and one of names, label maps of TensorFlow and of Pascal VOC.
 
     Raises:
         LabelError: there is no class list in it, or its numbers contradict each other.
@@ -152,12 +157,18 @@ def parse_class_list(text: str) -> ClassList:
         return _from_json(text)
     if re.search(r"^\s*[\"']?names[\"']?\s*:", text, re.MULTILINE):
         return _from_yaml(text)
+    if _ITEM.match(text):
+        return _from_items(text)
     lines = [line for line in text.splitlines() if clean_text(line)]
+    coloured = [_COLOUR_LINE.fullmatch(line) for line in lines if not line.startswith("#")]
+    if coloured and all(coloured):
+        names = [found[1] for found in coloured if found]
+        return _typed([name for name in names if name != "background"])
     table = _from_table(lines)
     if table is not None:
         return table
     # Only a single line is cut at commas: in a list of lines a comma belongs to the name.
-    values = lines if len(lines) > 1 else re.split("[,;，；、]", text)
+    values = lines if len(lines) > 1 else _BETWEEN_NAMES.split(text)
     return _typed([value for value in values if clean_text(value)])
 
 
@@ -217,6 +228,16 @@ def _numbered(rows: Iterable[tuple[int, object]]) -> ClassList:
     return ClassList(names, ids, (said,) if missing else ())
 
 
+def _is_read_as_lines(names: Sequence[str]) -> bool:
+    """Whether ``names``, a line each, are these names again: the first may begin as JSON does, or all as a table."""
+    if not any(map(_OF_FILES.search, names)):
+        return True
+    try:
+        return parse_class_list("\n".join(names)).names == tuple(names)
+    except LabelError:
+        return False
+
+
 def _are(count: int) -> str:
     return "is" if count == 1 else "are"
 
@@ -228,7 +249,8 @@ def _from_json(text: str) -> ClassList:
         raise LabelError(f"The class list looks like JSON, but cannot be read: {str(error)[:80]}.") from error
     if isinstance(document, Mapping):
         if all(map(_is_number, document)) and document:
-            return _numbered((int(number), name) for number, name in document.items())
+            pairs = json.loads(text, object_pairs_hook=list)  # with those whose number comes again
+            return _numbered((int(number), name) for number, name in pairs)
         categories = document.get("categories")
         if not isinstance(categories, list):
             raise LabelError("The JSON file has no “categories”: a COCO file is expected.")
@@ -248,17 +270,41 @@ def _is_number(text: object) -> bool:
     return isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) <= 10
 
 
+def _from_items(text: str) -> ClassList:
+    """TensorFlow's ``label_map.pbtxt``: of a class that has both, the name that is shown."""
+    rows: list[tuple[int, object]] = []
+    for block in _ITEM.findall(text):
+        fields = {key: number or single or double for key, number, single, double in _FIELD.findall(block)}
+        name = fields.get("display_name") or fields.get("name")
+        if name is None or not _is_number(fields.get("id")):
+            raise LabelError(f"The item {reprlib.repr(clean_text(block))} has no id and name: correct the file.")
+        rows.append((int(fields["id"]), name))
+    return _numbered(rows)
+
+
+class _Pairs(yaml.BaseLoader):
+    """Knows nothing but text, lists, and mappings, which become tuples of pairs: a key that comes again stays."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
+        pairs = [
+            (self.construct_object(key, deep=True), self.construct_object(value, deep=True))
+            for key, value in node.value
+        ]
+        return tuple(pairs)
+
+
 def _from_yaml(text: str) -> ClassList:
     """YOLO's ``data.yaml``; a name stays the words that stand there, also where YAML means something else by them."""
     try:
-        document = yaml.load(text, Loader=yaml.BaseLoader)  # knows nothing but text, lists and mappings
+        document = yaml.load(text, Loader=_Pairs)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise LabelError(f"The class list looks like YAML, but cannot be read: {str(error)[:80]}.") from error
-    names = document.get("names") if isinstance(document, Mapping) else None
-    if isinstance(names, Mapping):
-        if not all(_is_number(number) for number in names):
+    fields = document if isinstance(document, tuple) else ()
+    names = next((value for key, value in fields if key == "names"), None)
+    if isinstance(names, tuple):
+        if not all(_is_number(number) for number, _ in names):
             raise LabelError("The “names” of the YAML file are not numbered 0, 1, 2: YOLO's data.yaml is expected.")
-        rows = [(int(number), name) for number, name in names.items()]
+        rows = [(int(number), name) for number, name in names]
     elif isinstance(names, list):
         rows = list(enumerate(names))
     else:

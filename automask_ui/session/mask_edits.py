@@ -28,6 +28,7 @@ __all__ = ["MASK_EDITS", "MaskEdit", "NewMasks"]
 
 MAX_ID = 2**31 - 1
 MAX_PX = 200  # by which a mask is changed at once
+_GONE = "A mask that is meant is no longer there: select again."
 _SMALLEST_PART = (0.0001, 10)  # of the picture, and in px: smaller pieces of a mask that is split are specks
 
 
@@ -98,7 +99,12 @@ _id = step_fields.whole(0, MAX_ID)  # 0: none
 def take(session: Session, ticket: str, candidate: int, id: int) -> NewMasks:
     """A candidate of a prediction becomes a new mask, or the pixels of the mask ``id``."""
     mask = session.predictions.candidate(ticket, candidate)
-    return NewMasks("refine", [mask], [_picked(session, [id])[0].id]) if id else NewMasks("add", [mask])
+    if not id:
+        return NewMasks("add", [mask])
+    # The mask need not pass the thresholds any more, which may have moved since the clicks began.
+    if id not in session.editor.ids or id in session.edits.deleted:
+        raise EditError(_GONE)
+    return NewMasks("refine", [mask], [id])
 
 
 @_edit("keep", x=step_fields.number(0, MAX_ID), y=step_fields.number(0, MAX_ID))
@@ -250,7 +256,7 @@ def _picked(session: Session, ids: Sequence[int], least: int = 1) -> list[_Picke
     try:
         picked = session.masks_of(ids)
     except RunGoneError as error:
-        raise EditError("A mask that is meant is no longer there: select again.") from error
+        raise EditError(_GONE) from error
     own = session.edits.own
     return [
         _Picked(id_, own.get(id_) or OwnMask.of(mask, "found"), label)

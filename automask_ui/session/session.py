@@ -168,11 +168,6 @@ class Session:
         return self._state.result
 
     @property
-    def is_untouched(self) -> bool:
-        """Whether nobody has found masks here, or done anything to them."""
-        return self.result is self.given and not any(edits.ids for edits in self.editor.history.every)
-
-    @property
     def size_hw(self) -> tuple[int, int]:
         """Height and width of the picture, px."""
         height, width = self.image.rgb.shape[:2]

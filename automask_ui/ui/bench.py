@@ -129,7 +129,7 @@ def _with_many_masks(service: Service, session: Session, options: GeneratorOptio
     """The options, with thresholds that let about ``MASKS`` masks through; how many these are."""
     best, best_masks = options, len(session.current_masks().ids)
     for threshold in np.arange(0.9, 0.0, -0.05).round(2).tolist():
-        looser = options.replace(pred_iou_thresh=threshold, box_nms_thresh=0.9)
+        looser = options.replace(pred_iou_thresh=threshold, stability_score_thresh=0.0, box_nms_thresh=0.9)
         run_to_end(service.runs.refilter(session, looser))
         masks = len(session.current_masks().ids)
         if abs(masks - MASKS) < abs(best_masks - MASKS):

@@ -26,6 +26,7 @@ class Outcome(NamedTuple):
     told: Told | None = None  # what was taken back or done again last
     made: tuple[tuple[int, ...], ...] = ()  # of each step, the ids of the masks that it made or changed, if still there
     refused: EditError | None = None  # why a step was not done; of several, the first
+    notes: tuple[str, ...] = ()  # sentences on what was understood of a class list, or left out
 
 
 class _Done(NamedTuple):
@@ -33,6 +34,7 @@ class _Done(NamedTuple):
 
     told: Told | None = None
     made: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def take_steps(session: Session, steps: object, *, is_renumbered: bool = True) -> Outcome:
@@ -51,7 +53,7 @@ def take_steps(session: Session, steps: object, *, is_renumbered: bool = True) -
         return Outcome(refused=EditError(f"An edit can have {MAX_STEPS:,} steps, but has {len(listed):,}."))
     told: Told | None = None
     refused: EditError | None = None
-    made = []
+    made, notes = [], list[str]()
     for step in listed:
         done = _Done()
         try:
@@ -61,8 +63,10 @@ def take_steps(session: Session, steps: object, *, is_renumbered: bool = True) -
             refused = refused or error
         told = done.told or told
         made.append(done.made)
+        notes += done.notes
     there = session.edits.own.keys() - session.edits.deleted
-    return Outcome(told, tuple(tuple(id_ for id_ in ids if id_ in there) for ids in made), refused)
+    still_there = tuple(tuple(id_ for id_ in ids if id_ in there) for ids in made)
+    return Outcome(told, still_there, refused, tuple(notes))
 
 
 def _take(session: Session, step: object, is_renumbered: bool) -> _Done:
@@ -120,7 +124,7 @@ def _classes(session: Session, step: Mapping[str, Any]) -> _Done:
     names = text("text", step.get("text"))
     found = parse_class_list(names) if names.strip() else ClassList(())
     session.editor.set_classes(found.names, found.ids)
-    return _Done()
+    return _Done(notes=found.notes)
 
 
 def _undo(session: Session, step: Mapping[str, Any]) -> _Done:

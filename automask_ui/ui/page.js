@@ -128,22 +128,36 @@
     if (!line.parentElement) zone.after(line);
   };
   const draggedAddress = (data) => {
-    // Of a picture in a link, the list has the link's address.
-    const html = new DOMParser().parseFromString(data.getData("text/html"), "text/html");
-    const listed = data.getData("text/uri-list").split(/\r?\n/).find((line) => line && !line.startsWith("#"));
-    const address = html.querySelector("img")?.getAttribute("src") || listed || "";
-    return /^(https?:|data:image\/)/i.test(address) ? address : "";
+    const listed = data.getData("text/uri-list").split(/\r?\n/).find((line) => line && !line.startsWith("#")) ?? "";
+    const image = new DOMParser().parseFromString(data.getData("text/html"), "text/html").querySelector("img");
+    const source = image?.getAttribute("src");
+    // Of a picture in a link, the list has the link's address; of one in several sizes, that of the size in sight.
+    const sizes = image?.getAttribute("srcset")?.split(/[\s,]+/) ?? [];
+    if (source && !sizes.includes(listed)) return source;
+    const text = data.getData("text/plain").trim();
+    return listed || (/^https?:\/\/\S+$/i.test(text) ? text : "");
   };
+  const nameAt = (address, type) => {
+    const last = new URL(address).pathname.split("/").pop();
+    if (!/^https?:/i.test(address) || !last) return `picture.${type.match(/^image\/(\w+)/)?.[1] ?? "bin"}`;
+    try {
+      return decodeURIComponent(last);
+    } catch {
+      return last; // not every % is that of an escape
+    }
+  };
+  // The picture at an address, or what to say where there is none. What is neither text nor known to be a picture may
+  // still be one: that is told by its content.
   const fetched = async (address) => {
     try {
       const signal = AbortSignal.timeout(FETCH_WITHIN);
-      const answer = await fetch(address, { credentials: "omit", referrerPolicy: "no-referrer", signal });
+      const answer = await fetch(new URL(address), { credentials: "omit", referrerPolicy: "no-referrer", signal });
+      if (!answer.ok) return { said: "photo.address" };
       const content = await answer.blob();
-      if (!answer.ok || !content.type.startsWith("image/")) return null;
-      const last = address.startsWith("data:") ? "" : decodeURIComponent(new URL(address).pathname.split("/").pop());
-      return new File([content], last || `picture.${content.type.slice("image/".length)}`, { type: content.type });
+      if (/^(text\/|application\/(xhtml|json))/.test(content.type)) return { said: "photo.address.page" };
+      return { file: new File([content], nameAt(address, content.type), { type: content.type }) };
     } catch {
-      return null; // the site does not allow it, cannot be reached, or takes too long
+      return { said: "photo.address" }; // its site does not allow it, cannot be reached, or takes too long
     }
   };
   let isOwnDrag = false; // of something on this page
@@ -160,8 +174,8 @@
     event.preventDefault();
     event.stopImmediatePropagation();
     say("photo.address.busy");
-    const file = await fetched(address);
-    say(file ? "" : "photo.address");
+    const { file, said = "" } = await fetched(address);
+    say(said);
     if (file) hand([file]);
   }, true);
 

@@ -64,7 +64,8 @@ def _wire_runs(on: _On, parts: Parts, handlers: Handlers) -> None:
             on(after, runs.end, None, parts.screen, **_QUICK)
             settled = on(after, settings.refresh, parts.controls, parts.settings, **_QUICK)
             # Sliders that were moved during the run count now.
-            on(settled.then, settings.catch_up, parts.controls, parts.screen, **_REFILTER)
+            caught_up = on(settled.then, settings.catch_up, parts.controls, parts.screen, **_REFILTER)
+            on(caught_up.then, handlers.opening.keep, None, [parts.status], **_QUEUED)
     on(parts.run.stop.click, runs.stop, None, parts.screen, **_QUICK)
 
 
@@ -99,6 +100,7 @@ def _wire_queue(on: _On, parts: Parts, handlers: Handlers) -> None:
     on(queue.queue_remove, pictures.remove_item, None, [queue], **_QUEUED)
     saved = on(queue.queue_save, pictures.save_queue, None, [parts.download, queue], **_WRITING)
     saved.success(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
+    on(started.then, handlers.opening.keep, None, [queue], **_QUEUED)
     for event in (started, saved):
         on(event.failure, handlers.screens.show_list, None, [queue], **_QUICK)
 

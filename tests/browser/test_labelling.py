@@ -250,6 +250,21 @@ def test_class_list_is_checked_and_renames(viewer: Labels) -> None:
     assert viewer.labels() == {3: "truck"}
 
 
+def test_what_is_left_out_of_a_typed_class_list_is_said_before_it_closes(viewer: Labels) -> None:
+    viewer.page.get_by_role("button", name="Classes", exact=True).click()
+    names = viewer.page.get_by_role("textbox", name="Classes, one a line")
+    names.fill("7: car\n9: dog")
+    take = viewer.page.get_by_role("button", name="Use this list")
+    take.click()
+    viewer.page.get_by_role("alert").filter(has_text="1 between them is not used").wait_for()
+    names.fill("car, dog, car")
+    take.click()
+    viewer.page.get_by_role("alert").filter(has_text="1 name was there already").wait_for()
+    assert names.input_value() == "car\ndog"
+    take.click()
+    viewer.page.locator(".class-editor").wait_for(state="hidden")
+
+
 def test_label_never_becomes_markup(viewer: Labels) -> None:
     viewer.lists(HOSTILE, "=1+1")
     viewer.click(CENTRE)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -340,57 +338,6 @@ def test_photo_keeps_its_own_name(person: Person, photo: Path, name: str) -> Non
     content = base64.b64encode(own.read_bytes()).decode()
     person.page.evaluate(HAND_OVER, ["drop", "#viewer", f"2{name}", "", content])  # by the field for other files
     person.reads(re.escape(f"2{name}"))
-
-
-# A picture, or a link with one, dragged over from another tab.
-DRAG_OVER = """([selector, list, html]) => {
-  const dataTransfer = new DataTransfer();
-  dataTransfer.setData("text/uri-list", list);
-  if (html) dataTransfer.setData("text/html", html);
-  const event = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
-  document.querySelector(selector).dispatchEvent(event);
-  return event.defaultPrevented;
-}"""
-
-
-@pytest.fixture
-def site(photo: Path) -> Iterator[str]:
-    """Another site, which lets any page read it."""
-
-    class Site(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            is_picture = self.path.endswith(".png")
-            self.send_response(200)
-            self.send_header("Access-Control-Allow-Origin", "*")
-            self.send_header("Content-Type", "image/png" if is_picture else "text/html")
-            self.end_headers()
-            self.wfile.write(photo.read_bytes() if is_picture else b"<p>A page")
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-
-
-@pytest.mark.parametrize("selector", ["#photo button", "#viewer"])
-def test_picture_dragged_over_from_another_tab(person: Person, site: str, selector: str) -> None:
-    said = person.page.locator("#dropped")
-    # A link to a page: what to do is said, and this page stays.
-    assert person.page.evaluate(DRAG_OVER, [selector, f"{site}/page", ""])
-    said.get_by_text("Save the picture (right click, Save image as…)").wait_for()
-    # In a link to a page, a picture, which its site lets the browser read.
-    html = f'<a href="{site}/page"><img src="{site}/more/a%20cat.png"></a>'
-    assert person.page.evaluate(DRAG_OVER, [selector, f"{site}/page", html])
-    person.reads(r"^a cat\.png, 333 × 211 px")
-    assert not said.is_visible()
-    # What is neither an address nor a file, and what begins on this page, is left alone.
-    for address in ("javascript:alert(1)", "file:///etc/passwd", ""):
-        assert not person.page.evaluate(DRAG_OVER, ["#viewer", address, ""])
-    person.page.evaluate("() => document.body.dispatchEvent(new DragEvent('dragstart', { bubbles: true }))")
-    assert not person.page.evaluate(DRAG_OVER, ["#viewer", f"{site}/a.png", ""])
 
 
 def test_point_list_dropped_on_its_field(person: Person) -> None:

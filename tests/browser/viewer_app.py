@@ -212,11 +212,10 @@ def edited(event: gr.EventData) -> tuple[str, dict]:
     """Repeats edits and takes them, as the page does."""
     data = event._data or {}
     book = BOOKS.setdefault(data["session"], Book(data["session"]))
-    told, _, refused = take_steps(book, data["steps"])
+    told, _, refused, notes = take_steps(book, data["steps"])
     said = {"way": told[0], **asdict(told[1])} if told else None
-    return json.dumps(data), gr.update(
-        edits={**viewer_edits(book), "answers": data["ticket"], "told": said, "error": str(refused or "")}
-    )
+    answers = {"answers": data["ticket"], "told": said, "error": str(refused or ""), "note": " ".join(notes)}
+    return json.dumps(data), gr.update(edits={**viewer_edits(book), **answers})
 
 
 def proved(event: gr.EventData) -> tuple[str, dict]:

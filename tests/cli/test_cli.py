@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 from pycocotools import mask as coco
 from sams import picture, small_sam
@@ -239,7 +240,7 @@ def test_bench_needs_transformers_for_comparing_with_it(photo, capsys, monkeypat
 def test_bench_compares_only_vits_with_transformers(photo, capsys, monkeypatch):
     monkeypatch.setattr(bench, "load_model", lambda *names, **places: SamModel.wrap(build_tiny_sam()))
     assert main(["bench", "--image", str(photo), "--size", "80x53", "--against", "transformers"]) == 2
-    assert "ViT encoders only" in capsys.readouterr().err
+    assert "SAM with a ViT only" in capsys.readouterr().err
 
 
 def test_bench_compares_where_nothing_passes(photo, capsys, monkeypatch):
@@ -284,3 +285,15 @@ def test_formats_are_proved_on_photos_too(photo, capsys, monkeypatch):
     coco_row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("COCO JSON (RLE)"))
     assert "48 of 48" in coco_row
     assert "2 of 2" in coco_row
+
+
+def test_class_list_of_a_data_yaml_is_in_what_generate_writes(photo, tmp_path):
+    classes = tmp_path / "data.yaml"
+    classes.write_text("names:\n  0: no\n  2: car\n")
+    formats = ["--format", "coco", "--format", "yolo"]
+    assert main(["generate", str(photo), "--out", str(tmp_path), *FLAGS, *formats, "--classes", str(classes)]) == 0
+    document = json.loads((tmp_path / "Straße 1-coco.json").read_text())
+    assert [(row["id"], row["name"]) for row in document["categories"]] == [(0, "no"), (2, "car"), (3, "object")]
+    with zipfile.ZipFile(tmp_path / "Straße 1-yolo.zip") as archive:
+        names = yaml.safe_load(archive.read("data.yaml"))["names"]
+    assert names == {0: "no", 1: "unused 1", 2: "car", 3: "object"}

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 from pycocotools.coco import COCO
 from sams import picture, small_sam
@@ -117,3 +118,46 @@ def test_progress_is_shown_now_and_then(capsys, monkeypatch):
     for done in (1, 2, 3):
         lines.show(batch.BatchProgress("a.png", done, 3, 0, None, None))
     assert capsys.readouterr().err == "2 of 3 pictures: a.png\n"
+
+
+FORMATS = ["coco", "coco-polygons", "yolo", "voc"]
+COCO_CLASSES = '{"categories": [{"id": 18, "name": "dog"}, {"id": 1, "name": "person"}]}'
+
+
+def test_class_lists_keep_their_numbers_in_what_is_written(photos, tmp_path, capsys):
+    classes, out = tmp_path / "coco.json", tmp_path / "dataset"
+    classes.write_text(COCO_CLASSES)
+    command = ["batch", str(photos), "--out", str(out), *FLAGS, "--negatives", *map("--format={}".format, FORMATS)]
+    assert main(command) == 0
+    assert [(row["id"], row["name"]) for row in COCO(out / "coco.json").dataset["categories"]] == [(1, "object")]
+    assert main([*command, f"--classes={classes}"]) == 0
+    printed = capsys.readouterr().out
+    assert f"{classes}: Their numbers go from 1 to 18, and 16 between them are not used." in printed
+    assert "0 done now, 3 done before" in printed  # no model has to run for it
+    document = COCO(out / "coco.json").dataset
+    assert [(row["id"], row["name"]) for row in document["categories"]] == [(1, "person"), (18, "dog"), (19, "object")]
+    assert {row["category_id"] for row in document["annotations"]} == {19}
+    names = yaml.safe_load((out / "yolo/data.yaml").read_text())["names"]
+    assert {names[1], names[18], names[19]} == {"person", "dog", "object"}
+    lines = [line for path in (out / "yolo/labels").rglob("*.txt") for line in path.read_text().splitlines()]
+    assert {line.split()[0] for line in lines} == {"19"}
+    colours = (out / "voc/labelmap.txt").read_text().splitlines()
+    assert [line.partition(":")[0] for line in colours[-2:]] == ["dog", "object"]
+    # Without the list again, everything is as it was.
+    assert main(command) == 0
+    assert {row["category_id"] for row in COCO(out / "coco.json").dataset["annotations"]} == {1}
+    lines = [line for path in (out / "yolo/labels").rglob("*.txt") for line in path.read_text().splitlines()]
+    assert {line.split()[0] for line in lines} == {"0"}
+
+
+@pytest.mark.parametrize(("content", "message"), [(None, "No such file"), ("{}", "no “categories”"), ("", "no class")])
+def test_class_files_that_are_none_are_said_before_anything_is_made(photos, tmp_path, capsys, content, message):
+    classes, out = tmp_path / "classes.txt", tmp_path / "dataset"
+    if content is not None:
+        classes.write_text(content)
+    for command in (["batch", str(photos)], ["generate", str(photos / "one.png")]):
+        assert main([*command, "--out", str(out), f"--classes={classes}"]) == 2
+        error = capsys.readouterr().err
+        assert f"--classes {classes}: " in error
+        assert message in error
+        assert not out.exists()

@@ -55,6 +55,25 @@ def test_output_that_fails_stops_nothing(
     assert len(list((tmp_path / "out").iterdir())) == 2
 
 
+@pytest.mark.parametrize("error", [BrokenPipeError, OSError, ValueError])
+def test_no_command_ends_otherwise_for_output_that_fails(
+    photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise error
+
+    (photos[0].parent / "none.jpg").write_text("no picture")
+    monkeypatch.setattr(sys, "stdout", Closed())
+    monkeypatch.setattr(sys, "stderr", Closed())
+    batch = ["batch", str(photos[0].parent), "--out", str(tmp_path.with_name("dataset")), *FLAGS]
+    assert main(batch) == 1
+    assert main([*batch, "--points-per-side=0"]) == 2
+    assert main(["models"]) == 0
+    assert main(["models", "download"]) == 2
+    assert main(["formats"]) == 0
+
+
 def test_no_console_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     say("nobody hears it")

@@ -89,9 +89,6 @@ def test_not_a_fitting_sam(tmp_path: Path, change: Callable[[dict[str, Any]], An
 @pytest.mark.parametrize(
     ("key", "name"),
     [
-        ("mask_decoder.hf_token.weight", "SAM-HQ"),
-        ("image_encoder.trunk.blocks.0.norm1.weight", "SAM 2"),  # Meta's
-        ("vision_encoder.backbone.blocks.0.layer_norm1.weight", "SAM 2"),  # of transformers
         ("detector.backbone.vision_backbone.trunk.pos_embed", "SAM 3"),
         ("detector_model.vision_encoder.backbone.layers.0.mlp.fc1.weight", "SAM 3"),
         ("vision_encoder.backbone.layers.0.mlp.fc1.weight", "SAM 3"),

@@ -354,9 +354,25 @@ def test_copies_of_the_generator_find_the_same_masks(copied):
     assert_equal_masks(twin.generate(image), expected)
     if copied is not copy.copy:
         # The copy has a model of its own, as with upstream's class.
-        assert not {id(part) for part in twin.__getstate__()[0].parameters()} & {
+        assert not {id(part) for part in twin._engine.model.sam.parameters()} & {
             id(part) for part in small_sam().parameters()
         }
+
+
+@pytest.mark.parametrize("copied", [lambda it: pickle.loads(pickle.dumps(it)), copy.deepcopy, copy.copy])
+def test_copies_of_an_engine_find_the_same_masks(copied):
+    engine, image = MaskEngine(SamModel.wrap(small_sam()), cache_bytes=1 << 20, keep_empty=True), picture(60, 80)
+    expected = engine.generate(image, GeneratorOptions(**LOOSE))
+    found = copied(engine).generate(image, GeneratorOptions(**LOOSE))
+    assert found.masks.to_sam_dicts("coco_rle") == expected.masks.to_sam_dicts("coco_rle") != []
+
+
+def test_the_generator_takes_what_load_model_gives_and_nothing_else():
+    model, image = SamModel.wrap(small_sam()), picture(60, 80)
+    expected = AutomaticMaskGenerator(model.sam, **LOOSE).generate(image)
+    assert_equal_masks(AutomaticMaskGenerator(model, **LOOSE).generate(image), expected)
+    with pytest.raises(OptionError, match="model must be a Sam, or what load_model\\(\\) gives, but is str"):
+        AutomaticMaskGenerator("tiny")
 
 
 def test_the_generator_works_in_a_spawned_process():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from sams import picture, small_sam
+from sams import assert_same_masks, picture, small_sam
 from segment_anything import SamAutomaticMaskGenerator
 
 from automask_ui import AutomaticMaskGenerator
@@ -16,26 +16,6 @@ LOOSE = {
     "box_nms_thresh": 0.97,
     "crop_nms_thresh": 0.97,
 }
-
-
-def assert_same_masks(ours: list[dict], upstream: list[dict], output_mode: str = "binary_mask") -> None:
-    """Same masks in the same order, within what re-ordered sums allow."""
-    assert len(ours) == len(upstream)
-    for mine, theirs in zip(ours, upstream, strict=True):
-        assert mine.keys() == theirs.keys()
-        assert mine["point_coords"] == theirs["point_coords"]
-        assert mine["crop_box"] == theirs["crop_box"]
-        assert mine["predicted_iou"] == pytest.approx(theirs["predicted_iou"], abs=1e-3)
-        assert mine["stability_score"] == pytest.approx(theirs["stability_score"], abs=1e-3, nan_ok=True)
-        np.testing.assert_allclose(mine["bbox"], theirs["bbox"], atol=1)
-        if output_mode == "binary_mask":
-            assert mine["segmentation"].dtype == theirs["segmentation"].dtype == bool
-            differing = np.mean(mine["segmentation"] != theirs["segmentation"])
-            assert differing <= 1e-4
-            assert mine["area"] == mine["segmentation"].sum()
-        else:
-            assert mine["segmentation"] == theirs["segmentation"]
-            assert mine["area"] == theirs["area"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,10 @@ from test_engine_parity import LOOSE
 from automask_ui import GeneratorOptions, MaskEngine
 from automask_ui.engine.decoder.point_decoder import PointDecoder
 from automask_ui.engine.encoders import vit as encoder_module
-from automask_ui.engine.encoders.vit import encode_image, encode_vit, resized_hw
+from automask_ui.engine.encoders.embedding import ImageEmbedding
+from automask_ui.engine.encoders.encode import encode_image
+from automask_ui.engine.encoders.geometry import resized_hw
+from automask_ui.engine.encoders.vit import encode_vit
 from automask_ui.engine.loading.load import SamModel
 from automask_ui.engine.pipeline.resample import Resampler
 from automask_ui.masks import rle
@@ -57,7 +60,7 @@ def test_embedding_equals_the_predictor(size_hw):
 
     image, predictor = picture(*size_hw), SamPredictor(small_sam())
     predictor.set_image(image)
-    embedding = encode_image(small_sam(), image)
+    embedding = encode_image(small_sam(), image).tokens
     torch.testing.assert_close(embedding, predictor.get_image_embedding()[0], atol=2e-5, rtol=1e-4)
 
 
@@ -91,13 +94,13 @@ def test_decoder_equals_upstream(shown_hw, depth, heads, tile, monkeypatch):
         for name, parameter in sam.mask_decoder.named_parameters():
             if parameter.dim() == 1:  # norms and biases as training leaves them, not one and zero
                 parameter += 0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(len(name)))
-    embedding = encode_image(sam, picture(80, 128))
+    embedding = encode_image(sam, picture(80, 128)).tokens
     points = torch.rand(7, 2, generator=torch.Generator().manual_seed(0)) * 128
     with torch.inference_mode():
         sparse, dense = sam.prompt_encoder((points[:, None], torch.ones(7, 1)), None, None)
         masks, scores = sam.mask_decoder(embedding[None], sam.prompt_encoder.get_dense_pe(), sparse, dense, True)
 
-    decoder = PointDecoder(sam, embedding, shown_hw)
+    decoder = PointDecoder(sam, ImageEmbedding(embedding), shown_hw)
     decoded = decoder.decode(points)
     torch.testing.assert_close(decoded.predicted_iou, scores, atol=1e-5, rtol=1e-4)
     wanted = torch.tensor([[True, False, True]] * 3 + [[False] * 3] + [[False, True, False]] * 3)
@@ -121,7 +124,7 @@ def test_image_tokens_that_cancel_out_are_normalised(dtype, scale):
         second.cross_attn_image_to_token.out_proj.bias.copy_(-first.norm4(token))
         sparse, dense = sam.prompt_encoder((points[:, None], torch.ones(2, 1)), None, None)
         _, scores = sam.mask_decoder(embedding[None], sam.prompt_encoder.get_dense_pe(), sparse, dense, True)
-    found = PointDecoder(sam, embedding, dtype=dtype).decode(points).predicted_iou
+    found = PointDecoder(sam, ImageEmbedding(embedding), dtype=dtype).decode(points).predicted_iou
     # Eight bits leave a remainder of what cancels, which the norm makes larger: some number, but none that says much.
     assert found.isfinite().all()
     if dtype == torch.float32:

@@ -10,6 +10,7 @@ from segment_anything.modeling import Sam
 from transformers import SamConfig, SamModel
 
 from automask_ui.engine.decoder.point_decoder import PointDecoder
+from automask_ui.engine.encoders.embedding import ImageEmbedding
 from automask_ui.engine.loading.hugging_face import meta_names
 from automask_ui.engine.loading.load import load_model
 from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError
@@ -84,7 +85,7 @@ def test_same_embedding_and_masks_as_transformers(theirs: SamModel, tmp_path: Pa
         embedding = theirs.get_image_embeddings(images)
         torch.testing.assert_close(ours.image_encoder(images), embedding, atol=1e-5, rtol=1e-4)
         expected = theirs(image_embeddings=embedding, input_points=points[None, :, None], multimask_output=True)
-    decoder = PointDecoder(ours, embedding[0])
+    decoder = PointDecoder(ours, ImageEmbedding(embedding[0]))
     found = decoder.decode(points)
     torch.testing.assert_close(found.predicted_iou, expected.iou_scores[0], atol=1e-4, rtol=1e-4)
     logits = decoder.masks(found, torch.ones(7, 3, dtype=torch.bool)).view(7, 3, SIZE // 4, SIZE // 4)

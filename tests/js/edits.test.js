@@ -111,7 +111,7 @@ test("an answer is told with its steps, once", () => {
   const way = /** @type {const} */ ({ kind: "hide", count: 1, label: "", way: "undone" });
   edits.take(told({ answers: "edit-1", told: way, error: "" }));
   edits.take(told({ answers: "edit-1", told: way }));
-  assert.deepEqual(answers, [{ steps: [{ do: "undo" }], told: way, error: "", made: [] }]);
+  assert.deepEqual(answers, [{ steps: [{ do: "undo" }], told: way, error: "", made: [], note: "", classLines: [] }]);
 });
 
 test("who uses ids hears at once of masks that are deleted or come back, and of nothing else", () => {

@@ -68,6 +68,26 @@ def test_published_rows(name: str, size_bytes: int, sha256_starts: str) -> None:
     assert row.url.endswith("/" + row.filename)
 
 
+@pytest.mark.parametrize(
+    ("name", "repository"),
+    [
+        ("hq_vit_t", "lkeab/hq-sam"),
+        ("hq_vit_b", "lkeab/hq-sam"),
+        ("hq_vit_l", "lkeab/hq-sam"),
+        ("hq_vit_h", "lkeab/hq-sam"),
+        ("sam2_t", "facebook/sam2.1-hiera-tiny"),
+        ("sam2_s", "facebook/sam2.1-hiera-small"),
+        ("sam2_b", "facebook/sam2.1-hiera-base-plus"),
+        ("sam2_l", "facebook/sam2.1-hiera-large"),
+    ],
+)
+def test_rows_whose_hash_the_hub_publishes(name: str, repository: str) -> None:
+    row = CHECKPOINTS[name]
+    assert row.sha256 is None
+    assert row.url == f"https://huggingface.co/{repository}/resolve/main/{row.filename}"
+    assert row.arch == name
+
+
 def test_registry_needs_no_torch() -> None:
     code = "import sys, automask_ui.models.checkpoints; sys.exit('torch' in sys.modules or 'gradio' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -136,7 +156,7 @@ def test_missing_folder_is_an_error(places: Path, monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_unknown_name_lists_the_names(name: str) -> None:
-    with pytest.raises(UnknownModelError, match="tiny, vit_t, vit_b, vit_l, vit_h"):
+    with pytest.raises(UnknownModelError, match=", ".join(CHECKPOINTS)):
         find_checkpoint(name)
     with pytest.raises(UnknownModelError, match="vit_h"):
         fetch(name)

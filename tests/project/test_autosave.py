@@ -244,6 +244,7 @@ def test_disk_that_cannot_be_written_does_not_stop_the_work(
 def test_work_that_cannot_be_told_spoils_nobody_elses(
     autosave: Autosave,
     service: Service,
+    folder: Path,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -260,7 +261,7 @@ def test_work_that_cannot_be_told_spoils_nobody_elses(
         autosave.follow(token, owner)
         opened(service, tmp_path, owner)
     autosave.save_all()
-    assert caplog.text.count("could not be kept") == 2
+    assert caplog.text.count(f"could not be kept in {folder}") == 2
     assert autosave.saved_path(BOB, "photo") is not None
 
 
@@ -393,9 +394,20 @@ def test_what_is_too_large_is_not_tried_again_until_it_changes(
     autosave.save("ann")
     autosave.save("ann")
     assert len(tried) == 1
+    # It is said once, whatever is changed then, until it is kept again.
+    assert str(autosave.untold_refusal("ann")) == "it is too large."
+    assert autosave.untold_refusal("bob") is None
     list(service.runs.find(session, "fake", OPTIONS))
     autosave.save("ann")
     assert len(tried) == 2
+    assert autosave.untold_refusal("ann") is None
+    with monkeypatch.context() as patch:
+        patch.setattr(ProjectFolder, "write", lambda *arguments: None)
+        list(service.runs.find(session, "fake", GeneratorOptions(points_per_side=4)))
+        autosave.save("ann")
+    list(service.runs.find(session, "fake", OPTIONS))
+    autosave.save("ann")
+    assert str(autosave.untold_refusal("ann")) == "it is too large."
 
 
 def test_full_disk_is_tried_again_with_growing_pauses_and_said_once(

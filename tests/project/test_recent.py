@@ -67,6 +67,14 @@ def worked_on(service: Service, photo: Path, owner: str = "ann", name: str = "ph
     return session
 
 
+def reopens(service: Service, key: object, owner: str = "ann") -> Session:
+    """Went back to, as the page does it."""
+    with service.projects.recent.taken(owner, key) as path:
+        session = service.projects.restore(owner, path).session
+    assert session is not None
+    return session
+
+
 def names(recent: Recent, owner: str = "ann") -> list[str]:
     return [work.name for work in recent.of(owner)]
 
@@ -88,7 +96,7 @@ def test_all_of_the_work_comes_back(service: Service, recent: Recent, photo: Pat
     (piece,) = recent.of("ann")
     assert (piece.name, piece.masks) == ("first.png", len(before.ids))
     assert Image.open(io.BytesIO(piece.thumbnail)).size == (53, 37)
-    back = service.projects.open_recent("ann", piece.key)
+    back = reopens(service, piece.key)
     assert service.store.current("ann") is back
     assert (back.image.name, back.image.data) == ("first.png", left.image.data)
     after = back.current_masks()
@@ -131,7 +139,7 @@ def test_the_last_few_are_kept_latest_first(service: Service, recent: Recent, ph
 def test_the_oldest_of_a_full_row_opens_and_no_other_goes_for_it(service: Service, recent: Recent, photo: Path) -> None:
     for number in range(MOST + 1):
         worked_on(service, photo, name=f"{number}.png")
-    assert service.projects.open_recent("ann", recent.of("ann")[-1].key).image.name == "0.png"
+    assert reopens(service, recent.of("ann")[-1].key).image.name == "0.png"
     assert names(recent) == [f"{number}.png" for number in range(MOST, 0, -1)]
     assert on_disk(service.store.scratch / "recent") == MOST
 
@@ -144,7 +152,7 @@ def test_nobody_else_reaches_it(service: Service, recent: Recent, photo: Path) -
     assert names(recent, "bob") == ["bob.png"]
     for bad in (key, key.upper(), "../" + key, "*", None, 3, ["x"], ""):
         with pytest.raises(RunGoneError, match="no longer kept"):
-            service.projects.open_recent("bob", bad)
+            reopens(service, bad, "bob")
     assert names(recent) == ["ann.png"]
 
 
@@ -168,7 +176,7 @@ def test_it_is_there_after_a_reload(service: Service, recent: Recent, autosave: 
     assert names(recent, "after") == ["left.png"]
     assert not recent.of("other")
     assert not recent.of("none")
-    assert service.projects.open_recent("after", recent.of("after")[0].key).result is not None
+    assert reopens(service, recent.of("after")[0].key, "after").result is not None
     assert not recent.of("after")
 
 
@@ -254,5 +262,5 @@ def test_what_cannot_be_restored_stays(service: Service, recent: Recent, photo: 
     document.write_text("{}")
     key = recent.of("ann")[0].key
     with pytest.raises(ResumeError):
-        service.projects.open_recent("ann", key)
+        reopens(service, key)
     assert [piece.key for piece in recent.of("ann")] == [key]

@@ -99,16 +99,20 @@ def test_refining_begins_with_the_mask_and_a_click_inside_it(
 
 
 def test_what_lies_outside_is_cut_to_the_picture(service: Service, session: Session, engine: SpyEngine) -> None:
-    service.predictions.predict(session, "fake", click((-5, 99, 1), (20, 15, 1), box=[-4, 3, 99, 20]), "t")
+    service.predictions.predict(session, "fake", click((-0.5, 37.2, 1), (20, 15, 1), box=[-4, 3, 99, 20]), "t")
     assert engine.shown["points_xy"].tolist() == [[0, 37], [20, 15]]
     assert engine.shown["box_xyxy"].tolist() == [0, 3, 53, 20]
     with pytest.raises(EditError, match="no area inside"):
         service.predictions.predict(session, "fake", click(box=[60, 3, 99, 20]), "t")
+    with pytest.raises(EditError, match="The point at x 20, y 99 is outside of the picture of 53×37 px"):
+        service.predictions.predict(session, "fake", click((20, 15, 1), (20, 99, 1)), "t")
 
 
 def test_nothing_shown_is_refused(service: Service, session: Session) -> None:
     with pytest.raises(EditError, match="Nothing is shown"):
         service.predictions.predict(session, "fake", click(), "t")
+    with pytest.raises(EditError, match="Every click is beside the object"):
+        service.predictions.predict(session, "fake", click((20, 15, 0), (9, 9, 0)), "t")
 
 
 def test_empty_masks_are_not_offered(service: Service, session: Session, engine: SpyEngine) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from automask_ui.errors import LabelError
@@ -16,6 +17,7 @@ from automask_ui.session.class_names import (
     MAX_NAME,
     ClassList,
     class_name,
+    class_names_of,
     clean_text,
     joined,
     parse_class_list,
@@ -185,3 +187,44 @@ def test_joined_lists_keep_their_numbers() -> None:
     assert joined([typed, coco]) == ClassList(("cat", "dog", "person"), (19, 18, 1))
     assert joined([coco, ClassList(("cow",), (18,))]) == ClassList(("person", "dog", "cow"), (1, 18, 19))
     assert joined([ClassList(("a", "b"), (0, MAX_ID)), ClassList(("c",))]).ids == (0, MAX_ID, 1)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.text(st.sampled_from('ab ,;:{}[]"names\t#01、|'), min_size=1, max_size=9), min_size=1, max_size=4),
+    st.one_of(st.none(), st.lists(st.integers(0, 30), min_size=4, max_size=4, unique=True)),
+)
+def test_what_the_panel_shows_of_a_list_is_read_as_that_list(texts: list[str], numbers: list[int] | None) -> None:
+    names = class_names_of(text for text in texts if text.strip())
+    assume(names)
+    shown = ClassList(names, None if numbers is None else tuple(sorted(numbers))[: len(names)])
+    read = parse_class_list("\n".join(shown.lines))
+    assert (read.names, read.ids) == (shown.names, shown.ids)
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "ids"),
+    [
+        ('["a, b"]', ("a, b",), None),
+        ("item {\n  id: 1\n  name: 'cat'\n}\nitem {\n  id: 18\n  name: \"dog\"\n}", ("cat", "dog"), (1, 18)),
+        ("item {\n name: '/m/01'\n id: 3\n display_name: 'Large cat'\n}", ("Large cat",), (3,)),
+        ("# label:color_rgb:parts:actions\nbackground:0,0,0::\ncat:128,0,0::\na, b:0,128,0::", ("cat", "a, b"), None),
+    ],
+)
+def test_lists_of_further_tools(text: str, names: tuple[str, ...], ids: tuple[int, ...] | None) -> None:
+    found = parse_class_list(text)
+    assert (found.names, found.ids) == (names, ids)
+    assert parse_class_list("\n".join(found.lines)) == replace(found, notes=parse_class_list(text).notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("names:\n  0: cat\n  0: dog", "The number 0 stands for both “cat” and “dog”"),
+        ('{"0": "cat", "0": "dog"}', "The number 0 stands for both “cat” and “dog”"),
+        ("item {\n  name: 'cat'\n}", "has no id and name"),
+    ],
+)
+def test_numbers_that_contradict_each_other_are_said(text: str, message: str) -> None:
+    with pytest.raises(LabelError, match=message):
+        parse_class_list(text)

@@ -229,6 +229,18 @@ def own(mask: np.ndarray) -> OwnMask:
     return OwnMask(rle.encode(mask), "clicked", 0.75, 0.5)
 
 
+def test_take_refines_a_mask_that_fails_the_thresholds_by_now(session: Session) -> None:
+    session.predictions.remember("t", [own(block(3, 3))])
+    session.update(found(ONE), "fake")
+    assert 3 not in pixels(session)
+    assert do(session, "take", ticket="t", candidate=0, id=3) == (3,)
+    assert same(pixels(session)[3], block(3, 3))
+    session.editor.delete([3])
+    for id_ in (3, 99):
+        with pytest.raises(EditError, match="no longer there"):
+            do(session, "take", ticket="t", candidate=0, id=id_)
+
+
 def test_take_adds_or_refines(session: Session) -> None:
     session.predictions.remember("t", [own(block(0, 20)), own(block(10, 20))])
     (new,) = do(session, "take", ticket="t", candidate=1, id=0)

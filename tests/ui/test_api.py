@@ -131,6 +131,8 @@ def test_mask_of_clicks(client: Any, photo: str, values: dict[str, Any], scores:
         ({"labels": [1]}, "one 0 or 1 for each of the 0 points"),  # of nothing
         ({"box": [1, 2, 3]}, "“box” must be left, top, right and bottom"),  # three
         ({"box": [60, 2, 90, 5]}, "no area inside the picture"),  # outside
+        ({"points": [[1, 2], [99, 2]]}, "The point at x 99, y 2 is outside"),  # outside
+        ({"points": [[1, 2]], "labels": [0]}, "Every click is beside the object"),  # of nothing
         ({"points": [[1, 2]], "model": "vit_x"}, "There is no model 'vit_x'"),  # unknown
         ({"points": [[1, 2]], "model": ["fake"]}, "There is no model"),  # a list
     ],

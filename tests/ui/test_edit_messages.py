@@ -20,13 +20,14 @@ from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.export.hard_masks import hard_items, mask_set
 from automask_ui.masks import rle
 from automask_ui.options import GeneratorOptions
+from automask_ui.project.autosave import Autosave
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.session.class_names import ClassList
 from automask_ui.session.edits import OwnMask
 from automask_ui.ui.components.viewer.display import viewer_edits
 from automask_ui.ui.edit_messages import Outcome, take_steps
-from automask_ui.ui.handlers import Handlers, Visitor
+from automask_ui.ui.handlers import Changes, Handlers, Visitor
 from automask_ui.ui.text import Words
 from automask_ui.ui.text.report import proof_of, proof_sentence
 
@@ -208,7 +209,7 @@ def test_class_list_goes_on_to_the_next_picture(handlers: Handlers, session: Ses
 def test_class_file(handlers: Handlers, tmp_path: Path) -> None:
     path = tmp_path / "classes.txt"
     path.write_text("car\nperson\n")
-    first, second = (handlers.masks.class_file(str(path)).class_list for _ in range(2))
+    first, second = (handlers.masks.class_file(ANN, str(path)).class_list for _ in range(2))
     assert first is not None
     assert second is not None
     assert (first["lines"], first["note"]) == (["car", "person"], "")
@@ -248,7 +249,7 @@ def test_sentence_names_what_became_of_the_masks(tmp_path: Path) -> None:
 def test_numbers_of_a_class_file_are_shown_taken_and_told(handlers: Handlers, session: Session, tmp_path: Path) -> None:
     path = tmp_path / "coco.json"
     path.write_text('{"categories": [{"id": 18, "name": "dog"}, {"id": 1, "name": "person"}]}')
-    found = handlers.masks.class_file(str(path)).class_list
+    found = handlers.masks.class_file(ANN, str(path)).class_list
     assert found is not None
     assert found["lines"] == ["1: person", "18: dog"]
     assert found["note"] == "Their numbers go from 1 to 18, and 16 between them are not used."
@@ -263,3 +264,60 @@ def test_numbers_of_a_class_file_are_shown_taken_and_told(handlers: Handlers, se
     take_steps(session, [{"do": "undo"}])
     assert session.edits.class_ids == (1, 18, 19)
     assert handlers.service.store.open("ann", tmp_path / "photo.png").edits.class_ids == (1, 18, 19)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "lines", "note"),
+    [
+        ("car\ncar\nperson", "en", ["car", "person"], "1 name was there already, and left out."),
+        ("car, dog, car, dog", "ko", ["car", "dog"], "이미 있는 이름 2개는 뺐습니다."),
+        (
+            "0: car\n5: dog",
+            "en",
+            ["0: car", "5: dog"],
+            "Their numbers go from 0 to 5, and 4 between them are not used.",
+        ),
+        ("0,car\n2,dog", "ko", ["0: car", "2: dog"], "번호는 0부터 2까지이고, 그 사이 1개는 쓰이지 않습니다."),
+        ("car\nperson", "en", ["car", "person"], ""),
+    ],
+)
+def test_what_was_left_out_of_a_typed_class_list_is_told_as_that_of_a_file_is(
+    handlers: Handlers, session: Session, tmp_path: Path, text: str, language: str, lines: list[str], note: str
+) -> None:
+    visitor = Visitor("ann", Words(language))
+    steps = [{"do": "classes", "text": text}]
+    answer = handlers.masks.edit(visitor, {"session": session.id, "ticket": "1", "steps": steps}).edits
+    assert answer is not None
+    assert (answer["class_lines"], answer["note"], answer["error"]) == (lines, note, "")
+    (tmp_path / "classes.txt").write_text(text)
+    found = handlers.masks.class_file(visitor, str(tmp_path / "classes.txt")).class_list
+    assert found is not None
+    assert (found["lines"], found["note"]) == (lines, note)
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "After a reload"), ("ko", "새로 고치면")])
+def test_work_that_is_too_large_to_be_kept_is_said_by_the_page(
+    session: Session, handlers: Handlers, tmp_path: Path, language: str, words: str
+) -> None:
+    visitor = Visitor("ann", Words(language))
+    assert handlers.opening.keep(visitor) == Changes()  # where nothing is kept
+    keeping = Handlers(handlers.service, Autosave(tmp_path / "work", handlers.service.projects, max_bytes=100))
+    autosave = keeping.opening._autosave
+    assert autosave is not None
+    autosave.follow("a" * 32, "ann")
+    take_steps(session, [{"do": "hide", "ids": [1], "hidden": True}])
+    heading, sentence = keeping.opening.keep(visitor).warning or ("", "")
+    assert heading == visitor.words.say("unkept.title")
+    assert words in sentence
+    assert "{" not in sentence
+    assert keeping.opening.keep(visitor).warning is None
+    # Edits say so as well, after the work was kept in between.
+    autosave._max_bytes = 10**9
+    take_steps(session, [{"do": "hide", "ids": [1], "hidden": False}])
+    assert keeping.opening.keep(visitor).warning is None
+    autosave._max_bytes = 100
+    take_steps(session, [{"do": "hide", "ids": [1], "hidden": True}])
+    autosave.save("ann")
+    steps = [{"do": "hide", "ids": [2], "hidden": True}]
+    changes = keeping.masks.edit(visitor, {"session": session.id, "ticket": "1", "steps": steps})
+    assert (changes.warning or ("",))[0] == heading

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from segment_anything import SamAutomaticMaskGenerator
 from segment_anything.modeling import ImageEncoderViT, Sam
 
+from automask_ui.engine.bench.authors import authors_generator
+from automask_ui.engine.decoder.heads import is_decoded_by_upstream
 from automask_ui.engine.loading.hugging_face import meta_names
 from automask_ui.engine.loading.load import SamModel
 from automask_ui.engine.pipeline.generator import MaskEngine
@@ -31,18 +32,18 @@ class Rival:
 
 
 def _upstream(model: SamModel, image: np.ndarray, options: GeneratorOptions) -> Rival:
-    """Meta's ``SamAutomaticMaskGenerator``."""
-    generator = SamAutomaticMaskGenerator(model.sam, **options.upstream())
+    """The generator of the model's authors."""
+    generate = authors_generator(model, options)
     return Rival(
-        lambda: generator.generate(image),
+        lambda: generate(image),
         lambda theirs, ours: _difference(ours, [record["segmentation"] for record in theirs]),
     )
 
 
 def _transformers(model: SamModel, image: np.ndarray, options: GeneratorOptions) -> Rival:
     """The ``mask-generation`` pipeline of Hugging Face's transformers, which has no clean-up of small regions."""
-    if type(model.sam.image_encoder) is not ImageEncoderViT:
-        raise OptionError(f"--against transformers knows ViT encoders only, which {model.name} has not: take vit_b.")
+    if type(model.sam.image_encoder) is not ImageEncoderViT or not is_decoded_by_upstream(model.sam.mask_decoder):
+        raise OptionError(f"--against transformers knows SAM with a ViT only, which {model.name} is not: take vit_b.")
     try:
         from transformers import SamImageProcessor, pipeline
     except ImportError as error:

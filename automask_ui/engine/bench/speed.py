@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from PIL import Image
-from segment_anything import sam_model_registry
 
 from automask_ui.engine.bench.against import RIVALS
 from automask_ui.engine.bench.random_weights import make_lifelike
+from automask_ui.engine.loading.architecture import PUBLISHED
 from automask_ui.engine.loading.load import SamModel, check_precision, computes_bf16, load_model, pick_device
 from automask_ui.engine.pipeline.generator import MaskEngine
 from automask_ui.masks import MaskResult
@@ -89,13 +89,13 @@ def run_bench(settings: BenchSettings, image: np.ndarray) -> dict[str, Any]:
 def bench_model(settings: BenchSettings) -> tuple[SamModel, str]:
     """Load the model, or make it with random weights where its file is not here; say which, "file" or "random"."""
     is_here = settings.checkpoint is not None or find_checkpoint(settings.model) is not None
-    if is_here or settings.model not in sam_model_registry:
+    if is_here or settings.model not in PUBLISHED:
         name = None if settings.checkpoint is not None else settings.model
         return load_model(name, settings.checkpoint, settings.device, settings.precision), "file"
     torch.manual_seed(0)
     device = pick_device(settings.device)
     check_precision(settings.precision, device)  # before a large model is made
-    sam = make_lifelike(sam_model_registry[settings.model]()).to(device)
+    sam = make_lifelike(PUBLISHED[settings.model]()).to(device)
     return replace(SamModel.wrap(sam, settings.precision), name=settings.model), "random"
 
 

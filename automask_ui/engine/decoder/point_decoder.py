@@ -15,9 +15,10 @@ from segment_anything.modeling import Sam
 from segment_anything.modeling.transformer import TwoWayAttentionBlock
 from torch import Tensor
 
+from automask_ui.engine.decoder.heads import head_of
 from automask_ui.engine.decoder.image_tokens import ImageTokens
 from automask_ui.engine.decoder.shared_tokens import SharedTokens
-from automask_ui.engine.decoder.upscaling import Upscaling
+from automask_ui.engine.encoders.embedding import ImageEmbedding
 from automask_ui.engine.runtime.scratch import Scratch
 from automask_ui.engine.runtime.threads import map_parallel
 
@@ -32,7 +33,7 @@ class DecodedPoints:
     """Scores and mask weights of B points; valid until the decoder decodes other points."""
 
     predicted_iou: Tensor  # B×L float32: the model's guess for each of its L masks a point
-    mask_weights: Tensor  # B×L×C/8 float32: what makes each mask of the upscaled image tokens
+    mask_weights: Tensor  # B×L×D float32: what makes each mask of the upscaled image tokens
     image_tokens: ImageTokens
 
 
@@ -41,7 +42,7 @@ class PointDecoder:
 
     Args:
         sam: the model; its prompt encoder and mask decoder are used.
-        embedding: the picture's embedding, C×h×w float32, from the image encoder.
+        embedding: the picture's, from the image encoder.
         shown_hw: the part of the embedding's grid that shows the picture; masks are made of it alone. The rest is
             padding, which the model attends to all the same.
         dtype: type of the large products; the point's own tokens stay float32.
@@ -53,7 +54,7 @@ class PointDecoder:
     def __init__(
         self,
         sam: Sam,
-        embedding: Tensor,
+        embedding: ImageEmbedding,
         shown_hw: tuple[int, int] | None = None,
         dtype: torch.dtype = torch.float32,
         mask_code: Tensor | None = None,
@@ -62,15 +63,17 @@ class PointDecoder:
     ) -> None:
         self._prompt_encoder = sam.prompt_encoder
         self._decoder = sam.mask_decoder
-        self._grid_hw = (embedding.shape[1], embedding.shape[2])
+        _, height, width = embedding.tokens.shape
+        self._grid_hw = (height, width)
         self._shown_hw = shown_hw or self._grid_hw
+        self._head = head_of(sam.mask_decoder, embedding, dtype)
+        margin, (shown_rows, shown_columns) = self._head.margin, self._shown_hw
+        self._drawn_hw = (min(shown_rows + margin, height), min(shown_columns + margin, width))
         if mask_code is None:
             mask_code = sam.prompt_encoder.no_mask_embed.weight.reshape(-1, 1, 1)
-        tokens = (embedding + mask_code).permute(1, 2, 0)  # h×w×C
+        tokens = (embedding.tokens + mask_code).permute(1, 2, 0)  # h×w×C
         position = sam.prompt_encoder.get_dense_pe()[0].permute(1, 2, 0)
         self._scratch = scratch or Scratch()
-        self._upscaling = Upscaling(self._decoder, dtype)
-        height, width = self._grid_hw
         rows = max(1, TILE_TOKENS_ON_CPU // width) if embedding.device.type == "cpu" else height
 
         @torch.inference_mode()
@@ -78,18 +81,18 @@ class PointDecoder:
             band = slice(top, top + rows)
             transformer = self._decoder.transformer
             tile = SharedTokens(transformer, tokens[band].flatten(0, 1), position[band].flatten(0, 1), dtype)
-            shown = tile.tokens.unflatten(0, (-1, width))[: max(0, self._shown_hw[0] - top), : self._shown_hw[1]]
-            return tile, shown @ self._upscaling.first[0]
+            drawn = tile.tokens.unflatten(0, (-1, width))[: max(0, self._drawn_hw[0] - top), : self._drawn_hw[1]]
+            return tile, drawn @ self._head.upscaling.first[0]
 
         shared = map_parallel(share, range(0, height, rows), workers)
         self._tiles = [tile for tile, _ in shared]
-        #: What the first upscaling makes of the shared part of each tile that is shown at all.
+        #: What the first upscaling makes of the shared part of each tile that masks are drawn from at all.
         self._upscaled = [upscaled for _, upscaled in shared if len(upscaled)]
 
     @property
     def levels(self) -> int:
         """Masks that the model proposes for a point."""
-        return self._decoder.num_multimask_outputs
+        return self._head.levels
 
     @property
     def nbytes(self) -> int:
@@ -115,7 +118,7 @@ class PointDecoder:
             prompts: B×T×C float32, from the prompt encoder.
             with_single: decode the mask for prompts that leave no doubt too, before the L others.
         """
-        own = torch.cat([self._decoder.iou_token.weight, self._decoder.mask_tokens.weight])
+        own = self._head.tokens()
         point_tokens = torch.cat([own.expand(len(prompts), -1, -1), prompts], dim=1)
 
         transformer, queries = self._decoder.transformer, point_tokens
@@ -127,16 +130,11 @@ class PointDecoder:
             queries = block.norm3(queries + block.mlp(queries))
             image.take_up(block.cross_attn_image_to_token, block.norm4, queries + point_tokens, queries)
 
-        # Token 0 guesses the IoU of every mask, tokens 1 and on stand for the masks. The first mask and the first guess
-        # are for single-mask output.
-        first = 0 if with_single else 1
-        used = [0, *range(1 + first, 2 + self.levels)]
+        used = self._head.used(with_single)
         queries, located = queries[:, used], (queries + point_tokens)[:, used]
         gathered = image.gather(len(transformer.layers), transformer.final_attn_token_to_image, located)
-        iou_token, *mask_tokens = transformer.norm_final_attn(queries + gathered).unbind(dim=1)
-        mlps = self._decoder.output_hypernetworks_mlps[first:]
-        mask_weights = torch.stack([mlp(token) for mlp, token in zip(mlps, mask_tokens, strict=True)], dim=1)
-        return DecodedPoints(self._decoder.iou_prediction_head(iou_token)[:, first:], mask_weights, image)
+        answers = transformer.norm_final_attn(queries + gathered).unbind(dim=1)
+        return DecodedPoints(*self._head.answer(answers, with_single), image)
 
     @torch.inference_mode()
     def masks(self, decoded: DecodedPoints, wanted: Tensor) -> Tensor:
@@ -156,9 +154,10 @@ class PointDecoder:
 
     def _masks_of(self, decoded: DecodedPoints, points: slice | Tensor, wanted: Tensor) -> Tensor:
         levels = wanted.any(dim=0)
-        first = decoded.image_tokens.project(points, *self._upscaling.first, self._upscaled, self._grid_hw[1])
-        masks = self._upscaling.masks(first, self._shown_hw, decoded.mask_weights[points][:, levels])
-        return masks[wanted[:, levels]]
+        first = decoded.image_tokens.project(points, *self._head.upscaling.first, self._upscaled, self._grid_hw[1])
+        masks = self._head.masks(first, self._drawn_hw, decoded.mask_weights[points][:, levels])
+        # Four logits to an image token along each axis.
+        return masks[wanted[:, levels]][:, : 4 * self._shown_hw[0], : 4 * self._shown_hw[1]]
 
 
 def _self_attention(block: TwoWayAttentionBlock, queries: Tensor, point_tokens: Tensor) -> Tensor:

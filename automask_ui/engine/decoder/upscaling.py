@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from segment_anything.modeling import MaskDecoder
 from torch import Tensor
 
-__all__ = ["Upscaling"]
+__all__ = ["HighResUpscaling", "Upscaling"]
 
 
 class Upscaling:
@@ -43,13 +43,53 @@ class Upscaling:
         blocks = torch.cat([weights @ self._upscale(tile).transpose(1, 2) for tile in tiles], dim=2)
         return _to_rows(blocks.float(), *shown_hw)
 
-    def _upscale(self, x: Tensor) -> Tensor:
-        """B×n×4C' positions after the first layer to B×16n×C/8, each position's 4×4 in a row."""
+    def features(self, tiles: Iterable[Tensor], shown_hw: tuple[int, int]) -> Tensor:
+        """Upscale image tokens, arguments as in `masks`, to features at their places: B×C/8×4h×4w."""
+        return _to_rows(torch.cat([self._upscale(tile).transpose(1, 2) for tile in tiles], dim=2), *shown_hw)
+
+    def _upscale(self, x: Tensor, added: Tensor | None = None) -> Tensor:
+        """B×n×4C' positions after the first layer to B×16n×C/8, each position's 4×4 in a row; adds ``added``, n×2C."""
         weight, bias, eps = self._norm
         batch = len(x)
         x = self._act(F.layer_norm(x.reshape(-1, len(weight)), weight.shape, weight, bias, eps))
-        x = self._last_act(torch.addmm(self._second[1], x, self._second[0]))
+        x = torch.addmm(self._second[1], x, self._second[0])
+        if added is not None:
+            x.view(batch, *added.shape).add_(added)
+        x = self._last_act(x)
         return x.reshape(batch, -1, x.shape[1] // 4)
+
+
+class HighResUpscaling(Upscaling):
+    """SAM 2's: features of the encoder are added after each of the two layers.
+
+    Args:
+        decoder: the model's.
+        fine: C/8×4h×4w and C/4×2h×2w, of the picture.
+        dtype: of the products.
+    """
+
+    def __init__(self, decoder: MaskDecoder, fine: tuple[Tensor, ...], dtype: torch.dtype) -> None:
+        super().__init__(decoder, dtype)
+        finest, finer = (features.to(dtype) for features in fine)
+        channels, rows, columns = finer.shape
+        # h×w×4C' and h×w×2C: at each position what lies inside of it, in the order of the products.
+        inside = finer.view(channels, rows // 2, 2, columns // 2, 2)
+        self._after_first = inside.permute(1, 3, 2, 4, 0).flatten(2).contiguous()
+        inside = finest.view(len(finest), rows // 2, 2, 2, columns // 2, 2, 2)
+        self._after_second = inside.permute(1, 4, 2, 5, 3, 6, 0).flatten(2).contiguous()
+
+    def masks(self, tiles: Iterable[Tensor], shown_hw: tuple[int, int], weights: Tensor) -> Tensor:
+        """As `Upscaling.masks`."""
+        shown = (slice(shown_hw[0]), slice(shown_hw[1]))
+        after_first, after_second = (added[shown].flatten(0, 1) for added in (self._after_first, self._after_second))
+        weights = weights.to(self.first[0].dtype)
+        blocks, begin = [], 0
+        for tile in tiles:
+            rows = slice(begin, begin + tile.shape[1])
+            begin = rows.stop
+            upscaled = self._upscale(tile + after_first[rows], after_second[rows])
+            blocks.append(weights @ upscaled.transpose(1, 2))
+        return _to_rows(torch.cat(blocks, dim=2).float(), *shown_hw)
 
 
 def _to_rows(masks: Tensor, height: int, width: int) -> Tensor:

@@ -7,7 +7,7 @@ missing neck would all have to be patched from outside, for a dependency that no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -215,8 +215,14 @@ class TinyViTEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Encode normalised images, (B, 3, H, W) float, into embeddings, (B, out_channels, H/16, W/16) float."""
+        for maps in self.stages(images):
+            features = maps
+        return self.neck(features).contiguous()
+
+    def stages(self, images: Tensor) -> Iterator[Tensor]:
+        """Run the encoder up to its neck: yield the features after each stage, (B, C, H, W) float."""
         # Channels last throughout: attention and MLPs see a map as rows of cells without copying it.
         features = self.patch_embed(images.contiguous(memory_format=torch.channels_last))
         for stage in self.layers:
             features = stage(features)
-        return self.neck(features).contiguous()
+            yield features

@@ -1,4 +1,4 @@
-"""Encode a picture: upstream's preprocessing, and the ViT encoder with attention that never holds N×N scores.
+"""SAM's plain vision transformer, with attention that never holds N×N scores.
 
 Upstream materialises heads × 4096 × 4096 scores in each global block and projects the padding of each windowed one.
 Here scores live for one strip of queries of one head at a time, with the decomposed relative position added in place,
@@ -8,22 +8,17 @@ changed or copied: these functions only read the weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
-from segment_anything.modeling import Sam
 from segment_anything.modeling.image_encoder import Attention, Block, ImageEncoderViT, get_rel_pos
-from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor, nn
 
 from automask_ui.engine.runtime.scratch import Scratch
 from automask_ui.engine.runtime.threads import map_parallel
 
-__all__ = ["encode_image", "encode_vit", "resized_hw"]
+__all__ = ["encode_vit", "vit_blocks"]
 
 # Scores of one head that are computed together: half a million floats, which stay in the processor's cache.
 STRIP_SCORES = 1 << 19
@@ -31,42 +26,20 @@ STRIP_SCORES = 1 << 19
 TOKENS_TOGETHER = 512
 
 
-def resized_hw(size_hw: tuple[int, int], input_size: int) -> tuple[int, int]:
-    """Compute a picture's size once its long side is ``input_size`` px; at least 1 px a side (upstream allows 0)."""
-    height, width = ResizeLongestSide.get_preprocess_shape(*size_hw, input_size)
-    return max(1, height), max(1, width)
-
-
-@torch.inference_mode()
-def encode_image(sam: Sam, image: np.ndarray, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Encode a picture or crop into its embedding.
-
-    Args:
-        sam: the model.
-        image: H×W×3 uint8 RGB.
-        dtype: type that large products are computed in.
-
-    Returns:
-        C×h×w float32, on the model's device.
-    """
-    device = sam.device
-    size = resized_hw(image.shape[:2], sam.image_encoder.img_size)
-    # Upstream's resizing: Pillow, bilinear with antialiasing.
-    resized = np.array(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))
-    pixels = torch.from_numpy(resized).to(device).permute(2, 0, 1).contiguous()[None]
-    inputs = sam.preprocess(pixels)
-    if type(sam.image_encoder) is ImageEncoderViT:
-        return encode_vit(sam.image_encoder, inputs, dtype)[0]
-    # Other encoders are small: on a CPU, rounding would cost them more than it saves.
-    low_precision = dtype != torch.float32 and device.type != "cpu"
-    with torch.autocast(device.type, dtype) if low_precision else nullcontext():
-        return sam.image_encoder(inputs)[0].float()
-
-
 def encode_vit(encoder: ImageEncoderViT, inputs: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Compute ``encoder(inputs)``: 1×3×S×S to 1×C×S/16×S/16, with large products between norms in ``dtype``.
 
     The first and the last layers stay float32: of what rounding adds, theirs would be half, and they take no longer.
+    """
+    for _, tokens in vit_blocks(encoder, inputs, dtype):
+        x = tokens
+    return encoder.neck(x.permute(2, 0, 1)[None])
+
+
+def vit_blocks(encoder: ImageEncoderViT, inputs: Tensor, dtype: torch.dtype) -> Iterator[tuple[Block, Tensor]]:
+    """Run the encoder up to its neck: yield each block, and the image tokens after it, H×W×C float32.
+
+    The next block changes them in place.
     """
     x = encoder.patch_embed(inputs)
     if encoder.pos_embed is not None:
@@ -74,7 +47,7 @@ def encode_vit(encoder: ImageEncoderViT, inputs: Tensor, dtype: torch.dtype = to
     scratch, x = Scratch(), x[0].float().contiguous()
     for block in encoder.blocks:
         _run_block(block, x, dtype, scratch)
-    return encoder.neck(x.permute(2, 0, 1)[None])
+        yield block, x
 
 
 def _run_block(block: Block, x: Tensor, dtype: torch.dtype, scratch: Scratch) -> None:

@@ -9,22 +9,50 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from torch import Tensor, nn
 
 from automask_ui.engine.encoders.builtin import build_tiny_sam
+from automask_ui.engine.encoders.sam2.hiera import HieraConfig, HieraEncoder
+from automask_ui.engine.encoders.sam2.model import SAM2MaskDecoder
+from automask_ui.engine.encoders.sam_hq import HQMaskDecoder
 from automask_ui.engine.encoders.tiny_vit import TinyViTConfig, TinyViTEncoder
 from automask_ui.errors import CheckpointFormatError
 
-__all__ = ["Architecture", "DecoderConfig", "ViTConfig", "build_vit_sam", "build_vit_t_sam", "check_fit", "recognise"]
+__all__ = [
+    "PUBLISHED",
+    "Architecture",
+    "DecoderConfig",
+    "ViTConfig",
+    "build_vit_sam",
+    "build_vit_t_sam",
+    "check_fit",
+    "recognise",
+]
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-_PUBLISHED = {(768, 12): "vit_b", (1024, 24): "vit_l", (1280, 32): "vit_h"}
 _TINY_VIT_STRIDE = 16
+_HIERA_STRIDE = 16
+# SAM 2's by the width of the first stage and the blocks of each: windows, heads and the blocks that see the whole
+# picture do not show in a file.
+_HIERA: dict[tuple[int, tuple[int, ...]], tuple[str, HieraConfig]] = {
+    (96, (1, 2, 7, 2)): ("sam2_t", HieraConfig()),
+    (96, (1, 2, 11, 2)): ("sam2_s", HieraConfig(stages=(1, 2, 11, 2), global_blocks=(7, 10, 13))),
+    (112, (2, 3, 16, 3)): (
+        "sam2_b",
+        HieraConfig(embed_dim=112, heads=2, stages=(2, 3, 16, 3), global_blocks=(12, 16, 20), position_side=14),
+    ),
+    (144, (2, 6, 36, 4)): (
+        "sam2_l",
+        HieraConfig(144, 2, stages=(2, 6, 36, 4), windows=(8, 4, 16, 8), global_blocks=(23, 33, 43)),
+    ),
+}
+SAM2_PRED_IOU_THRESH = 0.8
 
 
 @dataclass(frozen=True)
@@ -42,6 +70,13 @@ class ViTConfig:
     image_size: int = 1024
 
 
+_VIT = {
+    "vit_b": ViTConfig(),
+    "vit_l": ViTConfig(embed_dim=1024, depth=24, num_heads=16, global_attn_indexes=(5, 11, 17, 23)),
+    "vit_h": ViTConfig(embed_dim=1280, depth=32, num_heads=16, global_attn_indexes=(7, 15, 23, 31)),
+}
+
+
 @dataclass(frozen=True)
 class DecoderConfig:
     """Sizes of prompt encoder and mask decoder; the defaults are those of every published SAM."""
@@ -55,14 +90,17 @@ class DecoderConfig:
     num_multimask_outputs: int = 3
     iou_head_depth: int = 3
     iou_head_hidden_dim: int = 256
+    early_width: int = 0  # of SAM-HQ alone: channels of the encoder's early features; 0 builds SAM's own decoder
+    is_sam2: bool = False
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A recognised architecture: its registry name ("vit" for sizes of its own) and how to build it."""
+    """A recognised architecture: its registry name ("vit" or "hq_vit" for sizes of its own) and how to build it."""
 
     name: str
     build: Callable[[], Sam]
+    pred_iou_thresh: float = 0.88  # upstream's default for it
 
 
 def recognise(shapes: Shapes, declared: str | None = None) -> Architecture:
@@ -75,12 +113,24 @@ def recognise(shapes: Shapes, declared: str | None = None) -> Architecture:
     if declared == "tiny" or "image_encoder.lateral4.weight" in shapes:
         return Architecture("tiny", build_tiny_sam)
     if "image_encoder.patch_embed.seq.0.c.weight" in shapes:
-        return Architecture("vit_t", partial(build_vit_t_sam, _read_tiny_vit(shapes), _read_decoder(shapes)))
+        return _variant("vit_t", partial(build_vit_t_sam, _read_tiny_vit(shapes)), shapes)
     if "image_encoder.patch_embed.proj.weight" in shapes:
         config = _read_vit(shapes)
-        name = _PUBLISHED.get((config.embed_dim, config.depth), "vit")
-        return Architecture(name, partial(build_vit_sam, config, _read_decoder(shapes)))
-    raise CheckpointFormatError("has an image encoder of an unknown kind; ViT, TinyViT and the built-in one are known")
+        sizes = {(known.embed_dim, known.depth): name for name, known in _VIT.items()}
+        name = sizes.get((config.embed_dim, config.depth), "vit")
+        return _variant(name, partial(build_vit_sam, config), shapes)
+    if "image_encoder.trunk.patch_embed.proj.weight" in shapes:
+        name, hiera = _read_hiera(shapes)
+        return Architecture(name, partial(build_sam2, hiera, _read_decoder(shapes)), SAM2_PRED_IOU_THRESH)
+    raise CheckpointFormatError(
+        "has an image encoder of an unknown kind; ViT, TinyViT, SAM 2's Hiera and the built-in one are known"
+    )
+
+
+def _variant(encoder: str, build: Callable[[DecoderConfig], Sam], shapes: Shapes) -> Architecture:
+    """The architecture of an encoder with the decoder that has these shapes: SAM's, or SAM-HQ's."""
+    decoder = _read_decoder(shapes)
+    return Architecture(f"hq_{encoder}" if decoder.early_width else encoder, partial(build, decoder))
 
 
 def check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], arch: str) -> None:
@@ -144,6 +194,13 @@ def build_vit_t_sam(config: TinyViTConfig | None = None, decoder: DecoderConfig 
     return _assemble(TinyViTEncoder(config), decoder or DecoderConfig(), config.image_size, grid)
 
 
+def build_sam2(config: HieraConfig | None = None, decoder: DecoderConfig | None = None) -> Sam:
+    """Build SAM 2, for pictures alone, with random weights, in evaluation mode."""
+    config = config or HieraConfig()
+    decoder = replace(decoder or DecoderConfig(), is_sam2=True)
+    return _assemble(HieraEncoder(config), decoder, config.image_size, config.image_size // _HIERA_STRIDE)
+
+
 def _assemble(encoder: nn.Module, config: DecoderConfig, image_size: int, grid: int) -> Sam:
     """Build a SAM around an image encoder."""
     sam = Sam(
@@ -154,21 +211,28 @@ def _assemble(encoder: nn.Module, config: DecoderConfig, image_size: int, grid: 
             input_image_size=(image_size, image_size),
             mask_in_chans=config.mask_in_chans,
         ),
-        mask_decoder=MaskDecoder(
-            transformer_dim=config.embed_dim,
-            transformer=TwoWayTransformer(
-                depth=config.depth,
-                embedding_dim=config.embed_dim,
-                num_heads=config.num_heads,
-                mlp_dim=config.mlp_dim,
-                attention_downsample_rate=config.attention_downsample_rate,
-            ),
-            num_multimask_outputs=config.num_multimask_outputs,
-            iou_head_depth=config.iou_head_depth,
-            iou_head_hidden_dim=config.iou_head_hidden_dim,
-        ),
+        mask_decoder=_build_decoder(config),
     )
     return sam.eval()
+
+
+def _build_decoder(config: DecoderConfig) -> MaskDecoder:
+    build: Callable[..., MaskDecoder] = SAM2MaskDecoder if config.is_sam2 else MaskDecoder
+    if config.early_width:
+        build = partial(HQMaskDecoder, early_width=config.early_width)
+    return build(
+        transformer_dim=config.embed_dim,
+        transformer=TwoWayTransformer(
+            depth=config.depth,
+            embedding_dim=config.embed_dim,
+            num_heads=config.num_heads,
+            mlp_dim=config.mlp_dim,
+            attention_downsample_rate=config.attention_downsample_rate,
+        ),
+        num_multimask_outputs=config.num_multimask_outputs,
+        iou_head_depth=config.iou_head_depth,
+        iou_head_hidden_dim=config.iou_head_hidden_dim,
+    )
 
 
 def _read_vit(shapes: Shapes) -> ViTConfig:
@@ -214,6 +278,21 @@ def _read_tiny_vit(shapes: Shapes) -> TinyViTConfig:
     )
 
 
+def _read_hiera(shapes: Shapes) -> tuple[str, HieraConfig]:
+    trunk = "image_encoder.trunk."
+    width = _shape(shapes, trunk + "patch_embed.proj.weight", 4)[0]
+    depth = _count(shapes, re.escape(trunk) + r"blocks\.(\d+)\.")
+    # Blocks that begin a stage change the width.
+    begins = [0, *(index for index in range(depth) if f"{trunk}blocks.{index}.proj.weight" in shapes), depth]
+    stages = tuple(end - begin for begin, end in pairwise(begins))
+    if (width, stages) not in _HIERA:
+        raise CheckpointFormatError(
+            f"holds a SAM 2 of other sizes than the published ones (width {width}, blocks {stages}), whose windows "
+            "are not known"
+        )
+    return _HIERA[width, stages]
+
+
 def _read_decoder(shapes: Shapes) -> DecoderConfig:
     width = _shape(shapes, "prompt_encoder.no_mask_embed.weight", 2)[1]
     transformer = "mask_decoder.transformer."
@@ -230,6 +309,11 @@ def _read_decoder(shapes: Shapes) -> DecoderConfig:
         num_multimask_outputs=_shape(shapes, "mask_decoder.mask_tokens.weight", 2)[0] - 1,
         iou_head_depth=_count(shapes, r"mask_decoder\.iou_prediction_head\.layers\.(\d+)\."),
         iou_head_hidden_dim=_shape(shapes, "mask_decoder.iou_prediction_head.layers.0.weight", 2)[0],
+        early_width=(
+            _shape(shapes, "mask_decoder.compress_vit_feat.0.weight", 4)[0]
+            if "mask_decoder.hf_token.weight" in shapes
+            else 0
+        ),
     )
 
 
@@ -256,3 +340,16 @@ def _divide(whole: int, part: int, whole_name: str, part_name: str) -> int:
     if whole % part:
         raise CheckpointFormatError(f"has a {whole_name} of {whole}, which {part}, the {part_name}, does not divide")
     return whole // part
+
+
+#: Builds each published architecture but the built-in one, with random weights, by its name.
+PUBLISHED: Mapping[str, Callable[[], Sam]] = {
+    "vit_t": build_vit_t_sam,
+    "hq_vit_t": partial(build_vit_t_sam, decoder=DecoderConfig(early_width=TinyViTConfig().widths[2])),
+    **{name: partial(build_vit_sam, config) for name, config in _VIT.items()},
+    **{
+        f"hq_{name}": partial(build_vit_sam, config, DecoderConfig(early_width=config.embed_dim))
+        for name, config in _VIT.items()
+    },
+    **{name: partial(build_sam2, config) for name, config in _HIERA.values()},
+}

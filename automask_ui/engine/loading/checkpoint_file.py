@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from automask_ui.engine.loading import hugging_face
+from automask_ui.engine.loading import hugging_face, sam2_names
 from automask_ui.engine.loading.relatives import relative_of, relative_of_code
 from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError
 
@@ -125,7 +125,8 @@ def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
     prefix = next(key[: key.index(mark)] for key in tensors if mark in key)
     # What lies beside the model under other names (a loss, an optimiser's averages) is a training run's, not SAM's.
     own = {key.removeprefix(prefix): tensor.detach() for key, tensor in tensors.items() if key.startswith(prefix)}
-    return hugging_face.to_meta_names(own) if mark == hugging_face.MARK else own
+    own = hugging_face.to_meta_names(own) if mark == hugging_face.MARK else own
+    return sam2_names.to_sam_names(own) if sam2_names.is_sam2(own) else own
 
 
 def _find_tensors(content: Any, depth: int) -> dict[str, Tensor] | None:

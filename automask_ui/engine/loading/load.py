@@ -16,7 +16,7 @@ import torch
 from segment_anything.modeling import Sam
 from torch import Tensor
 
-from automask_ui.engine.loading.architecture import check_fit, recognise
+from automask_ui.engine.loading.architecture import Architecture, check_fit, recognise
 from automask_ui.engine.loading.checkpoint_file import Weights, read_weights
 from automask_ui.engine.runtime.out_of_memory import is_out_of_memory
 from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError, EngineOutOfMemoryError, OptionError
@@ -171,8 +171,8 @@ def load_file(file: ModelFile) -> SamModel:
     path, name = file.path, file.name
     weights = read_weights(path)
     try:
-        arch, sam = _build(weights, file.device)
-        thresholds = _read_thresholds(weights.metadata)
+        architecture, sam = _build(weights, file.device)
+        thresholds = {"pred_iou_thresh": architecture.pred_iou_thresh} | _read_thresholds(weights.metadata)
     except CheckpointFormatError as error:
         raise CheckpointFormatError(f"{path} {error}.") from error
     except (RuntimeError, MemoryError) as error:
@@ -182,6 +182,7 @@ def load_file(file: ModelFile) -> SamModel:
             f"{path.name} does not fit into the memory of {file.device}. Close other programs, or choose a smaller "
             "model."
         ) from error
+    arch = architecture.name
     row = CHECKPOINTS.get(name or ("" if file.is_own else BUILT_IN_MODEL))
     if row is not None and file.is_own and arch != row.arch:
         raise CheckpointFormatError(f"{path} holds a {arch}, not a {row.arch}. Leave the name out, or correct it.")
@@ -200,8 +201,8 @@ def load_file(file: ModelFile) -> SamModel:
     )
 
 
-def _build(weights: Weights, device: torch.device) -> tuple[str, Sam]:
-    """Build the SAM that ``weights`` belong to; return its architecture's name and the model."""
+def _build(weights: Weights, device: torch.device) -> tuple[Architecture, Sam]:
+    """Build the SAM that ``weights`` belong to; return its architecture and the model."""
     tensors = {key: tensor for key, tensor in weights.tensors.items() if not key.endswith(_DERIVED)}
     pixel_statistics = {key: tensors.pop(key) for key in ("pixel_mean", "pixel_std") if key in tensors}
     shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
@@ -221,7 +222,7 @@ def _build(weights: Weights, device: torch.device) -> tuple[str, Sam]:
         if tensor.numel() != 3:
             raise CheckpointFormatError(f"has {tensor.numel()} numbers in {key}, where 3 were expected")
         setattr(sam, key, _own_copy(tensor, torch.float32, device).reshape(3, 1, 1))
-    return architecture.name, sam.to(device).requires_grad_(False).eval()
+    return architecture, sam.to(device).requires_grad_(False).eval()
 
 
 def _own_copy(tensor: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -43,13 +43,8 @@ _RELATIVES = (
         ),
         "SAM 3",
     ),
-    Relative(
-        re.compile(r"(^|\.)image_encoder\.trunk\.|(^|\.)sam_mask_decoder\.|(^|\.)vision_encoder\.backbone\."),
-        "SAM 2",
-    ),
     Relative(re.compile(r"(^|\.)image_encoder\.backbone\."), "EfficientViT-SAM"),
     Relative(re.compile(r"(^|\.)mask_decoder\.final_output_upscaling_layers\."), "EfficientSAM"),
-    Relative(re.compile(r"(^|\.)mask_decoder\.(hf|hq)_token\b"), "SAM-HQ"),
     Relative(re.compile(r"(^|\.)\d+\.proto\.cv1\."), "FastSAM, or another segmentation model of the YOLO family"),
 )
 # FastSAM's published files are whole objects of Ultralytics' classes.

@@ -15,12 +15,13 @@ from itertools import chain
 import numpy as np
 import torch
 from segment_anything.modeling import Sam
-from segment_anything.utils.transforms import ResizeLongestSide
-from torch import Tensor
 
 from automask_ui.cache import ByteLRU
+from automask_ui.engine.decoder.heads import masks_per_point
 from automask_ui.engine.decoder.point_decoder import PointDecoder
-from automask_ui.engine.encoders.vit import encode_image, resized_hw
+from automask_ui.engine.encoders.embedding import ImageEmbedding
+from automask_ui.engine.encoders.encode import encode_image
+from automask_ui.engine.encoders.geometry import Geometry
 from automask_ui.engine.loading.load import SamModel
 from automask_ui.engine.pipeline.candidate_table import CandidateTable, RunStats
 from automask_ui.engine.pipeline.resample import MeasuredMask, Resampler
@@ -50,12 +51,12 @@ class ChunkDecoder:
     def __init__(self, model: SamModel, cache_bytes: int) -> None:
         self.model = model
         self.dtype = DTYPES[model.precision]
-        self._embeddings: ByteLRU[Tensor] = ByteLRU(cache_bytes, lambda tensor: tensor.nbytes)
+        self._embeddings: ByteLRU[ImageEmbedding] = ByteLRU(cache_bytes, lambda embedding: embedding.nbytes)
 
     @property
     def levels(self) -> int:
         """Masks that the model proposes for a point."""
-        return self.model.sam.mask_decoder.num_multimask_outputs
+        return masks_per_point(self.model.sam.mask_decoder)
 
     def open(self, image: np.ndarray, image_key: str, table: CandidateTable, crop: int, stats: RunStats) -> CropTask:
         """Encode ``crop`` of an H×W×3 uint8 picture, unless its embedding is cached, to decode points of it."""
@@ -63,12 +64,12 @@ class ChunkDecoder:
         embedding = self.embed(image, image_key, (left, top, right, bottom))
         return CropTask(self.model.sam, embedding, self.dtype, table, crop, stats)
 
-    def cached(self, image_key: str, box_xyxy: tuple[int, int, int, int]) -> Tensor | None:
-        """The embedding of a crop of a picture, C×h×w float32, if it is cached."""
+    def cached(self, image_key: str, box_xyxy: tuple[int, int, int, int]) -> ImageEmbedding | None:
+        """The embedding of a crop of a picture, if it is cached."""
         return self._embeddings.get((image_key, self.model.key, self.model.precision, box_xyxy))
 
-    def embed(self, image: np.ndarray, image_key: str, box_xyxy: tuple[int, int, int, int]) -> Tensor:
-        """Encode a crop of an H×W×3 uint8 picture, unless its embedding is cached: C×h×w float32.
+    def embed(self, image: np.ndarray, image_key: str, box_xyxy: tuple[int, int, int, int]) -> ImageEmbedding:
+        """Encode a crop of an H×W×3 uint8 picture, unless its embedding is cached.
 
         Raises:
             EngineOutOfMemoryError: memory runs out.
@@ -94,7 +95,7 @@ class CropTask:
     """Decode points of one crop into ``table``, and add the seconds of each part to ``stats``."""
 
     def __init__(
-        self, sam: Sam, embedding: Tensor, dtype: torch.dtype, table: CandidateTable, crop: int, stats: RunStats
+        self, sam: Sam, embedding: ImageEmbedding, dtype: torch.dtype, table: CandidateTable, crop: int, stats: RunStats
     ) -> None:
         self._stats = stats
         self._sam = sam
@@ -105,23 +106,21 @@ class CropTask:
         self._use(sam, embedding)
 
     @torch.inference_mode()
-    def _use(self, sam: Sam, embedding: Tensor) -> None:
+    def _use(self, sam: Sam, embedding: ImageEmbedding) -> None:
         """Decode with this copy of the model, on its device, from here on."""
         size_hw = (self._box[3] - self._box[1], self._box[2] - self._box[0])
-        input_size = sam.image_encoder.img_size
         self._device = embedding.device
-        self._transform = ResizeLongestSide(input_size)
+        self._geometry = Geometry.of(sam)
         self._size_hw = size_hw
         self._mask_threshold = float(sam.mask_threshold)
-        stride = input_size // (UPSCALING * embedding.shape[1])
-        resized = resized_hw(size_hw, input_size)
-        self._resampler = Resampler(stride, input_size, resized, self._box, self._table.size_hw, self._device)
+        enlarging = self._geometry.of_logits(UPSCALING * embedding.tokens.shape[1], size_hw)
+        self._resampler = Resampler(*enlarging, self._box, self._table.size_hw, self._device)
         rows, columns = self._resampler.used_hw
         shown_hw = (-(-rows // UPSCALING), -(-columns // UPSCALING))
         # A CPU's decoder spends its time on what fewer bits do not speed up, and outlines would suffer from them.
         dtype = torch.float32 if self._device.type == "cpu" else self._dtype
         self._decoder = PointDecoder(sam, embedding, shown_hw, dtype)
-        points_in_cache = max(1, CACHE_BYTES // (embedding.numel() * 4))
+        points_in_cache = max(1, CACHE_BYTES // (embedding.tokens.numel() * 4))
         self._together = points_in_cache if self._device.type == "cpu" else None
 
     def decode(
@@ -220,7 +219,7 @@ class CropTask:
         points, wanted = points[part], None if wanted is None else wanted[part]
         # Where the points lie in the model's input.
         in_crop = self._table.points_xy(points) - self._box[:2]
-        in_model = self._transform.apply_coords(in_crop, self._size_hw)
+        in_model = self._geometry.in_input(in_crop, self._size_hw)
         # Upstream keeps double precision up to the positional code; Apple's GPUs have none.
         dtype = torch.float32 if self._device.type == "mps" else torch.float64
         start = time.perf_counter()

@@ -22,6 +22,7 @@ from automask_ui.engine.pipeline.crop_work import CropWork, plan_rows, plan_run
 from automask_ui.engine.pipeline.pictures import Pictures
 from automask_ui.engine.pipeline.predict import Predictor
 from automask_ui.engine.pipeline.select import select
+from automask_ui.errors import OptionError
 from automask_ui.masks import Candidates, MaskResult, MaskSet, Step
 from automask_ui.masks.prompt import PicturePrompt, Prediction
 from automask_ui.masks.rle import Rle
@@ -48,13 +49,20 @@ class MaskEngine:
 
     def __init__(self, model: SamModel, *, cache_bytes: int = 256 << 20, keep_empty: bool = False) -> None:
         self.model = model
-        self._keep_empty = keep_empty
+        self._cache_bytes, self._keep_empty = cache_bytes, keep_empty
         self._lock = threading.Lock()
         self._decoder = ChunkDecoder(model, cache_bytes)
         self._predictor = Predictor(model, self._decoder.dtype, cache_bytes)
         self._pictures = Pictures()
         self._candidates: ByteLRU[tuple[Candidates, float]] = ByteLRU(cache_bytes, _candidates_bytes)
         self._clean = CachedCleanup(cache_bytes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give what a copy is made of, here or in another process: locks cannot be copied, and caches fill anew."""
+        return {"model": self.model, "cache_bytes": self._cache_bytes, "keep_empty": self._keep_empty}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]  # as it was made
 
     def generate(
         self,
@@ -249,21 +257,22 @@ class AutomaticMaskGenerator:
     upstream lets pass, are refused.
 
     Args:
-        model: a ``Sam`` on its device. The other arguments are upstream's.
+        model: a ``Sam`` on its device, or what :func:`automask_ui.load_model` gives. All others but the last are
+            upstream's.
         adaptive_points: our own: the share of the points that is decoded, where answers differ; 1 decodes all.
 
     Attributes:
         options: all of them; may be set. There are no others, so that none is set in vain.
 
     Raises:
-        OptionError: for options that cannot work.
+        OptionError: for options that cannot work, or a model that is none.
     """
 
     __slots__ = ("_engine", "options")
 
     def __init__(
         self,
-        model: Sam,
+        model: Sam | SamModel,
         points_per_side: int | None = 32,
         points_per_batch: int = 64,
         pred_iou_thresh: float = 0.88,
@@ -297,23 +306,19 @@ class AutomaticMaskGenerator:
         )
         self._engine = _uncached_engine(model)
 
-    def __getstate__(self) -> tuple[Sam, GeneratorOptions]:
-        """Give what a copy is made of, here or in another process: an engine has locks, which cannot be copied."""
-        return self._engine.model.sam, self.options
-
-    def __setstate__(self, state: tuple[Sam, GeneratorOptions]) -> None:
-        sam, self.options = state
-        self._engine = _uncached_engine(sam)
-
     def generate(self, image: np.ndarray) -> list[dict[str, Any]]:
         """Generate the masks of an H×W×3 uint8 RGB picture, as the dicts that upstream returns, in the same order."""
         result = self._engine.generate(image, self.options)
         return result.masks.to_sam_dicts(self.options.output_mode)
 
 
-def _uncached_engine(sam: Sam) -> MaskEngine:
+def _uncached_engine(model: Sam | SamModel) -> MaskEngine:
     """Make an engine that caches nothing: the caller may change the model's weights between two calls."""
-    return MaskEngine(SamModel.wrap(sam), cache_bytes=0, keep_empty=True)
+    if not isinstance(model, SamModel):
+        if not hasattr(model, "mask_decoder"):
+            raise OptionError(f"model must be a Sam, or what load_model() gives, but is {type(model).__name__}.")
+        model = SamModel.wrap(model)
+    return MaskEngine(model, cache_bytes=0, keep_empty=True)
 
 
 def _finish(

@@ -12,12 +12,14 @@ from functools import partial
 
 import numpy as np
 import torch
-from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor
 
 from automask_ui.cache import ByteLRU, array_key
+from automask_ui.engine.decoder.heads import is_decoded_by_upstream
 from automask_ui.engine.decoder.point_decoder import PointDecoder
-from automask_ui.engine.encoders.vit import resized_hw
+from automask_ui.engine.encoders.embedding import ImageEmbedding
+from automask_ui.engine.encoders.geometry import Geometry
+from automask_ui.engine.encoders.sam2.model import with_settled_single
 from automask_ui.engine.loading.load import SamModel
 from automask_ui.engine.pipeline.resample import Resampler
 from automask_ui.engine.runtime.out_of_memory import is_out_of_memory
@@ -31,6 +33,7 @@ from automask_ui.options import FilterOptions
 __all__ = ["Predictor"]
 
 # Tokens of a prompt (a click has one, a box two) up to which the decoder that shares work was measured to be faster.
+# SAM-HQ and SAM 2 have no other.
 MOST_SHARED_TOKENS = 28
 # The pool that answers prompts: that of runs has seconds of work ahead.
 WORKERS = "prompt"
@@ -47,6 +50,7 @@ class Predictor:
 
     def __init__(self, model: SamModel, dtype: torch.dtype, cache_bytes: int) -> None:
         self._sam = model.sam
+        self._geometry = Geometry.of(model.sam)
         self._dtype = dtype
         # Keys name the picture only: one predictor has one model.
         self._decoders: ByteLRU[PointDecoder] = ByteLRU(cache_bytes, lambda decoder: decoder.nbytes)
@@ -60,11 +64,13 @@ class Predictor:
         height, width = self._sam.prompt_encoder.mask_input_size
         return height, width
 
-    def predict(self, embedding: Tensor, image_key: str, size_hw: tuple[int, int], prompt: PicturePrompt) -> Prediction:
+    def predict(
+        self, embedding: ImageEmbedding, image_key: str, size_hw: tuple[int, int], prompt: PicturePrompt
+    ) -> Prediction:
         """Decode ``prompt``.
 
         Args:
-            embedding: C×h×w float32, of the whole picture.
+            embedding: of the whole picture.
             image_key: content key of the picture.
             size_hw: the picture's size, px.
 
@@ -75,7 +81,7 @@ class Predictor:
         try:
             tokens = self._prompt_tokens(prompt, size_hw)
             # A setup is for all workers, so none of them may wait for it.
-            is_shared = tokens.shape[1] <= MOST_SHARED_TOKENS
+            is_shared = tokens.shape[1] <= MOST_SHARED_TOKENS or not is_decoded_by_upstream(self._sam.mask_decoder)
             decoder = self._decoder(embedding, image_key, prompt.mask) if is_shared else None
             answer = partial(self._answer, embedding, tokens, size_hw, prompt, decoder)
             # For a single prompt, threads wait for each other longer than they compute.
@@ -90,7 +96,7 @@ class Predictor:
     @torch.inference_mode()
     def _answer(
         self,
-        embedding: Tensor,
+        embedding: ImageEmbedding,
         tokens: Tensor,
         size_hw: tuple[int, int],
         prompt: PicturePrompt,
@@ -103,11 +109,14 @@ class Predictor:
             logits = decoder.masks(decoded, torch.ones_like(decoded.predicted_iou, dtype=torch.bool))
         else:
             logits, scores = self._decode_many_tokens(embedding, tokens, prompt.mask)
+        if self._geometry.is_stretched:
+            # SAM 2 answers with its multiple masks where the single one is unsure, and cuts logits off for later use.
+            logits, scores = with_settled_single(logits, scores)
         # The model has the single mask first.
         logits, scores = (torch.cat([values[1:], values[:1]]).float() for values in (logits, scores))
         masks = self._masks(logits, scores, size_hw)
         best = int(masks.predicted_iou[:-1].argmax()) if prompt.is_ambiguous else len(masks) - 1
-        lowres = logits.cpu().numpy()
+        lowres = (logits.clamp(-32, 32) if self._geometry.is_stretched else logits).cpu().numpy()
         lowres.setflags(write=False)
         return Prediction(masks, lowres, best)
 
@@ -127,15 +136,25 @@ class Predictor:
     @torch.inference_mode()
     def _prompt_tokens(self, prompt: PicturePrompt, size_hw: tuple[int, int]) -> Tensor:
         """Encode clicks and box: 1×T×C."""
-        transform = ResizeLongestSide(self._sam.image_encoder.img_size)
         points = box = None
         if len(prompt.points_xy):
-            in_model = transform.apply_coords(prompt.points_xy, size_hw)
+            in_model = self._geometry.in_input(prompt.points_xy, size_hw)
             points = self._as_tensor(in_model)[None], torch.as_tensor(prompt.labels, device=self._sam.device)[None]
         if prompt.box_xyxy is not None:
-            box = self._as_tensor(transform.apply_boxes(prompt.box_xyxy, size_hw))
+            box = self._as_tensor(self._geometry.in_input(prompt.box_xyxy.reshape(2, 2), size_hw).reshape(1, 4))
+        if self._geometry.is_stretched and box is not None:
+            return self._sam2_box_tokens(points, box)
         sparse, _ = self._sam.prompt_encoder(points=points, boxes=box, masks=None)
         return sparse
+
+    def _sam2_box_tokens(self, points: tuple[Tensor, Tensor] | None, box: Tensor) -> Tensor:
+        """As `_prompt_tokens`: for SAM 2 the corners of a box are points before the others, and all end with a pad."""
+        corners, _ = self._sam.prompt_encoder(points=None, boxes=box, masks=None)
+        if points is None:
+            others = self._sam.prompt_encoder.not_a_point_embed.weight[None]
+        else:
+            others, _ = self._sam.prompt_encoder(points=points, boxes=None, masks=None)
+        return torch.cat([corners, others], dim=1)
 
     def _mask_code(self, mask: np.ndarray | None) -> Tensor:
         """What a mask as input adds to the embedding, C×h×w, or what stands for no mask."""
@@ -146,7 +165,7 @@ class Predictor:
         return torch.as_tensor(values, dtype=torch.float32, device=self._sam.device)
 
     @torch.inference_mode()
-    def _decoder(self, embedding: Tensor, image_key: str, mask: np.ndarray | None) -> PointDecoder:
+    def _decoder(self, embedding: ImageEmbedding, image_key: str, mask: np.ndarray | None) -> PointDecoder:
         """The decoder for prompts on this picture that have this mask, set up once."""
         key = (image_key, None if mask is None else array_key(mask))
         decoder = self._decoders.get(key)
@@ -163,10 +182,12 @@ class Predictor:
             self._decoders.put(key, decoder)
         return decoder
 
-    def _decode_many_tokens(self, embedding: Tensor, tokens: Tensor, mask: np.ndarray | None) -> tuple[Tensor, Tensor]:
+    def _decode_many_tokens(
+        self, embedding: ImageEmbedding, tokens: Tensor, mask: np.ndarray | None
+    ) -> tuple[Tensor, Tensor]:
         """Decode one prompt with upstream's decoder: logits M×h×w and scores M, the single mask's first."""
         logits, scores = self._sam.mask_decoder.predict_masks(
-            image_embeddings=embedding[None],
+            image_embeddings=embedding.tokens[None],
             image_pe=self._sam.prompt_encoder.get_dense_pe(),
             sparse_prompt_embeddings=tokens,
             dense_prompt_embeddings=self._mask_code(mask)[None],
@@ -177,9 +198,7 @@ class Predictor:
         """What makes masks of a picture of this size from low-resolution logits (M×h×w), set up once."""
         resampler = self._resamplers.get(size_hw)
         if resampler is None:
-            input_size = self._sam.image_encoder.img_size
             box = (0, 0, size_hw[1], size_hw[0])
-            resized = resized_hw(size_hw, input_size)
-            resampler = Resampler(input_size // logits.shape[1], input_size, resized, box, size_hw, logits.device)
+            resampler = Resampler(*self._geometry.of_logits(logits.shape[1], size_hw), box, size_hw, logits.device)
             self._resamplers.put(size_hw, resampler)
         return resampler

@@ -35,7 +35,7 @@ class Handlers:
         self.runs = RunHandlers(service, self.screens, self.run_queue)
         self.settings = SettingsHandlers(service, self.screens, self.run_queue)
         self.models = ModelHandlers(service)
-        self.masks = MaskHandlers(service, self.screens)
+        self.masks = MaskHandlers(service, self.screens, autosave)
         self.points = PointHandlers(service, self.screens)
         self.predictions = PredictionHandlers(service)
         self.pictures = PictureListHandlers(service, self.screens, autosave)

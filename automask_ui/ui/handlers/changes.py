@@ -43,6 +43,7 @@ class Changes:
         class_list: a class list to be looked at before it is taken.
         proof: what is in a finished download.
         download: the finished file.
+        warning: a heading and a sentence that come up beside everything else.
     """
 
     view: ViewerData | None = None
@@ -68,3 +69,4 @@ class Changes:
     class_list: Mapping[str, Any] | None = None
     proof: Mapping[str, Any] | None = None
     download: Path | None = None
+    warning: tuple[str, str] | None = None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 from automask_ui.errors import AutoMaskError
 from automask_ui.export import ExportReport
 from automask_ui.masks.explain import explain
+from automask_ui.project.autosave import Autosave
 from automask_ui.project.export import export_photo
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
@@ -30,8 +31,8 @@ __all__ = ["MaskHandlers"]
 class MaskHandlers:
     """The masks of the picture that a visitor has open."""
 
-    def __init__(self, service: Service, screens: Screens) -> None:
-        self._service, self._screens = service, screens
+    def __init__(self, service: Service, screens: Screens, autosave: Autosave | None = None) -> None:
+        self._service, self._screens, self._autosave = service, screens, autosave
 
     def edit(self, visitor: Visitor, payload: Any) -> Changes:
         """Take steps that the viewer shows already, and tell it what came of them.
@@ -51,19 +52,23 @@ class MaskHandlers:
             "told": {"way": way, **asdict(action)} if action else None,
             "error": "" if outcome.refused is None else visitor.words.error(outcome.refused),
             "made": [list(ids) for ids in outcome.made],
+            "note": _in_words(visitor, outcome.notes),
             "redraws": redraws,
         }
         view = self._screens.view(visitor, session, keeps_points=True) if redraws else None
-        return Changes(edits=answer, view=view, picture_list=self._screens.followed(visitor))
+        refusal = None if self._autosave is None else self._autosave.untold_refusal(visitor.owner)
+        warning = sentences.unkept_warning(visitor.words, refusal)
+        return Changes(edits=answer, view=view, picture_list=self._screens.followed(visitor), warning=warning)
 
-    def class_file(self, path: str | None) -> Changes:
+    def class_file(self, visitor: Visitor, path: str | None) -> Changes:
         """Show the class list in an uploaded file, which is looked at before it is taken.
 
         Raises:
             LabelError: there is no class list in it.
         """
         found = read_class_list(path) if path else ClassList(())
-        return Changes(class_list={"lines": found.lines, "note": " ".join(found.notes), "key": uuid.uuid4().hex})
+        note = _in_words(visitor, found.notes)
+        return Changes(class_list={"lines": found.lines, "note": note, "key": uuid.uuid4().hex})
 
     def why(self, visitor: Visitor, payload: Any) -> Changes | None:
         """Say at a place why there is no mask; None where nothing was found yet.
@@ -113,3 +118,7 @@ class MaskHandlers:
 
     def _session_of(self, visitor: Visitor, payload: Any) -> Session:
         return self._service.store.get(visitor.owner, payload.get("session") if isinstance(payload, dict) else None)
+
+
+def _in_words(visitor: Visitor, notes: Iterable[str]) -> str:
+    return " ".join(map(visitor.words.sentence, notes))

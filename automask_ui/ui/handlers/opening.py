@@ -76,6 +76,13 @@ class OpeningHandlers:
         if autosave is not None:
             autosave.follow(token, owner)
 
+    def keep(self, visitor: Visitor) -> Changes:
+        """Keep what a run has made, and say so if it is too large for that."""
+        if self._autosave is None:
+            return Changes()
+        self._autosave.save(visitor.owner)
+        return Changes(warning=sentences.unkept_warning(visitor.words, self._autosave.untold_refusal(visitor.owner)))
+
     def open_photo(self, visitor: Visitor, upload: Upload | str | None) -> Changes:
         """Open one photo: a new picture, or the one that kept work waits for.
 
@@ -113,11 +120,11 @@ class OpeningHandlers:
         """
         self._projects.collect_edits(visitor.owner)
         key = payload.get("key") if isinstance(payload, dict) else None
-        session = self._projects.open_recent(visitor.owner, key)
-        if self._autosave is not None:
-            # It lies among the work that was left no longer.
-            self._autosave.save(visitor.owner)
-        return self._arrived(visitor, self._show_work(visitor, session, "restore.done"))
+        with self._projects.recent.taken(visitor.owner, key) as path:
+            restored = self._projects.restore(visitor.owner, path)
+            if self._autosave is not None:
+                self._autosave.save(visitor.owner)
+        return self._show_restored(visitor, restored)
 
     def open_item(self, visitor: Visitor, payload: Any) -> Changes:
         """Open a picture of the visitor's list."""

@@ -12,8 +12,13 @@ EN: dict[str, str] = {
     # Header and photo
     "photo": "Photo",
     "photo.address": (
-        "That is a picture's address, and its site does not let this page read it. Save the picture (right click, Save "
-        "image as…) and drop the file, or copy it and paste it here."
+        "Your browser gets no picture from that address: its site does not let this page read it, has none there, or "
+        "does not answer. Save the picture (right click, Save image as…) and drop the file, or copy it and paste it "
+        "here."
+    ),
+    "photo.address.page": (
+        "That is the address of a page, not of a picture. Open it and drag the picture itself, or save the picture "
+        "(right click, Save image as…) and drop the file."
     ),
     "photo.address.busy": "Your browser fetches the picture…",
     "photo.drop": "Drop a photo here, click to choose one, or paste it",
@@ -33,6 +38,8 @@ EN: dict[str, str] = {
     "model.failed": "This model could not be had. {why}",
     "model.fetch": "Fetch",
     "model.file": "I have the file…",
+    "unkept": "After a reload this work will not be here as it is now. {why}",
+    "unkept.title": "Too large to be kept",
     "found_with": "{model} · {preset}",
     "preset": "Preset",
     "preset.custom": "Custom",

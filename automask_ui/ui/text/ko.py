@@ -8,8 +8,13 @@ KO: dict[str, str] = {
     # Header and photo
     "photo": "사진",
     "photo.address": (
-        "사진이 아니라 사진의 주소이고, 그 사이트가 이 페이지에서 읽는 것을 허용하지 않습니다. 사진을 저장해서"
-        "(오른쪽 클릭, 이미지를 다른 이름으로 저장) 파일을 끌어다 놓거나, 복사해서 여기에 붙여넣으세요."
+        "그 주소에서는 브라우저가 사진을 가져올 수 없습니다. 사이트가 허용하지 않거나, 사진이 없거나, 응답하지 "
+        "않습니다. 사진을 저장해서(오른쪽 클릭, 이미지를 다른 이름으로 저장) 파일을 끌어다 놓거나, 복사해서 "
+        "여기에 붙여넣으세요."
+    ),
+    "photo.address.page": (
+        "사진이 아니라 웹 페이지의 주소입니다. 페이지를 열어 사진을 끌어다 놓거나, 사진을 저장해서"
+        "(오른쪽 클릭, 이미지를 다른 이름으로 저장) 파일을 끌어다 놓으세요."
     ),
     "photo.address.busy": "브라우저가 사진을 가져오는 중입니다…",
     "photo.drop": "사진을 끌어다 놓거나, 클릭해서 고르거나, 붙여넣으세요",
@@ -29,13 +34,23 @@ KO: dict[str, str] = {
     "model.failed": "이 모델을 쓸 수 없었습니다. {why}",
     "model.fetch": "내려받기",
     "model.file": "파일이 있어요…",
+    "unkept": "페이지를 새로 고치면 지금의 작업이 그대로 남아 있지 않습니다. {why}",
+    "unkept.title": "너무 커서 보관할 수 없습니다",
     "found_with": "{model}, {preset}",
     "model.tiny.title": "내장 모델",
     "model.tiny.good_for": "바로 쓸 수 있고 오프라인에서도 됩니다. 결과는 거칩니다",
     "model.vit_t.good_for": "GPU가 없는 컴퓨터에서도 좋은 마스크",
+    "model.sam2_t.good_for": "GPU가 있든 없든 어느 컴퓨터에서나 좋은 마스크",
+    "model.sam2_s.good_for": "tiny보다 조금 큼",
+    "model.sam2_b.good_for": "ViT-B 크기로, 저자들의 측정으로는 SAM ViT-H만큼 좋음",
+    "model.sam2_l.good_for": "GPU로 쓰는 SAM 2.1 중 최고",
     "model.vit_b.good_for": "작은 GPU로, 또는 느긋하게 CPU로 하는 주석 작업",
     "model.vit_l.good_for": "ViT-H의 절반 크기로 거의 최고의 마스크",
     "model.vit_h.good_for": "8 GB GPU에서 최고의 마스크",
+    "model.hq_vit_t.good_for": "GPU가 없는 컴퓨터에서도 더 정교한 윤곽선",
+    "model.hq_vit_b.good_for": "작은 GPU로, 또는 느긋하게 CPU로 얻는 더 정교한 윤곽선",
+    "model.hq_vit_l.good_for": "GPU로 얻는 더 정교한 윤곽선",
+    "model.hq_vit_h.good_for": "8 GB GPU에서 가장 정교한 윤곽선",
     "preset": "프리셋",
     "preset.custom": "사용자 지정",
     "preset.custom.help": "직접 정한 설정입니다. 다른 프리셋을 고르면 되돌아갑니다.",

@@ -153,6 +153,22 @@ _SENTENCES = (
         "Pascal VOC는 사진마다 물체 {0}개까지 담습니다. 레이블 지도를 쓰거나 마스크를 줄이세요.",
     ),
     (r"The (.+) file failed its check.*", "{0}: 다시 읽어 보니 마스크가 달라서 버렸습니다. 다른 형식으로 해 보세요."),
+    # Work that is too large to be kept
+    (
+        r"The work on (.+) is (\d+) MB, and at most (\d+) MB can be opened again:.*",
+        "{0}: 작업이 {1} MB인데, 다시 열 수 있는 크기는 {2} MB까지입니다. 필요 없는 마스크를 지우거나, "
+        "COCO 같은 파일로 내려받으세요.",
+    ),
+    (
+        r"(?:(\d+) pictures|This picture) with .+ too large to be kept: download .+",
+        "사진과 마스크를 합치면 보관하기에 너무 큽니다. 내려받아 두세요.",
+    ),
+    # Class lists
+    (r"(\d+) names? (?:was|were) there already, and left out\.", "이미 있는 이름 {0}개는 뺐습니다."),
+    (
+        r"Their numbers go from (\d+) to (\d+), and ([\d,]+) between them (?:is|are) not used\.",
+        "번호는 {0}부터 {1}까지이고, 그 사이 {2}개는 쓰이지 않습니다.",
+    ),
     # What reads a file back
     (r"an unpacker of the rle-pack code", "rle 압축 풀기"),
     (r"OpenCV fillPoly, as Ultralytics does", "OpenCV fillPoly(Ultralytics와 같음)"),

@@ -108,6 +108,13 @@ def changed_line(words: Words, change: Difference) -> Status:
     return status(", ".join(parts), "done")
 
 
+def unkept_warning(words: Words, refusal: AutoMaskError | None) -> tuple[str, str] | None:
+    """Heading and sentence on work that is too large to be there after a reload; None where it is not."""
+    if refusal is None:
+        return None
+    return words.say("unkept.title"), words.say("unkept", why=words.error(refusal))
+
+
 def opened_line(words: Words, session: Session) -> Status:
     """A photo that was just opened, with what was done to it."""
     height, width = session.image.rgb.shape[:2]

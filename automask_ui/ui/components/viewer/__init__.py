@@ -97,6 +97,7 @@ class ViewerAnswer(ViewerEdits):
     told: dict[str, Any] | None  # a ViewerAction with its "way", "undone" or "redone"; None where nothing was
     error: str  # why a step was not done, in the visitor's words; "" where all were
     made: list[list[int]]  # of each step, ids of the masks that it made or changed
+    note: str  # what was understood of a class list, or left out, in the visitor's words
     redraws: bool  # pixels have changed: the masks come along as a new value
 
 

@@ -89,6 +89,8 @@ export interface EditsAnswer extends ViewerEdits {
   error?: string;
   /** Of each step, the ids of the masks that it has made or changed. */
   made?: number[][];
+  /** What was understood of a class list, or left out; "" where there is nothing to say. */
+  note?: string;
   /** Whether pixels of masks have changed: a new value comes along. */
   redraws?: boolean;
 }

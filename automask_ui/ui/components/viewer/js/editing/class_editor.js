@@ -40,13 +40,16 @@ export function connectClassEditor({ dom: { one }, edits, notices, popups, props
     names.focus();
   });
 
-  // The list closes when it was taken, or says why not.
-  edits.onAnswered(({ steps, error: refusal }) => {
+  // The list closes when it was taken, or says why not; what was left out of it is said first, with what was taken.
+  edits.onAnswered(({ steps, error: refusal, note, classLines }) => {
     if (!steps.some((step) => step.do === "classes")) return;
     if (panel.hidden) {
-      if (refusal) notices.flash(refusal);
+      if (refusal || note) notices.flash(refusal || note);
     } else if (refusal) showError(refusal);
-    else popups.close(true);
+    else if (note && note !== error.textContent) {
+      names.value = classLines.join("\n");
+      showError(note);
+    } else popups.close(true);
   });
 
   watch("class_list", () => {

@@ -5,7 +5,11 @@ import { createHook } from "./signals.js";
 // What was done to the masks. The server keeps the history; here is its last word, with the steps on top of it that it
 // has not answered yet, so that everything shows at once. Steps go out in order, one parcel at a time.
 
-/** @typedef {{ steps: Step[], told: EditsAnswer["told"], error: string, made: number[][] }} Answer `made` by each */
+/**
+ * @typedef {{
+ *   steps: Step[], told: EditsAnswer["told"], error: string, made: number[][], note: string, classLines: string[]
+ * }} Answer `made` by each
+ */
 /**
  * @typedef {{ session: string, ticket: string, renumbered: boolean, steps: Step[] }} Parcel `renumbered`: whether the
  *   ids are those that masks have since they were renumbered
@@ -171,7 +175,8 @@ export function createEdits({ signals, send }) {
         const { steps, timer } = asked;
         clearTimeout(timer);
         asked = null;
-        answered.emit({ steps, told: said.told, error: said.error ?? "", made: said.made ?? [] });
+        const { told, error = "", made = [], note = "", class_lines: classLines } = said;
+        answered.emit({ steps, told, error, made, note, classLines });
       }
       if (said.version >= known.version) {
         if (said.renumbered.length && !isRenumbered()) renumber(said);

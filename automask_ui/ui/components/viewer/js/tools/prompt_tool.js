@@ -25,6 +25,12 @@ export function createPromptTools({ draft, edits, language: { text }, notices, p
     const mask = prompt.current();
     if (!prompt.isOpen() || !mask) return;
     edits.add({ do: "take", ticket: prompt.ticket, candidate: mask.place, id: prompt.id });
+    discard();
+  }
+
+  /** Begins anew, with a click on what is meant. */
+  function discard() {
+    sign.belongs = true;
     prompt.start(prompt.id);
   }
 
@@ -72,7 +78,10 @@ export function createPromptTools({ draft, edits, language: { text }, notices, p
         };
       },
 
-      stop: () => prompt.start(0),
+      stop() {
+        sign.belongs = true;
+        prompt.start(0);
+      },
 
       undo() {
         const isOpen = prompt.isOpen();
@@ -83,7 +92,7 @@ export function createPromptTools({ draft, edits, language: { text }, notices, p
       key(key, isShifted) {
         if (!prompt.isOpen()) return false;
         if (key === "Enter") take();
-        else if (key === "Escape") prompt.start(prompt.id);
+        else if (key === "Escape") discard();
         else if (key === "Tab") prompt.step(isShifted ? -1 : 1);
         // Neither may reach the selected masks while something else is at hand.
         else if (key === "Backspace" || key === "Delete") prompt.undo();
@@ -101,5 +110,5 @@ export function createPromptTools({ draft, edits, language: { text }, notices, p
   });
 
   const refined = () => (selection.ids.size === 1 ? selection.primary : -1);
-  return { add: promptTool(() => 0), refine: promptTool(refined), sign, take };
+  return { add: promptTool(() => 0), refine: promptTool(refined), sign, take, discard };
 }

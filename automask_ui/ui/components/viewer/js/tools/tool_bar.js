@@ -20,6 +20,7 @@ import { score } from "../model/language.js";
  * @param {{ outlines: readonly unknown[], clear: () => void }} deps.region
  * @param {Selection} deps.selection
  * @param {Signals} deps.signals
+ * @param {() => void} deps.discard
  * @param {() => void} deps.take
  * @param {Toolbox} deps.toolbox
  */
@@ -69,7 +70,7 @@ export function connectToolBar(deps) {
     smaller: brush.smaller,
     larger: brush.larger,
     take: deps.take,
-    discard: () => prompt.start(prompt.id),
+    discard: deps.discard,
     "clear-region": region.clear,
   };
   for (const [name, act] of Object.entries(buttons)) {

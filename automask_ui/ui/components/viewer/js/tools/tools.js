@@ -31,7 +31,7 @@ import { connectToolBar } from "./tool_bar.js";
  */
 export function connectTools(deps) {
   const { region, toolbox } = deps;
-  const { add, refine, sign, take } = createPromptTools(deps);
+  const { add, refine, sign, take, discard } = createPromptTools(deps);
   const { brush, eraser, lassoTool, lasso, ...painting } = createPaintTools(deps);
   /** @type {Record<ToolName, Tool>} */
   const tools = {
@@ -44,7 +44,7 @@ export function connectTools(deps) {
     choose: (/** @type {boolean} */ yes) => void (sign.belongs = yes),
   };
   connectToolBar({
-    ...deps, take, brush: painting,
+    ...deps, take, discard, brush: painting,
     choices: {
       add: signs, refine: signs,
       lasso: { yes: "lasso_add", no: "lasso_cut", isYes: () => !lasso.cuts, choose: (yes) => void (lasso.cuts = !yes) },
