@@ -13,8 +13,8 @@ import torch
 from numpy.typing import ArrayLike
 from segment_anything.modeling import Sam
 
-from automask_ui.cache import ByteLRU
 from automask_ui.engine.loading.load import SamModel
+from automask_ui.engine.pipeline.candidate_cache import CandidateCache
 from automask_ui.engine.pipeline.candidate_table import CandidateTable, RunStats
 from automask_ui.engine.pipeline.chunks import ChunkDecoder
 from automask_ui.engine.pipeline.cleanup import CachedCleanup
@@ -23,7 +23,7 @@ from automask_ui.engine.pipeline.pictures import Pictures
 from automask_ui.engine.pipeline.predict import Predictor
 from automask_ui.engine.pipeline.select import select
 from automask_ui.errors import OptionError
-from automask_ui.masks import Candidates, MaskResult, MaskSet, Step
+from automask_ui.masks import MaskResult, MaskSet, Step
 from automask_ui.masks.prompt import PicturePrompt, Prediction
 from automask_ui.masks.rle import Rle
 from automask_ui.options import FilterOptions, GeneratorOptions
@@ -54,7 +54,7 @@ class MaskEngine:
         self._decoder = ChunkDecoder(model, cache_bytes)
         self._predictor = Predictor(model, self._decoder.dtype, cache_bytes)
         self._pictures = Pictures()
-        self._candidates: ByteLRU[tuple[Candidates, float]] = ByteLRU(cache_bytes, _candidates_bytes)
+        self._candidates = CandidateCache(model, self._decoder.levels, cache_bytes)
         self._clean = CachedCleanup(cache_bytes)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -174,7 +174,7 @@ class MaskEngine:
         is_known = earlier is not None and (image is None or image is earlier.image)
         pixels, key = self._pictures.identify(earlier if is_known else image)
         stats = RunStats()
-        table = self._start(pixels, key, options, earlier)
+        table = self._candidates.table((pixels.shape[0], pixels.shape[1]), key, options, earlier)
         start = MaskResult(
             pixels, key, self.model.key, options, table.freeze(), MaskSet.empty(table.size_hw), partial=True
         )
@@ -191,30 +191,8 @@ class MaskEngine:
                     yield Step(stage, done, total, lambda: result(partial=True))
         finally:
             # Also when the caller stops here: what was decoded is not decoded again.
-            found = (table.freeze(), options.filter.stability_score_offset)
-            self._candidates.put(self._key(key, options), found)
+            self._candidates.put(key, options, table.freeze())
         return result(partial=False)
-
-    def _start(
-        self, image: np.ndarray, key: str, options: GeneratorOptions, earlier: MaskResult | None
-    ) -> CandidateTable:
-        """Plan the candidates, or take those that are cached or in ``earlier`` for the same picture, model and grid."""
-        offset = options.filter.stability_score_offset
-        known = self._candidates.get(self._key(key, options))
-        is_same_work = earlier is not None and self._key(earlier.image_key, earlier.options) == self._key(key, options)
-        if earlier is not None and is_same_work and earlier.model_key == self.model.key:
-            known = (earlier.candidates, earlier.options.filter.stability_score_offset)
-        if known is None:
-            return CandidateTable.plan((image.shape[0], image.shape[1]), options.grid, self._decoder.levels)
-        candidates, measured_at = known
-        table = CandidateTable(candidates, self._decoder.levels)
-        if measured_at != offset:
-            table.forget_masks()
-        return table
-
-    def _key(self, image_key: str, options: GeneratorOptions) -> tuple[Any, ...]:
-        """Make the cache key of candidates. The batch size is left out, since it does not change them."""
-        return (image_key, self.model.key, self.model.precision, replace(options.grid, points_per_batch=1))
 
     def _decode(
         self,
@@ -345,10 +323,3 @@ def _own_precision(model: SamModel) -> torch.autocast:
 
 def _with_stats(result: MaskResult, stats: RunStats) -> MaskResult:
     return replace(result, seconds=dict(stats.seconds), notes=tuple(stats.notes))
-
-
-def _candidates_bytes(kept: tuple[Candidates, float]) -> int:
-    """Estimate the memory that candidates take."""
-    candidates = kept[0]
-    masks = sum(len(rle["counts"]) + 400 for rle in candidates.rle if rle is not None)
-    return masks + 120 * len(candidates)
