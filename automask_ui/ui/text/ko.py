@@ -84,6 +84,10 @@ KO: dict[str, str] = {
     "parameter.points_per_side.help": (
         "작은 물체를 놓치면 올리고, 너무 오래 걸리면 내리세요(시간은 제곱으로 늘어납니다)."
     ),
+    "parameter.adaptive_points": "살펴볼 점의 비율",
+    "parameter.adaptive_points.help": (
+        "몇몇 점만 찾아내는 물체를 놓치면 올리고, 너무 오래 걸리면 내리세요(결과가 서로 같은 곳의 점을 건너뜁니다)."
+    ),
     "parameter.points_per_batch": "한 번에 처리할 점",
     "parameter.points_per_batch.help": "GPU가 한가하면 올리고, 메모리가 모자라면 내리세요.",
     "parameter.crop_n_layers": "확대 단계",

@@ -14,7 +14,7 @@ from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS
 from automask_ui.protocol import EngineModel
 from automask_ui.serving.runs import Models
 from automask_ui.session import Difference, Session
-from automask_ui.session.run import Progress, Workload
+from automask_ui.session.run import Progress, Workload, workload
 from automask_ui.ui.components.status_line import Status, status
 from automask_ui.ui.components.viewer import ViewerSuggestion
 from automask_ui.ui.controls import controls_of
@@ -90,7 +90,7 @@ def stopped_line(words: Words, session: Session) -> Status:
         return status(words.say("status.stopped.none"))
     # Every point has one row for each of the model's masks.
     rows_a_point = int(result.candidates.level.max(initial=0)) + 1
-    done, total = (int(n) // rows_a_point for n in (result.candidates.decoded.sum(), len(result.candidates)))
+    done, total = int(result.candidates.decoded.sum()) // rows_a_point, workload(result.options.grid).points
     return status(words.count("status.stopped", masks, masks=masks, done=done, total=total))
 
 
@@ -155,8 +155,8 @@ def empty_sentence(words: Words, session: Session) -> str:
     if len(result.masks):
         return words.say("empty.show", all=len(result.masks))
     counts = result.candidates.counts()
-    first = words.say("empty.none", all=len(result.candidates))
-    lost = {verdict: n for verdict, n in counts.items() if n and verdict is not Verdict.KEPT}
+    first = words.say("empty.none", all=int(result.candidates.decoded.sum()))
+    lost = {verdict: n for verdict, n in counts.items() if n and verdict not in (Verdict.KEPT, Verdict.SKIPPED)}
     worst = max(lost, key=lambda verdict: lost[verdict], default=None)
     if worst is None or worst not in (*_THRESHOLDS, Verdict.CROP_EDGE):
         return f"{first} {words.say('empty.other')}"
