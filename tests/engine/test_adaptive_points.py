@@ -14,7 +14,7 @@ from test_engine_parity import LOOSE
 from automask_ui import AutomaticMaskGenerator, GeneratorOptions, MaskEngine, MaskResult, Verdict
 from automask_ui.engine.loading.load import SamModel
 from automask_ui.engine.pipeline.adaptive_points import FoundMasks, adaptive_rounds
-from automask_ui.masks.rle import to_coco_json
+from automask_ui.masks.rle import decode
 
 SIDE, SHARE = 9, 0.5
 CHOSEN = round(SHARE * SIDE * SIDE)
@@ -129,11 +129,11 @@ def test_candidates_are_those_of_the_whole_grid_and_masks_stand_in_their_order(s
     assert not found.partial
     assert found.candidates.counts()[Verdict.SKIPPED] == (~decoded).sum()
     assert (found.candidates.verdict[~decoded] == Verdict.SKIPPED).all()
-    # What is kept is kept as the whole grid has it: the same pixels and scores at the same row.
+    # What is kept is kept as the whole grid has it: the same pixels and scores at the same row. Points stand in other
+    # batches, which may round a pixel at an outline otherwise.
     rows = found.masks.candidate
-    assert [to_coco_json(rle) for rle in found.candidates.rle[rows]] == [
-        to_coco_json(rle) for rle in whole.candidates.rle[rows]
-    ]
+    for ours, theirs in zip(found.candidates.rle[rows], whole.candidates.rle[rows], strict=True):
+        assert (decode(ours) != decode(theirs)).sum() <= 4
     np.testing.assert_allclose(found.masks.predicted_iou, whole.candidates.predicted_iou[rows], atol=1e-6)
     # And those that the whole grid keeps too stand in its order.
     both = [row for row in whole.masks.candidate.tolist() if row in set(rows.tolist())]
