@@ -66,7 +66,8 @@ class ClassList:
     def lines(self) -> list[str]:
         """A line a class, which :func:`parse_class_list` reads as this list."""
         if self.ids is None:
-            return list(self.names) if _is_read_as_lines(self.names) else [json.dumps(self.names, ensure_ascii=False)]
+            is_plain = not any(map(_OF_FILES.search, self.names)) or _is_read_as_lines(self.names)
+            return list(self.names) if is_plain else [json.dumps(self.names, ensure_ascii=False)]
         return [f"{id_}: {name}" for id_, name in zip(self.ids, self.names, strict=True)]
 
 
@@ -230,8 +231,6 @@ def _numbered(rows: Iterable[tuple[int, object]]) -> ClassList:
 
 def _is_read_as_lines(names: Sequence[str]) -> bool:
     """Whether ``names``, a line each, are these names again: the first may begin as JSON does, or all as a table."""
-    if not any(map(_OF_FILES.search, names)):
-        return True
     try:
         return parse_class_list("\n".join(names)).names == tuple(names)
     except LabelError:

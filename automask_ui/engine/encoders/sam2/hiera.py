@@ -19,6 +19,8 @@ __all__ = ["Hiera", "HieraConfig", "HieraEncoder"]
 
 # Levels of the pyramid, from 0 with the finest, that take up the next coarser one.
 _TOP_DOWN = (2, 3)
+# Rows of a map whose cells pass through an MLP together: its hidden layer is four times as large as they are.
+_ROWS_TOGETHER = 32
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class HieraBlock(nn.Module):
             shortcut = self.proj(normed)
             shortcut = _pooled(shortcut) if self.pools else shortcut
         cells = shortcut + (self.attend(normed) if self.window else self.attn(normed))
-        return cells + self.mlp(self.norm2(cells))
+        return torch.cat([rows + self.mlp(self.norm2(rows)) for rows in cells.split(_ROWS_TOGETHER, dim=1)], dim=1)
 
     def attend(self, cells: Tensor) -> Tensor:
         """Attend in windows, with shapes as in `forward`."""
