@@ -34,6 +34,7 @@ def small_pictures(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def shares_as_text(report: dict[str, Any]) -> str:
+    """The report as a table for people: a row a share."""
     shares, pictures = report["shares"], report["pictures"]
     lines = [
         f"{report['model']} ({report['weights']} weights, {report['precision']}) on {report['device']}, "

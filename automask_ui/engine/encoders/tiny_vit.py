@@ -7,6 +7,7 @@ missing neck would all have to be patched from outside, for a dependency that no
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -41,18 +42,6 @@ class ConvNorm(nn.Sequential):
         super().__init__()
         self.c = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(channels_out)
-
-
-class TinyViTPatchEmbed(nn.Module):
-    """Two convolutions of stride 2: pixels to cells of 4×4 pixels."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.seq = nn.Sequential(ConvNorm(3, width // 2, 3, stride=2), nn.GELU(), ConvNorm(width // 2, width, 3, 2))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) to (B, width, H/4, W/4)."""
-        return self.seq(images)
 
 
 class ConvBlock(nn.Module):
@@ -189,7 +178,10 @@ class TinyViTEncoder(nn.Module):
         super().__init__()
         config = config or TinyViTConfig()
         self.img_size = config.image_size
-        self.patch_embed = TinyViTPatchEmbed(config.widths[0])
+        width = config.widths[0]
+        # Pixels to cells of 4×4 pixels; in a module of its own for the names of the published weights.
+        halving_twice = nn.Sequential(ConvNorm(3, width // 2, 3, 2), nn.GELU(), ConvNorm(width // 2, width, 3, 2))
+        self.patch_embed = nn.Sequential(OrderedDict(seq=halving_twice))
         self.layers = nn.ModuleList(TinyViTStage(config, index) for index in range(len(config.widths)))
         last = config.widths[-1]
         if config.classes:
