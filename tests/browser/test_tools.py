@@ -445,6 +445,36 @@ def test_the_next_run_looks_only_where_it_is_told(annotator: Annotator) -> None:
     assert points
 
 
+def test_the_next_run_looks_where_it_is_painted(annotator: Annotator) -> None:
+    page = annotator.page
+    forecast = page.locator("#forecast")
+
+    def points() -> int:
+        found = re.search(r"([\d,]+) points", forecast.inner_text())
+        return int(found.group(1).replace(",", "")) if found else 0
+
+    def becomes(is_so: Callable[[int], bool]) -> int:
+        annotator.waits_until(lambda: is_so(points()))
+        return points()
+
+    whole = points()
+    annotator.takes_up("Where to look")
+    page.get_by_role("button", name="Paint").click()
+    for _ in range(8):
+        page.keyboard.press("]")
+    annotator.drags((60, 80), (240, 80))
+    painted = becomes(lambda count: 0 < count < whole / 2)
+    annotator.drags((150, 80), (160, 80), key="Alt")
+    cut = becomes(lambda count: 0 < count < painted)
+    page.get_by_role("button", name="Cut out").click()
+    annotator.drags((220, 80), (230, 80))
+    left = becomes(lambda count: 0 < count < cut)
+    page.get_by_role("button", name="Not inside").click()
+    becomes(lambda count: count == whole - left)
+    page.get_by_role("button", name="Clear").click()
+    becomes(lambda count: count == whole)
+
+
 def test_merging_different_labels_asks_once_which_one_stays(annotator: Annotator) -> None:
     page = annotator.page
     one, other = two_apart(annotator.masks())
