@@ -357,6 +357,21 @@ def test_keys_are_heard_after_a_button_that_goes(annotator: Annotator) -> None:
     annotator.waits_until(lambda: page.get_by_role("radio", name="Brush").get_attribute("aria-checked") == "true")
 
 
+def test_view_keys_are_heard_after_a_tool_was_chosen_by_mouse(annotator: Annotator) -> None:
+    def scale() -> float:
+        return float(annotator.stage.get_attribute("data-scale"))
+
+    fitted = scale()
+    for leave in (lambda: None, lambda: annotator.page.get_by_role("button", name="Paint").click()):
+        annotator.takes_up("Where to look")
+        leave()
+        annotator.page.keyboard.press("+")
+        annotator.waits_until(lambda: scale() > fitted)
+        annotator.page.keyboard.press("-")
+        annotator.page.keyboard.press("f")
+        annotator.waits_until(lambda: scale() == fitted)
+
+
 def test_what_a_tool_has_in_hand_is_taken_back_before_masks_are(annotator: Annotator) -> None:
     page = annotator.page
     annotator.takes_up("Add a mask")
