@@ -215,7 +215,7 @@ def payloads(session: str) -> st.SearchStrategy[Any]:
         "id": st.one_of(st.integers(0, 2), anything),
         "clicks": st.one_of(points, anything),
         "box": box,
-        "outlines": st.one_of(st.lists(points, max_size=3), anything),
+        "drawn": st.one_of(st.lists(st.one_of(edit, anything), max_size=3), anything),
         "format": st.one_of(st.sampled_from(["coco", "masks", "yolo", "table", "../x"]), anything),
         "steps": st.one_of(st.lists(st.one_of(edit, anything), max_size=4), anything),
     }

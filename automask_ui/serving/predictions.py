@@ -50,7 +50,7 @@ class ModelPredictions:
         refined = None
         if clicks.mask_id:
             try:
-                refined = session.masks_of([clicks.mask_id]).masks.rle[0]
+                refined = session.pixels_of(clicks.mask_id)
             except RunGoneError as error:
                 raise EditError("The mask to refine is no longer there: select again.") from error
         engine = self._models.load(self._present(session.model, model))
