@@ -8,7 +8,7 @@ __all__ = ["BUILT_IN_MODEL", "BUILT_IN_NOTICE", "CHECKPOINTS", "Checkpoint"]
 
 BUILT_IN_MODEL = "tiny"
 BUILT_IN_NOTICE = (
-    "Built-in model: instant, works offline, coarse. For annotation work choose MobileSAM or SAM ViT-B/L/H."
+    "Built-in model: instant, works offline, coarse. For annotation work choose SAM 2.1, MobileSAM or SAM ViT-B/L/H."
 )
 _META_URL = "https://dl.fbaipublicfiles.com/segment_anything/"
 _SAM2_URL = "https://huggingface.co/facebook/{}/resolve/main/"

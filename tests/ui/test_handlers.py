@@ -635,7 +635,10 @@ def test_stop_of_a_visitor_without_work_frees_the_button(handlers: Handlers) -> 
 
 @pytest.mark.parametrize(
     ("language", "offer"),
-    [("en", "For finer masks choose MobileSAM: 41 MB"), ("ko", "MobileSAM 모델을 고르세요: 41 MB")],
+    [
+        ("en", "For finer masks choose MobileSAM (41 MB) or SAM 2.1 tiny (156 MB), fetched once."),
+        ("ko", "MobileSAM (41 MB) 또는 SAM 2.1 tiny (156 MB) 모델을 고르세요."),
+    ],
 )
 def test_built_in_model_offers_a_better_one(engine: FakeEngine, photo: str, language: str, offer: str) -> None:
     handlers = Handlers(Service(lambda name: engine, fake_models("tiny", "other"), "tiny", [Path(photo)]))

@@ -32,7 +32,7 @@ EN: dict[str, str] = {
     "model": "Model",
     "model.info": "{good_for}. Runs on {device}.",
     "model.unloaded": "{good_for}. It is loaded at the first run.",
-    "model.finer": "For finer masks choose {model}: {size}, fetched once.",
+    "model.finer": "For finer masks choose {small} or {larger}, fetched once.",
     "model.download": ("{good_for}. Not on this machine yet. {size} Nothing changes until it is here."),
     "model.size": "{size}, {licence}, about {time} at 100 Mbit/s.",
     "model.failed": "This model could not be had. {why}",
