@@ -36,6 +36,7 @@ EN: dict[str, str] = {
     "model.download": ("{good_for}. Not on this machine yet. {size} Nothing changes until it is here."),
     "model.size": "{size}, {licence}, about {time} at 100 Mbit/s.",
     "model.failed": "This model could not be had. {why}",
+    "model.choice": "{model} · fetch {size}",
     "model.fetch": "Fetch",
     "model.file": "I have the file…",
     "unkept": "After a reload this work will not be here as it is now. {why}",

@@ -32,6 +32,7 @@ KO: dict[str, str] = {
     "model.download": ("{good_for}. 아직 이 컴퓨터에 없습니다. {size} 받기 전에는 아무것도 바뀌지 않습니다."),
     "model.size": "{size}, {licence}, 100 Mbit/s에서 약 {time}.",
     "model.failed": "이 모델을 쓸 수 없었습니다. {why}",
+    "model.choice": "{model} · {size} 내려받기",
     "model.fetch": "내려받기",
     "model.file": "파일이 있어요…",
     "unkept": "페이지를 새로 고치면 지금의 작업이 그대로 남아 있지 않습니다. {why}",

@@ -28,6 +28,7 @@ __all__ = [
     "empty_suggestion",
     "forecast_line",
     "found_with",
+    "model_choices",
     "model_line",
     "model_title",
     "opened_line",
@@ -224,6 +225,17 @@ def forecast_line(words: Words, work: Workload, seconds: float | None) -> str:
 def model_title(words: Words, model: AvailableModel) -> str:
     """What a model is called: names of published ones are the same everywhere."""
     return TEXTS[words.language].get(f"model.{model.name}.title", model.title)
+
+
+def model_choices(words: Words, models: Models) -> list[tuple[str, str]]:
+    """Label and name of every model for the menu: those on this machine, then those to fetch, with their size."""
+    here = [(model_title(words, model), name) for name, model in models.items() if model.path is not None]
+    to_fetch = [
+        (words.say("model.choice", model=model_title(words, model), size=_megabytes(model.size_bytes)), name)
+        for name, model in models.items()
+        if model.path is None
+    ]
+    return here + to_fetch
 
 
 def found_with(words: Words, session: Session, models: Models) -> str:
