@@ -8,7 +8,7 @@ __all__ = ["BUILT_IN_MODEL", "BUILT_IN_NOTICE", "CHECKPOINTS", "Checkpoint"]
 
 BUILT_IN_MODEL = "tiny"
 BUILT_IN_NOTICE = (
-    "Built-in model: instant, works offline, coarse. For annotation work choose MobileSAM or SAM ViT-B/L/H."
+    "Built-in model: instant, works offline, coarse. For annotation work choose SAM 2.1, MobileSAM or SAM ViT-B/L/H."
 )
 _META_URL = "https://dl.fbaipublicfiles.com/segment_anything/"
 _SAM2_URL = "https://huggingface.co/facebook/{}/resolve/main/"
@@ -47,17 +47,6 @@ _ROWS = (
         licence="Apache-2.0",
         good_for="Instant, works offline, coarse",
         image_size=512,
-    ),
-    Checkpoint(
-        name="vit_t",
-        title="MobileSAM",
-        arch="vit_t",
-        filename="mobile_sam.pt",
-        size_bytes=40_728_226,
-        sha256="6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
-        url="https://github.com/ChaoningZhang/MobileSAM/raw/master/weights/mobile_sam.pt",
-        licence="Apache-2.0",
-        good_for="Good masks on a computer without a GPU",
     ),
     Checkpoint(
         name="sam2_t",
@@ -102,6 +91,17 @@ _ROWS = (
         url=_SAM2_URL.format("sam2.1-hiera-large") + "sam2.1_hiera_large.pt",
         licence="Apache-2.0",
         good_for="The best of SAM 2.1, on a GPU",
+    ),
+    Checkpoint(
+        name="vit_t",
+        title="MobileSAM",
+        arch="vit_t",
+        filename="mobile_sam.pt",
+        size_bytes=40_728_226,
+        sha256="6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
+        url="https://github.com/ChaoningZhang/MobileSAM/raw/master/weights/mobile_sam.pt",
+        licence="Apache-2.0",
+        good_for="Good masks on a computer without a GPU",
     ),
     Checkpoint(
         name="vit_b",

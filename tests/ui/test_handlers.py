@@ -16,6 +16,7 @@ from PIL import Image
 from automask_ui.errors import AutoMaskError, BusyError, DownloadError, OptionError, RunGoneError
 from automask_ui.masks import Verdict
 from automask_ui.masks.explain import Reason
+from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.options import PARAMETERS, GeneratorOptions
 from automask_ui.serving.runs import MAX_WAITING
 from automask_ui.serving.service import Service
@@ -633,9 +634,23 @@ def test_stop_of_a_visitor_without_work_frees_the_button(handlers: Handlers) -> 
     assert handlers.runs.stop(ANN).is_busy is False
 
 
+@pytest.mark.parametrize(("language", "to_fetch"), [("en", "Far · fetch 375 MB"), ("ko", "Far · 375 MB 내려받기")])
+def test_menu_has_models_that_are_here_first(engine: FakeEngine, tmp_path: Path, language: str, to_fetch: str) -> None:
+    far = AvailableModel("far", "Far", "", "", 375_042_383, None)
+    service = Service(lambda name: engine, [far, *fake_models("other")], "other", [])
+    handlers, visitor = Handlers(service), Visitor("ann", Words(language))
+    here = (service.models["other"].title, "other")
+    assert handlers.settings.list_models(visitor).model_choices == [here, (to_fetch, "far")]
+    service.models.set_path("far", tmp_path / "far.pth")
+    assert handlers.settings.list_models(visitor).model_choices == [("Far", "far"), here]
+
+
 @pytest.mark.parametrize(
     ("language", "offer"),
-    [("en", "For finer masks choose MobileSAM: 41 MB"), ("ko", "MobileSAM 모델을 고르세요: 41 MB")],
+    [
+        ("en", "For finer masks choose MobileSAM (41 MB) or SAM 2.1 tiny (156 MB), fetched once."),
+        ("ko", "MobileSAM (41 MB) 또는 SAM 2.1 tiny (156 MB) 모델을 고르세요."),
+    ],
 )
 def test_built_in_model_offers_a_better_one(engine: FakeEngine, photo: str, language: str, offer: str) -> None:
     handlers = Handlers(Service(lambda name: engine, fake_models("tiny", "other"), "tiny", [Path(photo)]))

@@ -30,6 +30,7 @@ class Changes:
         frees_drop_zones: nothing stays in the fields in which files arrive.
         preset: the one that is chosen.
         sliders: slider values by option name.
+        model_choices: labels and names of the models in the menu.
         model_info: what the chosen model is good for.
         is_missing: whether the chosen model's file is not here, so that ways to have it are offered.
         preset_info: what the preset does.
@@ -56,6 +57,7 @@ class Changes:
     frees_drop_zones: bool = False
     preset: str | None = None
     sliders: Mapping[str, float] | None = None
+    model_choices: Sequence[tuple[str, str]] | None = None
     model_info: str | None = None
     is_missing: bool | None = None
     preset_info: str | None = None

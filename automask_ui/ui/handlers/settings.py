@@ -101,6 +101,10 @@ class SettingsHandlers:
             return replace(changes, status=status(line))
         return replace(changes, status=status(visitor.words.say("status.chosen")))
 
+    def list_models(self, visitor: Visitor) -> Changes:
+        """Fill the menu of models anew: one that was to be fetched may be here now."""
+        return Changes(model_choices=sentences.model_choices(visitor.words, self._service.models))
+
     def refresh(self, visitor: Visitor, controls: Controls) -> Changes:
         """Show what is known once a model is chosen or loaded; an untouched preset takes its thresholds."""
         if not self._service.models.is_here(controls.model):

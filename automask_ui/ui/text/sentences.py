@@ -10,7 +10,7 @@ from automask_ui.errors import AutoMaskError
 from automask_ui.masks import MaskResult, Verdict
 from automask_ui.masks.explain import Reason
 from automask_ui.models.checkpoints import AvailableModel
-from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS
+from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS, Checkpoint
 from automask_ui.protocol import EngineModel
 from automask_ui.serving.runs import Models
 from automask_ui.session import Difference, Session
@@ -28,6 +28,7 @@ __all__ = [
     "empty_suggestion",
     "forecast_line",
     "found_with",
+    "model_choices",
     "model_line",
     "model_title",
     "opened_line",
@@ -226,6 +227,17 @@ def model_title(words: Words, model: AvailableModel) -> str:
     return TEXTS[words.language].get(f"model.{model.name}.title", model.title)
 
 
+def model_choices(words: Words, models: Models) -> list[tuple[str, str]]:
+    """Label and name of every model for the menu: those on this machine, then those to fetch, with their size."""
+    here = [(model_title(words, model), name) for name, model in models.items() if model.path is not None]
+    to_fetch = [
+        (words.say("model.choice", model=model_title(words, model), size=_megabytes(model.size_bytes)), name)
+        for name, model in models.items()
+        if model.path is None
+    ]
+    return here + to_fetch
+
+
 def found_with(words: Words, session: Session, models: Models) -> str:
     """With which model and preset the masks of ``session`` were found; "" before there are any."""
     if session.result is None:
@@ -248,8 +260,9 @@ def model_line(
         return words.say("model.failed", why=words.error(failed)) + offer
     good_for = TEXTS[words.language].get(f"model.{model.name}.good_for", model.good_for)
     if model.name == BUILT_IN_MODEL:
-        finer = CHECKPOINTS["vit_t"]
-        offer = words.say("model.finer", model=finer.title, size=f"{(finer.size_bytes or 0) / 1e6:,.0f} MB")
+        small, larger = (CHECKPOINTS[name] for name in ("vit_t", "sam2_t"))
+        named = {"small": _with_size(small), "larger": _with_size(larger)}
+        offer = words.say("model.finer", **named)
         good_for = f"{good_for}. {offer}".removesuffix(".")
     if loaded is not None:
         return words.say("model.info", good_for=good_for, device=device_name(loaded))
@@ -258,11 +271,18 @@ def model_line(
     return words.say("model.unloaded", good_for=good_for)
 
 
+def _with_size(row: Checkpoint) -> str:
+    return f"{row.title} ({_megabytes(row.size_bytes)})"
+
+
+def _megabytes(size_bytes: int | None) -> str:
+    return f"{(size_bytes or 0) / 1e6:,.0f} MB"
+
+
 def _size_and_time(words: Words, model: AvailableModel) -> str:
     """What it takes to fetch a model, and under what licence it is."""
-    size = model.size_bytes or 0
-    time = words.time(size / _USUAL_BYTES_A_SECOND)
-    return words.say("model.size", size=f"{size / 1e6:,.0f} MB", licence=model.licence, time=time)
+    time = words.time((model.size_bytes or 0) / _USUAL_BYTES_A_SECOND)
+    return words.say("model.size", size=_megabytes(model.size_bytes), licence=model.licence, time=time)
 
 
 def device_name(model: EngineModel) -> str:
