@@ -19,7 +19,7 @@ from automask_ui.ui.components.queue_table import QueueTable
 from automask_ui.ui.components.status_line import StatusLine
 from automask_ui.ui.components.viewer import DownloadFormat, MaskViewer
 from automask_ui.ui.handlers import Handlers
-from automask_ui.ui.http import REFUSALS, Heartbeats, health_route
+from automask_ui.ui.http import REFUSALS, WHOLE_CHARACTERS, Heartbeats, health_route
 from automask_ui.ui.parts import Parts
 from automask_ui.ui.text import I18N, TEXTS
 from automask_ui.ui.theme import THEME
@@ -83,7 +83,10 @@ def launch_options(service: Service | None = None) -> dict[str, Any]:
     """
     hearing = [Middleware(Heartbeats, presence=service.presence)] if service else []
     return {
-        "app_kwargs": {"middleware": [REFUSALS, *hearing], "routes": [health_route(service)] if service else []},
+        "app_kwargs": {
+            "middleware": [REFUSALS, WHOLE_CHARACTERS, *hearing],
+            "routes": [health_route(service)] if service else [],
+        },
         "theme": THEME,
         "css": (HERE / "page.css").read_text(encoding="utf-8"),
         "js": _script(),
