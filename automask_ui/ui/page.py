@@ -15,6 +15,7 @@ from automask_ui.project.autosave import autosave_for
 from automask_ui.serving.service import Service
 from automask_ui.ui import panels
 from automask_ui.ui.api import find_masks_endpoint, predict_mask_endpoint
+from automask_ui.ui.components.photo_upload import UploadFile
 from automask_ui.ui.components.queue_table import QueueTable
 from automask_ui.ui.components.status_line import StatusLine
 from automask_ui.ui.components.viewer import DownloadFormat, MaskViewer
@@ -65,7 +66,7 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
         download = gr.DownloadButton(visible="hidden", elem_id="download")
         token = gr.Textbox(visible="hidden", elem_id="token")
         types = [".txt", ".json", ".yaml", ".yml", ".names", ".csv"]
-        classes = gr.UploadButton(file_types=types, visible="hidden", elem_id="classes-file")
+        classes = UploadFile(file_types=types, visible="hidden", elem_id="classes-file")
         parts = Parts(photo, model, sliders, show, run, queue, viewer, line, device, download, classes, about, token)
         wire(page, parts, Handlers(service, autosave))
         find_masks_endpoint(service, **MODEL_QUEUE)

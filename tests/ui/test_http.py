@@ -116,7 +116,7 @@ def test_a_page_is_there_for_as_long_as_its_heartbeat(service: Service, monkeypa
         (rb'"\uDC00\ud83d\ude00"', "\ufffd\U0001f600"),  # the second half alone, before a whole character
         (rb'"\\ud800 \u00e9"', "\\ud800 \u00e9"),  # a backslash, and no escape behind it
         (b'"a\xed\xa0\x80"', "a\ufffd"),  # as bytes, which Python takes
-        ("\"é 😀 가\"".encode(), "é 😀 가"),
+        ('"é 😀 가"'.encode(), "é 😀 가"),
         (b'"' + b"x" * 100_000 + rb'\ud800"', "x" * 100_000 + "\ufffd"),  # in several messages
     ],
 )
