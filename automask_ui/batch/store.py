@@ -237,8 +237,8 @@ def _files_of(record: dict[str, Any]) -> FilesRecord:
         values = object_in(kept, name)
         files = {_below(path): whole_of(size, "A size", 0, 2**62) for path, size in object_in(values, "files").items()}
         masks, exact = (whole_of(values.get(key), f"“{key}”", 0, MAX_INTEGER) for key in ("masks", "exact"))
-        worst = values.get("worst_iou")
-        if type(worst) not in (int, float) or not 0 <= worst <= 1:
+        worst: object = values.get("worst_iou")
+        if isinstance(worst, bool) or not isinstance(worst, int | float) or not 0 <= worst <= 1:
             raise WrongError("“worst_iou” must be a number from 0 to 1.")
         if any(PurePosixPath(path).parts[0] != name for path in files):
             raise WrongError(f"A file of “{name}” lies outside of its folder.")

@@ -52,6 +52,6 @@ class UploadFile(gr.UploadButton):
 
     is_template = True  # the front end of gr.UploadButton
 
-    def preprocess(self, payload: object) -> str | None:  # type: ignore[override]  # what our handlers take
+    def preprocess(self, payload: object) -> str | None:
         """The uploaded file's path on this machine."""
         return getattr(payload, "path", None) or None
