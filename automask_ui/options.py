@@ -1,8 +1,8 @@
 """The generator's parameters: as frozen dataclasses split by stage, and as one table for people.
 
-Field names are exactly those of ``segment_anything.SamAutomaticMaskGenerator``. The dataclasses accept what upstream
-accepts, so that our generator can stand in for it; :func:`checked_options` also keeps callers from outside
-(page, API, command line) inside the ranges of :data:`PARAMETERS`.
+Field names are exactly those of ``segment_anything.SamAutomaticMaskGenerator``; ``adaptive_points`` is our own. The
+dataclasses accept what upstream accepts, so that our generator can stand in for it; :func:`checked_options` also keeps
+callers from outside (page, API, command line) inside the ranges of :data:`PARAMETERS`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ __all__ = [
 ]
 
 PointGrids = tuple[tuple[tuple[float, float], ...], ...]
+
+# A crop with fewer points is decoded whole, whatever the share: there is nothing to be saved.
+_FEWEST_ADAPTIVE = 64
 
 OUTPUT_MODES = ("binary_mask", "uncompressed_rle", "coco_rle")
 
@@ -59,6 +62,7 @@ class GridOptions(_Checked):
     crop_overlap_ratio: float = 512 / 1500  # share of the picture's short side
     crop_n_points_downscale_factor: int = 1  # layer i has points_per_side / factor**i points a side
     point_grids: PointGrids | None = None  # a layer's points as (x, y) in 0 to 1; instead of points_per_side
+    adaptive_points: float = 1.0  # share of a crop's points that is decoded, where answers differ most; 1: all
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "point_grids", _frozen_grids(self.point_grids))
@@ -68,6 +72,8 @@ class GridOptions(_Checked):
         if self.crop_overlap_ratio > 1:
             # Crops beyond the picture's short side: upstream fails on the way, after a long time.
             raise OptionError(f"crop_overlap_ratio must be at most 1, but is {self.crop_overlap_ratio:g}.")
+        if self.adaptive_points > 1:
+            raise OptionError(f"adaptive_points must be at most 1, but is {self.adaptive_points:g}.")
         factor = self.crop_n_points_downscale_factor
         if self.points_per_side is not None and self.points_per_side < factor**self.crop_n_layers:
             raise OptionError(
@@ -79,6 +85,11 @@ class GridOptions(_Checked):
                 f"point_grids has {len(self.point_grids)} layer(s), but crop_n_layers={self.crop_n_layers} needs "
                 f"{self.crop_n_layers + 1}: one for the whole picture and one for each crop layer."
             )
+
+    def decoded_of(self, points: int) -> int:
+        """How many of the ``points`` of one crop are decoded."""
+        is_whole = self.point_grids is not None or points < _FEWEST_ADAPTIVE
+        return points if is_whole else round(self.adaptive_points * points)
 
 
 @dataclass(frozen=True)
@@ -101,7 +112,7 @@ class CleanupOptions(_Checked):
 
 @dataclass(frozen=True, init=False)
 class GeneratorOptions:
-    """All 13 options, given by stage or by their flat names: ``GeneratorOptions(points_per_side=16)``.
+    """All options, given by stage or by their flat names: ``GeneratorOptions(points_per_side=16)``.
 
     What is not given has upstream's default, until a model is known that has one of its own (:meth:`for_model`).
 
@@ -155,12 +166,17 @@ class GeneratorOptions:
         return GeneratorOptions(**{**self.flat(), **flat})
 
     def flat(self) -> dict[str, Any]:
-        """The 13 options by name, in upstream's order."""
+        """All options by name: upstream's 13 in its order, then our own."""
         values = {**vars(self.grid), **vars(self.filter), **vars(self.cleanup), "output_mode": self.output_mode}
-        return {name: values[name] for name in (*_STAGE_OF, "output_mode")}
+        return {name: values[name] for name in (*_UPSTREAM, *_STAGE_OF)}  # a name that comes again keeps its place
+
+    def upstream(self) -> dict[str, Any]:
+        """The 13 options that ``SamAutomaticMaskGenerator`` has, by name."""
+        flat = self.flat()
+        return {name: flat[name] for name in _UPSTREAM}
 
 
-# Flat name -> stage, in the order of upstream's constructor.
+# Flat name -> stage; upstream's in the order of its constructor, then our own.
 _STAGE_OF = {
     "points_per_side": "grid",
     "points_per_batch": "grid",
@@ -174,14 +190,16 @@ _STAGE_OF = {
     "crop_n_points_downscale_factor": "grid",
     "point_grids": "grid",
     "min_mask_region_area": "cleanup",
+    "adaptive_points": "grid",
 }
+_UPSTREAM = (*(name for name in _STAGE_OF if name != "adaptive_points"), "output_mode")
 
 
 @dataclass(frozen=True)
 class Parameter:
     """One option as people meet it: a slider, a flag, a field of the API, a line of the README."""
 
-    field: str  # upstream's name
+    field: str  # upstream's name, or that of our own
     group: str  # "look", "keep" or "clean"
     title: str  # plain name
     minimum: float
@@ -207,6 +225,8 @@ class Parameter:
 _ROWS = (
     Parameter("points_per_side", "look", "Grid density", 1, 128, 1, 32,
               "small things are missed", "it takes too long (time grows with its square)", "points a side"),
+    Parameter("adaptive_points", "look", "Share of points", 0.2, 1, 0.05, 1,
+              "things that few points find are missed", "it takes too long (the rest is left out where answers agree)"),
     Parameter("points_per_batch", "look", "Points at a time", 1, 1024, 1, 64,
               "a GPU is not kept busy", "memory runs out", "points"),
     Parameter("crop_n_layers", "look", "Zoom levels", 0, 3, 1, 0,

@@ -28,17 +28,22 @@ UPSTREAM = {
 }
 
 
+# What upstream has not: switched off by default.
+OWN = {"adaptive_points": 1.0}
+
+
 def test_names_order_and_defaults_are_upstreams():
-    assert GeneratorOptions().flat() == UPSTREAM
-    assert list(GeneratorOptions().flat()) == list(UPSTREAM)
-    ours = inspect.signature(AutomaticMaskGenerator).parameters
-    assert {name: parameter.default for name, parameter in ours.items() if name != "model"} == UPSTREAM
+    assert GeneratorOptions().flat() == {**UPSTREAM, **OWN}
+    assert list(GeneratorOptions().flat()) == [*UPSTREAM, *OWN]
+    assert list(GeneratorOptions().upstream().items()) == list(UPSTREAM.items())
+    ours = list(inspect.signature(AutomaticMaskGenerator).parameters.values())[1:]
+    assert [(parameter.name, parameter.default) for parameter in ours] == list({**UPSTREAM, **OWN}.items())
 
 
 def test_the_table_has_a_row_for_every_number():
-    assert set(PARAMETERS) == set(UPSTREAM) - {"point_grids", "output_mode"}
+    assert set(PARAMETERS) == {*UPSTREAM, *OWN} - {"point_grids", "output_mode"}
     for name, row in PARAMETERS.items():
-        assert row.default == UPSTREAM[name]
+        assert row.default == {**UPSTREAM, **OWN}[name]
         assert row.minimum <= row.default <= row.maximum
         assert row.help.startswith("Raise it if ")
 
@@ -82,6 +87,8 @@ def test_numpy_numbers_become_plain_ones():
         ({"point_grids": [[0.5, 0.5]]}, r"list of \(x, y\) pairs"),
         ({"point_grids": []}, "no points"),
         ({"point_grids": [[(0.5, 0.5)]], "crop_n_layers": 1}, r"has 1 layer\(s\), but crop_n_layers=1 needs 2"),
+        ({"adaptive_points": 0.1}, "adaptive_points must be a number of at least 0.2, but is 0.1"),
+        ({"adaptive_points": 1.2}, "adaptive_points must be at most 1, but is 1.2"),
         ({"points_per_side": 4, "crop_n_layers": 2, "crop_n_points_downscale_factor": 3}, "no point in crop layer 2"),
     ],
 )
@@ -142,7 +149,7 @@ def test_presets_are_relative_to_the_models_own_thresholds():
 def test_small_objects_is_the_tutorials_second_run():
     metas = {"pred_iou_thresh": 0.88, "stability_score_thresh": 0.95}
     assert PRESETS["small"].options(**metas) == PRESETS["small"].options()
-    assert PRESETS["small"].options().flat() == {
+    assert PRESETS["small"].options().upstream() == {
         **UPSTREAM,
         "points_per_side": 32,
         "pred_iou_thresh": 0.86,

@@ -59,6 +59,8 @@ class BatchTask:
     def key(self, sha256: str) -> str:
         """Make the key of a picture's masks, from its file's hash, the model and all options that change masks."""
         options = {name: value for name, value in self.options.flat().items() if name not in _WITHOUT_EFFECT}
+        if options["adaptive_points"] == 1:
+            del options["adaptive_points"]  # as keys were made before there was this option
         parts = [_KEY_VERSION, sha256, self.model_key, options]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

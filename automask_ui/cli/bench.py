@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from automask_ui.cli.arguments import add_precision
+from automask_ui.cli.bench_adaptive import shares_as_text, small_pictures
 from automask_ui.cli.output import say
 from automask_ui.errors import OptionError
+
+if TYPE_CHECKING:  # PyTorch takes seconds to import
+    from automask_ui.engine.bench.speed import BenchSettings
 
 __all__ = ["add_arguments", "run"]
 
@@ -38,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="measure instead what a run costs in the page, next to the same run here, and the picture after a slider",
     )
+    parser.add_argument(
+        "--adaptive",
+        type=Path,
+        metavar="FOLDER",
+        help="measure instead what shares of the grid's points find of what all find, in the pictures of a folder",
+    )
     parser.add_argument("--device")
     add_precision(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
@@ -46,28 +56,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(settings: argparse.Namespace) -> int:
     """Measure and print; returns 0."""
     from automask_ui.engine.bench.clicks import run_click_bench
-    from automask_ui.engine.bench.speed import BenchSettings, run_bench, sample_picture
+    from automask_ui.engine.bench.speed import run_bench, sample_picture
 
-    given = [flag for flag in ("predict", "against", "page") if getattr(settings, flag)]
+    given = [flag for flag in ("predict", "against", "page", "adaptive") if getattr(settings, flag)]
     if len(given) > 1:
         raise OptionError(f"--{given[0]} and --{given[1]} measure different things: leave one out.")
     if settings.page:
         return _run_page(settings)
+    if settings.adaptive:
+        return _run_adaptive(settings)
     image = sample_picture(settings.image, _size(settings.size))
     measure, as_text = (run_click_bench, _clicks_as_text) if settings.predict else (run_bench, _as_text)
-    report = measure(
-        BenchSettings(
-            model=settings.model,
-            checkpoint=settings.checkpoint,
-            device=settings.device,
-            precision=settings.precision,
-            grid=settings.grid,
-            against=settings.against,
-        ),
-        image,
-    )
+    report = measure(_what(settings), image)
     say(json.dumps(report, indent=2) if settings.json else as_text(report))
     return 0
+
+
+def _run_adaptive(settings: argparse.Namespace) -> int:
+    from automask_ui.engine.bench.adaptive import run_adaptive_bench
+
+    report = run_adaptive_bench(_what(settings), small_pictures(settings.adaptive))
+    say(json.dumps(report, indent=2) if settings.json else shares_as_text(report))
+    return 0
+
+
+def _what(settings: argparse.Namespace) -> BenchSettings:
+    from automask_ui.engine.bench.speed import BenchSettings
+
+    return BenchSettings(
+        model=settings.model,
+        checkpoint=settings.checkpoint,
+        device=settings.device,
+        precision=settings.precision,
+        grid=settings.grid,
+        against=settings.against,
+    )
 
 
 def _run_page(settings: argparse.Namespace) -> int:

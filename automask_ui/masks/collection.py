@@ -36,6 +36,7 @@ class Verdict(IntEnum):
     DUPLICATE = 6  # of a better mask of the same crop
     CROP_DUPLICATE = 7  # of a mask from another crop
     CLEANED_AWAY = 8  # a duplicate once specks and holes were removed
+    SKIPPED = 9  # its point was left out: adaptive points are where answers differ
 
 
 def object_column(values: Sequence[Any]) -> np.ndarray:

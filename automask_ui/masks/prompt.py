@@ -64,8 +64,8 @@ class Prediction:
     """A model's answer to one prompt.
 
     Attributes:
-        masks: the alternatives (three of every published model) in the model's order, from part to whole, and last
-            the one mask that it proposes where the prompt leaves no doubt; with predicted IoU and stability.
+        masks: the alternatives (three of SAM and SAM 2, one of SAM-HQ) in the model's order, from part to whole, and
+            last the one mask that it proposes where the prompt leaves no doubt; with predicted IoU and stability.
         logits: len(masks)×h×w float32: the same masks at the model's low resolution, of its whole square input, with
             what is right of or below the picture. One of them can be the ``mask`` of the next prompt.
         best: the row to begin with: of a single click the alternative with the highest predicted IoU, else the last.

@@ -90,7 +90,7 @@ _ROWS = (
         sha256=None,
         url=_SAM2_URL.format("sam2.1-hiera-base-plus") + "sam2.1_hiera_base_plus.pt",
         licence="Apache-2.0",
-        good_for="By its authors' measure as good as SAM ViT-H, at the size of ViT-B",
+        good_for="The middle of SAM 2.1: as large as ViT-B, and newer",
     ),
     Checkpoint(
         name="sam2_l",

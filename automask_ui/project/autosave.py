@@ -7,10 +7,8 @@ which work has changed, so that nothing that changes it needs to think of it.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
-import re
 import threading
 import time
 import weakref
@@ -22,9 +20,9 @@ from typing import NamedTuple
 from automask_ui.errors import ArchiveError, AutoMaskError, ResumeError
 from automask_ui.models.checkpoints import cache_folder
 from automask_ui.project.kept import MAX_AGE_SECONDS, age_and_size, prune, remove
-from automask_ui.project.recent import hand_over
 from automask_ui.project.saving import ProjectFolder
 from automask_ui.project.store import KINDS, Kind, Projects, Restored
+from automask_ui.project.token_folder import TokenFolder, is_token
 
 __all__ = ["Autosave", "autosave_for"]
 
@@ -35,10 +33,6 @@ MAX_PIECES = 200  # of kept work
 MAX_TABS = 20  # whose work is looked for
 EVERY_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 300.0  # between two tries on a full disk
-
-_TOKEN = re.compile(r"[0-9a-f]{32}")
-_SUFFIXES: dict[Kind, str] = {"photo": ".photo", "pictures": ".pictures"}
-_SUFFIX_OF_VERSION_1 = ".zip"  # of a photo
 
 
 def autosave_for(projects: Projects) -> Autosave | None:
@@ -68,7 +62,7 @@ class Autosave:
     def __init__(
         self, folder: Path, projects: Projects, *, max_bytes: int = MAX_BYTES, max_age_seconds: float = MAX_AGE_SECONDS
     ) -> None:
-        self._folder, self._projects = folder, projects
+        self._kept, self._projects = TokenFolder(folder), projects
         self._max_bytes, self._max_age_seconds = max_bytes, max_age_seconds
         self._tokens: dict[str, str] = {}  # owner -> token
         self._marks: dict[tuple[str, Kind], object] = {}  # owner and kind -> what was kept last
@@ -76,20 +70,18 @@ class Autosave:
         self._refusals: dict[tuple[str, Kind], AutoMaskError | None] = {}  # owner and kind -> why; None once told
         self._folders: dict[tuple[str, Kind], ProjectFolder] = {}  # token and kind -> where it is kept
         self._lock = threading.Lock()  # of the five above
-        # Of what lies under a token, which takes longer: nobody waits for what another visitor's photos take.
-        self._holds: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
         self._thread: threading.Thread | None = None
 
     def saved_path(self, token: object, kind: Kind) -> Path | None:
         """Where the project under ``token`` is kept, brought up to date; None where there is none."""
-        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        if not is_token(token):
             return None
         # A page that is reloaded comes back before its old self is known to be gone.
         for owner, own in list(self._tokens.items()):
             if own == token:
                 self.save(owner)
         self._prune()
-        return next((path for path in self._paths(token, kind) if path.exists()), None)
+        return next((path for path in self._kept.paths(token, kind) if path.exists()), None)
 
     def take_over(self, token: object, closed: Sequence[str]) -> None:
         """Put the latest work of tabs that are closed under the ``token`` of a new one; it is theirs no longer.
@@ -98,7 +90,7 @@ class Autosave:
             token: of the new tab, under which nothing is kept yet.
             closed: tokens of the others.
         """
-        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        if not is_token(token):
             return
         kept: list[tuple[float, str]] = []
         for other in closed[:MAX_TABS]:
@@ -108,14 +100,10 @@ class Autosave:
         if not kept:
             return
         _, latest = max(kept)
-        with self._hold(latest), self._lock:
+        with self._kept.hold(latest), self._lock:
             for kind in KINDS:
                 self._folders.pop((latest, kind), None)
-                for old, new in zip(self._paths(latest, kind), self._paths(token, kind), strict=True):
-                    # Another new tab may have taken it meanwhile.
-                    with suppress(OSError):
-                        old.rename(new)
-            hand_over(self._folder, _stem_of(latest), _stem_of(token))
+            self._kept.rename(latest, token)
 
     def restore(self, token: str, owner: str, kind: Kind) -> Restored | None:
         """Go on with the project under ``token``; None where there is none, or where it cannot be restored."""
@@ -123,7 +111,7 @@ class Autosave:
         if path is None:
             return None
         # Another tab of this browser may be writing.
-        with self._hold(token):
+        with self._kept.hold(token):
             try:
                 return self._projects.restore(owner, path)
             except (ResumeError, ArchiveError) as error:
@@ -134,19 +122,14 @@ class Autosave:
                 _log.warning("Kept work is not taken up: %s", error)
         return None
 
-    def _hold(self, token: str) -> threading.Lock:
-        """A lock: while it is held, nothing that is kept under ``token`` is written or removed."""
-        with self._lock:
-            return self._holds.setdefault(token, threading.Lock())
-
     def keep_recent(self, token: object, owner: str) -> None:
         """Keep what the owner leaves for another picture under ``token``, where what they left before is."""
-        if isinstance(token, str) and _TOKEN.fullmatch(token):
-            self._projects.recent.keep_in(owner, self._folder, _stem_of(token))
+        if is_token(token):
+            self._projects.recent.keep_in(owner, self._kept.path, self._kept.stem(token))
 
     def follow(self, token: object, owner: str) -> None:
         """Keep the owner's work under ``token`` whenever it changes from now on."""
-        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        if not is_token(token):
             return
         with self._lock:
             self._tokens[owner] = token
@@ -172,8 +155,8 @@ class Autosave:
         """Remove what is kept of the owner's project: they have given it up."""
         token = self._tokens.get(owner)
         if token is not None:
-            with self._hold(token):
-                for path in self._paths(token, kind):
+            with self._kept.hold(token):
+                for path in self._kept.paths(token, kind):
                     remove(path)
 
     def save(self, owner: str) -> None:
@@ -183,24 +166,24 @@ class Autosave:
             if token is None:
                 return
             try:
-                with self._hold(token):
+                with self._kept.hold(token):
                     is_written |= self._save(owner, token, kind)
             except OSError as error:
                 self._note_failure(owner, error)
                 return
             except AutoMaskError as error:
-                _log.warning("Work in progress could not be kept in %s: %s", self._folder, error)
+                _log.warning("Work in progress could not be kept in %s: %s", self._kept.path, error)
                 with self._lock:
                     self._refusals.setdefault((owner, kind), error)
             except Exception:
                 # One visitor's broken work must not end the thread that keeps everybody's.
-                _log.exception("Work in progress could not be kept in %s", self._folder)
+                _log.exception("Work in progress could not be kept in %s", self._kept.path)
         if is_written:
             self._prune()
             with self._lock:
                 failure = self._failures.pop(owner, None)
             if failure is not None:
-                _log.info("Work in progress is kept again in %s", self._folder)
+                _log.info("Work in progress is kept again in %s", self._kept.path)
 
     def untold_refusal(self, owner: str) -> AutoMaskError | None:
         """Why the owner's work is too large to be kept; said once, until it is kept again. None where it is kept."""
@@ -218,13 +201,13 @@ class Autosave:
             pause = EVERY_SECONDS if before is None else min(2 * before.pause, LONGEST_PAUSE_SECONDS)
             self._failures[owner] = _Failure(pause, time.monotonic() + pause)
         if before is None:
-            _log.warning("Work in progress could not be kept in %s, and is tried again: %s", self._folder, error)
+            _log.warning("Work in progress could not be kept in %s, and is tried again: %s", self._kept.path, error)
 
     def _save(self, owner: str, token: str, kind: Kind) -> bool:
         mark = self._projects.mark(owner, kind)
         if mark is None or mark == self._marks.get((owner, kind)):
             return False
-        path, *older = self._paths(token, kind)
+        path, *older = self._kept.paths(token, kind)
         with self._lock:
             self._marks[owner, kind] = mark
             folder = self._folders.setdefault((token, kind), ProjectFolder(path))
@@ -232,7 +215,7 @@ class Autosave:
             project = self._projects.to_save(owner, kind)
             if project is None:
                 return False  # gone since it was asked for its mark; what is kept stays
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._kept.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.write(project, self._max_bytes * 3 // 4)
         except OSError:
             # A full disk may have room again. What is too large stays so until it changes.
@@ -255,17 +238,7 @@ class Autosave:
     def _prune(self) -> None:
         """Remove what is too old, then the oldest, until the rest fits; also what a crash left half-written."""
         most_bytes, most_seconds = self._max_bytes, self._max_age_seconds
-        prune(self._folder, most_bytes=most_bytes, most_pieces=MAX_PIECES, most_seconds=most_seconds)
-
-    def _paths(self, token: str, kind: Kind) -> list[Path]:
-        """Where a project is kept, and where version 1 kept it."""
-        suffixes = [_SUFFIXES[kind], *([_SUFFIX_OF_VERSION_1] if kind == "photo" else [])]
-        return [self._folder / f"{_stem_of(token)}{suffix}" for suffix in suffixes]
-
-
-def _stem_of(token: str) -> str:
-    """What the names of kept work begin with: the token itself is nowhere on the disk."""
-    return hashlib.sha256(token.encode()).hexdigest()[:40]
+        prune(self._kept.path, most_bytes=most_bytes, most_pieces=MAX_PIECES, most_seconds=most_seconds)
 
 
 def _watch(autosave: weakref.ref[Autosave]) -> None:

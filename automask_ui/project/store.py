@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
-import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from automask_ui.batch.pictures import Listing
-from automask_ui.errors import BatchError, NoImageError, ResumeError, SessionError
+from automask_ui.errors import ResumeError, SessionError
 from automask_ui.files.images import LoadedImage, check_photo_bytes, load_image
 from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.project.document import Saved, SavedImage
@@ -24,14 +21,12 @@ from automask_ui.project.restore_photo import check_photo, restore_session
 from automask_ui.project.saving import ProjectToSave, list_to_save, photo_to_save
 from automask_ui.project.sources import read_project
 from automask_ui.project.uploads import Upload, collect
-from automask_ui.project.working_list import WorkingList
+from automask_ui.project.working_list import WorkingLists
 from automask_ui.session import Session
 from automask_ui.session.class_names import joined
 from automask_ui.session.store import SessionStore
 
 __all__ = ["KINDS", "Kind", "Projects", "Restored"]
-
-MOST_LISTS = 8  # at a time: each may hold a gigabyte of pictures
 
 Kind = Literal["photo", "pictures"]  # what a visitor can have: a project of one photo, and a list
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -102,6 +97,7 @@ class Projects:
         has_gone: whether an owner, who has a list since a time (monotonic, s), has left without a word.
 
     Attributes:
+        lists: of pictures, one a visitor.
         recent: the work that each of them has left for another picture.
     """
 
@@ -111,28 +107,11 @@ class Projects:
         models: Mapping[str, AvailableModel],
         has_gone: Callable[[str, float], bool] = lambda owner, since: False,
     ) -> None:
-        self._store, self._models, self._has_gone = store, models, has_gone
+        self._store, self._models = store, models
+        self.lists = WorkingLists(store.scratch, has_gone)
         self.recent = Recent(store.scratch / "recent", models)
         store.on_left = self._keep_left
-        self._lists: dict[str, WorkingList] = {}
         self._waiting: dict[str, Path] = {}  # owner -> saved work that waits for its photos
-        self._bringing: set[str] = set()  # owners whose files are being unpacked
-        self._lock = threading.Lock()  # held while a list comes or its owner leaves
-
-    def peek(self, owner: str) -> WorkingList | None:
-        """The owner's list, if there is one."""
-        return self._lists.get(owner)
-
-    def get(self, owner: str) -> WorkingList:
-        """The owner's list.
-
-        Raises:
-            NoImageError: there is none.
-        """
-        own = self._lists.get(owner)
-        if own is None:
-            raise NoImageError("There is no queue: drop several pictures, or a ZIP of pictures, first.")
-        return own
 
     def add(self, owner: str, files: Sequence[Upload | Path]) -> tuple[Listing, bool]:
         """Begin a list of dropped files, or add them to the one that is there: nobody's work goes by a drop.
@@ -143,11 +122,11 @@ class Projects:
         Raises:
             ArchiveError, BatchError: nothing can be done with them.
         """
-        with self._new_folder(owner) as folder:
+        with self.lists.new_folder(owner) as folder:
             listing = collect(files, folder)
-            own = self._lists.get(owner)
+            own = self.lists.peek(owner)
             if own is None:
-                self._begin(owner, PictureList(listing.pictures, folder))
+                self.lists.begin(owner, PictureList(listing.pictures, folder))
             else:
                 own.pictures.add(listing.pictures)
         return listing, own is None
@@ -175,10 +154,10 @@ class Projects:
                 self._waiting[owner] = path
                 return Restored(needed_photo=saved.image)
             return Restored(session=restore_session(self._store, owner, saved, image))
-        with self._new_folder(owner) as folder:
+        with self.lists.new_folder(owner) as folder:
             back = restore_list(path, project, photos, folder)
             if back.pictures is not None:
-                own, session = self._begin(owner, back.pictures), self._store.peek(owner)
+                own, session = self.lists.begin(owner, back.pictures), self._store.peek(owner)
                 if back.open is not None and session is not None:
                     own.note_restored(back.open, session)
                 return Restored(pictures=back)
@@ -193,7 +172,7 @@ class Projects:
 
     def _keep_left(self, session: Session) -> None:
         """Keep the work on a photo that gives way to another one; what was done to a list's picture is in the list."""
-        own = self._lists.get(session.owner)
+        own = self.lists.peek(session.owner)
         if own is None or own.open_index(session) is None:
             self.recent.add(session)
 
@@ -204,7 +183,7 @@ class Projects:
             NoImageError: there is no such picture.
             ImageError: it cannot be read.
         """
-        own = self.get(owner)
+        own = self.lists.get(owner)
         place = own.check_index(index)
         image = own.pictures.image(place)
         # Once it is read, which takes a moment: an edit of the picture before may have come in meanwhile.
@@ -221,22 +200,22 @@ class Projects:
             NoImageError: there is no such picture.
             BatchError: the list is being worked on.
         """
-        own = self.get(owner)
+        own = self.lists.get(owner)
         place = own.check_index(index)
         own.collect_edits(self._models)
         own.remove(place)
         if not own.pictures.items:
-            self.close_list(owner)
+            self.lists.close(owner)
 
     def collect_edits(self, owner: str) -> None:
         """Take what was done to the open picture into the list; before another one is opened, and before saving."""
-        own = self._lists.get(owner)
+        own = self.lists.peek(owner)
         if own is not None:
             own.collect_edits(self._models)
 
     def open_index(self, owner: str) -> int | None:
         """Which picture of the owner's list is in the main view."""
-        own = self._lists.get(owner)
+        own = self.lists.peek(owner)
         return None if own is None else own.open_index(self._store.peek(owner))
 
     def mark(self, owner: str, kind: Kind) -> object | None:
@@ -245,7 +224,7 @@ class Projects:
         if kind == "photo":
             return None if session is None else _mark_of(session)
         self.collect_edits(owner)
-        own = self._lists.get(owner)
+        own = self.lists.peek(owner)
         return None if own is None else own.mark(session)
 
     def to_save(self, owner: str, kind: Kind) -> ProjectToSave | None:
@@ -257,50 +236,12 @@ class Projects:
         if kind == "photo":
             session = self._store.peek(owner)
             return None if session is None else photo_to_save(session, self._models)
-        own = self._lists.get(owner)
+        own = self.lists.peek(owner)
         return None if own is None else list_to_save(own.pictures, self.open_index(owner))
-
-    def close_list(self, owner: str) -> None:
-        """Give the owner's list up."""
-        own = self._lists.pop(owner, None)
-        if own is not None:
-            own.run.close()
 
     def leave(self, owner: str) -> None:
         """The visitor has gone: give up what they have, and what they were bringing."""
-        with self._lock:
-            self._bringing.discard(owner)
         self._waiting.pop(owner, None)
         self.recent.leave(owner)
-        self.close_list(owner)
+        self.lists.leave(owner)
         self._store.forget(owner)
-
-    @contextmanager
-    def _new_folder(self, owner: str) -> Iterator[Path]:
-        """A folder for a new list of the owner; it goes where none has come of it."""
-        for other, theirs in list(self._lists.items()):
-            if other != owner and self._has_gone(other, theirs.begun_at):
-                self.close_list(other)
-        if len(self._lists.keys() - {owner}) >= MOST_LISTS:
-            raise BatchError(f"{MOST_LISTS} others have lists of pictures here already: try again in a while.")
-        # Files in it can be fetched by their path, so the name must be one that cannot be guessed.
-        folder = self._store.scratch / f"queue-{secrets.token_hex(16)}"
-        folder.mkdir(mode=0o700)
-        self._bringing.add(owner)
-        try:
-            yield folder
-        finally:
-            self._bringing.discard(owner)
-            own = self._lists.get(owner)
-            if own is None or own.pictures.folder != folder:
-                shutil.rmtree(folder, ignore_errors=True)
-
-    def _begin(self, owner: str, pictures: PictureList) -> WorkingList:
-        self.close_list(owner)
-        with self._lock:
-            if owner not in self._bringing:
-                # Nobody would ever give it up.
-                shutil.rmtree(pictures.folder, ignore_errors=True)
-                raise BatchError("The page was closed while its pictures were read.")
-            own = self._lists[owner] = WorkingList(pictures)
-        return own

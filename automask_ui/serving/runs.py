@@ -13,7 +13,7 @@ from typing import Any
 
 from automask_ui.errors import AutoMaskError, BusyError, NoImageError, OptionError, UnknownModelError
 from automask_ui.files.images import LoadedImage
-from automask_ui.masks import MaskResult
+from automask_ui.masks import MaskResult, Verdict
 from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.options import CleanupOptions, FilterOptions, GeneratorOptions
 from automask_ui.project.restore_photo import check_model
@@ -291,7 +291,7 @@ class ModelRuns(Runs):
         if not result.has_candidates:
             yield from self._find_again(session, wanted)
             return
-        is_stopped = not result.candidates.decoded.all()
+        is_stopped = bool((result.candidates.verdict == Verdict.PENDING).any())
         offset = result.options.filter.stability_score_offset
         if is_stopped and wanted.filter.stability_score_offset != offset:
             raise OptionError(

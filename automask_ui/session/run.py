@@ -73,7 +73,7 @@ class Workload:
 
 
 def workload(grid: GridOptions) -> Workload:
-    """Points and crops of ``grid``; they are laid as in upstream's ``build_all_layer_point_grids``."""
+    """Points of ``grid`` that are decoded, and its crops; laid as in upstream's ``build_all_layer_point_grids``."""
     points = crops = 0
     for layer in range(grid.crop_n_layers + 1):
         layer_crops = 4**layer
@@ -82,7 +82,7 @@ def workload(grid: GridOptions) -> Workload:
         else:
             layer_points = int((grid.points_per_side or 0) / grid.crop_n_points_downscale_factor**layer) ** 2
         crops += layer_crops
-        points += layer_crops * layer_points
+        points += layer_crops * grid.decoded_of(layer_points)
     return Workload(points, crops)
 
 

@@ -1,6 +1,7 @@
 """Batches: what lands, what is done again, and that no interruption shows in the result."""
 
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -28,6 +29,7 @@ from automask_ui.export.coco import to_coco
 from automask_ui.export.hard_masks import hard_mask_set
 from automask_ui.files.images import open_image
 from automask_ui.masks import rle
+from automask_ui.options import GeneratorOptions
 
 
 @pytest.fixture
@@ -733,3 +735,16 @@ def test_a_folder_that_another_worker_removes_is_made_again(out, monkeypatch):
     assert (out / "folder" / "file").read_bytes() == b"data"
     with pytest.raises(BatchError, match="could not be written"):
         dataset.move(out / "nothing", out / "folder" / "file")
+
+
+def test_keys_are_those_of_versions_without_adaptive_points_where_it_is_off():
+    """Else a folder that was finished by such a version would be done again."""
+    off, on = (
+        one_picture.BatchTask(GeneratorOptions(points_per_side=16, adaptive_points=share), (), "weights")
+        for share in (1.0, 0.5)
+    )
+    options = off.options.upstream()
+    del options["points_per_batch"], options["output_mode"]
+    before = json.dumps([1, "0" * 64, "weights", options], sort_keys=True)
+    assert off.key("0" * 64) == hashlib.sha256(before.encode()).hexdigest()
+    assert on.key("0" * 64) != off.key("0" * 64)

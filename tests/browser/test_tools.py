@@ -54,6 +54,9 @@ class Annotator:
         self.page.locator("#find").click()
         self.reads("masks? in ")
         self.page.wait_for_function("() => !document.querySelector('#find').disabled")
+        # At the end of the run they are numbered anew, by size.
+        self.waits_until(lambda: bool(self.listed()) and self.listed() == list(range(1, len(self.listed()) + 1)))
+        self.waits_until(lambda: len(self.masks()) == len(self.listed()))
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         box, at = self.stage.bounding_box(), self.stage.evaluate("stage => ({ ...stage.dataset })")
@@ -237,6 +240,7 @@ def test_a_photo_is_corrected_completely(annotator: Annotator, tmp_path: Path) -
     with annotator.one_step("add 1 mask"):
         annotator.presses("Enter")
     (boxed,) = annotator.selected()
+    annotator.undoes_and_redoes()
     masks = annotator.masks()
     places = (masks[first][100, 100], masks[second][48, 288], masks[boxed][240, 380], masks[second][66, 305])
     assert [bool(place) for place in places] == [True, True, True, False]
@@ -253,7 +257,7 @@ def test_a_photo_is_corrected_completely(annotator: Annotator, tmp_path: Path) -
         assert annotator.masks()[id_].sum() < masks[id_].sum()
         assert not annotator.masks()[id_][y, x]
         assert annotator.selected() == [id_]
-    annotator.undoes_and_redoes()
+        annotator.undoes_and_redoes()
 
     # Two merges, a split of what was merged from two pieces.
     annotator.takes_up("Select (V)")
@@ -267,7 +271,7 @@ def test_a_photo_is_corrected_completely(annotator: Annotator, tmp_path: Path) -
         (merged,) = annotator.selected()
         assert np.array_equal(annotator.masks()[merged], pixels)
         assert one not in annotator.listed()
-    annotator.undoes_and_redoes()
+        annotator.undoes_and_redoes()
     annotator.selects(merged)
     with annotator.one_step("split into"):
         page.get_by_role("button", name="Split into its pieces").click()
@@ -340,6 +344,74 @@ def test_the_cross_hair_clicks_without_a_mouse(annotator: Annotator) -> None:
     with annotator.one_step("add 1 mask"):
         annotator.presses("Enter")
     assert len(annotator.listed()) == count + 1
+
+
+def test_keys_are_heard_after_a_button_that_goes(annotator: Annotator) -> None:
+    page = annotator.page
+    annotator.takes_up("Add a mask")
+    for button in ("Take", "Discard"):
+        annotator.clicks(100, 100)
+        annotator.waits_for_suggestion()
+        page.get_by_role("button", name=button).click()
+    page.keyboard.press("b")
+    annotator.waits_until(lambda: page.get_by_role("radio", name="Brush").get_attribute("aria-checked") == "true")
+
+
+def test_what_a_tool_has_in_hand_is_taken_back_before_masks_are(annotator: Annotator) -> None:
+    page = annotator.page
+    annotator.takes_up("Add a mask")
+    annotator.clicks(100, 100)
+    annotator.waits_for_suggestion()
+    with annotator.one_step("add 1 mask"):
+        annotator.presses("Enter")
+    (added,) = annotator.selected()
+    annotator.clicks(300, 200)
+    annotator.waits_for_suggestion()
+    annotator.presses("Delete")  # not of the mask that is selected
+    page.get_by_text("Click a thing, or drag a box around it.").wait_for()
+    annotator.takes_up("Lasso")
+    annotator.clicks(50, 50)
+    annotator.presses("Control+z")  # not of the mask that was added
+    # The first click was taken back: four corners are left, and the outline crosses itself.
+    for x, y in ((200, 50), (260, 110), (260, 50), (200, 110), (200, 50)):
+        annotator.clicks(x, y)
+    page.wait_for_function("() => document.querySelector('[data-do=undo]').title.includes('paint on 1 mask')")
+    annotator.waits_until(lambda: annotator.masks()[added][80, 205] and annotator.masks()[added][80, 255])
+    assert not annotator.masks()[added][55, 55]
+
+
+def test_clicks_go_with_the_mask_that_they_refine(annotator: Annotator) -> None:
+    page, (one, other) = annotator.page, two_apart(annotator.masks())
+    annotator.selects(one)
+    annotator.takes_up("Correct the selected mask")
+    for next_mask in (other, None):
+        annotator.clicks(240, 160)
+        annotator.waits_for_suggestion()
+        if next_mask is None:
+            page.locator(".details [data-do=delete]").click()
+        else:
+            annotator.selects(next_mask)
+        page.get_by_role("button", name="Take").wait_for(state="hidden")
+    assert other not in annotator.listed()
+
+
+def test_the_cross_hair_stays_where_it_is_seen_when_the_view_moves(annotator: Annotator) -> None:
+    annotator.presses("a")
+    for key in ("ArrowRight", "ArrowRight", "+", "+", "f"):
+        annotator.presses(key)
+        annotator.page.wait_for_timeout(50)
+    box, before = annotator.stage.bounding_box(), annotator.place(0, 0)
+    annotator.presses("Space")
+    annotator.waits_for_suggestion()
+    with annotator.one_step("add 1 mask"):
+        annotator.presses("Enter")
+    (id_,) = annotator.selected()
+    # In the middle of the stage, and 16 px of the screen to the right of it.
+    scale = (annotator.place(SIZE_WH[0], 0)[0] - before[0]) / SIZE_WH[0]
+    x, y = (box["width"] / 2 + 16 - before[0] + box["x"]) / scale, (box["height"] / 2 - before[1] + box["y"]) / scale
+    rows, columns = np.nonzero(annotator.masks()[id_])
+    assert abs(columns.mean() + 0.5 - x) < 2
+    assert abs(rows.mean() + 0.5 - y) < 2
 
 
 def test_shift_and_drag_selects_what_lies_inside(annotator: Annotator) -> None:

@@ -187,6 +187,24 @@ def test_bench_measures_clicks(photo, capsys):
     assert "leave one out" in capsys.readouterr().err
 
 
+def test_bench_measures_what_a_share_of_the_points_finds(photo, capsys, tmp_path):
+    arguments = ["bench", "--adaptive", str(photo.parent), "--grid", "8", "--checkpoint", "own.pth"]
+    assert main([*arguments, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [picture["name"] for picture in report["pictures"]] == [photo.name]
+    assert [share["points"] for share in report["shares"]] == [round(64 * share["share"]) for share in report["shares"]]
+    recalls = [share["recall"] for share in report["shares"]]
+    assert all(0 <= recall <= 1 for recall in recalls)
+    assert sum(row["masks"] for row in report["shares"][0]["by_size"]) == report["pictures"][0]["masks"]
+    assert main(arguments) == 0
+    assert "34.4%" in capsys.readouterr().out  # 22 of 64
+    assert main(["bench", "--adaptive", str(tmp_path / "none"), "--checkpoint", "own.pth"]) == 2
+    assert "must be a folder of pictures" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert main(["bench", "--adaptive", str(tmp_path / "empty"), "--checkpoint", "own.pth"]) == 2
+    assert "There are no pictures" in capsys.readouterr().err
+
+
 def test_bench_measures_the_page(photo, capsys, monkeypatch):
     monkeypatch.setattr("automask_ui.ui.bench.ROUNDS", 1)
     monkeypatch.setattr("automask_ui.ui.bench.MOVES", 2)

@@ -289,11 +289,11 @@ def test_nobody_waits_for_what_another_keeps(
         opened(service, tmp_path, "bob")
         assert autosave.saved_path(BOB, "photo") is not None
         # Who reads what is being written waits until it is whole.
-        assert not autosave._hold(ANN).acquire(blocking=False)
+        assert not autosave._kept.hold(ANN).acquire(blocking=False)
     finally:
         go_on.set()
         writing.join(30)
-    with autosave._hold(ANN):
+    with autosave._kept.hold(ANN):
         assert done == ["ann"]
     assert autosave.saved_path(ANN, "photo") is not None
 
@@ -362,7 +362,7 @@ def test_photo_that_version_1_has_kept_comes_back_and_goes_then(
     autosave: Autosave, service: Service, folder: Path
 ) -> None:
     folder.mkdir()
-    old = autosave._paths(ANN, "photo")[1]
+    old = autosave._kept.paths(ANN, "photo")[1]
     shutil.copyfile(Path(__file__).parents[1] / "data" / "version1" / "kept.zip", old)
     restored = autosave.restore(ANN, "ann", "photo")
     assert restored is not None

@@ -234,7 +234,7 @@ def test_a_list_keeps_its_pictures_itself(service: Service, recent: Recent, phot
     service.projects.open_item("ann", 1)
     assert names(recent) == ["before.png"]
     session = service.projects.open_item("ann", 0)
-    service.projects.close_list("ann")
+    service.projects.lists.close("ann")
     opens(service, photo)
     # No list has it any more.
     assert names(recent) == ["photo.png", "before.png"]

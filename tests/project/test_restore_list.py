@@ -492,7 +492,7 @@ def test_folder_is_brought_up_to_date(queue: PictureList, new_folder: Callable[[
 
 def test_every_change_of_a_list_can_be_told(queue: PictureList) -> None:
     projects = Projects(SessionStore(2**24), {})
-    projects._lists["ann"] = WorkingList(queue)
+    projects.lists._lists["ann"] = WorkingList(queue)
     marks = [projects.mark("ann", "pictures")]
     assert projects.mark("ann", "pictures") == marks[-1]
     edit(queue, 0)

@@ -9,7 +9,7 @@ from fakes import FakeEngine, fake_models
 from PIL import Image
 
 from automask_ui.errors import BatchError, BusyError
-from automask_ui.project.store import MOST_LISTS
+from automask_ui.project.working_list import MOST_LISTS
 from automask_ui.serving import presence as presence_module
 from automask_ui.serving.presence import Presence
 from automask_ui.serving.runs import MAX_WAITING, RunQueue
@@ -74,5 +74,5 @@ def test_lists_without_a_page_give_way(clock: list[float], tmp_path: Path) -> No
         service.projects.add("new", photos)
     clock[0] += 119
     service.projects.add("new", photos)
-    assert service.projects.peek("here") is not None
-    assert service.projects.peek("silent-0") is None
+    assert service.projects.lists.peek("here") is not None
+    assert service.projects.lists.peek("silent-0") is None

@@ -13,7 +13,10 @@ import numpy as np
 import pytest
 from fakes import FakeEngine, FakeModel, fake_models
 from PIL import Image
+from sams import small_sam
 
+from automask_ui import MaskEngine
+from automask_ui.engine.loading.load import SamModel
 from automask_ui.errors import (
     AutoMaskError,
     CheckpointNotFoundError,
@@ -34,6 +37,8 @@ from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
 from automask_ui.session import run as run_module
 from automask_ui.session.run import Speeds, Workload, workload
+from automask_ui.ui.text import Words
+from automask_ui.ui.text.sentences import stopped_line
 
 OPTIONS = GeneratorOptions(points_per_side=6, points_per_batch=9, pred_iou_thresh=0.8, stability_score_thresh=0.9)
 
@@ -316,6 +321,8 @@ def test_model_that_cannot_be_loaded(photo: Path) -> None:
          Workload(64 + 4 * 16 + 16 * 4, 21)),  # thinner grids in the crops
         (GridOptions(points_per_side=None, point_grids=(((0.5, 0.5), (0.1, 0.2)), ((0.5, 0.5),)), crop_n_layers=1),
          Workload(2 + 4, 5)),  # own points, by layer
+        (GridOptions(adaptive_points=0.35, crop_n_layers=1), Workload(358 * 5, 5)),  # a share of each crop's
+        (GridOptions(points_per_side=None, point_grids=(((0.5, 0.5),),), adaptive_points=0.35), Workload(1, 1)),
     ],
 )  # fmt: skip
 def test_workload(grid: GridOptions, work: Workload) -> None:
@@ -479,6 +486,27 @@ def test_stopped_run_is_not_lost_by_what_would_measure_it_anew(service: Service,
     with pytest.raises(OptionError, match=r"set it back to 1, press Continue"):
         list(service.runs.refilter(session, OPTIONS.replace(stability_score_offset=1.1)))
     assert session.result is before
+
+
+def test_adaptive_run_that_ended_is_whole_and_one_that_was_stopped_goes_on(photo: Path) -> None:
+    engine = MaskEngine(SamModel.wrap(small_sam()))
+    service = Service(lambda name: engine, fake_models("fake"), "fake", [photo])
+    options = OPTIONS.replace(points_per_side=8, adaptive_points=0.5)
+    session = service.store.open("ann", photo)
+    for progress in service.runs.find(session, "fake", options):
+        if progress.done and session.job is not None:
+            session.job.cancel.set()
+    assert stopped_line(Words("en"), session)["text"].startswith(f"Stopped after {progress.done} of 32 points")
+    with pytest.raises(OptionError, match="press Continue"):
+        list(service.runs.refilter(session, options.replace(stability_score_offset=1.1)))
+
+    last = list(service.runs.resume(session))[-1]
+    assert (last.stage, last.done) == ("done", 32 - progress.done)
+    assert session.result is not None
+    assert not session.result.partial
+    # Points that were left out are not points that are still to come.
+    assert list(service.runs.refilter(session, options.replace(stability_score_offset=1.1)))[-1].stage == "done"
+    assert session.result.candidates.decoded.sum() == 32 * 3
 
 
 def test_two_exports_of_one_name_do_not_meet(service: Service, photo: Path) -> None:

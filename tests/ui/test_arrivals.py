@@ -327,7 +327,7 @@ def test_lists_have_the_own_names_of_uploads(handlers: Handlers, service: Servic
     names = ["a! {1}.png", "사진" * 60 + ".png", "note$.txt"]
     files = [Upload(Path(path), name) for path, name in zip([photo, other, other], names, strict=True)]
     handlers.opening.open_files(BOB, files)
-    assert [item.name for item in service.projects.get("bob").pictures.items] == names[:2]
+    assert [item.name for item in service.projects.lists.get("bob").pictures.items] == names[:2]
 
 
 def test_work_that_was_left_is_one_click_back(

@@ -102,7 +102,7 @@ def test_masks_say_with_what_they_were_found(handlers: Handlers) -> None:
 def test_model_that_is_not_here_changes_nothing(handlers: Handlers) -> None:
     changes = handlers.settings.choose_model(ANN, Controls("far", "balanced", COARSE))
     assert changes.is_missing is True
-    assert "375 MB, about 30 s at 100 Mbit/s" in (changes.model_info or "")
+    assert "375 MB, CC0, about 30 s at 100 Mbit/s" in (changes.model_info or "")
     for part in ("sliders", "preset", "preset_info", "device", "forecast", "view"):
         assert getattr(changes, part) is None
     assert changes.status is not None
@@ -116,7 +116,7 @@ def test_fetch_that_fails_leaves_its_reason(handlers: Handlers, shop: Shop) -> N
     changes = handlers.settings.choose_model(ANN, far)
     assert (changes.is_missing, changes.model_info) == (
         True,
-        "This model could not be had. The line is dead. Try again. 375 MB, about 30 s at 100 Mbit/s.",
+        "This model could not be had. The line is dead. Try again. 375 MB, CC0, about 30 s at 100 Mbit/s.",
     )
     assert "far" in handlers.service.models
 

@@ -17,8 +17,7 @@ from PIL import Image
 from automask_ui.errors import ArchiveError, NoImageError, ResumeError
 from automask_ui.masks import MaskSet
 from automask_ui.project import autosave as autosave_module
-from automask_ui.project import saving
-from automask_ui.project import store as project_store
+from automask_ui.project import saving, working_list
 from automask_ui.project.autosave import Autosave
 from automask_ui.project.document import NAME
 from automask_ui.serving.service import Service
@@ -263,7 +262,7 @@ def test_reload_brings_the_queue_back(
     handlers: Handlers, service: Service, engine: FakeEngine, work: QueueTableData
 ) -> None:
     decoded, before = engine.decoded, service.store.current("ann")
-    arrival, *_ = handlers.opening.first_visit(BOB, TOKEN)
+    _recent, arrival, *_ = handlers.opening.first_visit(BOB, TOKEN)
     board = table_of(arrival)
     assert rows(board) == rows(work)
     assert board.open == 1
@@ -303,7 +302,7 @@ def test_unfinished_pictures_wait_and_can_be_started(
     assert board.items[0].masks == before.items[0].masks
     assert not board.running
     list(boards)
-    again, *_ = handlers.opening.first_visit(Visitor("again", Words("en")), TOKEN)
+    _recent, again, *_ = handlers.opening.first_visit(Visitor("again", Words("en")), TOKEN)
     controls = again.controls
     assert arrival.status is not None
     assert controls is not None
@@ -318,7 +317,7 @@ def test_settings_are_the_queues_own_while_another_picture_is_open(
     other = service.store.open("ann", files[0])
     options = CONTROLS.options({}).replace(points_per_side=3)
     list(service.runs.find(other, "fake", options))
-    arrival, *_ = handlers.opening.first_visit(BOB, TOKEN)
+    _recent, arrival, *_ = handlers.opening.first_visit(BOB, TOKEN)
     assert table_of(arrival).open is None
     assert service.store.current("bob").result is not None
     assert arrival.controls is not None
@@ -378,7 +377,7 @@ def test_spoilt_queue_is_thrown_away(
 def test_full_house_keeps_it_for_later(
     handlers: Handlers, work: QueueTableData, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(project_store, "MOST_LISTS", 1)
+    monkeypatch.setattr(working_list, "MOST_LISTS", 1)
     list(handlers.opening.first_visit(BOB, TOKEN))
     assert handlers.screens.table(BOB) == QueueTableData()
     assert "not taken up" in caplog.text

@@ -33,7 +33,7 @@ def authors_generator(model: SamModel, options: GeneratorOptions) -> Generate:
         return _sam_hq(model, options)
     if isinstance(model.sam.mask_decoder, SAM2MaskDecoder):
         return _sam2(model, options)
-    return SamAutomaticMaskGenerator(model.sam, **options.flat()).generate
+    return SamAutomaticMaskGenerator(model.sam, **options.upstream()).generate
 
 
 def _sam_hq(model: SamModel, options: GeneratorOptions) -> Generate:
@@ -49,7 +49,7 @@ def _sam_hq(model: SamModel, options: GeneratorOptions) -> Generate:
         raise OptionError(f"{model.name} is none of the published sizes of SAM-HQ. Take hq_vit_t, _b, _l or _h.")
     theirs = build()
     theirs.load_state_dict(model.sam.state_dict())
-    return upstream.SamAutomaticMaskGenerator(theirs.to(model.device), **options.flat()).generate
+    return upstream.SamAutomaticMaskGenerator(theirs.to(model.device), **options.upstream()).generate
 
 
 def _sam2(model: SamModel, options: GeneratorOptions) -> Generate:
@@ -67,4 +67,4 @@ def _sam2(model: SamModel, options: GeneratorOptions) -> Generate:
         for name in to_sam_names({key: tensor}):
             state[key] = ours[name]
     theirs.load_state_dict(state)
-    return SAM2AutomaticMaskGenerator(theirs, **options.flat()).generate
+    return SAM2AutomaticMaskGenerator(theirs, **options.upstream()).generate

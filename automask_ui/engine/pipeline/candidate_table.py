@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from segment_anything.utils.amg import build_all_layer_point_grids, generate_crop_boxes
 
+from automask_ui.engine.pipeline.adaptive_points import FoundMasks
 from automask_ui.engine.pipeline.resample import MeasuredMask
 from automask_ui.masks import Candidates, Verdict
 from automask_ui.options import FilterOptions, GridOptions
@@ -71,6 +72,24 @@ class CandidateTable:
         scores = self._columns["predicted_iou"]
         needed = scores > np.float32(options.pred_iou_thresh) if options.pred_iou_thresh > 0 else ~np.isnan(scores)
         return np.isnan(scores) | (needed & (self._columns["area"] < 0))
+
+    def is_missing(self, points: np.ndarray, filters: FilterOptions) -> np.ndarray:
+        """Find the ``points`` with a row that :meth:`missing` finds: (len(points),) bool."""
+        return self.missing(filters).reshape(-1, self.levels)[points].any(axis=1)
+
+    def masks_above(self, pred_iou: float, points: np.ndarray) -> FoundMasks:
+        """Look up the masks of decoded ``points`` with a predicted IoU above ``pred_iou``."""
+        scores, area = (self._columns[name].reshape(-1, self.levels)[points] for name in ("predicted_iou", "area"))
+        boxes = self._columns["box_xyxy"].reshape(-1, self.levels, 4)[points]
+        return FoundMasks((scores > np.float32(pred_iou)) & (area > 0), boxes, area)
+
+    def skip(self, points: np.ndarray) -> None:
+        """Mark ``points`` as left out: adaptive points are elsewhere."""
+        self._columns["verdict"].reshape(-1, self.levels)[points] = Verdict.SKIPPED
+
+    def points_of_crop(self, crop: int) -> np.ndarray:
+        """Find all points of ``crop`` (indices into the plan), as they were laid: (k,) int64."""
+        return np.flatnonzero(self._columns["crop_index"][:: self.levels] == crop)
 
     def points_of(self, rows: np.ndarray, crop: int) -> np.ndarray:
         """Find the points of ``crop`` (indices into the plan) with at least one of ``rows`` ((n,) bool): (k,) int64."""

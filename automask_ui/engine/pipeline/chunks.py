@@ -142,7 +142,7 @@ class CropTask:
         """
         done = 0
         while done < len(points):
-            together = min(self._together or batch_size, batch_size, len(points) - done)
+            together = min(self._together or batch_size, batch_size, self._for_each_worker(len(points) - done))
             batches = [_cut(batch, together) for batch in _cut(slice(done, len(points)), batch_size)]
             try:
                 for count in self._decode_batches(points, batches, filters, wanted):
@@ -152,6 +152,10 @@ class CropTask:
                 if not is_out_of_memory(error):
                     raise
                 self._use_less_memory(together, error)
+
+    def _for_each_worker(self, count: int) -> int:
+        """How many of ``count`` points are decoded together at most, so that every core has work."""
+        return -(-count // torch.get_num_threads()) if self._device.type == "cpu" else count
 
     def _decode_batches(
         self, points: np.ndarray, batches: list[list[slice]], filters: FilterOptions, wanted: np.ndarray | None

@@ -13,19 +13,20 @@ import torch
 from numpy.typing import ArrayLike
 from segment_anything.modeling import Sam
 
-from automask_ui.cache import ByteLRU
 from automask_ui.engine.loading.load import SamModel
+from automask_ui.engine.pipeline.candidate_cache import CandidateCache
 from automask_ui.engine.pipeline.candidate_table import CandidateTable, RunStats
 from automask_ui.engine.pipeline.chunks import ChunkDecoder
 from automask_ui.engine.pipeline.cleanup import CachedCleanup
+from automask_ui.engine.pipeline.crop_work import CropWork, plan_rows, plan_run
 from automask_ui.engine.pipeline.pictures import Pictures
 from automask_ui.engine.pipeline.predict import Predictor
 from automask_ui.engine.pipeline.select import select
 from automask_ui.errors import OptionError
-from automask_ui.masks import Candidates, MaskResult, MaskSet, Step
+from automask_ui.masks import MaskResult, MaskSet, Step
 from automask_ui.masks.prompt import PicturePrompt, Prediction
 from automask_ui.masks.rle import Rle
-from automask_ui.options import GeneratorOptions
+from automask_ui.options import FilterOptions, GeneratorOptions
 from automask_ui.protocol import own_thresholds
 
 __all__ = ["AutomaticMaskGenerator", "MaskEngine", "ProgressCallback"]
@@ -53,7 +54,7 @@ class MaskEngine:
         self._decoder = ChunkDecoder(model, cache_bytes)
         self._predictor = Predictor(model, self._decoder.dtype, cache_bytes)
         self._pictures = Pictures()
-        self._candidates: ByteLRU[tuple[Candidates, float]] = ByteLRU(cache_bytes, _candidates_bytes)
+        self._candidates = CandidateCache(model, self._decoder.levels, cache_bytes)
         self._clean = CachedCleanup(cache_bytes)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -116,7 +117,8 @@ class MaskEngine:
         wanted = np.zeros(len(result.candidates), dtype=bool)
         wanted[rows] = True
         stats = RunStats()
-        for _ in self._complete(table, wanted & ~result.candidates.has_mask, result, stats, force=True):
+        wanted &= ~result.candidates.has_mask
+        for _ in self._decode(table, plan_rows(table, wanted), result, result.options.filter, stats, force=wanted):
             pass
         return _with_stats(replace(result, candidates=table.freeze()), stats)
 
@@ -172,7 +174,7 @@ class MaskEngine:
         is_known = earlier is not None and (image is None or image is earlier.image)
         pixels, key = self._pictures.identify(earlier if is_known else image)
         stats = RunStats()
-        table = self._start(pixels, key, options, earlier)
+        table = self._candidates.table((pixels.shape[0], pixels.shape[1]), key, options, earlier)
         start = MaskResult(
             pixels, key, self.model.key, options, table.freeze(), MaskSet.empty(table.size_hw), partial=True
         )
@@ -183,64 +185,47 @@ class MaskEngine:
             return _with_stats(replace(start, candidates=candidates, masks=masks, partial=partial), stats)
 
         try:
-            with closing(self._complete(table, table.missing(options.filter), start, stats)) as stages:
+            work, filters = plan_run(table, options, self.model.pred_iou_thresh)
+            with closing(self._decode(table, work, start, filters, stats)) as stages:
                 for stage, done, total in stages:
                     yield Step(stage, done, total, lambda: result(partial=True))
         finally:
             # Also when the caller stops here: what was decoded is not decoded again.
-            found = (table.freeze(), options.filter.stability_score_offset)
-            self._candidates.put(self._key(key, options), found)
+            self._candidates.put(key, options, table.freeze())
         return result(partial=False)
 
-    def _start(
-        self, image: np.ndarray, key: str, options: GeneratorOptions, earlier: MaskResult | None
-    ) -> CandidateTable:
-        """Plan the candidates, or take those that are cached or in ``earlier`` for the same picture, model and grid."""
-        offset = options.filter.stability_score_offset
-        known = self._candidates.get(self._key(key, options))
-        is_same_work = earlier is not None and self._key(earlier.image_key, earlier.options) == self._key(key, options)
-        if earlier is not None and is_same_work and earlier.model_key == self.model.key:
-            known = (earlier.candidates, earlier.options.filter.stability_score_offset)
-        if known is None:
-            return CandidateTable.plan((image.shape[0], image.shape[1]), options.grid, self._decoder.levels)
-        candidates, measured_at = known
-        table = CandidateTable(candidates, self._decoder.levels)
-        if measured_at != offset:
-            table.forget_masks()
-        return table
-
-    def _key(self, image_key: str, options: GeneratorOptions) -> tuple[Any, ...]:
-        """Make the cache key of candidates. The batch size is left out, since it does not change them."""
-        return (image_key, self.model.key, self.model.precision, replace(options.grid, points_per_batch=1))
-
-    def _complete(
-        self, table: CandidateTable, rows: np.ndarray, run: MaskResult, stats: RunStats, force: bool = False
+    def _decode(
+        self,
+        table: CandidateTable,
+        work: Sequence[CropWork],
+        run: MaskResult,
+        filters: FilterOptions,
+        stats: RunStats,
+        force: np.ndarray | None = None,
     ) -> Generator[tuple[str, int, int], None, None]:
-        """Decode the points of ``rows`` (bool), crop by crop and batch by batch.
+        """Decode ``work`` crop by crop and batch by batch, and make the masks that pass ``filters``.
 
-        Yields (stage, points done, points in all), before each encoding and after each batch. ``force`` makes masks
-        of these rows even where the predicted IoU is below the threshold.
+        Yields (stage, points done, points in all), before each encoding and after each batch. ``force`` names the rows
+        ((n,) bool) whose masks are made, instead of those above the predicted IoU.
         """
-        groups = [(crop, table.points_of(rows, crop)) for crop in range(len(table.crop_boxes_xyxy))]
-        groups = [(crop, points) for crop, points in groups if len(points)]
-        total, done = sum(len(points) for _, points in groups), 0
-        filters = run.options.filter
-        wanted = rows.reshape(-1, table.levels) if force else None
-        for crop, points in groups:
+        total, done = sum(one.count for one in work), 0
+        wanted = None if force is None else force.reshape(-1, table.levels)
+        for one in work:
             yield "encode", done, total
             with self._lock, _own_precision(self.model), stats.timed("encode"):
-                task = self._decoder.open(run.image, run.image_key, table, crop, stats)
-            batches = task.decode(
-                points, run.options.grid.points_per_batch, filters, None if wanted is None else wanted[points]
-            )
-            with closing(batches):
-                while True:
-                    with self._lock, _own_precision(self.model), stats.timed("decode"):
-                        count = next(batches, 0)
-                    if not count:
-                        break
-                    done += count
-                    yield "decode", done, total
+                task = self._decoder.open(run.image, run.image_key, table, one.crop, stats)
+            for points in one.groups:
+                batches = task.decode(
+                    points, run.options.grid.points_per_batch, filters, None if wanted is None else wanted[points]
+                )
+                with closing(batches):
+                    while True:
+                        with self._lock, _own_precision(self.model), stats.timed("decode"):
+                            count = next(batches, 0)
+                        if not count:
+                            break
+                        done += count
+                        yield "decode", done, total
 
 
 class AutomaticMaskGenerator:
@@ -250,7 +235,9 @@ class AutomaticMaskGenerator:
     upstream lets pass, are refused.
 
     Args:
-        model: a ``Sam`` on its device, or what :func:`automask_ui.load_model` gives. All others are upstream's.
+        model: a ``Sam`` on its device, or what :func:`automask_ui.load_model` gives. All others but the last are
+            upstream's.
+        adaptive_points: our own: the share of the points that is decoded, where answers differ; 1 decodes all.
 
     Attributes:
         options: all of them; may be set. There are no others, so that none is set in vain.
@@ -277,6 +264,7 @@ class AutomaticMaskGenerator:
         point_grids: Sequence[np.ndarray] | None = None,
         min_mask_region_area: int = 0,
         output_mode: str = "binary_mask",
+        adaptive_points: float = 1.0,
     ) -> None:
         self.options = GeneratorOptions(
             points_per_side=points_per_side,
@@ -292,6 +280,7 @@ class AutomaticMaskGenerator:
             point_grids=point_grids,
             min_mask_region_area=min_mask_region_area,
             output_mode=output_mode,
+            adaptive_points=adaptive_points,
         )
         self._engine = _uncached_engine(model)
 
@@ -334,10 +323,3 @@ def _own_precision(model: SamModel) -> torch.autocast:
 
 def _with_stats(result: MaskResult, stats: RunStats) -> MaskResult:
     return replace(result, seconds=dict(stats.seconds), notes=tuple(stats.notes))
-
-
-def _candidates_bytes(kept: tuple[Candidates, float]) -> int:
-    """Estimate the memory that candidates take."""
-    candidates = kept[0]
-    masks = sum(len(rle["counts"]) + 400 for rle in candidates.rle if rle is not None)
-    return masks + 120 * len(candidates)

@@ -41,7 +41,8 @@ def select(
     """Give every candidate its verdict, and collect the masks that are kept.
 
     Args:
-        candidates: with scores for every decoded row, and masks for the rows above ``pred_iou_thresh``.
+        candidates: with scores for every decoded row, and masks for the rows above ``pred_iou_thresh``. Of their
+            verdicts, only that a point was skipped is of use.
         options: thresholds and clean-up.
         keep_empty: keep masks without a pixel, as upstream does when the stability threshold is 0.
         clean: ``remove_small_regions``, or a cached form of it.
@@ -86,6 +87,7 @@ def _filter_scores(
     """Apply the rules that look at one mask alone; return the rows that pass, (k,) int64."""
     decoded = candidates.decoded
     selection.drop(~decoded, Verdict.PENDING)
+    selection.drop(~decoded & (candidates.verdict == Verdict.SKIPPED), Verdict.SKIPPED)
     rows = np.flatnonzero(decoded)
 
     def keep(rows: np.ndarray, good: np.ndarray, why: Verdict) -> np.ndarray:

@@ -167,7 +167,7 @@ class OpeningHandlers:
 
     def _first_of_list(self, visitor: Visitor) -> Changes:
         """Open the first picture of the visitor's list that can be read; the rows of others say why."""
-        own = self._projects.get(visitor.owner)
+        own = self._projects.lists.get(visitor.owner)
         for index in range(len(own.pictures.items)):
             with suppress(ImageError):
                 return self._screens.show_opened(visitor, self._projects.open_item(visitor.owner, index))

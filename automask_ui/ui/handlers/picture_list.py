@@ -48,7 +48,7 @@ class PictureListHandlers:
             OptionError: the controls do not fit together.
             CheckpointError: the model cannot be had.
         """
-        own, service, words = self._projects.get(visitor.owner), self._service, visitor.words
+        own, service, words = self._projects.lists.get(visitor.owner), self._service, visitor.words
         self._projects.collect_edits(visitor.owner)
         nothing = Session(LoadedImage(np.zeros((1, 1, 3), np.uint8), "", ()), "")
         try:
@@ -66,7 +66,7 @@ class PictureListHandlers:
         run.start(engine.steps, batch_task(model, options), model)
         began, before = time.monotonic(), pictures.done
         told = -1
-        while run.is_running and self._projects.peek(visitor.owner) is own:
+        while run.is_running and self._projects.lists.peek(visitor.owner) is own:
             if told != pictures.changes:
                 told = pictures.changes
                 line = running_line(words, pictures, run.points, time.monotonic() - began, before)
@@ -76,7 +76,7 @@ class PictureListHandlers:
 
     def stop_queue(self, visitor: Visitor) -> Changes:
         """Stop after the chunk in hand."""
-        self._projects.get(visitor.owner).run.stop()
+        self._projects.lists.get(visitor.owner).run.stop()
         return self._screens.say(visitor, visitor.words.say("status.stopping"))
 
     def remove_item(self, visitor: Visitor, payload: Any) -> Changes:
@@ -87,7 +87,7 @@ class PictureListHandlers:
             BatchError: the list is being worked on.
         """
         self._projects.remove_item(visitor.owner, payload.get("index") if isinstance(payload, dict) else None)
-        own = self._projects.peek(visitor.owner)
+        own = self._projects.lists.peek(visitor.owner)
         if own is None:
             return self.close_queue(visitor)
         count = len(own.pictures.items)
@@ -95,7 +95,7 @@ class PictureListHandlers:
 
     def close_queue(self, visitor: Visitor) -> Changes:
         """Give the visitor's list up, for good."""
-        self._projects.close_list(visitor.owner)
+        self._projects.lists.close(visitor.owner)
         if self._autosave is not None:
             self._autosave.drop(visitor.owner, "pictures")
         return self._screens.show_list(visitor)
@@ -106,7 +106,7 @@ class PictureListHandlers:
         Raises:
             ExportError: no such format, no masks, or the file failed its check.
         """
-        pictures = self._projects.get(visitor.owner).pictures
+        pictures = self._projects.lists.get(visitor.owner).pictures
         yield self._screens.say(visitor, visitor.words.say("status.exporting"))
         self._projects.collect_edits(visitor.owner)
         wanted = payload if isinstance(payload, dict) else {}
@@ -117,7 +117,7 @@ class PictureListHandlers:
 
     def _with_masks(self, visitor: Visitor, changes: Changes) -> Changes:
         """``changes``, with the masks of the open picture as soon as the list's run has found them."""
-        own, session = self._projects.peek(visitor.owner), self._service.store.peek(visitor.owner)
+        own, session = self._projects.lists.peek(visitor.owner), self._service.store.peek(visitor.owner)
         index = self._projects.open_index(visitor.owner)
         if own is None or session is None or index is None or session.result is not None or session.job:
             return changes
@@ -129,12 +129,12 @@ class PictureListHandlers:
 
     def draw_thumbnails(self, visitor: Visitor) -> Iterator[Changes]:
         """Show thumbnails of pictures that nobody has looked at yet, a few at a time."""
-        own = self._projects.peek(visitor.owner)
+        own = self._projects.lists.peek(visitor.owner)
         if own is None:
             return
         told = time.monotonic()
         for _ in own.pictures.thumbnails.make_missing(own.pictures.pictures):
-            if self._projects.peek(visitor.owner) is not own:
+            if self._projects.lists.peek(visitor.owner) is not own:
                 return
             if time.monotonic() - told > _POLL_SECONDS:
                 told = time.monotonic()
@@ -145,7 +145,7 @@ class PictureListHandlers:
 
     def settings(self, visitor: Visitor) -> tuple[str, GeneratorOptions] | None:
         """With which model and options the visitor's list was worked through, if it was."""
-        own = self._projects.peek(visitor.owner)
+        own = self._projects.lists.peek(visitor.owner)
         if own is None or own.pictures.task is None or own.pictures.model is None:
             return None
         return own.pictures.model.name, own.pictures.task.options

@@ -70,7 +70,7 @@ class Screens:
 
     def followed(self, visitor: Visitor) -> QueueTableData | None:
         """The visitor's list after a change to its open picture; None where no picture of it is open."""
-        own = self._projects.peek(visitor.owner)
+        own = self._projects.lists.peek(visitor.owner)
         if own is None or self._projects.open_index(visitor.owner) is None:
             return None
         self._projects.collect_edits(visitor.owner)
@@ -92,7 +92,7 @@ class Screens:
 
     def table(self, visitor: Visitor) -> QueueTableData:
         """The visitor's list as the page shows it."""
-        own = self._projects.peek(visitor.owner)
+        own = self._projects.lists.peek(visitor.owner)
         if own is None:
             self.list_lines.pop(visitor.owner, None)
             return QueueTableData()

@@ -34,7 +34,7 @@ EN: dict[str, str] = {
     "model.unloaded": "{good_for}. It is loaded at the first run.",
     "model.finer": "For finer masks choose {model}: {size}, fetched once.",
     "model.download": ("{good_for}. Not on this machine yet. {size} Nothing changes until it is here."),
-    "model.size": "{size}, about {time} at 100 Mbit/s.",
+    "model.size": "{size}, {licence}, about {time} at 100 Mbit/s.",
     "model.failed": "This model could not be had. {why}",
     "model.fetch": "Fetch",
     "model.file": "I have the file…",

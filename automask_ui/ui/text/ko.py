@@ -30,7 +30,7 @@ KO: dict[str, str] = {
     "model.unloaded": "{good_for}. 처음 실행할 때 불러옵니다.",
     "model.finer": "더 세밀한 마스크가 필요하면 {model} 모델을 고르세요: {size}, 한 번만 내려받습니다.",
     "model.download": ("{good_for}. 아직 이 컴퓨터에 없습니다. {size} 받기 전에는 아무것도 바뀌지 않습니다."),
-    "model.size": "{size}, 100 Mbit/s에서 약 {time}.",
+    "model.size": "{size}, {licence}, 100 Mbit/s에서 약 {time}.",
     "model.failed": "이 모델을 쓸 수 없었습니다. {why}",
     "model.fetch": "내려받기",
     "model.file": "파일이 있어요…",
@@ -83,6 +83,10 @@ KO: dict[str, str] = {
     "parameter.points_per_side": "격자 밀도",
     "parameter.points_per_side.help": (
         "작은 물체를 놓치면 올리고, 너무 오래 걸리면 내리세요(시간은 제곱으로 늘어납니다)."
+    ),
+    "parameter.adaptive_points": "살펴볼 점의 비율",
+    "parameter.adaptive_points.help": (
+        "몇몇 점만 찾아내는 물체를 놓치면 올리고, 너무 오래 걸리면 내리세요(결과가 서로 같은 곳의 점을 건너뜁니다)."
     ),
     "parameter.points_per_batch": "한 번에 처리할 점",
     "parameter.points_per_batch.help": "GPU가 한가하면 올리고, 메모리가 모자라면 내리세요.",

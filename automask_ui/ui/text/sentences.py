@@ -14,7 +14,7 @@ from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS
 from automask_ui.protocol import EngineModel
 from automask_ui.serving.runs import Models
 from automask_ui.session import Difference, Session
-from automask_ui.session.run import Progress, Workload
+from automask_ui.session.run import Progress, Workload, workload
 from automask_ui.ui.components.status_line import Status, status
 from automask_ui.ui.components.viewer import ViewerSuggestion
 from automask_ui.ui.controls import controls_of
@@ -90,7 +90,7 @@ def stopped_line(words: Words, session: Session) -> Status:
         return status(words.say("status.stopped.none"))
     # Every point has one row for each of the model's masks.
     rows_a_point = int(result.candidates.level.max(initial=0)) + 1
-    done, total = (int(n) // rows_a_point for n in (result.candidates.decoded.sum(), len(result.candidates)))
+    done, total = int(result.candidates.decoded.sum()) // rows_a_point, workload(result.options.grid).points
     return status(words.count("status.stopped", masks, masks=masks, done=done, total=total))
 
 
@@ -155,8 +155,8 @@ def empty_sentence(words: Words, session: Session) -> str:
     if len(result.masks):
         return words.say("empty.show", all=len(result.masks))
     counts = result.candidates.counts()
-    first = words.say("empty.none", all=len(result.candidates))
-    lost = {verdict: n for verdict, n in counts.items() if n and verdict is not Verdict.KEPT}
+    first = words.say("empty.none", all=int(result.candidates.decoded.sum()))
+    lost = {verdict: n for verdict, n in counts.items() if n and verdict not in (Verdict.KEPT, Verdict.SKIPPED)}
     worst = max(lost, key=lambda verdict: lost[verdict], default=None)
     if worst is None or worst not in (*_THRESHOLDS, Verdict.CROP_EDGE):
         return f"{first} {words.say('empty.other')}"
@@ -244,7 +244,7 @@ def model_line(
     ``failed`` is why it could not be had when it was last asked for.
     """
     if failed is not None:
-        offer = "" if model.path is not None or not model.size_bytes else f" {_size_and_time(words, model.size_bytes)}"
+        offer = "" if model.path is not None or not model.size_bytes else f" {_size_and_time(words, model)}"
         return words.say("model.failed", why=words.error(failed)) + offer
     good_for = TEXTS[words.language].get(f"model.{model.name}.good_for", model.good_for)
     if model.name == BUILT_IN_MODEL:
@@ -254,14 +254,15 @@ def model_line(
     if loaded is not None:
         return words.say("model.info", good_for=good_for, device=device_name(loaded))
     if model.path is None and model.size_bytes:
-        return words.say("model.download", good_for=good_for, size=_size_and_time(words, model.size_bytes))
+        return words.say("model.download", good_for=good_for, size=_size_and_time(words, model))
     return words.say("model.unloaded", good_for=good_for)
 
 
-def _size_and_time(words: Words, size: int) -> str:
-    """What it takes to fetch ``size`` bytes."""
+def _size_and_time(words: Words, model: AvailableModel) -> str:
+    """What it takes to fetch a model, and under what licence it is."""
+    size = model.size_bytes or 0
     time = words.time(size / _USUAL_BYTES_A_SECOND)
-    return words.say("model.size", size=f"{size / 1e6:,.0f} MB", time=time)
+    return words.say("model.size", size=f"{size / 1e6:,.0f} MB", licence=model.licence, time=time)
 
 
 def device_name(model: EngineModel) -> str:

@@ -16,6 +16,8 @@ __all__ = ["Hiera", "HieraConfig", "HieraEncoder"]
 
 # Levels of the pyramid, from 0 with the finest, that take up the next coarser one.
 _TOP_DOWN = (2, 3)
+# Rows of a map whose cells pass through an MLP together: its hidden layer is four times as large as they are.
+_ROWS_TOGETHER = 32
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class HieraConfig:
     image_size: int = 1024
 
 
-class Mlp(nn.Module):
+class HieraMlp(nn.Module):
     """Two dense layers on each cell by itself."""
 
     def __init__(self, width: int, hidden: int) -> None:
@@ -74,7 +76,7 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
         self.attn = Attention(width, out, heads, pools)
         self.norm2 = nn.LayerNorm(out, eps=1e-6)
-        self.mlp = Mlp(out, 4 * out)
+        self.mlp = HieraMlp(out, 4 * out)
         if width != out:
             self.proj = nn.Linear(width, out)
 
@@ -86,7 +88,7 @@ class Block(nn.Module):
             shortcut = self.proj(normed)
             shortcut = _pooled(shortcut) if self.pools else shortcut
         cells = shortcut + (self.attend(normed) if self.window else self.attn(normed))
-        return cells + self.mlp(self.norm2(cells))
+        return torch.cat([rows + self.mlp(self.norm2(rows)) for rows in cells.split(_ROWS_TOGETHER, dim=1)], dim=1)
 
     def attend(self, cells: Tensor) -> Tensor:
         """Attend in windows; the map is padded with zeros below and to the right, which take part as in training."""
@@ -102,7 +104,7 @@ class Block(nn.Module):
         return attended.reshape(batch, rows * side, columns * side, -1)[:, :height, :width]
 
 
-class PatchEmbed(nn.Module):
+class HieraPatchEmbed(nn.Module):
     """One convolution: pixels to overlapping cells of 4×4 pixels."""
 
     def __init__(self, width: int) -> None:
@@ -120,7 +122,7 @@ class Hiera(nn.Module):
     def __init__(self, config: HieraConfig) -> None:
         super().__init__()
         width, heads = config.embed_dim, config.heads
-        self.patch_embed = PatchEmbed(width)
+        self.patch_embed = HieraPatchEmbed(width)
         self.pos_embed = nn.Parameter(torch.zeros(1, width, config.position_side, config.position_side))
         self.pos_embed_window = nn.Parameter(torch.zeros(1, width, config.windows[0], config.windows[0]))
         self.blocks = nn.ModuleList()
