@@ -264,6 +264,15 @@ def test_any_address(url: str, path: list[str]) -> None:
     assert "root:x:" not in answer.text
 
 
+def test_half_characters_do_not_end_the_answers(visitor: Visitor, photo: Path) -> None:
+    upload = visitor.upload(photo) | {"orig_name": "half \ud800.png"}
+    view = visitor.output("open_photo", "viewer", visitor.ask("open_photo", [upload]))
+    assert view["name"] == "half \ufffd.png"
+    with pytest.raises(RefusedError, match="Value: \ufffd is not in the list"):
+        visitor.find(model="\udfff")
+    visitor.open(photo)
+
+
 @pytest.mark.parametrize("values", [{"points_per_side": 128, "crop_n_layers": 3}, {"points_per_side": 400}], ids=str)
 def test_cost_is_bounded_with_the_numbers(client: Any, photo: Path, values: dict[str, int]) -> None:
     with pytest.raises(Exception, match=r"1,392,640 points in 85 crops, but at most 100,000|from 1 to 128, but is 400"):
