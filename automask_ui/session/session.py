@@ -262,21 +262,6 @@ class Session:
         wanted = [rows[id_] for id_ in ids]
         return EditedMasks(tuple(ids), every.masks[wanted], tuple(every.labels[row] for row in wanted))
 
-    def pixels_of(self, id_: int) -> Rle:
-        """The pixels of one mask; where no rule keeps it any more, those with which it was found.
-
-        Raises:
-            RunGoneError: it was deleted, or is in no result now.
-        """
-        try:
-            return self.masks_of([id_]).masks.rle[0]
-        except RunGoneError:
-            result = None if id_ in self.edits.deleted else self.result
-            found = result and self.editor.ids.candidate(id_, result)
-            if not found:
-                raise
-            return found
-
     def difference(self, before: frozenset[int]) -> Difference:
         """What has changed in the current masks since their ids were ``before``."""
         after = frozenset(self.current_masks().ids)
