@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
+import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from automask_ui.batch.pictures import Listing
-from automask_ui.errors import ResumeError, SessionError
+from automask_ui.errors import BatchError, NoImageError, ResumeError, SessionError
 from automask_ui.files.images import LoadedImage, check_photo_bytes, load_image
 from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.project.document import Saved, SavedImage
@@ -21,12 +24,14 @@ from automask_ui.project.restore_photo import check_photo, restore_session
 from automask_ui.project.saving import ProjectToSave, list_to_save, photo_to_save
 from automask_ui.project.sources import read_project
 from automask_ui.project.uploads import Upload, collect
-from automask_ui.project.working_list import WorkingLists
+from automask_ui.project.working_list import WorkingList
 from automask_ui.session import Session
 from automask_ui.session.class_names import joined
 from automask_ui.session.store import SessionStore
 
-__all__ = ["KINDS", "Kind", "Projects", "Restored"]
+__all__ = ["KINDS", "Kind", "Projects", "Restored", "WorkingLists"]
+
+MOST_LISTS = 8  # at a time: each may hold a gigabyte of pictures
 
 Kind = Literal["photo", "pictures"]  # what a visitor can have: a project of one photo, and a list
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -86,6 +91,87 @@ def _begin_on(pictures: PictureList, index: int, image: LoadedImage, store: Sess
         lists.append(store.current(owner).edits.class_list)
     edits = saved.edits.with_class_list(joined(lists))
     return restore_session(store, owner, replace(saved, history=replace(saved.history, now=edits)), image)
+
+
+class WorkingLists:
+    """The lists of all visitors.
+
+    Args:
+        scratch: where the folders of their pictures are made.
+        has_gone: whether an owner, who has a list since a time (monotonic, s), has left without a word.
+    """
+
+    def __init__(self, scratch: Path, has_gone: Callable[[str, float], bool]) -> None:
+        self._scratch, self._has_gone = scratch, has_gone
+        self._lists: dict[str, WorkingList] = {}  # by owner
+        self._bringing: set[str] = set()  # owners whose files are being unpacked
+        self._lock = threading.Lock()  # held while a list comes or its owner leaves
+
+    def peek(self, owner: str) -> WorkingList | None:
+        """The owner's list, if there is one."""
+        return self._lists.get(owner)
+
+    def get(self, owner: str) -> WorkingList:
+        """The owner's list.
+
+        Raises:
+            NoImageError: there is none.
+        """
+        own = self._lists.get(owner)
+        if own is None:
+            raise NoImageError("There is no queue: drop several pictures, or a ZIP of pictures, first.")
+        return own
+
+    @contextmanager
+    def new_folder(self, owner: str) -> Iterator[Path]:
+        """A folder for a new list of the owner; it goes where none has come of it.
+
+        Raises:
+            BatchError: too many others have lists.
+        """
+        for other, theirs in list(self._lists.items()):
+            if other != owner and self._has_gone(other, theirs.begun_at):
+                self.close(other)
+        if len(self._lists.keys() - {owner}) >= MOST_LISTS:
+            raise BatchError(f"{MOST_LISTS} others have lists of pictures here already: try again in a while.")
+        # Files in it can be fetched by their path, so the name must be one that cannot be guessed.
+        folder = self._scratch / f"queue-{secrets.token_hex(16)}"
+        folder.mkdir(mode=0o700)
+        self._bringing.add(owner)
+        try:
+            yield folder
+        finally:
+            self._bringing.discard(owner)
+            own = self._lists.get(owner)
+            if own is None or own.pictures.folder != folder:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def begin(self, owner: str, pictures: PictureList) -> WorkingList:
+        """Begin the owner's list of ``pictures``, whose folder is a new one; an earlier list is given up.
+
+        Raises:
+            BatchError: the owner has left meanwhile.
+        """
+        self.close(owner)
+        with self._lock:
+            if owner not in self._bringing:
+                # Nobody would ever give it up.
+                shutil.rmtree(pictures.folder, ignore_errors=True)
+                raise BatchError("The page was closed while its pictures were read.")
+            own = self._lists[owner] = WorkingList(pictures)
+        return own
+
+    def close(self, owner: str) -> None:
+        """Give the owner's list up."""
+        own = self._lists.pop(owner, None)
+        if own is not None:
+            own.run.close()
+
+    def leave(self, owner: str) -> None:
+        """The visitor has gone: give up their list, and what they were bringing for one."""
+        with self._lock:
+            self._bringing.discard(owner)
+        self.close(owner)
 
 
 class Projects:

@@ -1,15 +1,11 @@
-"""Lists of pictures at work, one a visitor: the run over each, and which of its pictures is in the main view."""
+"""A visitor's list of pictures at work: the run over it, and which of its pictures is in the main view."""
 
 from __future__ import annotations
 
-import secrets
-import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from automask_ui.errors import BatchError, NoImageError
 from automask_ui.masks import MaskResult
@@ -19,9 +15,7 @@ from automask_ui.project.pictures import PictureList
 from automask_ui.project.restore_photo import saved_of
 from automask_ui.session import Session
 
-__all__ = ["WorkingList", "WorkingLists"]
-
-MOST_LISTS = 8  # at a time: each may hold a gigabyte of pictures
+__all__ = ["WorkingList"]
 
 
 @dataclass(frozen=True)
@@ -101,84 +95,3 @@ class WorkingList:
             if now[0] != opened.before[0] or now[1] is not opened.before[1]:
                 self.pictures.set_edited(opened.index, saved_of(session.snapshot(), session.image, models))
                 self._opened = replace(opened, before=now)
-
-
-class WorkingLists:
-    """The lists of all visitors.
-
-    Args:
-        scratch: where the folders of their pictures are made.
-        has_gone: whether an owner, who has a list since a time (monotonic, s), has left without a word.
-    """
-
-    def __init__(self, scratch: Path, has_gone: Callable[[str, float], bool]) -> None:
-        self._scratch, self._has_gone = scratch, has_gone
-        self._lists: dict[str, WorkingList] = {}  # by owner
-        self._bringing: set[str] = set()  # owners whose files are being unpacked
-        self._lock = threading.Lock()  # held while a list comes or its owner leaves
-
-    def peek(self, owner: str) -> WorkingList | None:
-        """The owner's list, if there is one."""
-        return self._lists.get(owner)
-
-    def get(self, owner: str) -> WorkingList:
-        """The owner's list.
-
-        Raises:
-            NoImageError: there is none.
-        """
-        own = self._lists.get(owner)
-        if own is None:
-            raise NoImageError("There is no queue: drop several pictures, or a ZIP of pictures, first.")
-        return own
-
-    @contextmanager
-    def new_folder(self, owner: str) -> Iterator[Path]:
-        """A folder for a new list of the owner; it goes where none has come of it.
-
-        Raises:
-            BatchError: too many others have lists.
-        """
-        for other, theirs in list(self._lists.items()):
-            if other != owner and self._has_gone(other, theirs.begun_at):
-                self.close(other)
-        if len(self._lists.keys() - {owner}) >= MOST_LISTS:
-            raise BatchError(f"{MOST_LISTS} others have lists of pictures here already: try again in a while.")
-        # Files in it can be fetched by their path, so the name must be one that cannot be guessed.
-        folder = self._scratch / f"queue-{secrets.token_hex(16)}"
-        folder.mkdir(mode=0o700)
-        self._bringing.add(owner)
-        try:
-            yield folder
-        finally:
-            self._bringing.discard(owner)
-            own = self._lists.get(owner)
-            if own is None or own.pictures.folder != folder:
-                shutil.rmtree(folder, ignore_errors=True)
-
-    def begin(self, owner: str, pictures: PictureList) -> WorkingList:
-        """Begin the owner's list of ``pictures``, whose folder is a new one; an earlier list is given up.
-
-        Raises:
-            BatchError: the owner has left meanwhile.
-        """
-        self.close(owner)
-        with self._lock:
-            if owner not in self._bringing:
-                # Nobody would ever give it up.
-                shutil.rmtree(pictures.folder, ignore_errors=True)
-                raise BatchError("The page was closed while its pictures were read.")
-            own = self._lists[owner] = WorkingList(pictures)
-        return own
-
-    def close(self, owner: str) -> None:
-        """Give the owner's list up."""
-        own = self._lists.pop(owner, None)
-        if own is not None:
-            own.run.close()
-
-    def leave(self, owner: str) -> None:
-        """The visitor has gone: give up their list, and what they were bringing for one."""
-        with self._lock:
-            self._bringing.discard(owner)
-        self.close(owner)

@@ -25,9 +25,8 @@ from automask_ui.errors import OptionError, RunGoneError
 from automask_ui.files.images import LoadedImage
 from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.options import GeneratorOptions
-from automask_ui.session.editor import Editor, Fingerprint, size_order
+from automask_ui.session.editor import Editor, Fingerprint, LostMasks, size_order
 from automask_ui.session.edits import EditedMasks, Edits, History, apply_edits
-from automask_ui.session.lost_masks import LostMasks
 from automask_ui.session.predictions import Predictions
 
 __all__ = ["Difference", "Job", "Session", "ShowOnly", "Snapshot"]

@@ -19,7 +19,7 @@ from PIL import Image
 from automask_ui.errors import BatchError, DownloadError, ExportError, NoImageError, OptionError
 from automask_ui.files.images import LoadedImage
 from automask_ui.project import store as project_store
-from automask_ui.project import uploads, working_list
+from automask_ui.project import uploads
 from automask_ui.project.pictures import PictureList
 from automask_ui.serving.service import Service
 from automask_ui.ui.components.queue_table import QueueTableData
@@ -317,7 +317,7 @@ def test_refused_files_leave_the_earlier_queue(
 def test_lists_are_bounded(
     handlers: Handlers, queues: PictureListHandlers, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(working_list, "MOST_LISTS", 1)
+    monkeypatch.setattr(project_store, "MOST_LISTS", 1)
     handlers.opening.open_files(ANN, files)
     handlers.opening.open_files(ANN, files)  # one's own only grows
     with pytest.raises(BatchError, match="try again in a while"):

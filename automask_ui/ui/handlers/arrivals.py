@@ -30,7 +30,7 @@ class Arrivals:
         """Show restored work with its settings, said with the text ``key``."""
         is_complete = has_model(session, self._models)
         line = sentences.restored_line(visitor.words, session, is_complete, key)
-        shown = self.arrived(visitor, self._screens.show(visitor, session, line))
+        shown = self._screens.arrived(visitor, self._screens.show(visitor, session, line))
         if session.result is None:
             return shown
         model = session.model if is_complete and session.model in self._models else self._models.default
@@ -51,13 +51,8 @@ class Arrivals:
             line = visitor.words.count("queue.photos", len(photos), pictures=len(photos), names=first_names(photos))
             return Changes(status=status(line), frees_drop_zones=True)
         line = back_line(visitor.words, restored.pictures)
-        shown = self.arrived(visitor, self._screens.say(visitor, line))
+        shown = self._screens.arrived(visitor, self._screens.say(visitor, line))
         settings = self._pictures.settings(visitor)
         if settings is None or settings[0] not in self._models:
             return shown
         return replace(shown, controls=controls_of(*settings, ShowOnly(), self._models.thresholds(settings[0])))
-
-    def arrived(self, visitor: Visitor, changes: Changes) -> Changes:
-        """``changes`` with the list of pictures and recent work as they stand, and room for the next file."""
-        table, recent = self._screens.table(visitor), self._screens.recent(visitor)
-        return replace(changes, picture_list=table, recent=recent, frees_drop_zones=True)

@@ -96,7 +96,7 @@ class OpeningHandlers:
         photo = Upload.of(upload)
         if waiting is None:
             session = self._service.store.open(visitor.owner, *photo)
-            return self._arrivals.arrived(visitor, self._screens.show_opened(visitor, session))
+            return self._screens.arrived(visitor, self._screens.show_opened(visitor, session))
         return self._arrivals.show_restored(visitor, self._projects.restore(visitor.owner, waiting, [photo]))
 
     def open_sample(self, visitor: Visitor, payload: Any) -> Changes:
@@ -105,9 +105,9 @@ class OpeningHandlers:
         name = payload.get("name") if isinstance(payload, dict) else None
         session = self._service.samples.open(visitor.owner, str(name or next(iter(self._service.samples), "")))
         if session.result is None:
-            return self._arrivals.arrived(visitor, self._screens.show_opened(visitor, session))
+            return self._screens.arrived(visitor, self._screens.show_opened(visitor, session))
         line = status(visitor.words.say("status.sample"))
-        return self._arrivals.arrived(visitor, self._screens.show(visitor, session, line))
+        return self._screens.arrived(visitor, self._screens.show(visitor, session, line))
 
     def open_recent(self, visitor: Visitor, payload: Any) -> Changes:
         """Go on with work that the visitor has left, by the key in ``payload``.
@@ -129,7 +129,7 @@ class OpeningHandlers:
         index = payload.get("index") if isinstance(payload, dict) else None
         session = self._projects.open_item(visitor.owner, index)
         if session.result is None:
-            return self._arrivals.arrived(visitor, self._screens.show_opened(visitor, session))
+            return self._screens.arrived(visitor, self._screens.show_opened(visitor, session))
         return self._arrivals.show_work(visitor, session, "queue.opened")
 
     def open_files(self, visitor: Visitor, uploads: Sequence[Upload | str] | None) -> Changes:
@@ -156,7 +156,7 @@ class OpeningHandlers:
                 return self._arrivals.show_restored(visitor, self._projects.restore(visitor.owner, waiting, files))
             listing, is_new = self._projects.add(visitor.owner, files)
             said = self._screens.say(visitor, listing_line(visitor.words, listing, is_new))
-            return self._arrivals.arrived(visitor, self._first_of_list(visitor) if is_new else said)
+            return self._screens.arrived(visitor, self._first_of_list(visitor) if is_new else said)
         if len(kept) > 1:
             raise ResumeError(f"{len(kept)} of these {len(files)} files hold kept work: drop one, and its photo.")
         self._projects.collect_edits(visitor.owner)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
@@ -54,6 +55,11 @@ class Screens:
         """
         session = self._store.peek(visitor.owner)
         return Changes() if session is None else self.show_opened(visitor, session)
+
+    def arrived(self, visitor: Visitor, changes: Changes) -> Changes:
+        """``changes`` with the list of pictures and recent work as they stand, and room for the next file."""
+        table, recent = self.table(visitor), self.recent(visitor)
+        return replace(changes, picture_list=table, recent=recent, frees_drop_zones=True)
 
     def is_current(self, session: Session) -> bool:
         """Whether the session is still what its owner has open."""
