@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from httpx import InvalidURL
 
+from automask_ui import limits
 from automask_ui.cli.models import fetch_visibly
 from automask_ui.errors import AutoMaskError
 from automask_ui.serving.service import Service
@@ -26,7 +27,11 @@ def parse_flags() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Find every object in a picture, in the browser.")
     host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
     parser.add_argument("--host", default=host, help="0.0.0.0 opens the page to the network (default: %(default)s)")
-    parser.add_argument("--port", type=port_number, help="port (default: the first free one from 7860 on)")
+    # Read here, since Gradio lets numbers pass that are no port.
+    port = os.environ.get("GRADIO_SERVER_PORT") or None
+    parser.add_argument(
+        "--port", type=port_number, default=port, help="port (default: the first free one from 7860 on)"
+    )
     parser.add_argument("--model", help="model to begin with (default: the best that is here)")
     parser.add_argument("--checkpoint", type=Path, help="a .pth, .pt or .safetensors file of your own to begin with")
     parser.add_argument("--models-dir", type=Path, action="append", default=[], help="further folder with model files")
@@ -55,9 +60,10 @@ def main() -> None:
     from automask_ui.ui import build_app, launch_options
 
     try:
+        # Before anybody waits for a page that would refuse every picture.
+        limits.max_pixels(), limits.max_points()
         service = build_service(flags.model, flags.checkpoint, flags.models_dir, flags.device, SAMPLES)
-        # Ended like this by containers and service managers.
-        signal.signal(signal.SIGTERM, lambda *_: end(service))
+        end_on_signals(service)
         model = service.models.get(service.models.default)
         if model is not None and model.path is None:
             fetch_visibly(model.name)
@@ -89,6 +95,15 @@ def in_url(host: str) -> str:
         return f"[{host}]" if ip_address(host).version == 6 else host
     except ValueError:
         return host
+
+
+def end_on_signals(service: Service) -> None:
+    """End quietly by SIGTERM (containers, service managers), Ctrl+C, and when the terminal is closed."""
+    for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        # Ignored by whoever started this: nohup, say.
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: end(service))
 
 
 def end(service: Service) -> NoReturn:

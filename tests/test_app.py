@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -35,6 +36,50 @@ def test_spaces_say_where_to_listen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert vars(flags(monkeypatch))["host"] == "0.0.0.0"
 
 
+def test_port_of_the_environment(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for text, port in (("8123", 8123), ("", None)):
+        monkeypatch.setenv("GRADIO_SERVER_PORT", text)
+        assert vars(flags(monkeypatch))["port"] == port
+    for text in ("99999", "0", "http"):  # 99999 was a traceback, and with 0 the page said that it listens on port 0
+        monkeypatch.setenv("GRADIO_SERVER_PORT", text)
+        assert vars(flags(monkeypatch, "--port", "8123"))["port"] == 8123
+        with pytest.raises(SystemExit):
+            flags(monkeypatch)
+        assert f"'{text}' is no port: give a number from 1 to 65535" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("variable", ["AUTOMASK_MAX_MEGAPIXELS", "AUTOMASK_MAX_POINTS"])
+def test_limits_that_are_none_are_said_at_the_start(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "many")
+    monkeypatch.setattr(sys, "argv", ["app.py", "--device", "cpu"])
+    with pytest.raises(SystemExit, match=f"{variable} must be a number above 0, but is 'many'"):
+        app.main()
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
+def test_ends_quietly_and_leaves_no_uploads(tmp_path: Path, name: str) -> None:
+    if not hasattr(signal, name):
+        pytest.skip(f"this system has no {name}")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    program = starts("--port", str(port), TMPDIR=str(tmp_path))
+    try:
+        said = ""
+        assert program.stdout is not None
+        for line in program.stdout:
+            said += line
+            if "Running on" in line:
+                break
+        assert list(tmp_path.glob("automask-*"))
+    finally:
+        program.send_signal(getattr(signal, name))
+        said += program.communicate(timeout=60)[0]
+    assert program.returncode == 0
+    assert "Traceback" not in said
+    assert not list(tmp_path.glob("automask-*"))
+
+
 @pytest.mark.parametrize("arguments", [["--share"], ["--port", "x"], ["--log-level", "loud"]], ids=" ".join)
 def test_unknown_flags_are_refused(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
     with pytest.raises(SystemExit):
@@ -50,7 +95,7 @@ def test_samples_are_there() -> None:
     [
         (["--model", "vit_x"], "There is no model 'vit_x'"),  # unknown
         (["--checkpoint", "nowhere.pth"], "The checkpoint file nowhere.pth is not there"),
-        (["--checkpoint", "."], "The checkpoint . is no file"),
+        (["--checkpoint", "."], "The folder . holds neither of model.safetensors and pytorch_model.bin"),
         (["--models-dir", "nowhere"], "The models folder nowhere is not there"),
         (["--device", "abacus"], "'abacus' is no device"),  # no such device
     ],

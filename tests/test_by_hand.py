@@ -92,11 +92,12 @@ def test_errors_of_a_click_are_in_its_answer(ann: Visitor, url: str) -> None:
 
 
 def test_outline_becomes_a_list_of_points(ann: Visitor) -> None:
-    payload = {"session": ann.session, "outlines": [[[0, 0], [26, 0], [26, 37], [0, 37]]], "only": True}
+    piece = {"cut": False, "strokes": [], "outline": [[0, 0], [26, 0], [26, 37], [0, 37]]}
+    payload = {"session": ann.session, "drawn": [piece], "only": True}
     outputs = at_once(ann, "look_at", payload)
     text = ann.output("look_at", "point_grids", outputs)
     assert len(text.splitlines()) == 32 * 16
     assert len(ann.output("look_at", "viewer", outputs)["points"]) == 32 * 16
     assert ann.output("look_at", "status", outputs)["text"].startswith("512 points")
-    outputs = at_once(ann, "look_at", {**payload, "outlines": []})
+    outputs = at_once(ann, "look_at", {**payload, "drawn": []})
     assert ann.output("look_at", "point_grids", outputs) == ""

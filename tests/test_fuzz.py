@@ -215,7 +215,7 @@ def payloads(session: str) -> st.SearchStrategy[Any]:
         "id": st.one_of(st.integers(0, 2), anything),
         "clicks": st.one_of(points, anything),
         "box": box,
-        "outlines": st.one_of(st.lists(points, max_size=3), anything),
+        "drawn": st.one_of(st.lists(st.one_of(edit, anything), max_size=3), anything),
         "format": st.one_of(st.sampled_from(["coco", "masks", "yolo", "table", "../x"]), anything),
         "steps": st.one_of(st.lists(st.one_of(edit, anything), max_size=4), anything),
     }
@@ -262,6 +262,15 @@ def test_any_address(url: str, path: list[str]) -> None:
         answer = http.send(request)
     assert answer.status_code < 500, (request.url, answer.text[:300])
     assert "root:x:" not in answer.text
+
+
+def test_half_characters_do_not_end_the_answers(visitor: Visitor, photo: Path) -> None:
+    upload = visitor.upload(photo) | {"orig_name": "half \ud800.png"}
+    view = visitor.output("open_photo", "viewer", visitor.ask("open_photo", [upload]))
+    assert view["name"] == "half \ufffd.png"
+    with pytest.raises(RefusedError, match="Value: \ufffd is not in the list"):
+        visitor.find(model="\udfff")
+    visitor.open(photo)
 
 
 @pytest.mark.parametrize("values", [{"points_per_side": 128, "crop_n_layers": 3}, {"points_per_side": 400}], ids=str)

@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -28,7 +28,16 @@ from automask_ui.batch.paths import is_local
 from automask_ui.batch.pictures import NOTES, Picture
 from automask_ui.errors import BatchError
 from automask_ui.files.atomic import move_file, write_atomic
-from automask_ui.files.json_fields import WrongError, integers_in, text_in
+from automask_ui.files.json_fields import (
+    MAX_INTEGER,
+    WrongError,
+    integers_in,
+    list_in,
+    object_in,
+    text_in,
+    text_of,
+    whole_of,
+)
 from automask_ui.masks import MaskSet, codec
 
 __all__ = ["Dataset", "FilesRecord", "MasksRecord", "Written"]
@@ -150,8 +159,11 @@ class Dataset:
         record = _read(self._path("files", picture))
         if record is None:
             return FilesRecord()
-        formats = {name: Written(**values) for name, values in record["formats"].items()}
-        return FilesRecord(record["key"], record["stem"], formats, tuple(record["stale"]))
+        try:
+            return _files_of(record)
+        except WrongError as error:
+            _log.warning("What is kept of %s's files is damaged, so they are made again: %s", picture.relative, error)
+            return FilesRecord()
 
     def write_files(self, picture: Picture, record: FilesRecord) -> None:
         """Keep the list of a picture's files."""
@@ -216,6 +228,32 @@ class Dataset:
         # A hash, since the picture's own name may be too long for a suffix.
         name = hashlib.sha256(os.fsencode(picture.relative)).hexdigest()[:32]
         return self._notes / kind / name[:2] / f"{name}.json"
+
+
+def _files_of(record: dict[str, Any]) -> FilesRecord:
+    """``record`` as it was kept; a dataset may come from elsewhere, and files that are listed are also removed."""
+    formats = {}
+    for name in (kept := object_in(record, "formats")):
+        values = object_in(kept, name)
+        files = {_below(path): whole_of(size, "A size", 0, 2**62) for path, size in object_in(values, "files").items()}
+        masks, exact = (whole_of(values.get(key), f"“{key}”", 0, MAX_INTEGER) for key in ("masks", "exact"))
+        worst: object = values.get("worst_iou")
+        if isinstance(worst, bool) or not isinstance(worst, int | float) or not 0 <= worst <= 1:
+            raise WrongError("“worst_iou” must be a number from 0 to 1.")
+        if any(PurePosixPath(path).parts[0] != name for path in files):
+            raise WrongError(f"A file of “{name}” lies outside of its folder.")
+        formats[name] = Written(files, masks, exact, worst)
+    stale = tuple(_below(path) for path in list_in(record, "stale", MAX_INTEGER))
+    return FilesRecord(text_in(record, "key", 64), text_in(record, "stem", 255), formats, stale)
+
+
+def _below(path: object) -> str:
+    """``path`` if it leads to a place below the dataset's folder."""
+    text = text_of(path, "A path", 32_767)
+    parts = PurePosixPath(text).parts
+    if not parts or ".." in parts or PurePosixPath(text).is_absolute() or "\0" in text:
+        raise WrongError(f"{text[:80]!r} is no path below the dataset.")
+    return text
 
 
 @contextmanager

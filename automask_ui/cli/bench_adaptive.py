@@ -34,6 +34,7 @@ def small_pictures(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def shares_as_text(report: dict[str, Any]) -> str:
+    """Lay out the report of ``run_adaptive_bench`` as two tables: by share of the points, and by picture."""
     shares, pictures = report["shares"], report["pictures"]
     lines = [
         f"{report['model']} ({report['weights']} weights, {report['precision']}) on {report['device']}, "

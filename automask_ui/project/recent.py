@@ -39,6 +39,7 @@ THUMBNAIL_PX = 128  # twice what is shown, for sharp screens
 
 _KEY = re.compile(r"\d{20}-[0-9a-f]{8}")
 _INFIX = ".recent-"  # between a stem and a key
+_GONE = "This work is no longer kept here: open its photo again."
 _SUMMARY, _THUMBNAIL = "summary.json", "thumbnail.webp"
 
 
@@ -127,12 +128,12 @@ class Recent:
         """
         path = next((path for path in self._paths(owner) if _key_of(path) == key), None)
         if path is None:
-            raise _gone()
+            raise RunGoneError(_GONE)
         away = path.with_name(path.name.replace(_INFIX, ".opening-"))
         try:
             path.rename(away)
         except OSError as error:
-            raise _gone() from error
+            raise RunGoneError(_GONE) from error
         try:
             yield away
         except BaseException:
@@ -168,10 +169,6 @@ def hand_over(folder: Path, old: str, new: str) -> None:
 
 def _key_of(path: Path) -> str:
     return path.name.rpartition(_INFIX)[2]
-
-
-def _gone() -> RunGoneError:
-    return RunGoneError("This work is no longer kept here: open its photo again.")
 
 
 def _is_untouched(session: Session) -> bool:

@@ -115,7 +115,8 @@ def _is_picture(name: str) -> bool:
 def inside(name: str) -> str:
     """A name from outside as a path that goes only down; of a very long one, its end."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    down = [part for part in parts if part not in ("..", "/") and not part.endswith(":")]
+    # Two slashes at the beginning, of Windows' servers, stay together.
+    down = [part for part in parts if part not in ("..", "/", "//") and not part.endswith(":")]
     path = "/".join(down) or "photo"
     return path if len(path) <= MAX_NAME else PurePosixPath(path).name[-MAX_NAME:]
 

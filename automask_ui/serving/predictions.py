@@ -47,12 +47,7 @@ class ModelPredictions:
             CheckpointNotFoundError: the file of neither model is on this machine.
             AutoMaskError: the model cannot be loaded or run.
         """
-        refined = None
-        if clicks.mask_id:
-            try:
-                refined = session.masks_of([clicks.mask_id]).masks.rle[0]
-            except RunGoneError as error:
-                raise EditError("The mask to refine is no longer there: select again.") from error
+        refined = _pixels_of(session, clicks.mask_id) if clicks.mask_id else None
         engine = self._models.load(self._present(session.model, model))
         # A result knows the key of its picture, which takes time to find.
         picture = session.result or session.image.rgb
@@ -80,6 +75,22 @@ class ModelPredictions:
                 f"{title} is not on this machine yet: press Find masks, which downloads it, or choose another model."
             )
         return names[-1]
+
+
+def _pixels_of(session: Session, id_: int) -> Rle:
+    """The pixels of the mask to refine; where no rule keeps it any more, those with which it was found.
+
+    Raises:
+        EditError: it was deleted, or is in no result now.
+    """
+    try:
+        return session.masks_of([id_]).masks.rle[0]
+    except RunGoneError as error:
+        result = None if id_ in session.edits.deleted else session.result
+        found = result and session.editor.ids.candidate(id_, result)
+        if not found:
+            raise EditError("The mask to refine is no longer there: select again.") from error
+        return found
 
 
 def _candidates(engine: Engine, picture: np.ndarray | MaskResult, clicks: Clicks, refined: Rle | None) -> MaskSet:

@@ -237,6 +237,12 @@ class MaskIds:
         """Whether the mask with this id was made by hand."""
         return (b"", id_) in self._known
 
+    def candidate(self, id_: int, result: MaskResult) -> Rle | None:
+        """The candidate of ``result`` that is the mask with this id, kept or not; None where there is none."""
+        digest, _ = self.fingerprints[id_ - 1] if id_ in self else (b"", 0)
+        decoded = (rle for rle in result.candidates.rle if rle is not None)
+        return next((rle for rle in decoded if digest and _digest(rle) == digest), None)
+
     def renumber(self, new_ids: Mapping[int, int]) -> None:
         """Give every mask another id; ``new_ids``: old id -> new id, which are 1, 2, ...; 0 forgets the mask."""
         fingerprints = {new_ids[id_]: fingerprint for fingerprint, id_ in self._known.items() if new_ids[id_]}
@@ -291,7 +297,11 @@ def _fingerprints(result: MaskResult) -> list[Fingerprint]:
     seen: dict[bytes, int] = {}
     for rle, candidate in zip(result.masks.rle, result.masks.candidate.tolist(), strict=True):
         found = result.candidates.rle[candidate] if candidate >= 0 else None
-        digest = hashlib.blake2b((found or rle)["counts"], digest_size=12).digest()
+        digest = _digest(found or rle)
         seen[digest] = seen.get(digest, -1) + 1
         fingerprints.append((digest, seen[digest]))
     return fingerprints
+
+
+def _digest(rle: Rle) -> bytes:
+    return hashlib.blake2b(rle["counts"], digest_size=12).digest()

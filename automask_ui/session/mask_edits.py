@@ -20,7 +20,7 @@ from automask_ui.masks import rle as rle_codec
 from automask_ui.masks.explain import explain
 from automask_ui.masks.rle import Rle
 from automask_ui.session import Session, step_fields
-from automask_ui.session.drawing import Stroke, area_of
+from automask_ui.session.drawing import Piece, Stroke, area_of
 from automask_ui.session.edits import Origin, OwnMask
 from automask_ui.session.step_fields import Field
 
@@ -222,7 +222,7 @@ def duplicate(session: Session, ids: tuple[int, ...]) -> NewMasks:
        outline=step_fields.optional(step_fields.polygon))  # fmt: skip
 def paint(session: Session, id: int, cut: bool, strokes: tuple[Stroke, ...], outline: np.ndarray | None) -> NewMasks:
     """Add what is painted or drawn around to the mask ``id``, or cut it out; a mask without a pixel left goes."""
-    area = area_of(strokes, () if outline is None else (outline,), session.size_hw)
+    area = area_of([Piece(strokes, outline)], session.size_hw)
     if not id:
         if cut:
             raise EditError("There is nothing to cut from: select a mask first.")

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,18 +24,15 @@ import numpy as np
 from automask_ui.errors import OptionError, RunGoneError
 from automask_ui.files.images import LoadedImage
 from automask_ui.masks import MaskResult, MaskSet
-from automask_ui.masks.rle import Rle
 from automask_ui.options import GeneratorOptions
-from automask_ui.session.editor import Editor, Fingerprint, same_masks, size_order
+from automask_ui.session.editor import Editor, Fingerprint, size_order
 from automask_ui.session.edits import EditedMasks, Edits, History, apply_edits
+from automask_ui.session.lost_masks import LostMasks
 from automask_ui.session.predictions import Predictions
 
 __all__ = ["Difference", "Job", "Session", "ShowOnly", "Snapshot"]
 
 GESTURE_SECONDS = 1.5  # between two moves of one drag
-# A new mask is an old one's successor, another outline of the same thing, from here on: where SAM, too, takes one of
-# two for a duplicate.
-SUCCESSOR_IOU = 0.7
 
 
 def _check(what: str, value: object, most: float = math.inf) -> None:
@@ -159,7 +156,7 @@ class Session:
         self._scratch = scratch
         self._is_numbered = False  # ids are those that stay
         self._early_ids = 0  # given before the first run
-        self._missing: dict[int, Rle] = {}  # found masks that were edited and are in no result now
+        self._lost = LostMasks()
         self._gesture: tuple[float, frozenset[int]] = (-math.inf, frozenset())
 
     @property
@@ -218,7 +215,9 @@ class Session:
             if before.result is not None and result.has_candidates and not before.result.has_candidates:
                 self.editor.ids.adopt(result, before.result.masks, before.ids.tolist())
             ids = self.editor.ids.of(result)
-            self._carry_edits_over(before, result, ids.tolist())
+            known = () if before.result is None else zip(before.ids.tolist(), before.result.masks.rle, strict=True)
+            found = zip(ids.tolist(), result.masks.rle, strict=True)
+            self._lost.carry_edits_over(self.editor, dict(known), dict(found))
             difference = self._replace(replace(before, result=result, ids=ids))
             if ends_run and not self._is_numbered:
                 self._number()
@@ -289,28 +288,6 @@ class Session:
         masks = MaskSet.empty(self.size_hw) if state.result is None else state.result.masks[rows]
         return apply_edits(masks, state.ids[rows].tolist(), self.edits, with_deleted=with_deleted)
 
-    def _carry_edits_over(self, before: _State, result: MaskResult, ids: list[int]) -> None:
-        """Do what was done to masks that are gone to their successors: other outlines of the same things.
-
-        Args:
-            before: the state before ``result``.
-            result: what was found now.
-            ids: of its masks.
-        """
-        edited, known = self.edits.ids, before.ids.tolist()
-        if before.result is not None:
-            self._missing |= dict(zip(known, before.result.masks.rle, strict=True))
-        gone, old = edited.difference(ids), edited.union(known)
-        self._missing = {id_: rle for id_, rle in self._missing.items() if id_ in gone}
-        new = {id_: rle for id_, rle in zip(ids, result.masks.rle, strict=True) if id_ not in old}
-        successors = _successors(self._missing, new)
-        for id_ in successors:
-            del self._missing[id_]
-        self.editor.carry_over(successors)
-        # A mask made by hand stays: what is found anew in its place is one too many.
-        others = {id_: rle for id_, rle in new.items() if id_ not in successors.values()}
-        self.editor.carry_over(_successors({id_: own.rle for id_, own in self.edits.own.items()}, others))
-
     def _number(self) -> None:
         """Number the masks by size, 1 to n; then those that were edited or made meanwhile and are not among them.
 
@@ -324,17 +301,10 @@ class Session:
         new_ids = dict.fromkeys(range(1, len(editor.ids) + 1), 0) | {old: new for new, old in enumerate(order, start=1)}
         editor.renumber(new_ids)
         self._state = replace(state, ids=np.array([new_ids[id_] for id_ in state.ids.tolist()], np.int64))
-        self._missing = {new_ids[id_]: rle for id_, rle in self._missing.items()}
+        self._lost.renumber(new_ids)
         self._is_numbered = True
 
     def _replace(self, state: _State) -> Difference:
         before = frozenset(self.current_masks().ids)
         self._state = state
         return self.difference(before)
-
-
-def _successors(old: Mapping[int, Rle], new: Mapping[int, Rle]) -> dict[int, int]:
-    """Ids of old masks with the ids of their successors, which are nearly the same; each once."""
-    old_ids, new_ids = list(old), list(new)
-    pairs = same_masks(list(old.values()), list(new.values()), SUCCESSOR_IOU)
-    return {old_ids[one]: new_ids[other] for one, other in pairs}

@@ -8,17 +8,17 @@ from typing import Any, TypeVar
 import numpy as np
 
 from automask_ui.errors import EditError
-from automask_ui.session.drawing import Stroke
+from automask_ui.session.drawing import Piece, Stroke
 
 __all__ = [
     "Field",
     "box",
+    "drawing",
     "flag",
     "id_list",
     "number",
     "one_of",
     "optional",
-    "outline_list",
     "points",
     "polygon",
     "strokes",
@@ -33,8 +33,8 @@ T = TypeVar("T")
 Field = Callable[[str, object], T]
 
 MAX_TICKET = 100  # characters
-MAX_POINTS = 20_000  # of an outline, or of all strokes of a step
-MAX_STROKES = 1_000
+MAX_POINTS = 20_000  # of an outline, of all strokes of a step, or of a drawing
+MAX_STROKES = 1_000  # of a step; of a drawing, as many pieces
 MAX_WIDTH = 2_000.0  # px, of a stroke
 _MAX_PLACE = 1e6  # px; far outside any picture
 
@@ -135,13 +135,21 @@ def polygon(name: str, value: object) -> np.ndarray:
     return corners
 
 
-def outline_list(name: str, value: object) -> tuple[np.ndarray, ...]:
-    """Polygons: see :func:`polygon`."""
+def drawing(name: str, value: object) -> tuple[Piece, ...]:
+    """Pieces of a drawing, each an object with the fields of a painted step: see :func:`strokes`, :func:`polygon`."""
     if not isinstance(value, list) or len(value) > MAX_STROKES:
-        raise EditError(f"“{name}” must be a list of at most {MAX_STROKES:,} polygons.")
-    if sum(len(corners) for corners in value if isinstance(corners, list)) > MAX_POINTS:
-        raise EditError(f"“{name}” can have {MAX_POINTS:,} corners in all.")
-    return tuple(polygon(name, corners) for corners in value)
+        raise EditError(f"“{name}” must be a list of at most {MAX_STROKES:,} pieces.")
+    read, left = [], MAX_POINTS
+    for piece in value:
+        if not isinstance(piece, Mapping):
+            raise EditError(f"A piece of “{name}” must be an object, but is {_said(piece)}.")
+        lines = strokes("strokes", piece.get("strokes"))
+        outline = optional(polygon)("outline", piece.get("outline"))
+        left -= sum(len(line.points_xy) for line in lines) + (0 if outline is None else len(outline))
+        if left < 0:
+            raise EditError(f"“{name}” can have {MAX_POINTS:,} points in all.")
+        read.append(Piece(lines, outline, flag("cut", piece.get("cut"))))
+    return tuple(read)
 
 
 def strokes(name: str, value: object) -> tuple[Stroke, ...]:

@@ -22,13 +22,19 @@ from automask_ui import __version__
 from automask_ui.serving.presence import Presence
 from automask_ui.serving.service import Service
 
-__all__ = ["REFUSALS", "Heartbeats", "health_route"]
+__all__ = ["REFUSALS", "WHOLE_CHARACTERS", "Heartbeats", "health_route"]
 
 _log = logging.getLogger(__name__)
 
 _HEARTBEAT = re.compile(r"/heartbeat/([^/]+)/?$")
 _REFUSED = {"error": "This request does not fit the page: see /gradio_api/info for the documented endpoints."}
 _DISK_FULL = {"error": "The server's disk is full. Try again later."}
+
+# In JSON: an escape, where halves of a character beyond the first 65,536 stand in pairs; or a half as bytes.
+_HALF = re.compile(
+    rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\[^u])"
+    rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|(\xed[\xa0-\xbf][\x80-\xbf])"
+)
 
 
 class _Refusals:
@@ -86,6 +92,53 @@ def _said(body: bytes) -> dict[str, Any]:
 
 
 REFUSALS = Middleware(_Refusals)
+
+
+class _WholeCharacters:
+    """Replaces half characters (lone surrogates) in what is sent by U+FFFD.
+
+    Windows allows them in names of files, and JSON can say them; but an answer that repeats one cannot be written, and
+    would end the visitor's stream of events.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or _is_multipart(scope):
+            await self._app(scope, receive, send)
+            return
+        body, is_whole = bytearray(), False
+        while not is_whole:
+            message = await receive()
+            if message["type"] != "http.request":
+                return
+            body += message.get("body", b"")
+            is_whole = not message.get("more_body", False)
+        whole: Message | None = {"type": "http.request", "body": _mended(bytes(body)), "more_body": False}
+
+        async def pass_on() -> Message:
+            nonlocal whole
+            message, whole = whole, None
+            return message or await receive()
+
+        await self._app(scope, pass_on, send)
+
+
+def _is_multipart(scope: Scope) -> bool:
+    return any(name == b"content-type" and value.startswith(b"multipart/") for name, value in scope["headers"])
+
+
+def _mended(body: bytes) -> bytes:
+    """``body`` without half characters; as long as before."""
+
+    def replaced(found: re.Match[bytes]) -> bytes:
+        return found[1] or (b"\\ufffd" if found[2] else "\ufffd".encode())
+
+    return _HALF.sub(replaced, body)
+
+
+WHOLE_CHARACTERS = Middleware(_WholeCharacters)
 
 
 class Heartbeats:

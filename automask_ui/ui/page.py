@@ -15,11 +15,12 @@ from automask_ui.project.autosave import autosave_for
 from automask_ui.serving.service import Service
 from automask_ui.ui import panels
 from automask_ui.ui.api import find_masks_endpoint, predict_mask_endpoint
+from automask_ui.ui.components.photo_upload import UploadFile
 from automask_ui.ui.components.queue_table import QueueTable
 from automask_ui.ui.components.status_line import StatusLine
 from automask_ui.ui.components.viewer import DownloadFormat, MaskViewer
 from automask_ui.ui.handlers import Handlers
-from automask_ui.ui.http import REFUSALS, Heartbeats, health_route
+from automask_ui.ui.http import REFUSALS, WHOLE_CHARACTERS, Heartbeats, health_route
 from automask_ui.ui.parts import Parts
 from automask_ui.ui.text import I18N, TEXTS
 from automask_ui.ui.theme import THEME
@@ -65,7 +66,7 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
         download = gr.DownloadButton(visible="hidden", elem_id="download")
         token = gr.Textbox(visible="hidden", elem_id="token")
         types = [".txt", ".json", ".yaml", ".yml", ".names", ".csv"]
-        classes = gr.UploadButton(file_types=types, visible="hidden", elem_id="classes-file")
+        classes = UploadFile(file_types=types, visible="hidden", elem_id="classes-file")
         parts = Parts(photo, model, sliders, show, run, queue, viewer, line, device, download, classes, about, token)
         wire(page, parts, Handlers(service, autosave))
         find_masks_endpoint(service, **MODEL_QUEUE)
@@ -83,7 +84,10 @@ def launch_options(service: Service | None = None) -> dict[str, Any]:
     """
     hearing = [Middleware(Heartbeats, presence=service.presence)] if service else []
     return {
-        "app_kwargs": {"middleware": [REFUSALS, *hearing], "routes": [health_route(service)] if service else []},
+        "app_kwargs": {
+            "middleware": [REFUSALS, WHOLE_CHARACTERS, *hearing],
+            "routes": [health_route(service)] if service else [],
+        },
         "theme": THEME,
         "css": (HERE / "page.css").read_text(encoding="utf-8"),
         "js": _script(),

@@ -12,7 +12,7 @@ import gradio as gr
 from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.models.registry import BUILT_IN_MODEL
 from automask_ui.options import PARAMETERS, PRESETS, Parameter
-from automask_ui.ui.components.photo_upload import UploadFiles, UploadImage
+from automask_ui.ui.components.photo_upload import UploadFile, UploadFiles, UploadImage
 from automask_ui.ui.components.recent_strip import RecentStrip
 from automask_ui.ui.components.sample_strip import SampleStrip
 from automask_ui.ui.controls import CUSTOM, preset_values
@@ -117,7 +117,7 @@ def model_panel(models: Mapping[str, AvailableModel], default: str) -> ModelPane
     info = gr.Markdown("", elem_id="model-info", elem_classes="note")
     with gr.Row(visible=False, elem_id="model-missing") as missing:
         fetch = gr.Button(t("model.fetch"), size="sm", elem_id="model-fetch", min_width=64)
-        file = gr.UploadButton(
+        file = UploadFile(
             t("model.file"),  # type: ignore[arg-type]  # takes translations as labels do
             file_types=[".pth", ".pt", ".safetensors"],
             size="sm",
@@ -218,5 +218,5 @@ def _points_panel() -> PointsPanel:
         elem_id="point_grids",
     )
     types = [".json", ".txt", ".csv"]
-    file = gr.UploadButton(t("points.file"), file_types=types, size="sm", elem_id="points-file")  # type: ignore[arg-type]
+    file = UploadFile(t("points.file"), file_types=types, size="sm", elem_id="points-file")  # type: ignore[arg-type]
     return PointsPanel(text, file)

@@ -296,6 +296,14 @@ def test_pictures_that_cannot_be_used_are_named_and_the_others_done(photos, out)
         ]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes in folders are Unix's")
+def test_a_pipe_among_the_pictures_is_named_and_not_waited_for(photos, out):
+    os.mkfifo(photos / "pipe.png")
+    report = run(photos, out, "coco")
+    assert report.failures == [Failure("pipe.png", "it is no file, but a pipe, a device or the like.")]
+    assert report.made == 4
+
+
 def test_a_picture_that_the_model_cannot_take_does_not_stop_the_others(photos, out):
     class Small(Engine):
         def steps(self, image, options, earlier=None):
@@ -622,6 +630,37 @@ def test_masks_come_back_from_the_records_as_they_were(out, tmp_path):
         if name != "candidate":
             np.testing.assert_array_equal(getattr(kept.masks, name), getattr(masks, name))
             assert getattr(kept.masks, name).dtype == getattr(masks, name).dtype
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {},
+        {"formats": []},
+        {"formats": {"yolo": 5}},
+        {"formats": {"yolo": {"files": {"yolo/a.txt": "1"}, "masks": 1, "exact": 1, "worst_iou": 1}}},
+        {"formats": {"yolo": {"files": {"OUTSIDE": 1}, "masks": 1, "exact": 1, "worst_iou": 1}}},
+        {"formats": {"yolo": {"files": {"masks/a.png": 1}, "masks": 1, "exact": 1, "worst_iou": 1}}},
+        {"formats": {}, "stale": ["OUTSIDE"]},
+        {"formats": {}, "stale": ["yolo/../../mine.txt"]},
+        {"formats": {}, "stale": ["../mine.txt", 5]},
+    ],
+    ids=json.dumps,
+)
+def test_spoilt_records_of_files_are_made_again_and_remove_nothing_outside(photos, out, tmp_path, spoilt):
+    # A dataset may come from elsewhere: what its records list is removed where it shows other masks.
+    run(photos, out, "yolo")
+    before, mine = visible(out), tmp_path / "mine.txt"
+    mine.write_text("mine")
+    record = {"version": 1, "key": "", "stem": "", "stale": [], **spoilt}
+    text = json.dumps(record).replace("OUTSIDE", str(mine))
+    for path in (out / ".automask" / "files").glob("*/*.json"):
+        path.write_text(text)
+    report = run(photos, out, "yolo")
+    assert (report.kept, report.failures) == (4, [])
+    assert visible(out) == before
+    assert mine.read_text() == "mine"
+    assert run(photos, out, "yolo").written == report.written
 
 
 def test_pictures_are_forgotten_as_the_run_goes_on(tmp_path, out):

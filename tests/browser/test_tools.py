@@ -357,6 +357,21 @@ def test_keys_are_heard_after_a_button_that_goes(annotator: Annotator) -> None:
     annotator.waits_until(lambda: page.get_by_role("radio", name="Brush").get_attribute("aria-checked") == "true")
 
 
+def test_view_keys_are_heard_after_a_tool_was_chosen_by_mouse(annotator: Annotator) -> None:
+    def scale() -> float:
+        return float(annotator.stage.get_attribute("data-scale"))
+
+    fitted = scale()
+    for leave in (lambda: None, lambda: annotator.page.get_by_role("button", name="Paint").click()):
+        annotator.takes_up("Where to look")
+        leave()
+        annotator.page.keyboard.press("+")
+        annotator.waits_until(lambda: scale() > fitted)
+        annotator.page.keyboard.press("-")
+        annotator.page.keyboard.press("f")
+        annotator.waits_until(lambda: scale() == fitted)
+
+
 def test_what_a_tool_has_in_hand_is_taken_back_before_masks_are(annotator: Annotator) -> None:
     page = annotator.page
     annotator.takes_up("Add a mask")
@@ -443,6 +458,36 @@ def test_the_next_run_looks_only_where_it_is_told(annotator: Annotator) -> None:
     page.wait_for_function("() => !document.querySelector('#find').disabled")
     points = page.locator("#viewer .body .row").count()
     assert points
+
+
+def test_the_next_run_looks_where_it_is_painted(annotator: Annotator) -> None:
+    page = annotator.page
+    forecast = page.locator("#forecast")
+
+    def points() -> int:
+        found = re.search(r"([\d,]+) points", forecast.inner_text())
+        return int(found.group(1).replace(",", "")) if found else 0
+
+    def becomes(is_so: Callable[[int], bool]) -> int:
+        annotator.waits_until(lambda: is_so(points()))
+        return points()
+
+    whole = points()
+    annotator.takes_up("Where to look")
+    page.get_by_role("button", name="Paint").click()
+    for _ in range(8):
+        page.keyboard.press("]")
+    annotator.drags((60, 80), (240, 80))
+    painted = becomes(lambda count: 0 < count < whole / 2)
+    annotator.drags((150, 80), (160, 80), key="Alt")
+    cut = becomes(lambda count: 0 < count < painted)
+    page.get_by_role("button", name="Cut out").click()
+    annotator.drags((220, 80), (230, 80))
+    left = becomes(lambda count: 0 < count < cut)
+    page.get_by_role("button", name="Not inside").click()
+    becomes(lambda count: count == whole - left)
+    page.get_by_role("button", name="Clear").click()
+    becomes(lambda count: count == whole)
 
 
 def test_merging_different_labels_asks_once_which_one_stays(annotator: Annotator) -> None:

@@ -5,7 +5,9 @@ import { test } from "node:test";
 import { boxBetween, createDraft } from "../../automask_ui/ui/components/viewer/js/model/draft.js";
 import { createEdits } from "../../automask_ui/ui/components/viewer/js/model/edits.js";
 import { completeData } from "../../automask_ui/ui/components/viewer/js/model/picture.js";
+import { createBrush } from "../../automask_ui/ui/components/viewer/js/tools/brush.js";
 import { createPaintTools } from "../../automask_ui/ui/components/viewer/js/tools/paint_tools.js";
+import { createRegionTool } from "../../automask_ui/ui/components/viewer/js/tools/region_tool.js";
 import { fakeSignals } from "./helpers.js";
 
 const KEYS = { ctrlKey: false, metaKey: false, shiftKey: false, altKey: false };
@@ -29,14 +31,23 @@ function started() {
   edits.start("session");
   const selection = { primary: 0 };
   const toPhoto = (/** @type {number} */ x, /** @type {number} */ y) => ({ x, y });
-  const tools = createPaintTools({
-    draft, edits, language: /** @type {any} */ ({ text: (/** @type {string} */ key) => key }),
+  /** @type {any} */
+  const picture = {
+    session: "session", data: completeData({ width: 200, height: 100 }), enlargement: () => 2,
+    inOriginal: (/** @type {Point[]} */ points) => points.map(({ x, y }) => [2 * x, 2 * y]),
+    onSessionStarted: (/** @type {() => void} */ run) => void restarts.push(run),
+  };
+  const viewport = /** @type {any} */ ({ scale: 1, toPhoto, toStage: toPhoto });
+  const brush = createBrush({ draft, picture, viewport });
+  /** @type {any[]} */
+  const looks = [];
+  const { region, tool: regionTool } = createRegionTool({
+    brush, draft, picture, viewport, trigger: (_, payload) => void looks.push(payload),
+  });
+  const { brushTool, ...tools } = createPaintTools({
+    brush, draft, edits, language: /** @type {any} */ ({ text: (/** @type {string} */ key) => key }),
     notices: /** @type {any} */ ({ flash: (/** @type {string} */ sentence) => void flashed.push(sentence) }),
-    picture: /** @type {any} */ ({
-      data: completeData({ width: 200, height: 100 }), enlargement: () => 2,
-      onSessionStarted: (/** @type {() => void} */ run) => void restarts.push(run),
-    }),
-    selection: /** @type {any} */ (selection), viewport: /** @type {any} */ ({ scale: 1, toPhoto, toStage: toPhoto }),
+    picture, selection: /** @type {any} */ (selection), viewport,
   });
   /** @param {number[][]} made ids, of each step @param {string} error */
   const answer = (made = [], error = "") => {
@@ -50,7 +61,11 @@ function started() {
     gesture?.end();
   };
   const restart = () => restarts.forEach((run) => run());
-  return { ...tools, draft, edits, sent, flashed, selection, answer, drag, restart };
+  const { size, resize } = brush, done = { sent, flashed, looks };
+  return {
+    ...tools, ...done, brush: brushTool, size, resize, region, regionTool, draft, edits, selection, answer, drag,
+    restart,
+  };
 }
 
 const steps = (/** @type {{ steps: Step[] }[]} */ sent) => sent.flatMap((parcel) => parcel.steps);
@@ -188,6 +203,52 @@ test("the brush grows and shrinks by keys, at least by one px, and never below i
   assert.equal(size(), 2);
   for (let i = 0; i < 60; i++) resize(1.25);
   assert.equal(size(), 2000);
+});
+
+test("with Alt the brush cuts, and the eraser adds", () => {
+  const { brush, eraser, sent, selection, answer, drag } = started();
+  selection.primary = 4;
+  drag(brush, [{ x: 1, y: 1 }, { x: 5, y: 1 }], { ...KEYS, altKey: true });
+  answer([[4]]);
+  eraser.click({ x: 1, y: 1 }, { ...PLAIN, minus: true });
+  assert.deepEqual(steps(sent).map((step) => step.do === "paint" && step.cut), [true, false]);
+});
+
+test("what is outlined, painted and cut out is where to look, one after the other, in px of the original", () => {
+  const { region, regionTool, looks, draft, drag, size } = started();
+  region.setPainted(true);
+  regionTool.click({ x: 1, y: 1 }, { ...PLAIN, minus: true }); // there is nothing yet to cut from
+  assert.deepEqual([looks, region.pieces], [[], []]);
+  drag(regionTool, [{ x: 1, y: 1 }, { x: 5, y: 1 }]);
+  regionTool.click({ x: 3, y: 1 }, { ...PLAIN, minus: true });
+  region.setPainted(false);
+  region.cuts = true;
+  drag(regionTool, [{ x: 0, y: 0 }, { x: 9, y: 0 }, { x: 9, y: 9 }]);
+  const drawn = [
+    { cut: false, strokes: [{ width: size(), points: [[2, 2], [10, 2]] }], outline: null },
+    { cut: true, strokes: [{ width: size(), points: [[6, 2]] }], outline: null },
+    { cut: true, strokes: [], outline: [[0, 0], [18, 0], [18, 18]] },
+  ];
+  assert.deepEqual(looks.map((look) => look.drawn.length), [1, 2, 3]);
+  assert.deepEqual(looks[2], { session: "session", drawn, only: true });
+  assert.deepEqual([draft.strokes, draft.outline], [[], []]);
+  region.setOnly(false);
+  assert.deepEqual(looks[3], { session: "session", drawn, only: false });
+  region.clear();
+  assert.deepEqual(looks[4].drawn, []);
+});
+
+test("the brush's keys work where it paints, and a stroke that is given up is none", () => {
+  const { region, regionTool, looks, draft, size } = started();
+  assert.equal(regionTool.key?.("]"), false);
+  region.setPainted(true);
+  assert.equal(regionTool.key?.("]"), true);
+  assert.equal(size(), 6);
+  const gesture = regionTool.startDrag?.({ x: 1, y: 1 }, KEYS);
+  gesture?.move({ x: 9, y: 1 });
+  assert.equal(draft.strokes.length, 1);
+  gesture?.cancel();
+  assert.deepEqual([draft.strokes, looks], [[], []]);
 });
 
 test("a box between two corners, whichever comes first", () => {

@@ -99,6 +99,8 @@ def test_files_and_archives(folder: Path, tmp_path: Path) -> None:
                 "../../evil.png": picture(4),
                 "/abs.png": picture(5),
                 "C:\\windows\\c.png": picture(6),
+                "\\\\server\\share\\d.png": picture(7),  # of a server, as Windows writes it
+                "//server/share/e.png": picture(8),
                 "__MACOSX/._a.jpg": b"junk",
                 ".hidden.png": b"junk",
                 "readme.md": b"x",
@@ -108,9 +110,12 @@ def test_files_and_archives(folder: Path, tmp_path: Path) -> None:
     ]
     listing = collect(files, folder)
     names = [picture.relative for picture in listing.pictures]
-    assert names == ["a.JPG", "a-2.jpg", "deep/er/b.png", "evil.png", "abs.png", "windows/c.png"]
+    assert names == [
+        *("a.JPG", "a-2.jpg", "deep/er/b.png", "evil.png", "abs.png", "windows/c.png"),
+        *("server/share/d.png", "server/share/e.png"),
+    ]
     assert all(picture.path.parent == folder and picture.path.read_bytes() for picture in listing.pictures)
-    assert sorted(path.parent for path in folder.parent.rglob("*.png")) == [folder] * 4
+    assert sorted(path.parent for path in folder.parent.rglob("*.png")) == [folder] * 6
     assert listing.others == 5
 
 

@@ -98,6 +98,27 @@ def test_refining_begins_with_the_mask_and_a_click_inside_it(
         service.predictions.predict(session, "fake", click(mask_id=id_), "t")
 
 
+def test_mask_that_thresholds_hide_meanwhile_is_refined_all_the_same(
+    service: Service, session: Session, engine: SpyEngine
+) -> None:
+    options = GeneratorOptions(points_per_side=4)
+    for _ in service.runs.find(session, "fake", options):
+        pass
+    before = session.current_masks()
+    for _ in service.runs.refilter(session, replace(options, pred_iou_thresh=0.93)):
+        pass
+    hidden = sorted(set(before.ids) - set(session.current_masks().ids))
+    assert hidden
+    assert len(hidden) < len(before.ids)
+    for id_ in hidden:
+        service.predictions.predict(session, "fake", click((12, 6, 1), mask_id=id_), "t")
+        assert engine.shown["mask"] == before.masks.rle[before.ids.index(id_)]
+    session.editor.delete(hidden[:1])
+    for gone in (hidden[0], 9999):
+        with pytest.raises(EditError, match="no longer there"):
+            service.predictions.predict(session, "fake", click((12, 6, 1), mask_id=gone), "t")
+
+
 def test_what_lies_outside_is_cut_to_the_picture(service: Service, session: Session, engine: SpyEngine) -> None:
     service.predictions.predict(session, "fake", click((-0.5, 37.2, 1), (20, 15, 1), box=[-4, 3, 99, 20]), "t")
     assert engine.shown["points_xy"].tolist() == [[0, 37], [20, 15]]

@@ -22,7 +22,7 @@ from automask_ui.project.export import export_photo
 from automask_ui.project.uploads import Upload
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
-from automask_ui.ui.components.photo_upload import UploadFiles, UploadImage
+from automask_ui.ui.components.photo_upload import UploadFile, UploadFiles, UploadImage
 from automask_ui.ui.controls import CUSTOM, controls_of, preset_values
 from automask_ui.ui.handlers import Changes, Handlers, Visitor
 from automask_ui.ui.text import Words
@@ -311,6 +311,16 @@ def test_uploads_have_their_own_names(
     assert service.store.current("bob").image.name == name
     (one,) = UploadFiles(file_count="multiple", render=False).preprocess(ListFiles(root=[payload]))
     assert one == upload
+
+
+def test_uploads_leave_no_files_of_gradios(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
+    (tmp_path / "cache").mkdir()
+    payload = FileData(path=str(tmp_path / "names.txt"), orig_name="names.txt")
+    button = UploadFile(file_types=[".txt"], render=False)
+    assert button.preprocess(payload) == payload.path
+    assert button.preprocess(None) is None
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def test_lists_have_the_own_names_of_uploads(handlers: Handlers, service: Service, photo: str, other: str) -> None:

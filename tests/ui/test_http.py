@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -19,7 +20,7 @@ from starlette.routing import Route
 from automask_ui import __version__
 from automask_ui.serving import presence
 from automask_ui.serving.service import Service
-from automask_ui.ui.http import REFUSALS, Heartbeats, health_route
+from automask_ui.ui.http import REFUSALS, WHOLE_CHARACTERS, Heartbeats, health_route
 
 
 async def fails(request: Request) -> Response:
@@ -106,3 +107,32 @@ def test_a_page_is_there_for_as_long_as_its_heartbeat(service: Service, monkeypa
         pool.submit(lambda: asyncio.run(visit())).result()
     assert seen == [False]
     assert service.presence.has_gone("ann", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("sent", "arrives"),
+    [
+        (rb'"a\ud800.png"', "a\ufffd.png"),  # the first half alone, as Windows allows it in names of files
+        (rb'"\uDC00\ud83d\ude00"', "\ufffd\U0001f600"),  # the second half alone, before a whole character
+        (rb'"\\ud800 \u00e9"', "\\ud800 \u00e9"),  # a backslash, and no escape behind it
+        (b'"a\xed\xa0\x80"', "a\ufffd"),  # as bytes, which Python takes
+        ('"é 😀 가"'.encode(), "é 😀 가"),
+        (b'"' + b"x" * 100_000 + rb'\ud800"', "x" * 100_000 + "\ufffd"),  # in several messages
+    ],
+)
+def test_half_characters_do_not_come_in(sent: bytes, arrives: str) -> None:
+    async def echo(request: Request) -> Response:
+        return Response(repr(await request.json()))
+
+    async def body() -> AsyncIterator[bytes]:
+        for at in range(0, len(sent), 65_536):
+            yield sent[at : at + 65_536]
+
+    async def post() -> httpx.Response:
+        app = Starlette(routes=[Route("/", echo, methods=["POST"])], middleware=[WHOLE_CHARACTERS])
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://page") as client:
+            return await client.post("/", content=body(), headers={"Content-Type": "application/json"})
+
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(lambda: asyncio.run(post())).result()
+    assert answer.text == repr(arrives)

@@ -1,4 +1,4 @@
-"""Where the next run is to look: an outline becomes a list of points, shown as dots."""
+"""Where the next run is to look: what is outlined or painted becomes a list of points, shown as dots."""
 
 from __future__ import annotations
 
@@ -13,14 +13,25 @@ from segment_anything.utils.amg import build_point_grid
 from automask_ui.files.point_grids import format_point_grids, parse_point_grids
 from automask_ui.options import GeneratorOptions
 from automask_ui.session import Session, ShowOnly
+from automask_ui.session.drawing import Piece
 from automask_ui.session.look_at import grid_points
 from automask_ui.ui.controls import Controls, controls_of
 from automask_ui.ui.handlers import Changes, Handlers, Visitor
 from automask_ui.ui.text import Words
 
 ANN = Visitor("ann", Words("en"))
-LEFT_HALF = [[0, 0], [26.5, 0], [26.5, 37], [0, 37]]
-CORNER = [[40, 25], [53, 25], [53, 37], [40, 37]]
+
+
+def outlined(*corners: list[float]) -> dict[str, Any]:
+    return {"cut": False, "strokes": [], "outline": list(corners)}
+
+
+def painted(width: float, *points: list[float], cut: bool = False) -> dict[str, Any]:
+    return {"cut": cut, "strokes": [{"width": width, "points": list(points)}], "outline": None}
+
+
+LEFT_HALF = outlined([0, 0], [26.5, 0], [26.5, 37], [0, 37])
+CORNER = outlined([40, 25], [53, 25], [53, 37], [40, 37])
 
 
 @pytest.fixture
@@ -37,7 +48,7 @@ def test_points_inside_and_outside_make_up_the_grid(handlers: Handlers, session:
     grid = build_point_grid(8)
     lists = []
     for only in (True, False):
-        changes = look_at(handlers, session, controls, outlines=[LEFT_HALF, CORNER], only=only)
+        changes = look_at(handlers, session, controls, drawn=[LEFT_HALF, CORNER], only=only)
         assert changes.points_text
         (layer,) = parse_point_grids(changes.points_text) or []
         assert changes.view is not None
@@ -49,8 +60,25 @@ def test_points_inside_and_outside_make_up_the_grid(handlers: Handlers, session:
     assert inside == {(x, y) for x, y in grid.tolist() if x < 0.5 or (x * 53 > 40 and y * 37 > 25)}
 
 
+def test_painted_places_are_added_and_cut_out_one_after_the_other(
+    handlers: Handlers, session: Session, controls: Controls
+) -> None:
+    rows, columns = np.mgrid[:37, :53] + 0.5
+    stroke, hole = painted(20, [15, 15], [40, 15]), painted(9, [20, 15], cut=True)
+    is_drawn = (columns < 26.5) | (np.hypot(columns - columns.clip(15, 40), rows - 15) <= 10)
+    is_drawn &= np.hypot(columns - 20, rows - 15) > 4.5
+    grid = build_point_grid(8)
+    is_in = is_drawn[(grid[:, 1] * 37).astype(int), (grid[:, 0] * 53).astype(int)]
+    assert is_in[grid[:, 0] < 0.5].sum() < 32 < is_in.sum() < 64
+    for only in (True, False):
+        text = look_at(handlers, session, controls, drawn=[LEFT_HALF, stroke, hole], only=only).points_text
+        assert text is not None
+        (layer,) = parse_point_grids(text) or []
+        assert {tuple(point) for point in layer} == {tuple(point) for point in grid[is_in == only].tolist()}
+
+
 def test_next_run_looks_there_alone(handlers: Handlers, session: Session, controls: Controls) -> None:
-    text = look_at(handlers, session, controls, outlines=[LEFT_HALF]).points_text
+    text = look_at(handlers, session, controls, drawn=[LEFT_HALF]).points_text
     assert text is not None
     options = replace(controls, points_text=text).options({})
     for _ in handlers.service.runs.find(session, "fake", options):
@@ -61,15 +89,15 @@ def test_next_run_looks_there_alone(handlers: Handlers, session: Session, contro
 
 
 def test_nothing_drawn_clears_the_list(handlers: Handlers, session: Session, controls: Controls) -> None:
-    look_at(handlers, session, controls, outlines=[LEFT_HALF])
-    changes = look_at(handlers, session, replace(controls, points_text="0.5, 0.5"), outlines=[])
+    look_at(handlers, session, controls, drawn=[LEFT_HALF])
+    changes = look_at(handlers, session, replace(controls, points_text="0.5, 0.5"), drawn=[])
     assert changes.points_text == ""
     assert changes.view is not None
     assert changes.view.points == []
 
 
 def test_dots_stay_while_masks_are_edited(handlers: Handlers, session: Session, controls: Controls) -> None:
-    dots = look_at(handlers, session, controls, outlines=[CORNER]).view
+    dots = look_at(handlers, session, controls, drawn=[CORNER]).view
     step = {"do": "paint", "id": 0, "cut": False, "strokes": [{"width": 5, "points": [[20, 20]]}], "outline": None}
     edited = handlers.masks.edit(ANN, {"session": session.id, "ticket": "e", "steps": [step]}).view
     assert dots is not None
@@ -80,14 +108,18 @@ def test_dots_stay_while_masks_are_edited(handlers: Handlers, session: Session, 
 @pytest.mark.parametrize(
     ("payload", "said"),
     [
-        ({"session": "other", "outlines": [LEFT_HALF]}, "no longer on the server"),  # nobody's
-        ({"outlines": "all"}, "must be a list of at most 1,000 polygons"),  # text
-        ({"outlines": [LEFT_HALF] * 1001}, "must be a list of at most 1,000 polygons"),  # too many
-        ({"outlines": [[[1, 1]] * 11_000] * 2}, "20,000 corners"),  # too many
-        ({"outlines": [LEFT_HALF[:2]]}, "at least 3 corners"),  # a line
-        ({"outlines": [[[math.nan, 0], [1, 1], [2, 0]]]}, "must be 2 numbers"),  # no number
-        ({"outlines": [[[4, 1], [6, 1], [6, 3]]]}, "No point of the grid lies there"),  # between the points
-        ({"outlines": [[[99, 99], [120, 99], [120, 120]]]}, "Nothing is drawn inside"),  # outside
+        ({"session": "other", "drawn": [LEFT_HALF]}, "no longer on the server"),  # nobody's
+        ({"drawn": "all"}, "must be a list of at most 1,000 pieces"),  # text
+        ({"drawn": [LEFT_HALF] * 1001}, "must be a list of at most 1,000 pieces"),  # too many
+        ({"drawn": [LEFT_HALF, "all"]}, "must be an object"),  # text
+        ({"drawn": [outlined(*[[1, 1]] * 11_000), painted(5, *[[1, 1]] * 9_001)]}, "20,000 points"),  # too many
+        ({"drawn": [outlined([0, 0], [9, 9])]}, "at least 3 corners"),  # a line
+        ({"drawn": [outlined([math.nan, 0], [1, 1], [2, 0])]}, "must be 2 numbers"),  # no number
+        ({"drawn": [painted(0, [1, 1])]}, "from 1 to 2,000"),  # no brush
+        ({"drawn": [painted(5)]}, "at least one point"),  # no point
+        ({"drawn": [outlined([4, 1], [6, 1], [6, 3])]}, "No point of the grid lies there"),  # between the points
+        ({"drawn": [outlined([99, 99], [120, 99], [120, 120])]}, "Nothing is drawn inside"),  # outside
+        ({"drawn": [painted(20, [9, 9]), painted(30, [9, 9], cut=True)]}, "Nothing is drawn inside"),  # erased
     ],
 )
 def test_what_cannot_be_done_is_told_in_the_status(
@@ -101,7 +133,7 @@ def test_what_cannot_be_done_is_told_in_the_status(
 
 def test_crops_have_no_place_to_leave_out(handlers: Handlers, session: Session, controls: Controls) -> None:
     zoomed = replace(controls, values={**controls.values, "crop_n_layers": 1})
-    changes = look_at(handlers, session, zoomed, outlines=[LEFT_HALF])
+    changes = look_at(handlers, session, zoomed, drawn=[LEFT_HALF])
     assert changes.status is not None
     assert "zoomed crops" in changes.status["text"]
     assert handlers.points.look_at(ANN, controls, None).status is not None  # no payload at all
@@ -115,6 +147,6 @@ def test_text_of_a_list_is_read_as_the_same_points() -> None:
 
 @pytest.mark.parametrize("side", [1, 2, 7, 32])
 def test_whole_picture_is_the_grid_itself(side: int) -> None:
-    outline = np.array([[-10, -10], [1000, -10], [1000, 1000], [-10, 1000]], float)
-    assert np.array_equal(grid_points(side, [outline], (480, 640), inside=True), build_point_grid(side))
-    assert not len(grid_points(side, [outline], (480, 640), inside=False))
+    whole = [Piece(outline=np.array([[-10, -10], [1000, -10], [1000, 1000], [-10, 1000]], float))]
+    assert np.array_equal(grid_points(side, whole, (480, 640), inside=True), build_point_grid(side))
+    assert not len(grid_points(side, whole, (480, 640), inside=False))

@@ -48,6 +48,8 @@ class MaskHead:
 
     Attributes:
         levels: L.
+        tokens: those that every point has before those of its prompt, T×C. Token 0 guesses the IoU of every mask,
+            tokens 1 and on stand for the masks. The first mask and the first guess are for single-mask output.
         margin: image tokens beyond those shown that masks of the shown part are made of.
     """
 
@@ -55,16 +57,9 @@ class MaskHead:
 
     def __init__(self, decoder: MaskDecoder, dtype: torch.dtype) -> None:
         self.levels = masks_per_point(decoder)
+        self.tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
         self.upscaling = Upscaling(decoder, dtype)
         self._decoder = decoder
-
-    def tokens(self) -> Tensor:
-        """The tokens that every point has before those of its prompt, T×C.
-
-        Token 0 guesses the IoU of every mask, tokens 1 and on stand for the masks. The first mask and the first guess
-        are for single-mask output.
-        """
-        return torch.cat([self._decoder.iou_token.weight, self._decoder.mask_tokens.weight])
 
     def used(self, with_single: bool) -> list[int]:
         """Which of the tokens `answer` needs."""
@@ -92,14 +87,10 @@ class SAM2Head(MaskHead):
     def __init__(self, decoder: SAM2MaskDecoder, fine: tuple[Tensor, ...], dtype: torch.dtype) -> None:
         super().__init__(decoder, dtype)
         self.upscaling = HighResUpscaling(decoder, fine, dtype)
-        self._score_token = decoder.obj_score_token
-
-    def tokens(self) -> Tensor:
-        """SAM's after SAM 2's one."""
-        return torch.cat([self._score_token.weight, super().tokens()])
+        self.tokens = torch.cat([decoder.obj_score_token.weight, self.tokens])
 
     def used(self, with_single: bool) -> list[int]:
-        """SAM's."""
+        """SAM's, which come after SAM 2's one."""
         return [1 + index for index in super().used(with_single)]
 
     def answer(self, tokens: Sequence[Tensor], with_single: bool) -> tuple[Tensor, Tensor]:
@@ -125,14 +116,10 @@ class HQHead(MaskHead):
 
     def __init__(self, decoder: HQMaskDecoder, fine: Tensor, dtype: torch.dtype) -> None:
         super().__init__(decoder, dtype)
-        self._hq_mlp, self._hq_token = decoder.hf_mlp, decoder.hf_token
-        self._fine = fine
+        self.tokens = torch.cat([self.tokens, decoder.hf_token.weight])
+        self._hq_mlp, self._fine = decoder.hf_mlp, fine
         refining: Any = decoder.embedding_maskfeature
         self._first, self._norm, self._act, self._last = refining.children()
-
-    def tokens(self) -> Tensor:
-        """SAM's, and SAM-HQ's one."""
-        return torch.cat([super().tokens(), self._hq_token.weight])
 
     def used(self, with_single: bool) -> list[int]:
         """SAM's, and SAM-HQ's one."""

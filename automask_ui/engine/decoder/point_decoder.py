@@ -118,8 +118,7 @@ class PointDecoder:
             prompts: B×T×C float32, from the prompt encoder.
             with_single: decode the mask for prompts that leave no doubt too, before the L others.
         """
-        own = self._head.tokens()
-        point_tokens = torch.cat([own.expand(len(prompts), -1, -1), prompts], dim=1)
+        point_tokens = torch.cat([self._head.tokens.expand(len(prompts), -1, -1), prompts], dim=1)
 
         transformer, queries = self._decoder.transformer, point_tokens
         image = ImageTokens(self._tiles, len(point_tokens), point_tokens.shape[1], self._scratch)

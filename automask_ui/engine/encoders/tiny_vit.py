@@ -7,6 +7,7 @@ missing neck would all have to be patched from outside, for a dependency that no
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ import torch
 from segment_anything.modeling.common import LayerNorm2d
 from torch import Tensor, nn
 from torch.nn import functional
+
+from automask_ui.engine.encoders.windows import join_windows, split_windows
 
 __all__ = ["TinyViTConfig", "TinyViTEncoder"]
 
@@ -39,18 +42,6 @@ class ConvNorm(nn.Sequential):
         super().__init__()
         self.c = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(channels_out)
-
-
-class PatchEmbed(nn.Module):
-    """Two convolutions of stride 2: pixels to cells of 4×4 pixels."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.seq = nn.Sequential(ConvNorm(3, width // 2, 3, stride=2), nn.GELU(), ConvNorm(width // 2, width, 3, 2))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) to (B, width, H/4, W/4)."""
-        return self.seq(images)
 
 
 class ConvBlock(nn.Module):
@@ -101,7 +92,7 @@ class WindowAttention(nn.Module):
         return self.attention_biases[:, index.reshape(self.window**2, self.window**2)]
 
 
-class Mlp(nn.Module):
+class TinyViTMlp(nn.Module):
     """Two dense layers on each cell by itself."""
 
     def __init__(self, width: int, hidden: int) -> None:
@@ -122,30 +113,17 @@ class AttentionBlock(nn.Module):
         super().__init__()
         self.window = window
         self.attn = WindowAttention(width, heads, window)
-        self.mlp = Mlp(width, width * expansion)
+        self.mlp = TinyViTMlp(width, width * expansion)
         self.local_conv = ConvNorm(width, width, 3, groups=width)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape."""
         cells = features.permute(0, 2, 3, 1)
-        cells = cells + self.attend(cells)
+        attended = self.attn(split_windows(cells, self.window).flatten(1, 2))
+        windows = attended.unflatten(1, (self.window, self.window))
+        cells = cells + join_windows(windows, (cells.shape[1], cells.shape[2]))
         cells = self.local_conv(cells.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         return (cells + self.mlp(cells)).permute(0, 3, 1, 2)
-
-    def attend(self, cells: Tensor) -> Tensor:
-        """Attention in windows, (B, H, W, C) to the same shape.
-
-        The map is padded with zeros below and to the right to whole windows, and the padding takes part as it did
-        in training.
-        """
-        batch, height, width, channels = cells.shape
-        side = self.window
-        padded = functional.pad(cells, (0, 0, 0, -width % side, 0, -height % side))
-        rows, columns = padded.shape[1] // side, padded.shape[2] // side
-        windows = padded.view(batch, rows, side, columns, side, channels).transpose(2, 3)
-        attended = self.attn(windows.reshape(-1, side * side, channels))
-        attended = attended.view(batch, rows, columns, side, side, channels).transpose(2, 3)
-        return attended.reshape(padded.shape)[:, :height, :width]
 
 
 class Merge(nn.Module):
@@ -200,7 +178,10 @@ class TinyViTEncoder(nn.Module):
         super().__init__()
         config = config or TinyViTConfig()
         self.img_size = config.image_size
-        self.patch_embed = PatchEmbed(config.widths[0])
+        width = config.widths[0]
+        # Pixels to cells of 4×4 pixels; in a module of its own for the names of the published weights.
+        halving_twice = nn.Sequential(ConvNorm(3, width // 2, 3, 2), nn.GELU(), ConvNorm(width // 2, width, 3, 2))
+        self.patch_embed = nn.Sequential(OrderedDict(seq=halving_twice))
         self.layers = nn.ModuleList(TinyViTStage(config, index) for index in range(len(config.widths)))
         last = config.widths[-1]
         if config.classes:

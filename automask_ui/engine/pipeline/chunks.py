@@ -46,17 +46,17 @@ UPSCALING = 4
 
 
 class ChunkDecoder:
-    """Encode crops with one model and decode points of them; embeddings are cached within ``cache_bytes``."""
+    """Encode crops with one model and decode points of them; embeddings are cached within ``cache_bytes``.
+
+    Attributes:
+        levels: masks that the model proposes for a point.
+    """
 
     def __init__(self, model: SamModel, cache_bytes: int) -> None:
         self.model = model
         self.dtype = DTYPES[model.precision]
+        self.levels = masks_per_point(model.sam.mask_decoder)
         self._embeddings: ByteLRU[ImageEmbedding] = ByteLRU(cache_bytes, lambda embedding: embedding.nbytes)
-
-    @property
-    def levels(self) -> int:
-        """Masks that the model proposes for a point."""
-        return masks_per_point(self.model.sam.mask_decoder)
 
     def open(self, image: np.ndarray, image_key: str, table: CandidateTable, crop: int, stats: RunStats) -> CropTask:
         """Encode ``crop`` of an H×W×3 uint8 picture, unless its embedding is cached, to decode points of it."""

@@ -12,7 +12,7 @@ import gradio as gr
 
 from automask_ui.project.uploads import Upload, inside
 
-__all__ = ["UploadFiles", "UploadImage"]
+__all__ = ["UploadFile", "UploadFiles", "UploadImage"]
 
 
 def _upload(payload: object) -> Upload | None:
@@ -42,3 +42,16 @@ class UploadFiles(gr.UploadButton):
     def preprocess(self, payload: object) -> list[Upload]:  # type: ignore[override]  # what our handlers take
         """The uploaded files."""
         return [upload for file in getattr(payload, "root", None) or [] if (upload := _upload(file)) is not None]
+
+
+class UploadFile(gr.UploadButton):
+    """Hands over the place of one file; Gradio would leave an empty file behind each time.
+
+    What kind of file it is, its reader finds out, and says.
+    """
+
+    is_template = True  # the front end of gr.UploadButton
+
+    def preprocess(self, payload: object) -> str | None:
+        """The uploaded file's path on this machine."""
+        return getattr(payload, "path", None) or None

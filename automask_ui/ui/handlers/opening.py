@@ -11,21 +11,18 @@ from typing import Any
 from automask_ui.errors import ArchiveError, ImageError, NoImageError, ResumeError
 from automask_ui.files.safe_zip import is_archive
 from automask_ui.project.autosave import Autosave
-from automask_ui.project.restore_photo import has_model
 from automask_ui.project.sources import is_saved
-from automask_ui.project.store import Restored
 from automask_ui.project.uploads import Upload
 from automask_ui.serving.runs import RunQueue
 from automask_ui.serving.service import Service
-from automask_ui.session import Session, ShowOnly
 from automask_ui.ui.components.status_line import status
-from automask_ui.ui.controls import controls_of
+from automask_ui.ui.handlers.arrivals import Arrivals
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.picture_list import PictureListHandlers
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences
-from automask_ui.ui.text.queue_lines import back_line, first_names, listing_line
+from automask_ui.ui.text.queue_lines import listing_line
 
 __all__ = ["OpeningHandlers"]
 
@@ -44,7 +41,8 @@ class OpeningHandlers:
         autosave: Autosave | None = None,
     ) -> None:
         self._service, self._screens, self._run_queue = service, screens, run_queue
-        self._pictures, self._autosave, self._projects = pictures, autosave, service.projects
+        self._autosave, self._projects = autosave, service.projects
+        self._arrivals = Arrivals(service, screens, pictures)
 
     # Events
 
@@ -62,9 +60,9 @@ class OpeningHandlers:
             autosave.keep_recent(token, owner)
         yield Changes(recent=self._screens.recent(visitor))
         photo = None if autosave is None else autosave.restore(token, owner, "photo")
-        back = None if photo is None else self._show_restored(visitor, photo)
+        back = None if photo is None else self._arrivals.show_restored(visitor, photo)
         pictures = None if autosave is None else autosave.restore(token, owner, "pictures")
-        beside = Changes() if pictures is None else self._show_restored(visitor, pictures)
+        beside = Changes() if pictures is None else self._arrivals.show_restored(visitor, pictures)
         if back is not None:
             # Settings of a picture of the list are its own; any other one's are not for the list.
             is_own = beside.picture_list is None or beside.picture_list.open is not None
@@ -98,8 +96,8 @@ class OpeningHandlers:
         photo = Upload.of(upload)
         if waiting is None:
             session = self._service.store.open(visitor.owner, *photo)
-            return self._arrived(visitor, self._screens.show_opened(visitor, session))
-        return self._show_restored(visitor, self._projects.restore(visitor.owner, waiting, [photo]))
+            return self._arrivals.arrived(visitor, self._screens.show_opened(visitor, session))
+        return self._arrivals.show_restored(visitor, self._projects.restore(visitor.owner, waiting, [photo]))
 
     def open_sample(self, visitor: Visitor, payload: Any) -> Changes:
         """Open a sample photo, by the name in ``payload``; the first one without a name."""
@@ -107,9 +105,9 @@ class OpeningHandlers:
         name = payload.get("name") if isinstance(payload, dict) else None
         session = self._service.samples.open(visitor.owner, str(name or next(iter(self._service.samples), "")))
         if session.result is None:
-            return self._arrived(visitor, self._screens.show_opened(visitor, session))
+            return self._arrivals.arrived(visitor, self._screens.show_opened(visitor, session))
         line = status(visitor.words.say("status.sample"))
-        return self._arrived(visitor, self._screens.show(visitor, session, line))
+        return self._arrivals.arrived(visitor, self._screens.show(visitor, session, line))
 
     def open_recent(self, visitor: Visitor, payload: Any) -> Changes:
         """Go on with work that the visitor has left, by the key in ``payload``.
@@ -124,15 +122,15 @@ class OpeningHandlers:
             restored = self._projects.restore(visitor.owner, path)
             if self._autosave is not None:
                 self._autosave.save(visitor.owner)
-        return self._show_restored(visitor, restored)
+        return self._arrivals.show_restored(visitor, restored)
 
     def open_item(self, visitor: Visitor, payload: Any) -> Changes:
         """Open a picture of the visitor's list."""
         index = payload.get("index") if isinstance(payload, dict) else None
         session = self._projects.open_item(visitor.owner, index)
         if session.result is None:
-            return self._arrived(visitor, self._screens.show_opened(visitor, session))
-        return self._arrived(visitor, self._show_work(visitor, session, "queue.opened"))
+            return self._arrivals.arrived(visitor, self._screens.show_opened(visitor, session))
+        return self._arrivals.show_work(visitor, session, "queue.opened")
 
     def open_files(self, visitor: Visitor, uploads: Sequence[Upload | str] | None) -> Changes:
         """Open several files, or one that the browser takes for no photo: kept work, pictures for a list, or a photo.
@@ -155,15 +153,15 @@ class OpeningHandlers:
                 return self.open_photo(visitor, files[0])
             waiting = self._projects.waiting(visitor.owner)
             if waiting is not None:
-                return self._show_restored(visitor, self._projects.restore(visitor.owner, waiting, files))
+                return self._arrivals.show_restored(visitor, self._projects.restore(visitor.owner, waiting, files))
             listing, is_new = self._projects.add(visitor.owner, files)
             said = self._screens.say(visitor, listing_line(visitor.words, listing, is_new))
-            return self._arrived(visitor, self._first_of_list(visitor) if is_new else said)
+            return self._arrivals.arrived(visitor, self._first_of_list(visitor) if is_new else said)
         if len(kept) > 1:
             raise ResumeError(f"{len(kept)} of these {len(files)} files hold kept work: drop one, and its photo.")
         self._projects.collect_edits(visitor.owner)
         others = [file for file in files if file not in kept]
-        return self._show_restored(visitor, self._projects.restore(visitor.owner, kept[0].path, others))
+        return self._arrivals.show_restored(visitor, self._projects.restore(visitor.owner, kept[0].path, others))
 
     def _first_of_list(self, visitor: Visitor) -> Changes:
         """Open the first picture of the visitor's list that can be read; the rows of others say why."""
@@ -208,39 +206,3 @@ class OpeningHandlers:
         if session.result is None:
             self._service.samples.give_masks(session)
         yield screens.show(visitor, session, status(visitor.words.say("status.sample")))
-
-    def _show_restored(self, visitor: Visitor, restored: Restored) -> Changes:
-        """Show what has come of saved work, or ask for its photos."""
-        if restored.session is not None:
-            return self._arrived(visitor, self._show_work(visitor, restored.session, "restore.done"))
-        if restored.needed_photo is not None:
-            height, width = restored.needed_photo.size_hw
-            name = restored.needed_photo.name
-            line = visitor.words.say("restore.photo", name=name, width=width, height=height)
-            return Changes(status=status(line), frees_drop_zones=True)
-        if restored.pictures is None:
-            photos = restored.needed_photos
-            line = visitor.words.count("queue.photos", len(photos), pictures=len(photos), names=first_names(photos))
-            return Changes(status=status(line), frees_drop_zones=True)
-        line = back_line(visitor.words, restored.pictures)
-        shown = self._arrived(visitor, self._screens.say(visitor, line))
-        settings = self._pictures.settings(visitor)
-        if settings is None or settings[0] not in self._service.models:
-            return shown
-        return replace(shown, controls=controls_of(*settings, ShowOnly(), self._service.models.thresholds(settings[0])))
-
-    def _show_work(self, visitor: Visitor, session: Session, key: str) -> Changes:
-        """Show restored work with its settings, said with the text ``key``."""
-        is_complete = has_model(session, self._service.models)
-        line = sentences.restored_line(visitor.words, session, is_complete, key)
-        shown = self._screens.show(visitor, session, line)
-        if session.result is None:
-            return shown
-        model = session.model if is_complete and session.model in self._service.models else self._service.models.default
-        thresholds = self._service.models.thresholds(model)
-        return replace(shown, controls=controls_of(model, session.result.options, session.show, thresholds))
-
-    def _arrived(self, visitor: Visitor, changes: Changes) -> Changes:
-        """``changes`` with the list of pictures and recent work as they stand, and room for the next file."""
-        table, recent = self._screens.table(visitor), self._screens.recent(visitor)
-        return replace(changes, picture_list=table, recent=recent, frees_drop_zones=True)

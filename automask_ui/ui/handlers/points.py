@@ -68,15 +68,15 @@ class PointHandlers:
 
     def _look_at(self, visitor: Visitor, controls: Controls, payload: dict[str, Any]) -> Changes:
         session = self._service.store.get(visitor.owner, payload.get("session"))
-        outlines = step_fields.outline_list("outlines", payload.get("outlines"))
+        drawn = step_fields.drawing("drawn", payload.get("drawn"))
         text = ""
-        if outlines:
+        if drawn:
             side = check_value("points_per_side", controls.values.get("points_per_side"))
             if controls.values.get("crop_n_layers"):
                 title = visitor.words.say("parameter.crop_n_layers")
                 raise OptionError(f"A list of points cannot leave out a place of zoomed crops: set {title} to 0 first.")
             inside = step_fields.flag("only", payload.get("only"))
-            points = grid_points(int(side), outlines, session.size_hw, inside=inside)
+            points = grid_points(int(side), drawn, session.size_hw, inside=inside)
             if not len(points):
                 raise OptionError("No point of the grid lies there: draw more, or choose a denser grid.")
             text = format_point_grids([points.tolist()])

@@ -5,12 +5,15 @@ Written for inference, after the papers and the published weights' names, which 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from automask_ui.engine.encoders.windows import join_windows, split_windows
 
 __all__ = ["Hiera", "HieraConfig", "HieraEncoder"]
 
@@ -46,7 +49,7 @@ class HieraMlp(nn.Module):
         return self.layers[1](functional.gelu(self.layers[0](cells)))
 
 
-class Attention(nn.Module):
+class HieraAttention(nn.Module):
     """Self-attention among the cells of a window; where it pools, only every 2×2 cells' largest queries ask."""
 
     def __init__(self, width: int, out: int, heads: int, pools: bool) -> None:
@@ -66,7 +69,7 @@ class Attention(nn.Module):
         return self.proj(attended.transpose(1, 2).reshape(query.shape))
 
 
-class Block(nn.Module):
+class HieraBlock(nn.Module):
     """Attention within windows (of the whole picture where ``window`` is 0), then the MLP; may halve the resolution."""
 
     def __init__(self, width: int, out: int, heads: int, window: int, pools: bool) -> None:
@@ -74,7 +77,7 @@ class Block(nn.Module):
         self.window = window
         self.pools = pools
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
-        self.attn = Attention(width, out, heads, pools)
+        self.attn = HieraAttention(width, out, heads, pools)
         self.norm2 = nn.LayerNorm(out, eps=1e-6)
         self.mlp = HieraMlp(out, 4 * out)
         if width != out:
@@ -91,29 +94,10 @@ class Block(nn.Module):
         return torch.cat([rows + self.mlp(self.norm2(rows)) for rows in cells.split(_ROWS_TOGETHER, dim=1)], dim=1)
 
     def attend(self, cells: Tensor) -> Tensor:
-        """Attend in windows; the map is padded with zeros below and to the right, which take part as in training."""
-        batch, height, width, channels = cells.shape
-        side = self.window
-        padded = functional.pad(cells, (0, 0, 0, -width % side, 0, -height % side))
-        rows, columns = padded.shape[1] // side, padded.shape[2] // side
-        windows = padded.view(batch, rows, side, columns, side, channels).transpose(2, 3)
-        attended = self.attn(windows.reshape(-1, side, side, channels))
-        if self.pools:
-            side, height, width = side // 2, height // 2, width // 2
-        attended = attended.view(batch, rows, columns, side, side, -1).transpose(2, 3)
-        return attended.reshape(batch, rows * side, columns * side, -1)[:, :height, :width]
-
-
-class HieraPatchEmbed(nn.Module):
-    """One convolution: pixels to overlapping cells of 4×4 pixels."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.proj = nn.Conv2d(3, width, 7, stride=4, padding=3)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) to (B, H/4, W/4, width)."""
-        return self.proj(images).permute(0, 2, 3, 1)
+        """Attend in windows, with shapes as in `forward`."""
+        height, width = cells.shape[1:3]
+        attended = self.attn(split_windows(cells, self.window))
+        return join_windows(attended, (height // 2, width // 2) if self.pools else (height, width))
 
 
 class Hiera(nn.Module):
@@ -122,7 +106,8 @@ class Hiera(nn.Module):
     def __init__(self, config: HieraConfig) -> None:
         super().__init__()
         width, heads = config.embed_dim, config.heads
-        self.patch_embed = HieraPatchEmbed(width)
+        # Cells of 4×4 pixels, which overlap; in a module of its own for the names of the published weights.
+        self.patch_embed = nn.Sequential(OrderedDict(proj=nn.Conv2d(3, width, 7, stride=4, padding=3)))
         self.pos_embed = nn.Parameter(torch.zeros(1, width, config.position_side, config.position_side))
         self.pos_embed_window = nn.Parameter(torch.zeros(1, width, config.windows[0], config.windows[0]))
         self.blocks = nn.ModuleList()
@@ -134,13 +119,13 @@ class Hiera(nn.Module):
                 window = config.windows[stage - 1 if first else stage]
                 window = 0 if len(self.blocks) in config.global_blocks else window
                 out, heads = (2 * width, 2 * heads) if first else (width, heads)
-                self.blocks.append(Block(width, out, heads, window, pools=first))
+                self.blocks.append(HieraBlock(width, out, heads, window, pools=first))
                 width = out
             self.ends.append(len(self.blocks) - 1)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Encode (B, 3, H, W): the features after each stage, (B, C, H/4, W/4) and so on."""
-        cells = self.patch_embed(images)
+        cells = self.patch_embed(images).permute(0, 2, 3, 1)
         cells = cells + self.positions((cells.shape[1], cells.shape[2]))
         maps = []
         for number, block in enumerate(self.blocks):
@@ -157,24 +142,13 @@ class Hiera(nn.Module):
         return (enlarged + repeated).permute(0, 2, 3, 1)
 
 
-class Lateral(nn.Module):
-    """A 1×1 convolution under the name of the published weights."""
-
-    def __init__(self, channels: int, out: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels, out, 1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(B, channels, H, W) to (B, out, H, W)."""
-        return self.conv(features)
-
-
 class Neck(nn.Module):
     """The pyramid: all stages at one width, where the coarser ones are merged (Lin et al. 2017, FPN)."""
 
     def __init__(self, channels: Sequence[int], out: int) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(Lateral(count, out) for count in reversed(channels))
+        laterals = (nn.Conv2d(count, out, 1) for count in reversed(channels))
+        self.convs = nn.ModuleList(nn.Sequential(OrderedDict(conv=lateral)) for lateral in laterals)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """The trunk's maps, finest first, to as many of ``out`` channels."""

@@ -46,9 +46,11 @@ export function connectKeys(deps) {
     event.stopImmediatePropagation();
   }, true);
 
-  stage.addEventListener("keydown", (event) => {
-    const act = stageKeys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (event.target !== stage || event.ctrlKey || event.metaKey || event.altKey || !act) return;
+  element.addEventListener("keydown", (event) => {
+    const isArrow = event.key.startsWith("Arrow"), act = stageKeys[isArrow ? event.key : event.key.toLowerCase()];
+    // A tool's button that was clicked has the focus; there arrows go from one button to the next.
+    const isHeard = event.target === stage || (closest(event, ".tool-group, .tool-bar") && !isArrow);
+    if (!isHeard || event.ctrlKey || event.metaKey || event.altKey || !act) return;
     event.preventDefault();
     act();
   });

@@ -40,6 +40,7 @@ import { connectFilterField } from "./table/filter_field.js";
 import { createTable } from "./table/table.js";
 import { connectTableInput } from "./table/table_input.js";
 import { connectTotals } from "./table/totals.js";
+import { createBrush } from "./tools/brush.js";
 import { createRegionTool } from "./tools/region_tool.js";
 import { createToolbox } from "./tools/toolbox.js";
 import { connectTools } from "./tools/tools.js";
@@ -92,11 +93,12 @@ export function createViewer({ element, props, trigger, watch }) {
   });
   // Hovering, selecting and drawing only touch this thin canvas over the scene.
   const marks = markLayers({ look, picture, selection, toolbox, viewport });
-  const { region, tool: regionTool } = createRegionTool({ draft, picture, trigger, viewport });
-  const drafts = draftLayers({ draft, prompt, region, toolbox, viewport });
+  const brush = createBrush({ draft, picture, viewport });
+  const { region, tool: regionTool } = createRegionTool({ brush, draft, picture, trigger, viewport });
+  const drafts = draftLayers({ draft, picture, prompt, region, toolbox, viewport });
   paintLayers({
     canvas: dom.one(".marks", HTMLCanvasElement),
-    layers: [marks.veil, marks.selected, marks.hovered, drafts.preview, drafts.strokes, drafts.guides],
+    layers: [drafts.region, marks.veil, marks.selected, marks.hovered, drafts.preview, drafts.strokes, drafts.guides],
     topics: ["masks", "order", "shown", "view", "style", "hover", "selection", "draft"],
     signals, picture, viewport,
   });
@@ -106,8 +108,8 @@ export function createViewer({ element, props, trigger, watch }) {
   connectToolbar({ dom, language, look, signals, viewport });
 
   connectTools({
-    dom, draft, edits, language, listing, look, notes, notices, picture, prompt, region, regionTool, selection, signals,
-    toolbox, trigger, viewport,
+    brush, dom, draft, edits, language, listing, look, notes, notices, picture, prompt, region, regionTool, selection,
+    signals, toolbox, trigger, viewport,
   });
 
   // The table, and what is done to masks

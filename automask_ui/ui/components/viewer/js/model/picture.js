@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Edits, Signals, ViewerData, ViewerMask } from "../types.d.ts" */
+/** @import { Edits, Point, Signals, ViewerData, ViewerMask, XY } from "../types.d.ts" */
 /** @import { Shape } from "./shapes.js" */
 import { readLayers } from "./shapes.js";
 import { createHook } from "./signals.js";
@@ -54,6 +54,12 @@ export function createPicture({ signals, edits }) {
 
     /** Original px per display px. */
     enlargement: () => picture.data.width / picture.size().w || 1,
+
+    /** Points in px of the original. @param {readonly Point[]} points display px */
+    inOriginal(points) {
+      const k = picture.enlargement();
+      return points.map(({ x, y }) => /** @type {XY} */ ([x * k, y * k]));
+    },
 
     /** Area of the original photo, px. */
     pixels: () => picture.data.width * picture.data.height,

@@ -1,8 +1,10 @@
 // @ts-check
-/** @import { Draft, Layer, Point, Prompt, Toolbox, Viewport } from "../types.d.ts" */
+/** @import { Draft, Layer, Picture, Point, Prompt, Toolbox, Viewport } from "../types.d.ts" */
+/** @import { Region } from "../tools/region_tool.js" */
 import { drawOnStage } from "./canvas.js";
 import { pathOf } from "./paths.js";
 
+const REGION_ALPHA = 0.4;
 const PREVIEW = "#38bdf8", MINUS = "#f43f5e", PLUS = "#22c55e";
 
 /**
@@ -10,12 +12,13 @@ const PREVIEW = "#38bdf8", MINUS = "#f43f5e", PLUS = "#22c55e";
  *
  * @param {object} deps
  * @param {Draft} deps.draft
+ * @param {Picture} deps.picture
  * @param {Prompt} deps.prompt
- * @param {{ outlines: readonly (readonly Point[])[], isOnly: boolean }} deps.region
+ * @param {Region} deps.region
  * @param {Toolbox} deps.toolbox
  * @param {Viewport} deps.viewport
  */
-export function draftLayers({ draft, prompt, region, toolbox, viewport }) {
+export function draftLayers({ draft, picture, prompt, region, toolbox, viewport }) {
   /**
    * A coloured line between dark ones, seen on every photo.
    *
@@ -76,14 +79,39 @@ export function draftLayers({ draft, prompt, region, toolbox, viewport }) {
     },
   };
 
+  /**
+   * Where the next run looks, or does not: the pieces one after the other, as one tint. Nothing may lie beneath, since
+   * what is cut out is rubbed out.
+   *
+   * @type {Layer}
+   */
+  const regionLayer = {
+    draw(context) {
+      if (toolbox.name !== "region" || !region.pieces.length) return;
+      context.fillStyle = context.strokeStyle = region.isOnly ? PREVIEW : MINUS;
+      context.lineJoin = context.lineCap = "round";
+      for (const { outline, line, cuts } of region.pieces) {
+        context.globalCompositeOperation = cuts ? "destination-out" : "source-over";
+        if (line) {
+          context.lineWidth = line.width;
+          context.stroke(strokePath(line.points));
+        } else context.fill(strokePath(outline));
+      }
+      const { w, h } = picture.size();
+      context.globalCompositeOperation = "destination-in";
+      context.globalAlpha = REGION_ALPHA;
+      context.fillRect(0, 0, w, h);
+    },
+  };
+
   /** Boxes, outlines, clicks, cross-hair: as thick at every zoom. @type {Layer} */
   const guides = {
     draw(context) {
       drawOnStage(context, viewport);
-      for (const outline of toolbox.name === "region" ? region.outlines : []) {
-        const path = polyline(outline, true);
+      for (const { outline, cuts } of toolbox.name === "region" ? region.pieces : []) {
+        if (!outline) continue;
         context.setLineDash([6, 4]);
-        drawLine(context, path, region.isOnly ? "#fff" : MINUS, 1.5);
+        drawLine(context, polyline(outline, true), region.isOnly && !cuts ? "#fff" : MINUS, 1.5);
         context.setLineDash([]);
       }
       if (draft.outline.length) {
@@ -150,5 +178,5 @@ export function draftLayers({ draft, prompt, region, toolbox, viewport }) {
     drawLine(context, path, "#fff", 1);
   }
 
-  return { preview, strokes, guides };
+  return { region: regionLayer, preview, strokes, guides };
 }

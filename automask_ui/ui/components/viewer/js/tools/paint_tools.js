@@ -1,20 +1,19 @@
 // @ts-check
 /** @import { Draft, Edits, Language, Notices, Picture, Point } from "../types.d.ts" */
-/** @import { Selection, Step, Stroke, Tool, Viewport, XY } from "../types.d.ts" */
+/** @import { Selection, Step, Tool, Viewport } from "../types.d.ts" */
 /** @import { DraftLine } from "../model/draft.js" */
+/** @import { Brush } from "./brush.js" */
+import { addPoint } from "./brush.js";
 
 /** @typedef {{ line: DraftLine | null, outline: Point[] | null, cuts: boolean }} Pixels to add or to cut, display px */
 
-const FIRST_SHARE = 0.025; // of the longer side: the brush to begin with
-const GROWTH = 1.25; // of one press of a key or button
-const MOST = 2000; // px of the original, the widest brush
-const APART = 1.5; // stage px between two points of a line: more would not be seen
 const NEAR = 8; // stage px from a corner at which a click means that corner
 
 /**
  * Brush, eraser and lasso: pixels of the original are added to the selected mask, or to a new one, or cut from it.
  *
  * @param {object} deps
+ * @param {Brush} deps.brush
  * @param {Draft} deps.draft
  * @param {Edits} deps.edits
  * @param {Language} deps.language
@@ -23,9 +22,7 @@ const NEAR = 8; // stage px from a corner at which a click means that corner
  * @param {Selection} deps.selection
  * @param {Viewport} deps.viewport
  */
-export function createPaintTools({ draft, edits, language: { text }, notices, picture, selection, viewport }) {
-  /** Of the brush, px of the original; 0: not chosen yet. */
-  let width = 0;
+export function createPaintTools({ brush, draft, edits, language: { text }, notices, picture, selection, viewport }) {
   /** Steps that are at the server, with what is drawn for them. @type {Map<Step, DraftLine | null>} */
   const sent = new Map();
   /** For a mask that the server is still making. @type {Pixels[]} */
@@ -35,11 +32,6 @@ export function createPaintTools({ draft, edits, language: { text }, notices, pi
   /** Whether a step makes a mask. @param {Step} step */
   const isNew = (step) => step.do === "paint" && !step.id;
   const isMaking = () => [...sent.keys()].some(isNew);
-  const size = () => width || Math.max(1, Math.round(FIRST_SHARE * Math.max(picture.data.width, picture.data.height)));
-  const inOriginal = (/** @type {readonly Point[]} */ points) => {
-    const k = picture.enlargement();
-    return points.map(({ x, y }) => /** @type {XY} */ ([x * k, y * k]));
-  };
 
   /** @param {DraftLine | null} line @param {Point[] | null} outline @param {boolean} cuts */
   function paint(line, outline, cuts) {
@@ -57,15 +49,9 @@ export function createPaintTools({ draft, edits, language: { text }, notices, pi
 
   /** @param {number} id @param {Pixels} pixels */
   function send(id, { line, outline, cuts }) {
-    /** @type {Stroke[]} */
-    const strokes = [];
-    if (line) {
-      // A pixel of the original, there and back, may be a hair less.
-      const inPhoto = Math.max(1, Math.min(MOST, line.width * picture.enlargement()));
-      strokes.push({ width: inPhoto, points: inOriginal(line.points) });
-    }
+    const strokes = line ? [brush.strokeOf(line)] : [];
     /** @type {Step} */
-    const step = { do: "paint", id, cut: cuts, strokes, outline: outline && inOriginal(outline) };
+    const step = { do: "paint", id, cut: cuts, strokes, outline: outline && picture.inOriginal(outline) };
     sent.set(step, line);
     edits.add(step);
   }
@@ -95,45 +81,12 @@ export function createPaintTools({ draft, edits, language: { text }, notices, pi
   edits.onLost(forget);
   picture.onSessionStarted(forget);
 
-  /** @param {number} factor */
-  function resize(factor) {
-    const next = Math.round(size() * factor);
-    width = Math.max(1, Math.min(MOST, next === size() ? next + Math.sign(factor - 1) : next));
-    draft.setPointer(draft.pointer, width / picture.enlargement(), draft.isCrossHair);
-  }
-
-  const smaller = () => resize(1 / GROWTH), larger = () => resize(GROWTH);
-
-  /** @param {boolean} cuts @returns {Tool} */
-  function brushTool(cuts) {
-    const brush = () => size() / picture.enlargement();
-    return {
-      hover: ({ x, y }) => draft.setPointer(viewport.toPhoto(x, y), brush()),
-      leave: () => draft.setPointer(null),
-      click: (point) => paint({ points: [viewport.toPhoto(point.x, point.y)], width: brush(), cuts }, null, cuts),
-      startDrag(point) {
-        const points = [viewport.toPhoto(point.x, point.y)], line = { points, width: brush(), cuts };
-        return {
-          move({ x, y }) {
-            addPoint(points, viewport.toPhoto(x, y), APART / viewport.scale);
-            draft.setPointer(viewport.toPhoto(x, y), brush());
-            showLines(line);
-          },
-          end: () => paint(line, null, cuts),
-          cancel: () => showLines(null),
-        };
-      },
-      key(key) {
-        if (key === "[") smaller();
-        else if (key === "]") larger();
-        else return false;
-        return true;
-      },
-    };
-  }
-
+  /** @param {boolean} cuts */
+  const brushTool = (cuts) => brush.tool({
+    cuts: () => cuts, showGrowing: showLines, done: (line) => paint(line, null, line.cuts),
+  });
   const outline = outlineTool({ draft, viewport, done: (points, minus) => paint(null, points, lasso.cuts !== minus) });
-  return { brush: brushTool(false), eraser: brushTool(true), lassoTool: outline, lasso, size, resize, smaller, larger };
+  return { brushTool: brushTool(false), eraser: brushTool(true), lassoTool: outline, lasso };
 }
 
 /**
@@ -183,7 +136,7 @@ export function outlineTool({ draft, viewport, done }) {
       const points = [...corners, viewport.toPhoto(point.x, point.y)];
       return {
         move({ x, y }) {
-          addPoint(points, viewport.toPhoto(x, y), APART / viewport.scale);
+          addPoint(points, viewport.toPhoto(x, y), viewport);
           draft.setOutline([...points]);
         },
         end: () => void (corners.length || close()),
@@ -201,16 +154,4 @@ export function outlineTool({ draft, viewport, done }) {
       return true;
     },
   };
-}
-
-/**
- * Adds a point to a line if it is far enough from the last one.
- *
- * @param {Point[]} points
- * @param {Point} point
- * @param {number} apart
- */
-function addPoint(points, point, apart) {
-  const last = points[points.length - 1];
-  if (Math.hypot(last.x - point.x, last.y - point.y) >= apart) points.push(point);
 }

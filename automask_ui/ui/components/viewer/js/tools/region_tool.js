@@ -1,49 +1,93 @@
 // @ts-check
-/** @import { Draft, Picture, Point, Trigger, Viewport, XY } from "../types.d.ts" */
+/** @import { Draft, Picture, Point, Tool, Trigger, Viewport } from "../types.d.ts" */
+/** @import { DraftLine } from "../model/draft.js" */
+/** @import { Brush } from "./brush.js" */
 import { outlineTool } from "./paint_tools.js";
 
+/**
+ * What is drawn at once, display px: inside a closed outline, or under a line of the brush.
+ *
+ * @typedef {{ cuts: boolean } & ({ outline: Point[], line: null } | { outline: null, line: DraftLine })} RegionPiece
+ */
 /** @typedef {Readonly<ReturnType<typeof createRegionTool>["region"]>} Region */
 
 /**
- * Where the next run looks: outlines inside of which, or outside of which, the grid's points go.
+ * Where the next run looks: what is outlined or painted, inside of which, or outside of which, the grid's points go.
  *
- * @param {{ draft: Draft, picture: Picture, trigger: Trigger, viewport: Viewport }} deps
+ * @param {{ brush: Brush, draft: Draft, picture: Picture, trigger: Trigger, viewport: Viewport }} deps
  */
-export function createRegionTool({ draft, picture, trigger, viewport }) {
+export function createRegionTool({ brush, draft, picture, trigger, viewport }) {
   const region = {
-    /** Closed outlines, display px. @type {readonly (readonly Point[])[]} */
-    outlines: [],
+    /** One after the other: each is added to those before, or cut out of them. @type {readonly RegionPiece[]} */
+    pieces: [],
     /** Whether points go only inside; else only outside. */
     isOnly: true,
+    /** Whether the next piece is painted; else it is outlined. */
+    isPainted: false,
+    /** Whether the next piece is cut out. */
+    cuts: false,
 
     /** @param {boolean} isOnly */
     setOnly(isOnly) {
       region.isOnly = isOnly;
-      if (region.outlines.length) send();
+      if (region.pieces.length) send();
+    },
+
+    /** @param {boolean} isPainted */
+    setPainted(isPainted) {
+      tool.stop?.();
+      region.isPainted = isPainted;
+      draft.setPointer(null);
     },
 
     clear() {
-      region.outlines = [];
+      region.pieces = [];
       send();
     },
   };
 
+  /** @param {RegionPiece} piece */
+  function add(piece) {
+    // Nothing can be cut out of nothing.
+    if (!piece.cuts || region.pieces.length) region.pieces = [...region.pieces, piece];
+    if (region.pieces.length) send();
+  }
+
   function send() {
-    const k = picture.enlargement();
-    const outlines = region.outlines.map((points) => points.map(({ x, y }) => /** @type {XY} */ ([x * k, y * k])));
-    trigger("look_at", { session: picture.session, outlines, only: region.isOnly });
+    const drawn = region.pieces.map(({ outline, line, cuts }) => ({
+      cut: cuts, strokes: line ? [brush.strokeOf(line)] : [], outline: outline && picture.inOriginal(outline),
+    }));
+    trigger("look_at", { session: picture.session, drawn, only: region.isOnly });
     draft.clear();
   }
 
   picture.onSessionStarted(() => {
-    region.outlines = [];
+    region.pieces = [];
   });
-  const tool = outlineTool({
+
+  /** @param {DraftLine | null} line */
+  const showGrowing = (line) => draft.setStrokes(line ? [line] : []);
+  const outlined = outlineTool({
     draft, viewport,
-    done(points) {
-      region.outlines = [...region.outlines, points];
-      send();
+    done: (outline, minus) => add({ outline, line: null, cuts: region.cuts !== minus }),
+  });
+  const painted = brush.tool({
+    cuts: () => region.cuts, showGrowing,
+    done(line) {
+      showGrowing(null);
+      add({ outline: null, line, cuts: line.cuts });
     },
   });
+  const current = () => (region.isPainted ? painted : outlined);
+  /** @type {Tool} */
+  const tool = {
+    hover: (point) => current().hover(point),
+    leave: () => current().leave(),
+    click: (point, how) => current().click(point, how),
+    startDrag: (point, how) => current().startDrag?.(point, how) ?? null,
+    stop: () => outlined.stop?.(),
+    undo: () => outlined.undo?.() ?? false,
+    key: (key) => current().key?.(key) ?? false,
+  };
   return { region, tool };
 }

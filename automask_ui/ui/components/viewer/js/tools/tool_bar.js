@@ -1,5 +1,6 @@
 // @ts-check
 /** @import { Dom, Language, Prompt, Selection, Signals, Toolbox, ToolName } from "../types.d.ts" */
+/** @import { Region } from "./region_tool.js" */
 import { score } from "../model/language.js";
 
 /**
@@ -15,9 +16,9 @@ import { score } from "../model/language.js";
  * @param {Dom} deps.dom
  * @param {Language} deps.language
  * @param {{ size: () => number, smaller: () => void, larger: () => void }} deps.brush
- * @param {Readonly<Partial<Record<ToolName, Choice>>>} deps.choices
+ * @param {Readonly<Partial<Record<ToolName, readonly Choice[]>>>} deps.choices at most as many as the bar has room for
  * @param {Prompt} deps.prompt
- * @param {{ outlines: readonly unknown[], clear: () => void }} deps.region
+ * @param {Region} deps.region
  * @param {Selection} deps.selection
  * @param {Signals} deps.signals
  * @param {() => void} deps.discard
@@ -26,11 +27,13 @@ import { score } from "../model/language.js";
  */
 export function connectToolBar(deps) {
   const { dom: { all, one }, language: { text }, brush, choices, prompt, region, selection, toolbox } = deps;
-  const bar = one(".tool-bar");
+  const bar = one(".tool-bar"), groups = all(".tool-bar .choice");
+  const buttonsOf = (/** @type {HTMLElement} */ group) => /** @type {HTMLElement[]} */ ([...group.children]);
 
   /** What to do next with the tool. */
   function hint() {
     const { name } = toolbox;
+    if (name === "region" && region.isPainted) return text("hint_region_paint");
     if (name !== "add" && name !== "refine") return prompt.isOpen() ? "" : text(`hint_${name}`);
     if (prompt.error) return prompt.error === "lost" ? text("edit_lost") : prompt.error;
     if (prompt.isOpen()) return prompt.candidates.length ? "" : text("asking");
@@ -38,7 +41,8 @@ export function connectToolBar(deps) {
   }
 
   function draw() {
-    const { name } = toolbox, paints = name === "brush" || name === "eraser", choice = choices[name];
+    const { name } = toolbox;
+    const paints = name === "brush" || name === "eraser" || (name === "region" && region.isPainted);
     const mask = prompt.isOpen() ? prompt.current() : undefined;
     bar.hidden = name === "select";
     if (bar.hidden) return;
@@ -46,11 +50,15 @@ export function connectToolBar(deps) {
     const sentence = hint();
     one(".tool-hint").hidden = !sentence;
     one(".tool-hint").textContent = sentence;
-    one(".choice").hidden = !choice;
-    for (const [selector, isYes] of /** @type {const} */ ([["[data-choice=yes]", true], ["[data-choice=no]", false]])) {
-      if (!choice) break;
-      one(selector).textContent = text(isYes ? choice.yes : choice.no);
-      one(selector).setAttribute("aria-pressed", String(choice.isYes() === isYes));
+    for (const [place, group] of groups.entries()) {
+      const choice = choices[name]?.[place];
+      group.hidden = !choice;
+      if (!choice) continue;
+      for (const button of buttonsOf(group)) {
+        const isYes = button.dataset.choice === "yes";
+        button.textContent = text(isYes ? choice.yes : choice.no);
+        button.setAttribute("aria-pressed", String(choice.isYes() === isYes));
+      }
     }
     one(".candidates").hidden = prompt.candidates.length < 2 || !mask;
     one(".candidates output").textContent = `${prompt.chosen + 1} / ${prompt.candidates.length}`;
@@ -60,7 +68,7 @@ export function connectToolBar(deps) {
     one(".brush-size output").textContent = text("brush_size", { px: brush.size() });
     one("[data-do=take]").hidden = one("[data-do=discard]").hidden = !prompt.isOpen();
     one("[data-do=take]").toggleAttribute("disabled", !mask);
-    one("[data-do=clear-region]").hidden = name !== "region" || !region.outlines.length;
+    one("[data-do=clear-region]").hidden = name !== "region" || !region.pieces.length;
   }
 
   /** @type {Record<string, () => void>} */
@@ -82,11 +90,13 @@ export function connectToolBar(deps) {
       if (button.hidden) one(".stage").focus({ preventScroll: true });
     });
   }
-  for (const button of all("[data-choice]")) {
-    button.addEventListener("click", () => {
-      choices[toolbox.name]?.choose(button.dataset.choice === "yes");
-      draw();
-    });
+  for (const [place, group] of groups.entries()) {
+    for (const button of buttonsOf(group)) {
+      button.addEventListener("click", () => {
+        choices[toolbox.name]?.[place]?.choose(button.dataset.choice === "yes");
+        draw();
+      });
+    }
   }
   deps.signals.on(["draft", "selection", "masks"], draw);
 }

@@ -1,6 +1,7 @@
 // @ts-check
 /** @import { Dom, Draft, Edits, Language, Listing, Look, Notes, Notices, Picture, Prompt } from "../types.d.ts" */
 /** @import { Selection, Signals, Tool, Toolbox, ToolName, Trigger, Viewport } from "../types.d.ts" */
+/** @import { Brush } from "./brush.js" */
 /** @import { Region } from "./region_tool.js" */
 import { createPaintTools } from "./paint_tools.js";
 import { createPromptTools } from "./prompt_tool.js";
@@ -11,6 +12,7 @@ import { connectToolBar } from "./tool_bar.js";
  * Fills the toolbox, and shows the options of the tool that is chosen.
  *
  * @param {object} deps
+ * @param {Brush} deps.brush
  * @param {Dom} deps.dom
  * @param {Draft} deps.draft
  * @param {Edits} deps.edits
@@ -32,10 +34,10 @@ import { connectToolBar } from "./tool_bar.js";
 export function connectTools(deps) {
   const { region, toolbox } = deps;
   const { add, refine, sign, take, discard } = createPromptTools(deps);
-  const { brush, eraser, lassoTool, lasso, ...painting } = createPaintTools(deps);
+  const { brushTool, eraser, lassoTool, lasso } = createPaintTools(deps);
   /** @type {Record<ToolName, Tool>} */
   const tools = {
-    select: createSelectTool(deps), add, refine, brush, eraser, lasso: lassoTool, region: deps.regionTool,
+    select: createSelectTool(deps), add, refine, brush: brushTool, eraser, lasso: lassoTool, region: deps.regionTool,
   };
   for (const [name, tool] of Object.entries(tools)) toolbox.add(/** @type {ToolName} */ (name), tool);
 
@@ -43,12 +45,23 @@ export function connectTools(deps) {
     yes: "sign_plus", no: "sign_minus", isYes: () => sign.belongs,
     choose: (/** @type {boolean} */ yes) => void (sign.belongs = yes),
   };
+  /** Whether drawing adds or cuts. @param {{ cuts: boolean }} owner */
+  const addOrCut = (owner) => ({
+    yes: "lasso_add", no: "lasso_cut", isYes: () => !owner.cuts,
+    choose: (/** @type {boolean} */ yes) => void (owner.cuts = !yes),
+  });
   connectToolBar({
-    ...deps, take, discard, brush: painting,
+    ...deps, take, discard,
     choices: {
-      add: signs, refine: signs,
-      lasso: { yes: "lasso_add", no: "lasso_cut", isYes: () => !lasso.cuts, choose: (yes) => void (lasso.cuts = !yes) },
-      region: { yes: "region_only", no: "region_not", isYes: () => region.isOnly, choose: region.setOnly },
+      add: [signs], refine: [signs], lasso: [addOrCut(lasso)],
+      region: [
+        {
+          yes: "region_outline", no: "region_paint", isYes: () => !region.isPainted,
+          choose: (yes) => region.setPainted(!yes),
+        },
+        addOrCut(region),
+        { yes: "region_only", no: "region_not", isYes: () => region.isOnly, choose: region.setOnly },
+      ],
     },
   });
 }
