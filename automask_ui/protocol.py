@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from automask_ui.masks.prompt import Prediction
 from automask_ui.masks.rle import Rle
 from automask_ui.options import GeneratorOptions
 
-__all__ = ["Engine", "EngineModel", "Steps", "own_thresholds", "run_to_end"]
+__all__ = ["Engine", "EngineModel", "LoadedModel", "Steps", "own_thresholds", "run_to_end"]
 
 # A run, step by step: a step before each encoding and after each decoded chunk; the result is the return value.
 Steps = Generator[Step, None, MaskResult]
@@ -39,6 +40,22 @@ class EngineModel(Protocol):
     @property
     def stability_score_thresh(self) -> float:
         """Its own default of that option, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """What an engine has told of its model, without the model: it may be kept when the weights are dropped."""
+
+    title: str
+    device: str
+    pred_iou_thresh: float
+    stability_score_thresh: float
+    min_mask_region_area: int = 0  # px
+
+    @classmethod
+    def of(cls, model: EngineModel) -> LoadedModel:
+        """What ``model`` tells."""
+        return cls(title=model.title, device=str(model.device), **_thresholds(model), min_mask_region_area=_area(model))
 
 
 class Engine(Protocol):
@@ -71,9 +88,16 @@ class Engine(Protocol):
 
 def own_thresholds(model: EngineModel) -> dict[str, float]:
     """The default thresholds of ``model`` itself, by option name, and its clean-up if it has one."""
-    own = {name: float(getattr(model, name)) for name in ("pred_iou_thresh", "stability_score_thresh")}
-    cleanup = int(getattr(model, "min_mask_region_area", 0))
-    return own | {"min_mask_region_area": cleanup} if cleanup else own
+    cleanup = _area(model)
+    return _thresholds(model) | ({"min_mask_region_area": cleanup} if cleanup else {})
+
+
+def _thresholds(model: EngineModel) -> dict[str, float]:
+    return {name: float(getattr(model, name)) for name in ("pred_iou_thresh", "stability_score_thresh")}
+
+
+def _area(model: EngineModel) -> int:
+    return int(getattr(model, "min_mask_region_area", 0))
 
 
 def run_to_end(run: Generator[Any, None, T]) -> T:

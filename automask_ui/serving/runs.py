@@ -17,7 +17,7 @@ from automask_ui.masks import MaskResult, Verdict
 from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.options import CleanupOptions, FilterOptions, GeneratorOptions
 from automask_ui.project.restore_photo import check_model
-from automask_ui.protocol import Engine, EngineModel, Steps, own_thresholds
+from automask_ui.protocol import Engine, LoadedModel, Steps, own_thresholds
 from automask_ui.session import Job, Session
 from automask_ui.session.run import (
     Fetch,
@@ -58,7 +58,7 @@ class Models(UserDict[str, AvailableModel]):
     def __init__(self, engines: Callable[[str], Engine], models: Sequence[AvailableModel], default: str) -> None:
         super().__init__({model.name: model for model in models})
         self.default = default
-        self.loaded: dict[str, EngineModel] = {}
+        self.loaded: dict[str, LoadedModel] = {}
         self.failed: dict[str, AutoMaskError] = {}
         self._engines = engines
 
@@ -85,7 +85,7 @@ class Models(UserDict[str, AvailableModel]):
         row = self[name]
         with self.noting_failure(name):
             engine = self._engines(row.name)
-        self.loaded[name] = engine.model
+        self.loaded[name] = LoadedModel.of(engine.model)
         return engine
 
     def is_here(self, name: str) -> bool:
