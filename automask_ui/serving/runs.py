@@ -46,7 +46,7 @@ class Models(UserDict[str, AvailableModel]):
 
     Args:
         engines: gives the engine of a model by name; loads it on the first call.
-        models: in the order of the menu.
+        models: in the order of the menu, which has those on this machine first.
         default: the one to begin with.
 
     Attributes:
