@@ -21,7 +21,7 @@ class Team:
     size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_rank_zero(self) -> bool:
         """Whether this process writes the log and the state."""
         return self.rank == 0
 

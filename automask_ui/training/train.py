@@ -185,14 +185,14 @@ def train(run: Run, sources: Sources, folder: Path, settings: Settings, max_step
     run.last_tick = time.monotonic()
     for batch in _batches(settings, sources, run):
         run.recent.append(train_step(run, settings, batch))
-        if run.team.leads and run.step % LOG_EVERY == 0:
+        if run.team.is_rank_zero and run.step % LOG_EVERY == 0:
             _log(run, folder)
         if run.step == last_step or run.progress >= 1:
             break
-        if run.team.leads and time.monotonic() - saved_at > SAVE_EVERY_S:
+        if run.team.is_rank_zero and time.monotonic() - saved_at > SAVE_EVERY_S:
             save_run(run, folder)
             saved_at = time.monotonic()
-    if run.team.leads:
+    if run.team.is_rank_zero:
         save_run(run, folder)
 
 
@@ -362,7 +362,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _train_in_team(team: Team, folder: Path, photographs: Path, minutes: float) -> None:
     """What each process of the team does."""
-    logging.basicConfig(level=logging.INFO if team.leads else logging.WARNING, format="%(asctime)s %(message)s")
+    logging.basicConfig(level=logging.INFO if team.is_rank_zero else logging.WARNING, format="%(asctime)s %(message)s")
     cv2.setNumThreads(1)
     drawn = draw_pool(folder / "pool-512", DRAWN_SCENES, (DRAWN_PX, DRAWN_PX))
     sources = Sources.of(read_manifest(photographs), drawn)

@@ -16,9 +16,9 @@ from automask_ui.project.uploads import Upload
 from automask_ui.serving.runs import RunQueue
 from automask_ui.serving.service import Service
 from automask_ui.ui.components.status_line import status
-from automask_ui.ui.handlers.arrivals import Arrivals
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.picture_list import PictureListHandlers
+from automask_ui.ui.handlers.restored_work import RestoredWork
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences
@@ -42,7 +42,7 @@ class OpeningHandlers:
     ) -> None:
         self._service, self._screens, self._run_queue = service, screens, run_queue
         self._autosave, self._projects = autosave, service.projects
-        self._arrivals = Arrivals(service, screens, pictures)
+        self._restored = RestoredWork(service, screens, pictures)
 
     # Events
 
@@ -60,9 +60,9 @@ class OpeningHandlers:
             autosave.keep_recent(token, owner)
         yield Changes(recent=self._screens.recent(visitor))
         photo = None if autosave is None else autosave.restore(token, owner, "photo")
-        back = None if photo is None else self._arrivals.show_restored(visitor, photo)
+        back = None if photo is None else self._restored.show_restored(visitor, photo)
         pictures = None if autosave is None else autosave.restore(token, owner, "pictures")
-        beside = Changes() if pictures is None else self._arrivals.show_restored(visitor, pictures)
+        beside = Changes() if pictures is None else self._restored.show_restored(visitor, pictures)
         if back is not None:
             # Settings of a picture of the list are its own; any other one's are not for the list.
             is_own = beside.picture_list is None or beside.picture_list.open is not None
@@ -97,7 +97,7 @@ class OpeningHandlers:
         if waiting is None:
             session = self._service.store.open(visitor.owner, *photo)
             return self._screens.arrived(visitor, self._screens.show_opened(visitor, session))
-        return self._arrivals.show_restored(visitor, self._projects.restore(visitor.owner, waiting, [photo]))
+        return self._restored.show_restored(visitor, self._projects.restore(visitor.owner, waiting, [photo]))
 
     def open_sample(self, visitor: Visitor, payload: Any) -> Changes:
         """Open a sample photo, by the name in ``payload``; the first one without a name."""
@@ -122,7 +122,7 @@ class OpeningHandlers:
             restored = self._projects.restore(visitor.owner, path)
             if self._autosave is not None:
                 self._autosave.save(visitor.owner)
-        return self._arrivals.show_restored(visitor, restored)
+        return self._restored.show_restored(visitor, restored)
 
     def open_item(self, visitor: Visitor, payload: Any) -> Changes:
         """Open a picture of the visitor's list."""
@@ -130,7 +130,7 @@ class OpeningHandlers:
         session = self._projects.open_item(visitor.owner, index)
         if session.result is None:
             return self._screens.arrived(visitor, self._screens.show_opened(visitor, session))
-        return self._arrivals.show_work(visitor, session, "queue.opened")
+        return self._restored.show_work(visitor, session, "queue.opened")
 
     def open_files(self, visitor: Visitor, uploads: Sequence[Upload | str] | None) -> Changes:
         """Open several files, or one that the browser takes for no photo: kept work, pictures for a list, or a photo.
@@ -153,7 +153,7 @@ class OpeningHandlers:
                 return self.open_photo(visitor, files[0])
             waiting = self._projects.waiting(visitor.owner)
             if waiting is not None:
-                return self._arrivals.show_restored(visitor, self._projects.restore(visitor.owner, waiting, files))
+                return self._restored.show_restored(visitor, self._projects.restore(visitor.owner, waiting, files))
             listing, is_new = self._projects.add(visitor.owner, files)
             said = self._screens.say(visitor, listing_line(visitor.words, listing, is_new))
             return self._screens.arrived(visitor, self._first_of_list(visitor) if is_new else said)
@@ -161,7 +161,7 @@ class OpeningHandlers:
             raise ResumeError(f"{len(kept)} of these {len(files)} files hold kept work: drop one, and its photo.")
         self._projects.collect_edits(visitor.owner)
         others = [file for file in files if file not in kept]
-        return self._arrivals.show_restored(visitor, self._projects.restore(visitor.owner, kept[0].path, others))
+        return self._restored.show_restored(visitor, self._projects.restore(visitor.owner, kept[0].path, others))
 
     def _first_of_list(self, visitor: Visitor) -> Changes:
         """Open the first picture of the visitor's list that can be read; the rows of others say why."""

@@ -1,4 +1,4 @@
-"""What has just been opened or restored, as the page shows it: in the main view, in the list, and with its settings."""
+"""What has just been opened or restored, as the page shows it: in the main view, in the list, with its settings."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences
 from automask_ui.ui.text.queue_lines import back_line, first_names
 
-__all__ = ["Arrivals"]
+__all__ = ["RestoredWork"]
 
 
-class Arrivals:
-    """Shows what has arrived."""
+class RestoredWork:
+    """Shows a picture or a list with what was done to it before."""
 
     def __init__(self, service: Service, screens: Screens, pictures: PictureListHandlers) -> None:
         self._models, self._screens, self._pictures = service.models, screens, pictures
