@@ -110,7 +110,13 @@ def starts(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     """The page on its built-in model, as a program of its own."""
     command = [sys.executable, str(ROOT / "app.py"), "--model", "tiny", "--device", "cpu", *arguments]
     return subprocess.Popen(
-        command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # A shell that starts the tests in the background has Ctrl+C ignored, by their children too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 

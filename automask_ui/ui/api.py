@@ -108,7 +108,7 @@ def _predicted(service: Service, image: object, model: object, clicks: Clicks) -
 
 
 def _parameters(service: Service) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Types and defaults of the endpoint's parameters: those of the generator in upstream's order.
+    """Types and defaults of the endpoint's parameters: those of the generator in upstream's order, then our own.
 
     Defaults are the generator's or the model's. Types are for the documentation only: every value may be anything.
     """
@@ -118,7 +118,9 @@ def _parameters(service: Service) -> tuple[dict[str, Any], dict[str, Any]]:
         numbers: Any = (int if PARAMETERS[name].is_integer else float) if name in PARAMETERS else str
         type_ = list if name == "point_grids" else numbers
         types[name] = type_ | None if default is None else type_
-    return types | {"model": str}, defaults | {"model": service.models.default}
+    # Callers may give values by their places, so what came later comes last.
+    share = types.pop("adaptive_points")
+    return types | {"model": str, "adaptive_points": share}, defaults | {"model": service.models.default}
 
 
 def _answers(service: Service, image: object, model: object, values: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -431,6 +431,7 @@ def test_the_cross_hair_stays_where_it_is_seen_when_the_view_moves(annotator: An
 
 def test_shift_and_drag_selects_what_lies_inside(annotator: Annotator) -> None:
     annotator.drags((1, 1), (200, 200), key="Shift")
+    annotator.waits_until(lambda: bool(annotator.selected()))
     chosen, masks = set(annotator.selected()), annotator.masks()
     # The mouse moves by whole px of the screen.
     surely, maybe = ({id_ for id_ in masks if is_within(masks[id_], slice(3 - slack, 198 + slack))} for slack in (0, 5))

@@ -50,7 +50,9 @@ def test_two_endpoints_are_documented(client: Any) -> None:
     }
     assert of_clicks == {"image": False, "points": True, "labels": True, "box": True, "model": True}
     parameters = {row["parameter_name"]: row for row in endpoints["/find_masks"]["parameters"]}
-    assert len(parameters) == 15  # the picture, SAM's 13, the model
+    assert len(parameters) == 16
+    # The picture, SAM's 13 and the model stand where they always stood.
+    assert [*parameters][:2] + [*parameters][-2:] == ["image", "points_per_side", "model", "adaptive_points"]
     assert parameters["pred_iou_thresh"]["parameter_default"] is None  # the model's own
     assert parameters["model"]["parameter_default"] == "fake"
 

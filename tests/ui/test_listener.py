@@ -62,7 +62,7 @@ def test_changes_go_to_their_components_and_nothing_else(parts: Parts) -> None:
 
 def test_every_change_has_a_component(parts: Parts) -> None:
     for name in Changes.__dataclass_fields__:
-        if name not in ("view", "controls", "sliders", "picture_list", "status"):
+        if name not in ("view", "controls", "sliders", "picture_list", "status", "warning"):
             value: Any = True if name in ("frees_drop_zones", "is_busy") else {} if name in ("note", "edits") else "x"
             assert outputs_of(Changes(**{name: value}), parts), name
 
