@@ -35,7 +35,7 @@ class FoundMasks:
 def adaptive_rounds(points: np.ndarray, count: int, found: Callable[[np.ndarray], FoundMasks]) -> Iterator[np.ndarray]:
     """Choose ``count`` of the points of a square grid, round by round.
 
-    Each round hangs on what was found at the points of earlier rounds, and on nothing else: so the same points come
+    Each round depends on what was found at the points of earlier rounds, and on nothing else: so the same points come
     again, whatever else was decoded, and a larger ``count`` begins with the same points.
 
     Args:
