@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from fakes import fake_models
 
+from automask_ui.batch.dataset import Dataset
 from automask_ui.batch.pictures import Picture
-from automask_ui.batch.store import Dataset
 from automask_ui.errors import ResumeError
 from automask_ui.export.hard_masks import hard_mask_set
 from automask_ui.files.images import load_image

@@ -12,8 +12,8 @@ from typing import Any, TextIO, overload
 
 import numpy as np
 
+from automask_ui.batch.dataset import Dataset, Written
 from automask_ui.batch.pictures import Failure, Picture, printable
-from automask_ui.batch.store import Dataset, Written
 from automask_ui.errors import BatchError, ExportError
 from automask_ui.export import Exporter, ExportItem
 from automask_ui.export.base import UNLABELLED, ClassList, DatasetDocument

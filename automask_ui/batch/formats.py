@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from automask_ui.batch.dataset import Dataset, FilesRecord, Written
 from automask_ui.batch.pictures import Picture
-from automask_ui.batch.store import Dataset, FilesRecord, Written
 from automask_ui.errors import BatchError, ExportError
 from automask_ui.export import EXPORTERS, Exporter, ExportItem, export
 

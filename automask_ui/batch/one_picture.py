@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from automask_ui.batch.dataset import Dataset, MasksRecord
 from automask_ui.batch.documents import MANIFEST, export_item
 from automask_ui.batch.formats import finished_formats, write_formats
 from automask_ui.batch.paths import is_local
 from automask_ui.batch.pictures import Failure, Picture, printable
-from automask_ui.batch.store import Dataset, MasksRecord
 from automask_ui.errors import AutoMaskError, BatchError
 from automask_ui.export import EXPORTERS
 from automask_ui.export.base import UNLABELLED, ClassList

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from automask_ui.batch.dataset import Dataset, MasksRecord
 from automask_ui.batch.one_picture import BatchTask, Loaded
 from automask_ui.batch.pictures import Picture
-from automask_ui.batch.store import Dataset, MasksRecord
 from automask_ui.files.hashes import sha256_of
 from automask_ui.files.images import LoadedImage, load_image
 from automask_ui.files.names import safe_stem

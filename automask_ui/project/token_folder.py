@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeGuard
 
+from automask_ui.project.projects import KINDS, Kind
 from automask_ui.project.recent import hand_over
-from automask_ui.project.store import KINDS, Kind
 
 __all__ = ["TokenFolder", "is_token"]
 

@@ -15,7 +15,7 @@ from automask_ui.protocol import Engine, own_thresholds
 from automask_ui.serving.runs import Models
 from automask_ui.session import Session
 from automask_ui.session.edits import OwnMask
-from automask_ui.session.predictions import Clicks
+from automask_ui.session.offered_masks import Clicks
 from automask_ui.session.store import SessionStore
 
 __all__ = ["ModelPredictions"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from automask_ui.models import checkpoints
 from automask_ui.models.checkpoints import AvailableModel
-from automask_ui.project.store import Projects
+from automask_ui.project.projects import Projects
 from automask_ui.protocol import Engine
 from automask_ui.serving.predictions import ModelPredictions
 from automask_ui.serving.presence import Presence

@@ -1,6 +1,6 @@
 """What a person did to the masks of one picture, by their ids, and the way back and forth through it.
 
-Masks keep their ids over new thresholds and new runs (:mod:`automask_ui.session.ids_in`), so edits do too.
+Masks keep their ids over new thresholds and new runs (:class:`automask_ui.session.editor.MaskIds`), so edits do too.
 """
 
 from __future__ import annotations

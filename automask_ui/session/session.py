@@ -27,7 +27,7 @@ from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.options import GeneratorOptions
 from automask_ui.session.editor import Editor, Fingerprint, LostMasks, size_order
 from automask_ui.session.edits import EditedMasks, Edits, History, apply_edits
-from automask_ui.session.predictions import Predictions
+from automask_ui.session.offered_masks import Predictions
 
 __all__ = ["Difference", "Job", "Session", "ShowOnly", "Snapshot"]
 

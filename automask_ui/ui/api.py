@@ -17,7 +17,7 @@ from automask_ui.masks import MaskResult, Verdict
 from automask_ui.options import PARAMETERS, GeneratorOptions, checked_options
 from automask_ui.serving.service import Service
 from automask_ui.session import step_fields
-from automask_ui.session.predictions import MAX_CLICKS, Clicks
+from automask_ui.session.offered_masks import MAX_CLICKS, Clicks
 from automask_ui.ui.errors import errors_in_words
 from automask_ui.ui.listener import set_signature
 from automask_ui.ui.text import Words

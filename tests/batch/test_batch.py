@@ -20,8 +20,8 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from automask_ui.batch import Failure, one_picture, run_batch, store
+from automask_ui.batch.dataset import Dataset, MasksRecord
 from automask_ui.batch.pictures import Picture, find_pictures
-from automask_ui.batch.store import Dataset, MasksRecord
 from automask_ui.errors import BatchError, EngineOutOfMemoryError, ExportError
 from automask_ui.export import EXPORTERS, base
 from automask_ui.export import yolo as yolo_format

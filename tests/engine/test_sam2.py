@@ -19,7 +19,7 @@ from automask_ui import AutomaticMaskGenerator, MaskEngine
 from automask_ui.engine.encoders.encode import encode_image
 from automask_ui.engine.loading.architecture import _HIERA
 from automask_ui.engine.loading.load import SamModel
-from automask_ui.engine.loading.sam2_names import to_sam_names
+from automask_ui.engine.loading.sam2_tensor_names import to_sam_names
 
 pytest.importorskip("sam2", reason="Meta's sam2 is not installed; see README.md")
 with warnings.catch_warnings():

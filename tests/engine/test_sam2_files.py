@@ -16,7 +16,7 @@ from automask_ui.engine.encoders.sam2.model import encode_for_sam2
 from automask_ui.engine.loading import architecture
 from automask_ui.engine.loading.hugging_face import meta_names
 from automask_ui.engine.loading.load import load_model
-from automask_ui.engine.loading.sam2_names import to_sam_names
+from automask_ui.engine.loading.sam2_tensor_names import to_sam_names
 from automask_ui.errors import CheckpointFormatError
 
 SIZE = SMALL_HIERA.image_size

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from automask_ui.batch.dataset import Dataset, MasksRecord
 from automask_ui.batch.documents import write_document
 from automask_ui.batch.pictures import Picture
-from automask_ui.batch.store import Dataset, MasksRecord
 from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.export.base import EXACT
 from automask_ui.export.hard_masks import hard_items

@@ -21,10 +21,10 @@ from automask_ui.options import GeneratorOptions
 from automask_ui.project import autosave as autosave_module
 from automask_ui.project.autosave import Autosave, autosave_for
 from automask_ui.project.document import NAME, Saved
+from automask_ui.project.projects import Kind, Projects
 from automask_ui.project.restore_list import saved_photo
 from automask_ui.project.saving import ProjectFolder, ProjectToSave
 from automask_ui.project.sources import read_project
-from automask_ui.project.store import Kind, Projects
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 

@@ -28,10 +28,10 @@ from automask_ui.project import saving
 from automask_ui.project.document import NAME, SavedPicture, SavedProject, parse, to_bytes
 from automask_ui.project.export import export_list
 from automask_ui.project.pictures import PictureList, batch_task
+from automask_ui.project.projects import Projects
 from automask_ui.project.restore_list import RestoredList
 from automask_ui.project.saving import ProjectFolder, list_to_save
 from automask_ui.project.sources import is_saved, read_project
-from automask_ui.project.store import Projects
 from automask_ui.project.uploads import collect
 from automask_ui.project.working_list import WorkingList
 from automask_ui.session.store import SessionStore

@@ -21,7 +21,7 @@ from automask_ui.options import GeneratorOptions
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.session.edits import OwnMask
-from automask_ui.session.predictions import Clicks
+from automask_ui.session.offered_masks import Clicks
 
 SIZE_HW = (37, 53)
 

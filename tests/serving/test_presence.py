@@ -9,7 +9,7 @@ from fakes import FakeEngine, fake_models
 from PIL import Image
 
 from automask_ui.errors import BatchError, BusyError
-from automask_ui.project.store import MOST_LISTS
+from automask_ui.project.projects import MOST_LISTS
 from automask_ui.serving import presence as presence_module
 from automask_ui.serving.presence import Presence
 from automask_ui.serving.runs import MAX_WAITING, RunQueue

@@ -45,7 +45,7 @@ LEFT_OUT = DATA | WORDS | DECODERS | {"engine"}
 UPLOAD = """
     ui/listener.py
     ui/handlers/opening.py
-    project/store.py
+    project/projects.py
     project/uploads.py
     session/store.py
     files/images.py
@@ -68,7 +68,7 @@ SLIDER = """
     session/editor.py
     ui/handlers/screens.py
     ui/components/viewer/display.py
-    project/store.py
+    project/projects.py
 """
 LABEL = """
     ui/listener.py
@@ -81,7 +81,7 @@ LABEL = """
     session/edits.py
     ui/components/viewer/display.py
     ui/handlers/screens.py
-    project/store.py
+    project/projects.py
 """
 
 ANN: Any = SimpleNamespace(session_hash="ann", headers={})

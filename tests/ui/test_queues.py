@@ -18,7 +18,7 @@ from PIL import Image
 
 from automask_ui.errors import BatchError, DownloadError, ExportError, NoImageError, OptionError
 from automask_ui.files.images import LoadedImage
-from automask_ui.project import store as project_store
+from automask_ui.project import projects as projects_module
 from automask_ui.project import uploads
 from automask_ui.project.pictures import PictureList
 from automask_ui.serving.service import Service
@@ -116,7 +116,7 @@ def test_page_that_is_closed_while_its_pictures_are_read_leaves_nothing(
         handlers.opening.leave(ANN)
         return uploads.collect(*arguments)
 
-    monkeypatch.setattr(project_store, "collect", collect_and_go)
+    monkeypatch.setattr(projects_module, "collect", collect_and_go)
     with pytest.raises(BatchError, match="page was closed"):
         handlers.opening.open_files(ANN, files)
     assert handlers.screens.table(ANN) == QueueTableData()
@@ -317,7 +317,7 @@ def test_refused_files_leave_the_earlier_queue(
 def test_lists_are_bounded(
     handlers: Handlers, queues: PictureListHandlers, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(project_store, "MOST_LISTS", 1)
+    monkeypatch.setattr(projects_module, "MOST_LISTS", 1)
     handlers.opening.open_files(ANN, files)
     handlers.opening.open_files(ANN, files)  # one's own only grows
     with pytest.raises(BatchError, match="try again in a while"):

@@ -17,8 +17,8 @@ from PIL import Image
 from automask_ui.errors import ArchiveError, NoImageError, ResumeError
 from automask_ui.masks import MaskSet
 from automask_ui.project import autosave as autosave_module
+from automask_ui.project import projects as projects_module
 from automask_ui.project import saving
-from automask_ui.project import store as project_store
 from automask_ui.project.autosave import Autosave
 from automask_ui.project.document import NAME
 from automask_ui.serving.service import Service
@@ -378,7 +378,7 @@ def test_spoilt_queue_is_thrown_away(
 def test_full_house_keeps_it_for_later(
     handlers: Handlers, work: QueueTableData, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(project_store, "MOST_LISTS", 1)
+    monkeypatch.setattr(projects_module, "MOST_LISTS", 1)
     list(handlers.opening.first_visit(BOB, TOKEN))
     assert handlers.screens.table(BOB) == QueueTableData()
     assert "not taken up" in caplog.text

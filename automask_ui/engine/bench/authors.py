@@ -12,7 +12,7 @@ from segment_anything import SamAutomaticMaskGenerator
 from automask_ui.engine.encoders.sam2.model import SAM2MaskDecoder
 from automask_ui.engine.encoders.sam_hq import HQMaskDecoder
 from automask_ui.engine.loading.load import SamModel
-from automask_ui.engine.loading.sam2_names import to_sam_names
+from automask_ui.engine.loading.sam2_tensor_names import to_sam_names
 from automask_ui.errors import OptionError
 from automask_ui.options import GeneratorOptions
 

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from automask_ui.engine.loading import hugging_face, sam2_names
+from automask_ui.engine.loading import hugging_face, sam2_tensor_names
 from automask_ui.engine.loading.relatives import relative_of, relative_of_code
 from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError
 
@@ -126,7 +126,7 @@ def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
     # What lies beside the model under other names (a loss, an optimiser's averages) is a training run's, not SAM's.
     own = {key.removeprefix(prefix): tensor.detach() for key, tensor in tensors.items() if key.startswith(prefix)}
     own = hugging_face.to_meta_names(own) if mark == hugging_face.MARK else own
-    return sam2_names.to_sam_names(own) if sam2_names.is_sam2(own) else own
+    return sam2_tensor_names.to_sam_names(own) if sam2_tensor_names.is_sam2(own) else own
 
 
 def _find_tensors(content: Any, depth: int) -> dict[str, Tensor] | None:

@@ -8,7 +8,7 @@ from typing import Any
 from automask_ui.masks import MaskSet
 from automask_ui.serving.service import Service
 from automask_ui.session import step_fields
-from automask_ui.session.predictions import MAX_CLICKS, Clicks
+from automask_ui.session.offered_masks import MAX_CLICKS, Clicks
 from automask_ui.ui.components.viewer import ViewerPrediction
 from automask_ui.ui.components.viewer.display import display_runs, display_size, pack_layers
 from automask_ui.ui.errors import error_sentence

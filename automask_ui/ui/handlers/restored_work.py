@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from automask_ui.project.projects import Restored
 from automask_ui.project.restore_photo import has_model
-from automask_ui.project.store import Restored
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
 from automask_ui.ui.components.status_line import status
