@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--adaptive",
         type=Path,
         metavar="FOLDER",
-        help="measure instead what shares of the grid's points find of what all find, in the pictures of a folder",
+        help="measure instead how many of the whole grid's masks fewer points find, in the pictures of a folder",
     )
     parser.add_argument("--device")
     add_precision(parser)

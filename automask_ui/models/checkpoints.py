@@ -232,7 +232,7 @@ def default_model(device_free_bytes: int | None, folders: Sequence[Path | str] =
     if device_free_bytes is not None and device_free_bytes >= _ROOMY_DEVICE_BYTES:
         if "vit_h" not in present and _is_downloadable(CHECKPOINTS["vit_h"]):
             size = CHECKPOINTS["vit_h"].size_bytes or 0
-            return ModelChoice("vit_h", True, f"SAM ViT-H suits this GPU; its {size / 1e9:.1f} GB are fetched once.")
+            return ModelChoice("vit_h", True, f"SAM ViT-H suits this GPU; its {size_text(size)} are fetched once.")
         wanted = ["vit_h", "vit_l", *wanted]
     for name in wanted:
         if name in present:

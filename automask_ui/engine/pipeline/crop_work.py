@@ -73,7 +73,7 @@ def _adaptive_work(
 def _still_missing(
     table: CandidateTable, points: np.ndarray, rounds: Iterable[np.ndarray], filters: FilterOptions
 ) -> Iterator[np.ndarray]:
-    """What of each round is missing; after the last, the points that no round has chosen are marked as skipped."""
+    """Yield what is missing of each round; after the last, mark the points that no round has chosen as skipped."""
     chosen = []
     for group in rounds:
         chosen.append(group)

@@ -11,7 +11,7 @@ from automask_ui.masks import MaskResult, Verdict
 from automask_ui.masks.explain import Reason
 from automask_ui.models.checkpoints import AvailableModel, size_text
 from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS, Checkpoint
-from automask_ui.protocol import EngineModel
+from automask_ui.protocol import LoadedModel
 from automask_ui.serving.runs import Models
 from automask_ui.session import Difference, Session
 from automask_ui.session.run import Progress, Workload, workload
@@ -249,7 +249,7 @@ def found_with(words: Words, session: Session, models: Models) -> str:
 
 
 def model_line(
-    words: Words, model: AvailableModel, loaded: EngineModel | None, failed: AutoMaskError | None = None
+    words: Words, model: AvailableModel, loaded: LoadedModel | None, failed: AutoMaskError | None = None
 ) -> str:
     """What a model is good for, and where it runs; of one that is not here, what it takes to have it.
 
@@ -281,7 +281,7 @@ def _size_and_time(words: Words, model: AvailableModel) -> str:
     return words.say("model.size", size=size_text(model.size_bytes or 0), licence=model.licence, time=time)
 
 
-def device_name(model: EngineModel) -> str:
+def device_name(model: LoadedModel) -> str:
     """The device as people call it."""
     names = {"cpu": "CPU", "cuda": "GPU", "mps": "Apple GPU"}
-    return names.get(str(model.device).split(":")[0], str(model.device))
+    return names.get(model.device.split(":")[0], model.device)
