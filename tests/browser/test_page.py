@@ -421,7 +421,7 @@ def test_first_sight_shows_three_settings_and_what_the_preset_does(person: Perso
     assert person.page.get_by_text("The model's own defaults").is_visible()
     assert person.page.get_by_label("Custom").is_hidden()
     person.unfolds_all_settings()
-    assert sliders.count() == 12  # with Show only's
+    assert sliders.count() == 13  # with Show only's
     assert person.page.get_by_text("pred_iou_thresh").is_visible()
     # Remembered by this browser.
     person.page.reload()
