@@ -79,7 +79,7 @@ export function createBrush({ draft, picture, viewport }) {
     };
   }
 
-  return { size, smaller, larger, strokeOf, tool };
+  return { size, resize, smaller, larger, strokeOf, tool };
 }
 
 /**
