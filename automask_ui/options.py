@@ -257,7 +257,7 @@ class Preset:
     """A named choice of options. What it leaves out is upstream's default; thresholds, the model's own.
 
     Thresholds in ``values`` are those for Meta's weights, whose scores upstream's defaults were made for. Other models
-    score otherwise: theirs lie as far from their own defaults, or where ``shares`` says what part of these they are.
+    score otherwise: theirs lie as far from their own defaults, or, where ``shares`` has one, are that share of them.
     """
 
     name: str

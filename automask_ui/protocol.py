@@ -55,7 +55,9 @@ class LoadedModel:
     @classmethod
     def of(cls, model: EngineModel) -> LoadedModel:
         """What ``model`` tells."""
-        return cls(title=model.title, device=str(model.device), **_thresholds(model), min_mask_region_area=_area(model))
+        return cls(
+            title=model.title, device=str(model.device), **_thresholds(model), min_mask_region_area=_cleanup_area(model)
+        )
 
 
 class Engine(Protocol):
@@ -88,7 +90,7 @@ class Engine(Protocol):
 
 def own_thresholds(model: EngineModel) -> dict[str, float]:
     """The default thresholds of ``model`` itself, by option name, and its clean-up if it has one."""
-    cleanup = _area(model)
+    cleanup = _cleanup_area(model)
     return _thresholds(model) | ({"min_mask_region_area": cleanup} if cleanup else {})
 
 
@@ -96,7 +98,7 @@ def _thresholds(model: EngineModel) -> dict[str, float]:
     return {name: float(getattr(model, name)) for name in ("pred_iou_thresh", "stability_score_thresh")}
 
 
-def _area(model: EngineModel) -> int:
+def _cleanup_area(model: EngineModel) -> int:
     return int(getattr(model, "min_mask_region_area", 0))
 
 

@@ -95,7 +95,7 @@ def test_samples_are_there() -> None:
     [
         (["--model", "vit_x"], "There is no model 'vit_x'"),  # unknown
         (["--checkpoint", "nowhere.pth"], "The checkpoint file nowhere.pth is not there"),
-        (["--checkpoint", "."], "The folder . holds neither of model.safetensors and pytorch_model.bin"),
+        (["--checkpoint", "."], "The folder . holds neither model.safetensors nor pytorch_model.bin"),
         (["--models-dir", "nowhere"], "The models folder nowhere is not there"),
         (["--device", "abacus"], "'abacus' is no device"),  # no such device
     ],

@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -70,7 +70,7 @@ class Written:
 class FilesRecord:
     """All files of one picture."""
 
-    key: str = ""  # of the masks that they show
+    key: str = ""  # of the masks that they show, and of the class list
     stem: str = ""
     formats: dict[str, Written] = field(default_factory=dict)
     stale: tuple[str, ...] = ()  # files that may be there and belong to none of the formats
@@ -250,8 +250,9 @@ def _files_of(record: dict[str, Any]) -> FilesRecord:
 def _below(path: object) -> str:
     """``path`` if it leads to a place below the dataset's folder."""
     text = text_of(path, "A path", 32_767)
-    parts = PurePosixPath(text).parts
-    if not parts or ".." in parts or PurePosixPath(text).is_absolute() or "\0" in text:
+    # As this machine names files: on Windows a backslash parts folders, too, and a drive leads elsewhere.
+    place = PurePath(text)
+    if not place.parts or ".." in place.parts or place.anchor or "\0" in text:
         raise WrongError(f"{text[:80]!r} is no path below the dataset.")
     return text
 

@@ -15,26 +15,32 @@ from automask_ui.protocol import EngineModel, own_thresholds
 
 ALIASES = {alias: row.name for row in EXPORTERS.values() for alias in row.aliases}
 
-__all__ = [
-    "ALIASES",
-    "add_classes_argument",
-    "add_format_argument",
-    "add_generator_arguments",
-    "add_model_arguments",
-    "classes_of",
-    "options_of",
-]
+__all__ = ["add_find_arguments", "add_model_arguments", "add_precision", "classes_of", "formats_of", "options_of"]
 
 
-def add_format_argument(parser: argparse.ArgumentParser, default: str) -> None:
-    """Add ``--format``, which may be given more than once; ``default`` is only named in the help."""
+def add_find_arguments(parser: argparse.ArgumentParser, default_format: str) -> None:
+    """Add what every command takes that finds masks and writes them: formats, class list, model, generator.
+
+    ``default_format`` is only named in the help.
+    """
+    _add_format(parser, default_format)
+    _add_classes(parser)
+    add_model_arguments(parser)
+    _add_generator_arguments(parser)
+
+
+def formats_of(settings: argparse.Namespace) -> list[str]:
+    """Registry names of the formats that the command line asks for, in its order; none where it names none."""
+    return [ALIASES.get(name, name) for name in settings.format or []]
+
+
+def _add_format(parser: argparse.ArgumentParser, default: str) -> None:
     titles = "; ".join(f"{row.name}: {row.title}" for row in EXPORTERS.values())
     text = f"may be given more than once (default: {default}); {titles}"
     parser.add_argument("--format", action="append", choices=[*ALIASES, *EXPORTERS], help=text)
 
 
-def add_classes_argument(parser: argparse.ArgumentParser) -> None:
-    """Add ``--classes``."""
+def _add_classes(parser: argparse.ArgumentParser) -> None:
     able = ", ".join(row.name for row in EXPORTERS.values() if row.has_classes)
     parser.add_argument(
         "--classes",
@@ -75,7 +81,7 @@ def add_precision(group: argparse._ActionsContainer) -> None:
     group.add_argument("--precision", choices=["float32", "bf16", "float16"], help=text)
 
 
-def add_generator_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_generator_arguments(parser: argparse.ArgumentParser) -> None:
     """Add every parameter of the generator, under the names of upstream's ``scripts/amg.py``."""
     group = parser.add_argument_group("what to look for (names and meanings as in segment-anything)")
     group.add_argument("--preset", choices=list(PRESETS), default="balanced", help="what the flags below start from")

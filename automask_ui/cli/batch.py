@@ -12,15 +12,7 @@ from typing import Any
 
 from automask_ui.batch import BatchProgress, BatchReport, BatchTask, folder_at, run_batch
 from automask_ui.batch.on_ray import run_batch_on_ray
-from automask_ui.cli.arguments import (
-    ALIASES,
-    add_classes_argument,
-    add_format_argument,
-    add_generator_arguments,
-    add_model_arguments,
-    classes_of,
-    options_of,
-)
+from automask_ui.cli.arguments import add_find_arguments, classes_of, formats_of, options_of
 from automask_ui.cli.output import say
 from automask_ui.errors import OptionError
 from automask_ui.export import EXPORTERS
@@ -41,8 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures, in folders of any depth; also s3://... and the like, with universal-pathlib",
     )
     parser.add_argument("--out", "--output", required=True, metavar="DATASET", help="folder for the results")
-    add_format_argument(parser, default=DEFAULT_FORMAT)
-    add_classes_argument(parser)
+    add_find_arguments(parser, DEFAULT_FORMAT)
     able = ", ".join(row.name for row in EXPORTERS.values() if row.has_negatives)
     parser.add_argument(
         "--negatives",
@@ -55,8 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, metavar="N", help="models at a time, with --engine ray (default: one a GPU, else one)"
     )
-    add_model_arguments(parser)
-    add_generator_arguments(parser)
 
 
 def run(settings: argparse.Namespace) -> int:
@@ -76,7 +65,7 @@ def run(settings: argparse.Namespace) -> int:
     engine = make_engine()
     model = engine.model
     options = options_of(settings, model)
-    formats = tuple(dict.fromkeys(ALIASES.get(name, name) for name in settings.format or [DEFAULT_FORMAT]))
+    formats = tuple(dict.fromkeys(formats_of(settings) or [DEFAULT_FORMAT]))
     metadata = {"model": model.title, "options": options.flat()}
     model_key = f"{_identity(model)} {model.precision}"
     task = BatchTask(options, formats, model_key, metadata, settings.negatives, replace(classes, notes=()))

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--adaptive",
         type=Path,
         metavar="FOLDER",
-        help="measure instead what shares of the grid's points find of what all find, in the pictures of a folder",
+        help="measure instead how many of the whole grid's masks fewer points find, in the pictures of a folder",
     )
     parser.add_argument("--device")
     add_precision(parser)
@@ -67,7 +67,7 @@ def run(settings: argparse.Namespace) -> int:
         return _run_adaptive(settings)
     image = sample_picture(settings.image, _size(settings.size))
     measure, as_text = (run_click_bench, _clicks_as_text) if settings.predict else (run_bench, _as_text)
-    report = measure(_what(settings), image)
+    report = measure(_bench_settings(settings), image)
     say(json.dumps(report, indent=2) if settings.json else as_text(report))
     return 0
 
@@ -75,12 +75,12 @@ def run(settings: argparse.Namespace) -> int:
 def _run_adaptive(settings: argparse.Namespace) -> int:
     from automask_ui.engine.bench.adaptive import run_adaptive_bench
 
-    report = run_adaptive_bench(_what(settings), small_pictures(settings.adaptive))
+    report = run_adaptive_bench(_bench_settings(settings), small_pictures(settings.adaptive))
     say(json.dumps(report, indent=2) if settings.json else shares_as_text(report))
     return 0
 
 
-def _what(settings: argparse.Namespace) -> BenchSettings:
+def _bench_settings(settings: argparse.Namespace) -> BenchSettings:
     from automask_ui.engine.bench.speed import BenchSettings
 
     return BenchSettings(
@@ -101,7 +101,7 @@ def _run_page(settings: argparse.Namespace) -> int:
         raise OptionError("--page measures the page as it runs, which takes no --precision: leave it out.")
     image = sample_picture(settings.image, _size(settings.size))
     report = run_page_bench(settings.model, settings.checkpoint, settings.device, image, settings.grid)
-    print(json.dumps(report, indent=2) if settings.json else _page_as_text(report))
+    say(json.dumps(report, indent=2) if settings.json else _page_as_text(report))
     return 0
 
 

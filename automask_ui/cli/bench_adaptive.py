@@ -19,10 +19,14 @@ MAX_SIDE = 800  # px: larger pictures are made smaller first, as the models see 
 
 
 def small_pictures(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """The pictures of a folder by name, as H×W×3 uint8, made smaller where they are larger than 800 px.
+    """Read the pictures of a folder, in the order of their names, and make those smaller that are above 800 px a side.
+
+    Yields:
+        The file's name, and the picture, H×W×3 uint8.
 
     Raises:
         OptionError: there is no such folder.
+        ImageError: one of its pictures cannot be read.
     """
     if not folder.is_dir():
         raise OptionError(f"--adaptive is {str(folder)!r}, but must be a folder of pictures.")
@@ -42,7 +46,8 @@ def shares_as_text(report: dict[str, Any]) -> str:
         f"{sum(picture['masks'] for picture in pictures)} masks with all points",
         f"found again, with an IoU of at least {report['found_iou']:g}:",
         "",
-        f"{'points':>8}{'recall':>8}{'IoU 0.75':>10}" + "".join(f"{_class(row):>17}" for row in _classes(shares[0])),
+        f"{'points':>8}{'recall':>8}{'IoU 0.75':>10}"
+        + "".join(f"{_class_title(row):>17}" for row in _classes(shares[0])),
     ]
     for share in shares:
         found = [f"{row['found']} of {row['masks']}" for row in _classes(share)]
@@ -59,14 +64,13 @@ def shares_as_text(report: dict[str, Any]) -> str:
 
 
 def _classes(share: dict[str, Any]) -> list[dict[str, Any]]:
-    """Classes of masks by score and by size, each with its sign."""
-    signed = [("score", row) for row in share["by_score"]] + [("size", row) for row in share["by_size"]]
-    return [{"sign": sign, **row} for sign, row in signed]
+    """Classes of masks by score and by size; each says by what it is one."""
+    return [{"by": by, **row} for by in ("score", "size") for row in share[f"by_{by}"]]
 
 
-def _class(row: dict[str, Any]) -> str:
+def _class_title(row: dict[str, Any]) -> str:
     """Name a class of masks, such as ``score <0.5``."""
-    sign, low, high = row["sign"], row["low"], row["high"]
+    by, low, high = row["by"], row["low"], row["high"]
     if high is None:
-        return f"{sign} ≥{low:g}"
-    return f"{sign} {low:g}–{high:g}" if low else f"{sign} <{high:g}"
+        return f"{by} ≥{low:g}"
+    return f"{by} {low:g}–{high:g}" if low else f"{by} <{high:g}"

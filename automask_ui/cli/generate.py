@@ -9,15 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from automask_ui.cli.arguments import (
-    ALIASES,
-    add_classes_argument,
-    add_format_argument,
-    add_generator_arguments,
-    add_model_arguments,
-    classes_of,
-    options_of,
-)
+from automask_ui.cli.arguments import add_find_arguments, classes_of, formats_of, options_of
 from automask_ui.cli.output import say
 from automask_ui.errors import AutoMaskError, ExportError
 from automask_ui.export import EXPORTERS, ExportItem, export
@@ -35,13 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of this command."""
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="picture files")
     parser.add_argument("--out", "--output", type=Path, required=True, metavar="DIR", help="folder for the results")
-    add_format_argument(parser, default="png")
-    add_classes_argument(parser)
+    add_find_arguments(parser, default_format="png")
     parser.add_argument(
         "--output-mode", choices=list(OUTPUT_MODES), help="SAM's own form of the masks, as a further format"
     )
-    add_model_arguments(parser)
-    add_generator_arguments(parser)
 
 
 def run(settings: argparse.Namespace) -> int:
@@ -76,7 +65,7 @@ def run(settings: argparse.Namespace) -> int:
 
 def _formats(settings: argparse.Namespace) -> list[str]:
     """Names of the formats to write, each once."""
-    names = [ALIASES.get(name, name) for name in settings.format or []]
+    names = formats_of(settings)
     if settings.output_mode is not None:
         names += [row.name for row in EXPORTERS.values() if row.output_mode == settings.output_mode]
     return list(dict.fromkeys(names or [DEFAULT_FORMAT]))

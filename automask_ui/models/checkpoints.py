@@ -36,7 +36,9 @@ __all__ = [
     "fetch",
     "find_checkpoint",
     "model_rows",
+    "own_checkpoint",
     "resolve_checkpoint",
+    "size_text",
     "take_file",
 ]
 
@@ -175,7 +177,7 @@ def fetch(
         )
     target = cache_folder() / row.filename
     size, digest = _published(row)
-    job = Download(f"{row.title} ({size / 1e6:,.0f} MB)", row.url, size, digest)
+    job = Download(f"{row.title} ({size_text(size)})", row.url, size, digest)
     download(job, target, progress=progress, cancel=cancel)
     _verified_files().note(target, digest)
     return target
@@ -230,7 +232,7 @@ def default_model(device_free_bytes: int | None, folders: Sequence[Path | str] =
     if device_free_bytes is not None and device_free_bytes >= _ROOMY_DEVICE_BYTES:
         if "vit_h" not in present and _is_downloadable(CHECKPOINTS["vit_h"]):
             size = CHECKPOINTS["vit_h"].size_bytes or 0
-            return ModelChoice("vit_h", True, f"SAM ViT-H suits this GPU; its {size / 1e9:.1f} GB are fetched once.")
+            return ModelChoice("vit_h", True, f"SAM ViT-H suits this GPU; its {size_text(size)} are fetched once.")
         wanted = ["vit_h", "vit_l", *wanted]
     for name in wanted:
         if name in present:
@@ -242,7 +244,7 @@ def model_rows(folders: Sequence[Path | str] = ()) -> list[dict[str, Any]]:
     """Tabulate the models: ``name, title, size, licence, good_for, where`` as texts."""
     rows = []
     for model in available_models(folders):
-        size = "" if model.size_bytes is None else f"{model.size_bytes / 1e6:,.0f} MB"
+        size = "" if model.size_bytes is None else size_text(model.size_bytes)
         where = str(model.path) if model.path else "not on this machine"
         rows.append(
             {
@@ -255,6 +257,11 @@ def model_rows(folders: Sequence[Path | str] = ()) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def size_text(size_bytes: int) -> str:
+    """A file's size as people say it: in MB (10⁶ bytes), from a GB on in GB, such as "375 MB" or "2.6 GB"."""
+    return f"{size_bytes / 1e6:,.0f} MB" if size_bytes < 1e9 else f"{size_bytes / 1e9:,.1f} GB"
 
 
 def _registry_model(row: Checkpoint, path: Path | None) -> AvailableModel:
@@ -333,7 +340,8 @@ def _published(row: Checkpoint) -> tuple[int, str]:
             f"Size and hash of {row.title} are only on the hub, and AUTOMASK_OFFLINE forbids to ask it. Put the file "
             f"at {cache_folder() / row.filename}, or choose another model."
         )
-    return hub.size_and_sha256(row.title, row.url or "")
+    assert row.url is not None, "only a model without an address comes with the repository"
+    return hub.size_and_sha256(row.title, row.url)
 
 
 def _mismatch(row: Checkpoint, path: Path) -> str | None:

@@ -12,7 +12,7 @@ from automask_ui.errors import DownloadError
 
 __all__ = ["size_and_sha256"]
 
-_SECONDS = 30.0
+_TIMEOUT_SECONDS = 30.0
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -30,7 +30,7 @@ def size_and_sha256(title: str, url: str) -> tuple[int, str]:
     """
     request = urllib.request.Request(url, method="HEAD", headers={"Accept-Encoding": "identity"})
     try:
-        with urllib.request.build_opener(_NoRedirect).open(request, timeout=_SECONDS) as response:
+        with urllib.request.build_opener(_NoRedirect).open(request, timeout=_TIMEOUT_SECONDS) as response:
             headers = response.headers
     except urllib.error.HTTPError as error:
         with error:

@@ -37,10 +37,11 @@ def weights_in(folder: Path) -> Path:
             f'(`save_pretrained(..., max_shard_size="50GB")`).'
         )
     raise CheckpointNotFoundError(
-        f"The folder {folder} holds neither of {' and '.join(_WEIGHTS)}. Give the path of the checkpoint file itself."
+        f"The folder {folder} holds neither {' nor '.join(_WEIGHTS)}. Give the path of the checkpoint file itself."
     )
 
 
 def model_stem(file: Path) -> str:
     """What a model is called after its file: a folder that transformers saved has the name, its file has not."""
-    return file.resolve().parent.name if file.name in _WEIGHTS and is_model_folder(file.parent) else file.stem
+    # In the hub's cache the file is a link to another folder, so it is the folder that is resolved.
+    return file.parent.resolve().name if file.name in _WEIGHTS and is_model_folder(file.parent) else file.stem

@@ -1,8 +1,8 @@
 """Work in progress on the disk of this machine, so that a reloaded page goes on where it was.
 
 Each tab has a token that nobody else knows; its work lies under the token's hash, and a new tab may take over what a
-closed one of the same browser has left. A thread looks every few seconds
-which work has changed, so that nothing that changes it needs to think of it.
+closed one of the same browser has left. A thread looks every few seconds which work has changed, so that nothing that
+changes it needs to think of it.
 """
 
 from __future__ import annotations

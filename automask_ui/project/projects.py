@@ -217,8 +217,8 @@ class Projects:
                 own.pictures.add(listing.pictures)
         return listing, own is None
 
-    def waiting(self, owner: str) -> Path | None:
-        """Saved work that waits for its photos, which come now or never."""
+    def take_waiting(self, owner: str) -> Path | None:
+        """Hand over the owner's saved work that waits for its photos: they come now or never. None where none waits."""
         return self._waiting.pop(owner, None)
 
     def restore(self, owner: str, path: Path, photos: Sequence[Upload | Path] = ()) -> Restored:

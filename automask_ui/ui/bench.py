@@ -108,15 +108,15 @@ def _controls(service: Service, options: GeneratorOptions, session: Session) -> 
 
 
 def _run(handlers: Handlers, controls: Controls) -> int:
-    """A run as the page makes it; how many updates it has."""
+    """Run as the page does, and count the updates."""
     handlers.runs.begin(_VISITOR)
-    updates = _told(handlers.runs.find(_VISITOR, controls))
+    updates = _count_updates(handlers.runs.find(_VISITOR, controls))
     handlers.runs.end(_VISITOR)
     return updates
 
 
-def _told(updates: Iterator[Changes]) -> int:
-    """How many updates there are, each made into what is sent."""
+def _count_updates(updates: Iterator[Changes]) -> int:
+    """Count updates, and write each one as it would be sent."""
     count = 0
     for changes in updates:
         if changes.view is not None:
@@ -146,7 +146,7 @@ def _moves(handlers: Handlers, service: Service, session: Session, options: Gene
     for move in range(MOVES):
         moved = options.replace(pred_iou_thresh=max(0.0, threshold + (STEP if move % 2 == 0 else -STEP)))
         controls = replace(_controls(service, moved, session), preset="custom")
-        yield _timed(partial(_told, handlers.settings.refilter(_VISITOR, controls)))[0]
+        yield _timed(partial(_count_updates, handlers.settings.refilter(_VISITOR, controls)))[0]
 
 
 def _timed(work: Callable[[], T]) -> tuple[_Spent, T]:

@@ -16,14 +16,14 @@ __all__ = ["Outcome", "take_steps"]
 
 MAX_STEPS = 1_000  # of one parcel
 
-
+# What was taken back or done again.
 Told = tuple[Literal["undone", "redone"], Action]
 
 
 class Outcome(NamedTuple):
     """What came of steps."""
 
-    told: Told | None = None  # what was taken back or done again last
+    told: Told | None = None  # of several, the last
     made: tuple[tuple[int, ...], ...] = ()  # of each step, the ids of the masks that it made or changed, if still there
     refused: EditError | None = None  # why a step was not done; of several, the first
     notes: tuple[str, ...] = ()  # sentences on what was understood of a class list, or left out

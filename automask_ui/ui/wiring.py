@@ -63,8 +63,8 @@ def _wire_runs(on: _On, parts: Parts, handlers: Handlers) -> None:
         for after in (run.then, run.failure):
             on(after, runs.end, None, parts.screen, **_QUICK)
             settled = on(after, settings.refresh, parts.controls, parts.settings, **_QUICK)
-            # Sliders that were moved during the run count now.
             on(after, settings.list_models, None, [parts.model.model], **_QUICK)
+            # Sliders that were moved during the run count now.
             caught_up = on(settled.then, settings.catch_up, parts.controls, parts.screen, **_REFILTER)
             on(caught_up.then, handlers.opening.keep, None, [parts.status], **_QUEUED)
     on(parts.run.stop.click, runs.stop, None, parts.screen, **_QUICK)

@@ -9,7 +9,7 @@ import threading
 import weakref
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 import pytest
@@ -19,8 +19,9 @@ from filelock import FileLock
 from PIL import Image
 from pycocotools.coco import COCO
 
-from automask_ui.batch import Failure, one_picture, run_batch, store
-from automask_ui.batch.dataset import Dataset, MasksRecord
+from automask_ui.batch import Failure, one_picture, run_batch
+from automask_ui.batch import dataset as datasets
+from automask_ui.batch.dataset import Dataset, FilesRecord, MasksRecord
 from automask_ui.batch.pictures import Picture, find_pictures
 from automask_ui.errors import BatchError, EngineOutOfMemoryError, ExportError
 from automask_ui.export import EXPORTERS, base
@@ -248,7 +249,7 @@ def test_killed_at_random_moments_it_ends_with_every_picture_once(tmp_path):
 
 
 def test_a_full_disk_is_said_and_loses_nothing(photos, out, tmp_path, monkeypatch):
-    write = store.write_atomic
+    write = datasets.write_atomic
     left = 30
 
     def write_some(*arguments, **options):
@@ -259,7 +260,7 @@ def test_a_full_disk_is_said_and_loses_nothing(photos, out, tmp_path, monkeypatc
         return write(*arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "write_atomic", write_some)
+        patch.setattr(datasets, "write_atomic", write_some)
         with pytest.raises(BatchError, match=r"could not be written: No space left on device.*goes on from there"):
             run(photos, out)
     engine = Engine()
@@ -661,6 +662,15 @@ def test_spoilt_records_of_files_are_made_again_and_remove_nothing_outside(photo
     assert visible(out) == before
     assert mine.read_text() == "mine"
     assert run(photos, out, "yolo").written == report.written
+
+
+@pytest.mark.parametrize("path", ["..\\mine.txt", "yolo\\..\\..\\mine.txt", "C:\\mine.txt", "C:mine.txt", "\\mine.txt"])
+def test_records_remove_nothing_outside_on_windows(out, tmp_path, monkeypatch, path):
+    dataset, picture = Dataset(out), Picture(tmp_path / "x.png", "x.png", "x")
+    with dataset.hold(), dataset.open_scratch():
+        dataset.write_files(picture, FilesRecord("key", "x", {}, (path,)))
+        monkeypatch.setattr(datasets, "PurePath", PureWindowsPath)
+        assert dataset.read_files(picture) == FilesRecord()
 
 
 def test_pictures_are_forgotten_as_the_run_goes_on(tmp_path, out):

@@ -106,7 +106,7 @@ def test_a_folder_is_listed_by_its_name(theirs: SamModel, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
-        ([], "holds neither of model.safetensors and pytorch_model.bin"),
+        ([], "holds neither model.safetensors nor pytorch_model.bin"),
         (["config.json", "model.safetensors.index.json", "model-00001-of-00002.safetensors"], "in several files"),
         (["adapter_config.json", "adapter_model.safetensors"], "only an adapter"),
     ],

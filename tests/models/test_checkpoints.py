@@ -19,8 +19,10 @@ from automask_ui.models.checkpoints import (
     find_checkpoint,
     model_rows,
     resolve_checkpoint,
+    size_text,
     take_file,
 )
+from automask_ui.models.hugging_face import model_stem
 from automask_ui.models.registry import BUILT_IN_NOTICE, CHECKPOINTS
 
 ROOMY, SMALL = 10 * 10**9, 4 * 10**9
@@ -301,3 +303,23 @@ def test_another_file_is_not_taken(small_vit_b: None, tmp_path: Path, content: b
 def test_no_file_is_taken_for_a_model_that_was_not_published(tmp_path: Path) -> None:
     with pytest.raises(UnknownModelError):
         take_file("mine", put(tmp_path / "downloads", "mine.pth"))
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "said"),
+    [
+        (40_728_226, "41 MB"),
+        (897_952_466, "898 MB"),
+        (1_000_000_000, "1.0 GB"),  # the first in GB
+        (2_564_550_879, "2.6 GB"),
+    ],
+)
+def test_size_of_a_file_in_words(size_bytes: int, said: str) -> None:
+    assert size_text(size_bytes) == said
+
+
+def test_model_in_the_hubs_cache_is_called_by_its_folder_not_by_that_of_its_content(tmp_path: Path) -> None:
+    put(tmp_path / "medsam", "config.json")
+    weights = tmp_path / "medsam" / "model.safetensors"
+    weights.symlink_to(put(tmp_path / "blobs", "5f2c"))
+    assert model_stem(weights) == "medsam"

@@ -7,11 +7,20 @@ import string
 import pytest
 
 from automask_ui import errors
-from automask_ui.errors import ImageError, ImageTooLargeError, SessionError, UnreadableImageError
+from automask_ui.errors import (
+    DownloadError,
+    EditError,
+    ImageError,
+    ImageTooLargeError,
+    SessionError,
+    UnreadableImageError,
+)
 from automask_ui.options import PARAMETERS, PRESETS
 from automask_ui.ui.components.viewer import VIEWER_TEXTS
 from automask_ui.ui.text import I18N, TEXTS, Words, words_for
 from automask_ui.ui.text.ko_errors import KO_ERRORS
+
+NOT_DOWNLOADED = "{}: 내려받지 못했습니다. 다시 해 보거나, 파일을 직접 올리거나, 내장 모델을 쓰세요."
 
 
 def places(text: str) -> set[str]:
@@ -79,6 +88,16 @@ def test_language_of_a_request(header: str | None, language: str) -> None:
         (
             UnreadableImageError("a.tga is damaged: as TGA it cannot be read: no header. Save it again."),
             "a.tga: 손상된 파일입니다. 다시 복사하거나 저장하세요.",
+        ),
+        # With its size, and without one where the hub, which knows it, does not answer.
+        (
+            DownloadError("SAM ViT-H (2.6 GB) could not be downloaded: it was stopped."),
+            NOT_DOWNLOADED.format("SAM ViT-H"),
+        ),
+        (DownloadError("SAM-HQ light could not be downloaded: no answer."), NOT_DOWNLOADED.format("SAM-HQ light")),
+        (
+            EditError("Nothing of mask 7 would be left: it is too small or too thin for 3 px."),
+            "마스크 7번은 너무 작거나 얇아서 남는 픽셀이 없습니다.",
         ),
         (ImageTooLargeError("40 MP"), KO_ERRORS["ImageTooLargeError"]),  # what its kind means
         (SessionError("gone"), KO_ERRORS["AutoMaskError"]),  # that of its base

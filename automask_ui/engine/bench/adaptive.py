@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 
-from automask_ui.engine.bench.speed import BenchSettings, bench_model
+from automask_ui.engine.bench.speed import BenchSettings, bench_model, report_head
 from automask_ui.engine.pipeline.candidate_table import CandidateTable
 from automask_ui.engine.pipeline.crop_work import plan_run
 from automask_ui.engine.pipeline.generator import MaskEngine
@@ -63,11 +62,7 @@ def run_adaptive_bench(settings: BenchSettings, pictures: Iterable[tuple[str, np
     if not measured:
         raise OptionError("There are no pictures in that folder: --adaptive needs twenty or more to tell much.")
     return {
-        "model": settings.model,
-        "weights": weights,
-        "device": str(model.device),
-        "precision": model.precision,
-        "threads": torch.get_num_threads(),
+        **report_head(settings, model, weights),
         "grid": settings.grid,
         "found_iou": FOUND_IOU,
         "shares": [_of_share(share, settings.grid**2, measured) for share in SHARES],
@@ -79,7 +74,13 @@ def run_adaptive_bench(settings: BenchSettings, pictures: Iterable[tuple[str, np
 
 
 def measure_shares(name: str, whole: MaskResult, engine: MaskEngine) -> _Measured:
-    """Compare the masks of the whole grid with those that each share of its points would have found."""
+    """Compare the masks of the whole grid with those that each share of its points would have found.
+
+    Args:
+        name: of the picture.
+        whole: what ``engine`` has found in it with all points.
+        engine: decodes nothing more.
+    """
     points, ious = {}, {}
     height, width = whole.candidates.size_hw
     for share in SHARES:

@@ -30,7 +30,8 @@ def run_click_bench(settings: BenchSettings, image: np.ndarray) -> dict[str, Any
     picture = image.copy()
     picture.setflags(write=False)
     return {
-        **report_head(settings, model, weights, picture),
+        **report_head(settings, model, weights),
+        "image_hw": list(image.shape[:2]),
         "milliseconds": measure_clicks(engine, picture),
     }
 

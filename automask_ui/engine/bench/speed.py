@@ -66,7 +66,8 @@ def run_bench(settings: BenchSettings, image: np.ndarray) -> dict[str, Any]:
     if weights == "random":
         options = _with_a_third_passing(model, image, options)
     report: dict[str, Any] = {
-        **report_head(settings, model, weights, image),
+        **report_head(settings, model, weights),
+        "image_hw": list(image.shape[:2]),
         "grid": settings.grid,
         "pred_iou_thresh": options.filter.pred_iou_thresh,
         "stability_score_thresh": options.filter.stability_score_thresh,
@@ -99,15 +100,14 @@ def bench_model(settings: BenchSettings) -> tuple[SamModel, str]:
     return replace(SamModel.wrap(sam, settings.precision), name=settings.model), "random"
 
 
-def report_head(settings: BenchSettings, model: SamModel, weights: str, image: np.ndarray) -> dict[str, Any]:
-    """Say what is measured: the model, ``weights`` as of :func:`bench_model`, the machine, the H×W×3 picture's size."""
+def report_head(settings: BenchSettings, model: SamModel, weights: str) -> dict[str, Any]:
+    """Say what is measured: the model, its ``weights`` as :func:`bench_model` tells them, and the machine."""
     return {
         "model": settings.model,
         "weights": weights,
         "device": str(model.device),
         "precision": model.precision,
         "threads": torch.get_num_threads(),
-        "image_hw": list(image.shape[:2]),
     }
 
 

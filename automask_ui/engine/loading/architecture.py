@@ -28,6 +28,7 @@ __all__ = [
     "Architecture",
     "DecoderConfig",
     "ViTConfig",
+    "build_sam2",
     "build_vit_sam",
     "build_vit_t_sam",
     "check_fit",
@@ -49,10 +50,10 @@ _HIERA: dict[tuple[int, tuple[int, ...]], tuple[str, HieraConfig]] = {
     ),
     (144, (2, 6, 36, 4)): (
         "sam2_l",
-        HieraConfig(144, 2, stages=(2, 6, 36, 4), windows=(8, 4, 16, 8), global_blocks=(23, 33, 43)),
+        HieraConfig(embed_dim=144, heads=2, stages=(2, 6, 36, 4), windows=(8, 4, 16, 8), global_blocks=(23, 33, 43)),
     ),
 }
-SAM2_PRED_IOU_THRESH = 0.8
+_SAM2_PRED_IOU_THRESH = 0.8  # of ``SAM2AutomaticMaskGenerator``
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Architecture:
 
     name: str
     build: Callable[[], Sam]
-    pred_iou_thresh: float = 0.88  # upstream's default for it
+    pred_iou_thresh: float = 0.88  # default of its authors' generator
 
 
 def recognise(shapes: Shapes, declared: str | None = None) -> Architecture:
@@ -121,7 +122,7 @@ def recognise(shapes: Shapes, declared: str | None = None) -> Architecture:
         return _variant(name, partial(build_vit_sam, config), shapes)
     if "image_encoder.trunk.patch_embed.proj.weight" in shapes:
         name, hiera = _read_hiera(shapes)
-        return Architecture(name, partial(build_sam2, hiera, _read_decoder(shapes)), SAM2_PRED_IOU_THRESH)
+        return Architecture(name, partial(build_sam2, hiera, _read_decoder(shapes)), _SAM2_PRED_IOU_THRESH)
     raise CheckpointFormatError(
         "has an image encoder of an unknown kind; ViT, TinyViT, SAM 2's Hiera and the built-in one are known"
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 __all__ = ["Relative", "relative_of", "relative_of_code"]
 
-_TAKE_ANOTHER = "Use a SAM (ViT-B, L, H) or MobileSAM checkpoint."
+_TAKE_ANOTHER = "Use a checkpoint of SAM, SAM 2, SAM-HQ or MobileSAM."
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ REACH = 8
 class FoundMasks:
     """The masks of k points with L levels, as far as they count."""
 
-    counts: np.ndarray  # (k, L) bool: whether there is a mask that counts
+    is_found: np.ndarray  # (k, L) bool: whether there is a mask that counts
     box_xyxy: np.ndarray  # (k, L, 4), px, last pixel included
     area: np.ndarray  # (k, L), px
 
@@ -35,7 +35,7 @@ class FoundMasks:
 def adaptive_rounds(points: np.ndarray, count: int, found: Callable[[np.ndarray], FoundMasks]) -> Iterator[np.ndarray]:
     """Choose ``count`` of the points of a square grid, round by round.
 
-    Each round hangs on what was found at the points of earlier rounds, and on nothing else: so the same points come
+    Each round depends on what was found at the points of earlier rounds, and on nothing else: so the same points come
     again, whatever else was decoded, and a larger ``count`` begins with the same points.
 
     Args:
@@ -93,17 +93,17 @@ def _nearest_chosen(is_chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
 
 
 def _unlike(found: Callable[[np.ndarray], FoundMasks], points: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
-    """How many masks of one neighbour another has none like, on average over both and over all pairs: (n,) float."""
+    """Count masks of one neighbour without a like among another's, on average over both and all pairs: (n,) float."""
     masks = found(points[neighbours.ravel()])
     shape = neighbours.shape
-    counts, areas = (values.reshape(*shape, -1) for values in (masks.counts, masks.area))
+    is_found, areas = (values.reshape(*shape, -1) for values in (masks.is_found, masks.area))
     boxes = masks.box_xyxy.reshape(*shape, -1, 4)
     total = np.zeros(len(neighbours))
     pairs = list(combinations(range(NEIGHBOURS), 2))
     for one, other in pairs:
         like = _likeness(boxes[:, one], areas[:, one], boxes[:, other], areas[:, other])
-        like *= counts[:, one, :, None] & counts[:, other, None, :]
-        total += ((1 - like.max(2)) * counts[:, one]).sum(1) + ((1 - like.max(1)) * counts[:, other]).sum(1)
+        like *= is_found[:, one, :, None] & is_found[:, other, None, :]
+        total += ((1 - like.max(2)) * is_found[:, one]).sum(1) + ((1 - like.max(1)) * is_found[:, other]).sum(1)
     return total / (2 * len(pairs))
 
 

@@ -21,7 +21,7 @@ class CropWork:
 
     crop: int
     count: int  # points in all groups together
-    groups: Iterable[np.ndarray]  # (k,) int64 indices into the plan; what comes next may hang on what a group finds
+    groups: Iterable[np.ndarray]  # (k,) int64 indices into the plan; the next may depend on what one finds
 
 
 def plan_rows(table: CandidateTable, rows: np.ndarray) -> list[CropWork]:
@@ -43,7 +43,7 @@ def plan_run(table: CandidateTable, options: GeneratorOptions, sure_iou: float) 
     plans = [(crop, table.points_of_crop(crop)) for crop in range(len(table.crop_boxes_xyxy))]
     if all(grid.decoded_of(len(points)) == len(points) for _, points in plans):
         return plan_rows(table, table.missing(filters)), filters
-    # Where to look hangs on the picture, the model and the grid alone, so that no threshold changes it.
+    # Where to look depends on the picture, the model and the grid alone, so that no threshold changes it.
     filters = replace(filters, pred_iou_thresh=min(filters.pred_iou_thresh, sure_iou))
     work = (_adaptive_work(table, crop, points, grid, filters, sure_iou) for crop, points in plans)
     return [one for one in work if one.count], filters
@@ -73,7 +73,7 @@ def _adaptive_work(
 def _still_missing(
     table: CandidateTable, points: np.ndarray, rounds: Iterable[np.ndarray], filters: FilterOptions
 ) -> Iterator[np.ndarray]:
-    """What of each round is missing; after the last, the points that no round has chosen are marked as skipped."""
+    """Yield what is missing of each round; after the last, mark the points that no round has chosen as skipped."""
     chosen = []
     for group in rounds:
         chosen.append(group)

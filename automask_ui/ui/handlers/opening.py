@@ -90,7 +90,7 @@ class OpeningHandlers:
             ResumeError: kept work waits for another picture. Opened once more, it is a new one.
         """
         self._projects.collect_edits(visitor.owner)
-        waiting = self._projects.waiting(visitor.owner)
+        waiting = self._projects.take_waiting(visitor.owner)
         if not upload:
             raise NoImageError("There is no picture yet: open a photo or pick a sample first.")
         photo = Upload.of(upload)
@@ -151,7 +151,7 @@ class OpeningHandlers:
         if not kept:
             if len(files) == 1 and not is_archive(files[0].path):
                 return self.open_photo(visitor, files[0])
-            waiting = self._projects.waiting(visitor.owner)
+            waiting = self._projects.take_waiting(visitor.owner)
             if waiting is not None:
                 return self._restored.show_restored(visitor, self._projects.restore(visitor.owner, waiting, files))
             listing, is_new = self._projects.add(visitor.owner, files)

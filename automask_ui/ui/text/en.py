@@ -20,7 +20,7 @@ EN: dict[str, str] = {
         "That is the address of a page, not of a picture. Open it and drag the picture itself, or save the picture "
         "(right click, Save image as…) and drop the file."
     ),
-    "photo.address.busy": "Your browser fetches the picture…",
+    "photo.address.busy": "Your browser is fetching the picture…",
     "photo.drop": "Drop a photo here, click to choose one, or paste it",
     "files": "Several photos, or work that was downloaded",
     "samples": "Sample photos",
@@ -31,7 +31,7 @@ EN: dict[str, str] = {
     # Model and presets
     "model": "Model",
     "model.info": "{good_for}. Runs on {device}.",
-    "model.unloaded": "{good_for}. It is loaded at the first run.",
+    "model.unloaded": "{good_for}. It is loaded at the first run; from then on, times are estimated.",
     "model.finer": "For finer masks choose {small} or {larger}, fetched once.",
     "model.download": ("{good_for}. Not on this machine yet. {size} Nothing changes until it is here."),
     "model.size": "{size}, {licence}, about {time} at 100 Mbit/s.",

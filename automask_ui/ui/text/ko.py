@@ -27,7 +27,7 @@ KO: dict[str, str] = {
     # Model and presets
     "model": "모델",
     "model.info": "{good_for}. {device}에서 실행됩니다.",
-    "model.unloaded": "{good_for}. 처음 실행할 때 불러옵니다.",
+    "model.unloaded": "{good_for}. 처음 실행할 때 불러오고, 그 뒤로는 걸릴 시간을 알려 줍니다.",
     "model.finer": "더 세밀한 마스크가 필요하면 {small} 또는 {larger} 모델을 고르세요. 한 번만 내려받습니다.",
     "model.download": ("{good_for}. 아직 이 컴퓨터에 없습니다. {size} 받기 전에는 아무것도 바뀌지 않습니다."),
     "model.size": "{size}, {licence}, 100 Mbit/s에서 약 {time}.",

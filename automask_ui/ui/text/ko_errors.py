@@ -129,7 +129,7 @@ _SENTENCES = (
         "올린 파일({0}바이트)은 공개된 {1} 파일이 아닙니다. {2} 파일({3}바이트)을 올리거나 내려받으세요.",
     ),
     (
-        r"(.+?) \([\d,]+ MB\) could not be downloaded: .*",
+        r"(.+?)(?: \([\d.,]+ [MG]B\))? could not be downloaded: .*",
         "{0}: 내려받지 못했습니다. 다시 해 보거나, 파일을 직접 올리거나, 내장 모델을 쓰세요.",
     ),
     (
@@ -141,6 +141,16 @@ _SENTENCES = (
         "이미 {0}명이 모델을 기다리고 있습니다. 잠시 뒤에 다시 해 보세요.",
     ),
     # Downloads and edits
+    (
+        r"Every click is beside the object:.*",
+        "모든 클릭이 물체 밖입니다. 물체도 클릭하거나 둘레에 상자를 그리세요.",
+    ),
+    (
+        r"(?:The mask to refine|A mask that is meant) is no longer there:.*",
+        "그 마스크는 더 이상 없습니다. 다시 선택하세요.",
+    ),
+    (r"Nothing is drawn inside the picture\.", "사진 안에 그려진 것이 없습니다."),
+    (r"Nothing of mask (\d+) would be left:.*", "마스크 {0}번은 너무 작거나 얇아서 남는 픽셀이 없습니다."),
     (
         r"There (?:is no mask|are no masks) to download.*",
         "내려받을 마스크가 없습니다. 하나 이상 표시하거나 선택하세요.",

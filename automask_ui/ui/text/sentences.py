@@ -9,9 +9,9 @@ import numpy as np
 from automask_ui.errors import AutoMaskError
 from automask_ui.masks import MaskResult, Verdict
 from automask_ui.masks.explain import Reason
-from automask_ui.models.checkpoints import AvailableModel
+from automask_ui.models.checkpoints import AvailableModel, size_text
 from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS, Checkpoint
-from automask_ui.protocol import EngineModel
+from automask_ui.protocol import LoadedModel
 from automask_ui.serving.runs import Models
 from automask_ui.session import Difference, Session
 from automask_ui.session.run import Progress, Workload, workload
@@ -39,7 +39,7 @@ __all__ = [
     "why_suggestion",
 ]
 
-# Which option a verdict hangs on, and whether it would have to be lowered.
+# Which option a verdict depends on, and whether it would have to be lowered.
 _OPTION_OF = {
     Verdict.LOW_PREDICTED_IOU: "pred_iou_thresh",
     Verdict.LOW_STABILITY: "stability_score_thresh",
@@ -231,7 +231,7 @@ def model_choices(words: Words, models: Models) -> list[tuple[str, str]]:
     """Label and name of every model for the menu: those on this machine, then those to fetch, with their size."""
     here = [(model_title(words, model), name) for name, model in models.items() if model.path is not None]
     to_fetch = [
-        (words.say("model.choice", model=model_title(words, model), size=_megabytes(model.size_bytes)), name)
+        (words.say("model.choice", model=model_title(words, model), size=size_text(model.size_bytes or 0)), name)
         for name, model in models.items()
         if model.path is None
     ]
@@ -249,7 +249,7 @@ def found_with(words: Words, session: Session, models: Models) -> str:
 
 
 def model_line(
-    words: Words, model: AvailableModel, loaded: EngineModel | None, failed: AutoMaskError | None = None
+    words: Words, model: AvailableModel, loaded: LoadedModel | None, failed: AutoMaskError | None = None
 ) -> str:
     """What a model is good for, and where it runs; of one that is not here, what it takes to have it.
 
@@ -272,20 +272,16 @@ def model_line(
 
 
 def _with_size(row: Checkpoint) -> str:
-    return f"{row.title} ({_megabytes(row.size_bytes)})"
-
-
-def _megabytes(size_bytes: int | None) -> str:
-    return f"{(size_bytes or 0) / 1e6:,.0f} MB"
+    return f"{row.title} ({size_text(row.size_bytes or 0)})"
 
 
 def _size_and_time(words: Words, model: AvailableModel) -> str:
     """What it takes to fetch a model, and under what licence it is."""
     time = words.time((model.size_bytes or 0) / _USUAL_BYTES_A_SECOND)
-    return words.say("model.size", size=_megabytes(model.size_bytes), licence=model.licence, time=time)
+    return words.say("model.size", size=size_text(model.size_bytes or 0), licence=model.licence, time=time)
 
 
-def device_name(model: EngineModel) -> str:
+def device_name(model: LoadedModel) -> str:
     """The device as people call it."""
     names = {"cpu": "CPU", "cuda": "GPU", "mps": "Apple GPU"}
-    return names.get(str(model.device).split(":")[0], str(model.device))
+    return names.get(model.device.split(":")[0], model.device)

@@ -251,7 +251,7 @@ export interface Tool {
   startDrag?(point: Point, how: ClickKeys): Drag | null;
   /** Another tool is chosen, or another run is shown: drafts go. */
   stop?(): void;
-  /** Keys of its own, as `KeyboardEvent.key`. @returns whether it has used the key */
+  /** Keys of its own, as `KeyboardEvent.key`, with or without Shift. @returns whether it has used the key */
   key?(key: string, isShifted?: boolean): boolean;
   /** Takes back the last piece of a draft. @returns whether there was one */
   undo?(): boolean;

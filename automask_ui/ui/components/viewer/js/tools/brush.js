@@ -42,6 +42,8 @@ export function createBrush({ draft, picture, viewport }) {
   }
 
   /**
+   * Makes a tool that paints with the brush.
+   *
    * @param {object} how
    * @param {() => boolean} how.cuts
    * @param {(line: DraftLine) => void} how.done
