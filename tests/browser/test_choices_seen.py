@@ -40,7 +40,7 @@ def overlap(one: dict[str, float], other: dict[str, float]) -> bool:
     ("locale", "width", "fetch", "heading", "reason"),
     [
         ("en-US", 1280, "Fetch", "That did not work", "far could not be downloaded"),
-        ("ko-KR", 400, "내려받기", "처리하지 못했습니다", "모델을 내려받지 못했습니다"),
+        ("ko-KR", 400, "내려받기", "처리하지 못했습니다", "far: 내려받지 못했습니다"),
     ],
 )
 def test_model_that_cannot_be_fetched(
