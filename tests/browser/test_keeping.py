@@ -83,15 +83,20 @@ def saves(page: Any, format: str, folder: Path) -> Path:
     return target
 
 
-def test_dropped_download_brings_the_work_back(visit: Callable[..., Any], photos: list[Path], tmp_path: Path) -> None:
-    page = visit()
-    brings(page, photos[0])
+def finds_and_deletes_one(page: Any, photo: Path) -> str:
+    """Find the masks of ``photo`` and delete the second one; what the page says of the rest."""
+    brings(page, photo)
     reads(page, "Press Find masks")
     runs(page)
     page.locator("#viewer .body .row").nth(1).click()
     page.keyboard.press("Delete")
     page.wait_for_timeout(500)
-    before = totals(page)
+    return totals(page)
+
+
+def test_dropped_download_brings_the_work_back(visit: Callable[..., Any], photos: list[Path], tmp_path: Path) -> None:
+    page = visit()
+    before = finds_and_deletes_one(page, photos[0])
     archive = saves(page, "Mask pictures (PNG)", tmp_path)
     assert "automask.json" in zipfile.ZipFile(archive).namelist()
 
@@ -125,13 +130,7 @@ def test_work_that_was_left_is_one_click_back_also_after_a_reload(
 ) -> None:
     page = visit()
     assert page.locator("#recent .recent").is_hidden()  # nothing to be seen before there is any
-    brings(page, photos[0])
-    reads(page, "Press Find masks")
-    runs(page)
-    page.locator("#viewer .body .row").nth(1).click()
-    page.keyboard.press("Delete")
-    page.wait_for_timeout(500)
-    before = totals(page)
+    before = finds_and_deletes_one(page, photos[0])
     page.locator("#samples button").nth(1).click()
     piece = page.get_by_role("button", name=re.compile("^Go on with photo 1.png: "))
     piece.wait_for()

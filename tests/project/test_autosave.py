@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeEngine, fake_models
 from PIL import Image
 
 from automask_ui.errors import ResumeError
@@ -30,16 +29,6 @@ from automask_ui.session import Session
 
 OPTIONS = GeneratorOptions(points_per_side=5, pred_iou_thresh=0.7, stability_score_thresh=0.0)
 ANN, BOB = "a" * 32, "b" * 32
-
-
-@pytest.fixture
-def service() -> Service:
-    return Service(lambda name: FakeEngine(), fake_models("fake"), "fake")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "work"
 
 
 @pytest.fixture

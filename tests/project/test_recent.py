@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeEngine, fake_models
 from PIL import Image
 
 from automask_ui.errors import ResumeError, RunGoneError
@@ -28,18 +27,8 @@ ANN, BOB = "a" * 32, "b" * 32
 
 
 @pytest.fixture
-def service() -> Service:
-    return Service(lambda name: FakeEngine(), fake_models("fake"), "fake")
-
-
-@pytest.fixture
 def recent(service: Service) -> Recent:
     return service.projects.recent
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "work"
 
 
 @pytest.fixture
