@@ -10,6 +10,7 @@ ALL_MASKS_WEIGHT = 0.05
 ALTERNATIVES_WEIGHT = 0.7
 SINGLE_WEIGHT = 0.25
 SCORE_WEIGHT = 1.0
+DOUBT_WEIGHT = 0.3
 MIN_CLASS_SHARE = 0.02
 # In the cross-entropy cells that an outline runs through weigh this much more than others.
 OUTLINE_EMPHASIS = 3.0
@@ -98,11 +99,32 @@ def mask_losses(
     return entropy + dice_weight * dice, iou
 
 
+def doubt_loss(logits: Tensor, weights: Tensor, iou: Tensor) -> Tensor:
+    """How unstable right masks are: one minus the stability score at an offset of 1, with soft steps.
+
+    Wrong masks are left alone, so that the stability score goes on telling them from right ones. Without this loss right
+    masks of small parts get a score too low for any threshold, since their blurred outline is much of their area.
+
+    Args:
+        logits: (G, 4, K, SUBPIXELS) float32.
+        weights: (G, K) float32, how many cells each chosen cell stands for.
+        iou: (G, 4) float32, measured with the nearest target.
+
+    Returns:
+        () float32, the mean over all masks, each weighing as its IoU.
+    """
+    each = weights[:, None, :, None]
+    inner, outer = ((torch.sigmoid(3 * (logits - offset)) * each).sum(dim=(2, 3)) for offset in (1, -1))
+    doubt = 1 - (inner + 1) / (outer + 1)
+    return (doubt * iou).sum() / iou.sum().clamp_min(1)
+
+
 def click_loss(losses: Tensor, iou: Tensor, scores: Tensor, is_target: Tensor, knows_parts: Tensor) -> Tensor:
     """The loss of a click: each target is the business of one output; scores must tell the measured IoU.
 
     A click with two targets wants the smaller one from an earlier output than the larger one. Where nobody has labelled
-    parts, the first alternative may find one: neither its mask nor its score is compared with the thing then.
+    parts, the first alternative may find one: its mask is not compared with the thing then, and of its score nothing is
+    known but that it should not be above the others', since what was asked for is the thing.
 
     Args:
         losses: (G, 4, 2) float32 from `mask_losses`; output 0 is the single mask, 1 to 3 are the alternatives.
@@ -124,7 +146,9 @@ def click_loss(losses: Tensor, iou: Tensor, scores: Tensor, is_target: Tensor, k
     # Of a part and a thing the single mask is to be the thing.
     single = torch.where(is_target[:, 1], losses[:, 0, 1], losses[:, 0, 0]).mean()
     measured = iou.masked_fill(~is_target[:, None], 0).amax(dim=2)
-    score_error = (scores - measured)[~is_free].square().mean()
+    surplus = (scores[:, 1] - scores[:, 2:].amax(dim=1).detach()).clamp_min(0)
+    error = torch.cat([(scores - measured)[~is_free], surplus[is_free[:, 1]]])
+    score_error = error.square().mean()
     return (
         nearest
         + ALL_MASKS_WEIGHT * to_any[:, 1:][~is_free[:, 1:]].mean()

@@ -39,7 +39,15 @@ from automask_ui.training.decoder import (
 )
 from automask_ui.training.drawn.pool import default_state_dir, draw_pool
 from automask_ui.training.further import Looked, further_clicks
-from automask_ui.training.losses import affinity_loss, certain_loss, choose_cells, click_loss, mask_losses
+from automask_ui.training.losses import (
+    DOUBT_WEIGHT,
+    affinity_loss,
+    certain_loss,
+    choose_cells,
+    click_loss,
+    doubt_loss,
+    mask_losses,
+)
 from automask_ui.training.photographs import read_manifest
 from automask_ui.training.prompts import FOREGROUND, PADDING, UPPER_LEFT
 from automask_ui.training.team import Team, run_team
@@ -241,7 +249,8 @@ def _clicks_loss(
     losses, iou = mask_losses(looked.logits, looked.wanted, looked.weights, settings.balance, settings.dice_weight)
     figures = _click_figures(iou.detach(), scores.detach(), is_target)
     loss = click_loss(losses, iou, scores, is_target, batch.knows_parts.flatten())
-    return loss, looked, figures
+    doubt = doubt_loss(looked.logits, looked.weights, iou.masked_fill(~is_target[:, None], 0).amax(dim=2))
+    return loss + DOUBT_WEIGHT * doubt, looked, {**figures, "doubt": doubt.item()}
 
 
 def _others_loss(

@@ -24,7 +24,14 @@ from automask_ui.training.decoder import MaskPrompts, decode_prompts, glimpse_at
 from automask_ui.training.drawn.scenes import UNKNOWN, Scene
 from automask_ui.training.evaluate import count_coins
 from automask_ui.training.export import calibrate_scores
-from automask_ui.training.losses import affinity_loss, certain_loss, choose_cells, click_loss, mask_losses
+from automask_ui.training.losses import (
+    affinity_loss,
+    certain_loss,
+    choose_cells,
+    click_loss,
+    doubt_loss,
+    mask_losses,
+)
 from automask_ui.training.measures import best_ious, boundary_f, calibration_error, deepest_point, islands, pairwise_iou
 from automask_ui.training.photographs import read_manifest
 from automask_ui.training.prompted import Answers, Measured, masks_of, measure_picture, measure_scenes
@@ -218,7 +225,7 @@ def test_parts_come_from_earlier_outputs_than_things() -> None:
 
 
 def test_where_nobody_labelled_parts_the_first_alternative_may_be_one() -> None:
-    """Neither its mask nor its score counts there; those of the others do."""
+    """Its mask does not count there, and its score only where it is above those of the others, which do count."""
     one, unknown = torch.tensor([[True, False]]), torch.tensor([False])
     losses, iou, scores = torch.full((1, 4, 2), 1.0), torch.zeros(1, 4, 2), torch.zeros(1, 4)
     plain = click_loss(losses, iou, scores, one, unknown)
@@ -226,8 +233,20 @@ def test_where_nobody_labelled_parts_the_first_alternative_may_be_one() -> None:
     first_differs[0, 1], second_differs[0, 2] = 0.0, 0.0
     assert click_loss(first_differs, iou, scores, one, unknown) == plain
     assert click_loss(second_differs, iou, scores, one, unknown) < plain
-    assert click_loss(losses, iou, torch.tensor([[0.0, 1.0, 0.0, 0.0]]), one, unknown) == plain
+    assert click_loss(losses, iou, torch.tensor([[0.0, -1.0, 0.0, 0.0]]), one, unknown) == plain
+    assert click_loss(losses, iou, torch.tensor([[0.0, 1.0, 0.0, 0.0]]), one, unknown) > plain
     assert click_loss(losses, iou, torch.tensor([[0.0, 0.0, 1.0, 0.0]]), one, unknown) > plain
+
+
+def test_right_masks_are_to_be_stable_and_wrong_ones_may_be_anything() -> None:
+    """Logits beyond the offsets cost nothing, those between them do, and of a wrong mask nothing is asked."""
+    weights, right, wrong = torch.ones(1, 4), torch.ones(1, 4), torch.zeros(1, 4)
+    sure = torch.full((1, 4, 4, 16), 9.0)
+    unsure = sure.clone()
+    unsure[:, :, :2] = 0.0
+    assert doubt_loss(sure, weights, right) < 0.001
+    assert doubt_loss(unsure, weights, right) == pytest.approx(0.48, abs=0.03)
+    assert doubt_loss(unsure, weights, wrong) == 0
 
 
 def test_a_certain_prompt_wants_all_masks_to_be_the_same() -> None:
