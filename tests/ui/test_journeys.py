@@ -35,9 +35,10 @@ README = PACKAGE.parent / "README.md"
 
 DATA = {"cache.py", "options.py", "protocol.py", "masks/collection.py", "masks/rle.py"}
 WORDS = {"errors.py", "limits.py", "ui/errors.py", "ui/text", "ui/components/status_line"}
-DECODERS = {f"files/{name}.py" for name in ("bit_depth", "colour_spaces", "deep", "file_kinds", "pillow_images")} | {
+DECODERS = {
+    f"files/{name}.py" for name in ("bit_depth", "colour_spaces", "high_bit_depth", "file_kinds", "pillow_images")
+} | {
     "files/raster.py",
-    "files/sizes.py",
     "files/tiff",
 }
 LEFT_OUT = DATA | WORDS | DECODERS | {"engine"}
@@ -46,7 +47,7 @@ UPLOAD = """
     ui/listener.py
     ui/handlers/opening.py
     project/projects.py
-    project/uploads.py
+    files/upload_checks.py
     session/store.py
     files/images.py
     session/session.py
@@ -74,11 +75,12 @@ LABEL = """
     ui/listener.py
     ui/handlers/masks.py
     session/store.py
-    ui/edit_messages.py
+    ui/edit_requests.py
     session/step_fields.py
     session/editor.py
     session/class_names.py
     session/edits.py
+    session/history.py
     ui/components/viewer/display.py
     ui/handlers/screens.py
     project/projects.py
