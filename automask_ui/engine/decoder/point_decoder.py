@@ -113,9 +113,7 @@ class PointDecoder:
         return self.decode_prompts(prompts)
 
     @torch.inference_mode()
-    def decode_prompts(
-        self, prompts: Tensor, with_single: bool = False, mask: MaskCode | None = None
-    ) -> DecodedPoints:
+    def decode_prompts(self, prompts: Tensor, with_single: bool = False, mask: MaskCode | None = None) -> DecodedPoints:
         """Run the transformer for prompts.
 
         Args:

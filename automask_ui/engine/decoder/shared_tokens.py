@@ -86,7 +86,9 @@ class SharedTokens:
         """Memory of all that is kept here."""
         seen: list[SharedKeysValues] = [*self.blocks, self.last]
         tensors = [self.tokens, *(keys_values.values for keys_values in seen)]
-        tensors += [part for block in self.blocks for part in (*block.likeness, *block.constants, block.power, block.mask_dots)]
+        tensors += [
+            part for block in self.blocks for part in (*block.likeness, *block.constants, block.power, block.mask_dots)
+        ]
         for projection in (*(keys_values.keys for keys_values in seen), *(block.queries for block in self.blocks)):
             tensors += [part for part in (projection.scaled, projection.fixed) if part is not None]
         return sum(tensor.nbytes for tensor in tensors)

@@ -201,5 +201,5 @@ class Predictor:
 
 
 def _tokens(prompt: PicturePrompt) -> int:
-    """How many tokens the prompt encoder makes of clicks and box: the corners of a box, or a pad where there is none."""
+    """How many tokens the prompt encoder makes of clicks and box: the box has two corners, and stands for the pad."""
     return len(prompt.points_xy) + (1 if prompt.box_xyxy is None else 2)
