@@ -135,10 +135,11 @@ def _page_as_text(report: dict[str, Any]) -> str:
     ]
     runs = {"by the command line": report["command_line"], "in the page": report["page"]}
     lines += [f"{name:<28}{spent['cpu']:>7.2f} s{spent['wall']:>9.2f} s" for name, spent in runs.items()]
+    fewest, most = slider["masks"]
     lines += [
         f"{'ratio':<28}{report['cpu_ratio']:>9.2f}   ({report['page']['updates']} updates)",
         "",
-        f"{'a slider’s picture':<28}{'median':>9}{'longest':>11}   ({slider['masks']} masks)",
+        f"{'a slider’s picture':<28}{'median':>9}{'longest':>11}   ({fewest} to {most} masks)",
     ]
     titles = {"cpu": "CPU", "wall": "time"}
     lines += [
