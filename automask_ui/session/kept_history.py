@@ -124,8 +124,8 @@ def _read_steps(data: Mapping[str, Any], name: str, now: Edits, masks: Mapping[i
 
 def _entries_anew(before: Edits, after: Edits) -> int:
     """How many labels, ids and classes ``after`` holds for itself, and does not share with ``before``."""
-    pairs = [(getattr(before, name), getattr(after, name)) for name in ("classes", "labels", "hidden", "deleted", "own")]
-    return sum(len(new) for old, new in pairs if new is not old)
+    names = ("classes", "labels", "hidden", "deleted", "own")
+    return sum(len(getattr(after, name)) for name in names if getattr(after, name) is not getattr(before, name))
 
 
 def _action(row: Mapping[str, Any]) -> Action:
