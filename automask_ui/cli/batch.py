@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -75,7 +76,8 @@ def run(settings: argparse.Namespace) -> int:
             del engine, model
             report = run_batch_on_ray(folder, out, make_engine, task, settings.workers, lines.show)
         else:
-            report = run_batch(folder, out, engine, task, lines.show)
+            workers = settings.workers or 2
+            report = run_batch(folder, out, [engine, *(copy(engine) for _ in range(workers - 1))], task, lines.show)
     for note in classes.notes:
         say(f"{settings.classes}: {note}")
     _print_report(report, out)
