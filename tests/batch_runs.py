@@ -55,7 +55,7 @@ def make_pictures(folder: Path, count: int, size_hw: tuple[int, int] = (37, 53))
 
 
 def run(folder: Path, out: Path, *formats: str, engine: Engine | None = None, **options: float) -> BatchReport:
-    return run_batch(folder, out, [engine or Engine()], task(*formats, **options))
+    return run_batch(folder, out, engine or Engine(), task(*formats, **options))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -69,7 +69,7 @@ PROCESSES.set_forkserver_preload(["batch_runs"])
 
 
 def _run_telling(folder: Path, out: Path, told: Connection) -> None:
-    run_batch(folder, out, [Engine()], task(), lambda progress: told.send(progress.done))
+    run_batch(folder, out, Engine(), task(), lambda progress: told.send(progress.done))
 
 
 def run_killed(folder: Path, out: Path, kills: int, seed: int = 0) -> int:

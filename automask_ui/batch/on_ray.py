@@ -104,7 +104,7 @@ class _Actor:
         outcomes: list[PictureOutcome | BatchError] = []
         # Handed over as a value: Ray would wrap it, and try again what cannot work.
         try:
-            outcomes.extend(process_pictures(self._dataset, [self._engine], self._task, pictures))
+            outcomes.extend(process_pictures(self._dataset, self._engine, self._task, pictures))
         except BatchError as error:
             outcomes.append(error)
         return {"outcome": [pickle.dumps(outcome) for outcome in outcomes]}

@@ -1,17 +1,13 @@
-"""Process a picture: read it, generate its masks, write its files; what exists already is not made again."""
+"""Process one picture: read it, generate its masks, write its files; what exists already is not made again."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -27,7 +23,7 @@ from automask_ui.export.base import UNLABELLED, ClassList
 from automask_ui.files.images import load_image
 from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
-from automask_ui.protocol import Engine, Steps, run_to_end
+from automask_ui.protocol import Engine, run_to_end
 
 __all__ = ["BatchTask", "PictureOutcome", "process_pictures"]
 
@@ -99,60 +95,24 @@ class PictureOutcome:
 
 
 def process_pictures(
-    dataset: Dataset, engines: Sequence[Engine], task: BatchTask, pictures: Iterable[Picture]
+    dataset: Dataset, engine: Engine, task: BatchTask, pictures: Iterable[Picture]
 ) -> Generator[PictureOutcome, None, None]:
-    """Process every picture; yield the outcomes in the order of ``pictures``.
-
-    Each engine generates the masks of one picture at a time. Meanwhile, one picture more is read, or its files are
-    written and checked. When the caller ends this, pictures in hand are given up after the chunk that is decoded.
+    """Process every picture, and read the next one while the model runs on this one.
 
     Raises:
         BatchError: the disk cannot take what is made.
     """
-    idle: SimpleQueue[Engine] = SimpleQueue()
-    for engine in engines:
-        idle.put(engine)
-    is_over = threading.Event()
-
-    def find(image: np.ndarray, options: GeneratorOptions) -> MaskResult:
-        engine = idle.get()
-        try:
-            return run_to_end(_until(is_over, engine.steps(image, options)))
-        finally:
-            idle.put(engine)
-
-    worker = Worker(dataset, find, task)
-    count = len(engines) + 1
-    coming: deque[Future[PictureOutcome]] = deque()
-    with dataset.open_scratch(), ThreadPoolExecutor(count, "pictures") as threads:
-        try:
-            for picture in pictures:
-                coming.append(threads.submit(worker.process, picture))
-                # One more than are worked on, so that no thread waits for the caller.
-                if len(coming) > count:
-                    yield coming.popleft().result()
-            while coming:
-                yield coming.popleft().result()
-        finally:
-            is_over.set()
-            threads.shutdown(wait=False, cancel_futures=True)
-
-
-class _Over(Exception):
-    """Whoever wanted the outcomes wants no more of them."""
-
-
-def _until(is_over: threading.Event, steps: Steps) -> Steps:
-    """Run ``steps``, but no further than to the first one at which ``is_over`` is set."""
-    with closing(steps):
-        while not is_over.is_set():
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                result: MaskResult = end.value
-                return result
-            yield step
-    raise _Over
+    worker = Worker(dataset, lambda image, options: run_to_end(engine.steps(image, options)), task)
+    # Ended on the way out of an error as well, so that no thread reads on.
+    with dataset.open_scratch(), ThreadPoolExecutor(1, "pictures") as reader:
+        coming: Future[Loaded] | None = None
+        for picture in pictures:
+            following = reader.submit(worker.load, picture)
+            if coming is not None:
+                yield worker.finish(coming.result())
+            coming = following
+        if coming is not None:
+            yield worker.finish(coming.result())
 
 
 class Worker:
@@ -162,14 +122,6 @@ class Worker:
         self, dataset: Dataset, find: Callable[[np.ndarray, GeneratorOptions], MaskResult], task: BatchTask
     ) -> None:
         self._dataset, self._find_masks, self._task = dataset, find, task
-
-    def process(self, picture: Picture) -> PictureOutcome:
-        """Process a picture from reading its file to writing its files. May run for several pictures at a time.
-
-        Raises:
-            BatchError: the disk cannot take them.
-        """
-        return self.finish(self.load(picture))
 
     def load(self, picture: Picture) -> Loaded:
         """Read a picture's file, and decode it if anything is missing. May run in parallel to :meth:`finish`."""

@@ -46,22 +46,17 @@ class BatchReport:
 
 
 def run_batch(
-    folder: Path,
-    out: Path,
-    engines: Sequence[Engine],
-    task: BatchTask,
-    progress: Callable[[BatchProgress], None] | None = None,
+    folder: Path, out: Path, engine: Engine, task: BatchTask, progress: Callable[[BatchProgress], None] | None = None
 ) -> BatchReport:
     """Make the dataset ``out`` of all pictures below ``folder``, or what is still missing of it.
 
-    One picture more than there are engines is in memory at a time, and the names of all. A picture that cannot be used is
-    reported and does not keep the others from being done.
+    Two pictures are in memory at a time, and the names of all. A picture that cannot be used is reported and does not
+    keep the others from being done.
 
     Args:
         folder: searched with all folders below it.
         out: made where it is not there.
-        engines: generate the masks, each of one picture at a time, in threads of this process. Equal ones give equal
-            files, however many there are.
+        engine: generates the masks; called by this thread only.
         task: options and formats.
         progress: called after every picture.
 
@@ -69,7 +64,7 @@ def run_batch(
         BatchError: there is nothing to do, another run writes there, or the disk cannot take what is made.
     """
     return run_batch_with(
-        lambda dataset, pictures: process_pictures(dataset, engines, task, pictures), folder, out, task, progress
+        lambda dataset, pictures: process_pictures(dataset, engine, task, pictures), folder, out, task, progress
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -76,8 +75,7 @@ def run(settings: argparse.Namespace) -> int:
             del engine, model
             report = run_batch_on_ray(folder, out, make_engine, task, settings.workers, lines.show)
         else:
-            workers = settings.workers or 2
-            report = run_batch(folder, out, [engine, *(copy(engine) for _ in range(workers - 1))], task, lines.show)
+            report = run_batch(folder, out, engine, task, lines.show)
     for note in classes.notes:
         say(f"{settings.classes}: {note}")
     _print_report(report, out)

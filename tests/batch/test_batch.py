@@ -271,7 +271,7 @@ def test_a_full_disk_is_said_and_loses_nothing(photos, out, tmp_path, monkeypatc
 
 
 def test_a_full_disk_while_a_file_is_exported_stops_the_run(photos, out, monkeypatch):
-    def fails(name, items, folder, stem, negatives):
+    def fails(name, items, folder, negatives):
         raise ExportError("The file could not be written: full.") from OSError(28, "full")
 
     monkeypatch.setattr("automask_ui.batch.formats.export", fails)
@@ -319,10 +319,10 @@ def test_a_picture_that_the_model_cannot_take_does_not_stop_the_others(photos, o
 
 
 def test_a_format_that_cannot_hold_the_masks_is_named_and_the_others_written(out, tmp_path, monkeypatch):
-    def is_full(name, items, folder, stem, negatives):
+    def is_full(name, items, folder, negatives):
         if name == "voc":
             raise ExportError("Too many objects.")
-        return export(name, items, folder, stem=stem, negatives=negatives)
+        return export(name, items, folder, negatives=negatives)
 
     from automask_ui.batch import formats
 
@@ -350,7 +350,7 @@ def test_pictures_without_masks_are_left_out_or_negatives(photos, out):
     assert not (out / "yolo").exists()
 
     engine = Engine()
-    kept = run_batch(photos, out, [engine], replace(task("coco", "yolo", "overlay", pred_iou_thresh=1), negatives=True))
+    kept = run_batch(photos, out, engine, replace(task("coco", "yolo", "overlay", pred_iou_thresh=1), negatives=True))
     assert (engine.shown, kept.failures) == (0, [])
     assert kept.notes == [
         "4 pictures have no masks with these settings: coco and yolo say that nothing is in them; other formats have "
@@ -379,7 +379,7 @@ def test_negatives_have_the_classes_of_the_others(photos, out):
                 blank = image is not None and not image[..., 0].any()
                 return super().steps(image, options.replace(pred_iou_thresh=1) if blank else options, earlier)
 
-        run_batch(photos, out / str(number), [Some()], replace(task("yolo", "coco"), negatives=True))
+        run_batch(photos, out / str(number), Some(), replace(task("yolo", "coco"), negatives=True))
         assert (out / str(number) / "yolo/data.yaml").read_text().endswith('names:\n  0: "object"\n')
         labels = labels_by_ultralytics(out / str(number) / "yolo")
         assert sum(not label.read_bytes() for label in labels.values()) == number + 1
@@ -716,14 +716,14 @@ def test_the_next_picture_is_read_while_the_model_is_busy(photos, out, monkeypat
 def test_progress_counts_every_picture_and_knows_the_rate(photos, out):
     (photos / "text.jpg").write_text("no picture")
     seen = []
-    run_batch(photos, out, [Engine()], task("coco"), seen.append)
+    run_batch(photos, out, Engine(), task("coco"), seen.append)
     assert [progress.done for progress in seen] == [1, 2, 3, 4, 5]
     assert {progress.total for progress in seen} == {5}
     assert seen[-1].failed == 1
     assert seen[-1].per_second > 0
     assert seen[-1].seconds_left == 0
     again = []
-    run_batch(photos, out, [Engine()], task("coco"), again.append)
+    run_batch(photos, out, Engine(), task("coco"), again.append)
     assert again[-1].per_second is None
 
 
