@@ -21,6 +21,7 @@ from automask_ui.errors import AutoMaskError, BatchError
 from automask_ui.export import EXPORTERS
 from automask_ui.export.base import UNLABELLED, ClassList
 from automask_ui.files.images import load_image
+from automask_ui.files.raster import TURNED_NOTE
 from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
 from automask_ui.protocol import Engine, run_to_end
@@ -92,6 +93,7 @@ class PictureOutcome:
     masks: int | None = None  # number of masks; None where the picture could not be used
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # sentences for people
+    is_turned: bool = False  # its file was read now, and says that it is to be seen otherwise than it lies there
 
 
 def process_pictures(
@@ -154,7 +156,9 @@ class Worker:
         if loaded.error:
             outcome.failures.append(Failure(name, loaded.error))
             return outcome
-        outcome.notes.extend(f"{name}: {note}" for note in loaded.notes)
+        # Photos of phones lie on their side by the hundred: they are counted.
+        outcome.is_turned = TURNED_NOTE in loaded.notes
+        outcome.notes.extend(f"{name}: {note}" for note in loaded.notes if note != TURNED_NOTE)
         try:
             record = loaded.record or self._find(loaded, outcome)
         except BatchError:
