@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from automask_ui.cli.arguments import add_precision
 from automask_ui.cli.bench_adaptive import shares_as_text, small_pictures
+from automask_ui.cli.bench_batch import batch_as_text, run_batch_bench
 from automask_ui.cli.bench_start import run_start_bench, start_as_text
 from automask_ui.cli.output import say
 from automask_ui.errors import OptionError
@@ -54,6 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="measure instead how many of the whole grid's masks fewer points find, in the pictures of a folder",
     )
+    parser.add_argument(
+        "--batch",
+        type=Path,
+        metavar="FOLDER",
+        help="measure instead how many pictures of a folder a second become a dataset",
+    )
     parser.add_argument("--device")
     add_precision(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
@@ -61,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(settings: argparse.Namespace) -> int:
     """Measure and print; returns 0."""
-    given = [flag for flag in ("predict", "against", "page", "start", "adaptive") if getattr(settings, flag)]
+    given = [flag for flag in ("predict", "against", "page", "start", "adaptive", "batch") if getattr(settings, flag)]
     if len(given) > 1:
         raise OptionError(f"--{given[0]} and --{given[1]} measure different things: leave one out.")
     if settings.page:
@@ -70,6 +77,8 @@ def run(settings: argparse.Namespace) -> int:
         return _run_start(settings)
     if settings.adaptive:
         return _run_adaptive(settings)
+    if settings.batch:
+        return _run_batch(settings)
     from automask_ui.engine.bench.clicks import run_click_bench
     from automask_ui.engine.bench.speed import run_bench, sample_picture
 
@@ -118,6 +127,17 @@ def _run_start(settings: argparse.Namespace) -> int:
         raise OptionError("--start measures the page as it runs, which takes no --precision: leave it out.")
     report = run_start_bench(settings.model, settings.checkpoint, settings.device)
     say(json.dumps(report, indent=2) if settings.json else start_as_text(report))
+    return 0
+
+
+def _run_batch(settings: argparse.Namespace) -> int:
+    from automask_ui.engine.loading.load import load_model
+    from automask_ui.engine.pipeline.generator import MaskEngine
+
+    name = None if settings.checkpoint else settings.model
+    model = load_model(name, settings.checkpoint, settings.device, settings.precision)
+    report = run_batch_bench(MaskEngine(model, cache_bytes=0), settings.batch, settings.grid)
+    say(json.dumps(report, indent=2) if settings.json else batch_as_text(report))
     return 0
 
 

@@ -224,6 +224,22 @@ def test_bench_measures_the_page(photo, capsys, monkeypatch):
     assert "--precision" in capsys.readouterr().err
 
 
+def test_bench_measures_a_folder_of_pictures(photo, capsys, monkeypatch):
+    monkeypatch.setattr("automask_ui.cli.bench_batch.ROUNDS", 1)
+    (photo.parent / "text.jpg").write_text("no picture")
+    arguments = ["bench", "--batch", str(photo.parent), "--grid", "4", "--checkpoint", "own.pth"]
+    assert main([*arguments, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["pictures"], report["failures"], report["grid"]) == (1, 1, 4)
+    (row,) = report["rounds"]
+    assert row["pictures_per_second"] == 1 / row["seconds"]
+    assert 0 < row["engine"] < row["seconds"]
+    assert main(arguments) == 0
+    assert "1 pictures, 1 failures, coco, yolo, masks" in capsys.readouterr().out
+    assert main([*arguments, "--page"]) == 2
+    assert "leave one out" in capsys.readouterr().err
+
+
 def test_bench_measures_turbo_against_the_exact_engine(photo, capsys):
     arguments = ["bench", "--image", str(photo), "--size", "80x53", "--grid", "4", "--against", "float32"]
     assert main([*arguments, "--checkpoint", "own.pth", "--json"]) == 0
