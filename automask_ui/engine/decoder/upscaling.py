@@ -40,7 +40,10 @@ class Upscaling:
         #: The first layer, without the mean over C': weight C×4C' and bias 4C'.
         self.first = _centred(weight).flatten(1).to(dtype), _centred(first.bias).repeat(4).to(dtype)
         # 4C'×C' and 4C'×1, with C' half of the first layer's.
-        self._second = second.weight.permute(2, 3, 1, 0).flatten(0, 2).to(dtype), second.bias.repeat(4)[:, None].to(dtype)
+        self._second = (
+            second.weight.permute(2, 3, 1, 0).flatten(0, 2).to(dtype),
+            second.bias.repeat(4)[:, None].to(dtype),
+        )
         self._norm = norm.weight[:, None].to(dtype), norm.bias[:, None].to(dtype), norm.eps
         self._act, self._last_act = act, last_act
         self._scratch = scratch
