@@ -88,20 +88,24 @@ class Resampler:
         A pixel belongs to the mask where its logit exceeds ``threshold``. The stability score is the mask's area at
         ``threshold + offset`` over that at ``threshold - offset``, as in upstream's ``calculate_stability_score``.
         """
-        reached = (logits > threshold - offset).cpu().numpy()
         # As exact as the logits that they are compared with.
         cutoffs = [float(np.float32(cutoff)) for cutoff in (threshold, threshold + offset, threshold - offset)]
-        return [self._measure_one(logits[i], reached[i], cutoffs) for i in range(len(logits))]
+        return [self._measure_one(logits_of_one, cutoffs) for logits_of_one in logits]
 
-    def _measure_one(self, logits: Tensor, reached: np.ndarray, cutoffs: Sequence[float]) -> MeasuredMask:
+    def _measure_one(self, logits: Tensor, cutoffs: Sequence[float]) -> MeasuredMask:
+        reached = (logits > cutoffs[2]).cpu().numpy()
         columns = slice(*self._columns.reach(*_extent(reached.any(axis=0))))
         top, bottom = self._bends.reach(*_extent(reached.any(axis=1)))
         # Lines into and out of the window begin and end at the bends beside it.
         bends = slice(max(0, top - 1), min(len(self._bends.first), bottom + 1))
         values = self._values(logits, bends, columns).cpu().numpy()
-        runs = self._borders(values, bends, columns.start, cutoffs)
-        area, inner, outer = (int(np.sum(borders[1::2] - borders[::2])) for borders in runs)
-        rle = encode_borders(runs[0], self._size_hw)
+        tops, (own, *around) = self._crossings(values, bends, columns.start, cutoffs)
+        crossed, rows = own
+        # By rounding, a run of no pixel could end before it begins.
+        borders = np.maximum.accumulate(tops[crossed] + rows)
+        inner, outer = (int(np.maximum(rows[1::2] - rows[::2], 0).sum()) for _, rows in around)
+        rle = encode_borders(borders, self._size_hw)
+        area = int((borders[1::2] - borders[::2]).sum())
         return MeasuredMask(rle, area, self._box(rle), inner / outer if outer else float("nan"))
 
     def _values(self, logits: Tensor, bends: slice, columns: slice) -> Tensor:
@@ -117,10 +121,16 @@ class Resampler:
             self._columns.outputs(columns, at_bends.T, flat[:-1].view(-1, 1 + count)[:, 1:])
         return flat
 
-    def _borders(self, values: np.ndarray, bends: slice, left: int, cutoffs: Sequence[float]) -> list[np.ndarray]:
-        """For each cut-off, where runs above it begin and end in turn: positions in the picture, column by column.
+    def _crossings(
+        self, values: np.ndarray, bends: slice, left: int, cutoffs: Sequence[float]
+    ) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+        """Find where runs above each cut-off begin and end in turn, column by column.
 
         Runs and gaps between bends that have no pixel between them are left in: their two borders are the same.
+
+        Returns:
+            (n,) int64 for each step across any cut-off: where its column begins in the picture; and for each cut-off
+            which of these steps cross it, and at which rows of the column, (k,) int64 each.
         """
         levels = np.zeros(len(values), dtype=np.uint8)
         for cutoff in cutoffs:
@@ -133,15 +143,14 @@ class Resampler:
         places, slopes = self._places[last_bends], self._gaps[last_bends] / (after - before)
         x, y = self._offset_xy
         tops = (columns + (x + left)) * self._size_hw[0] + y
-        borders = []
+        crossings = []
         for cutoff in cutoffs:
             crossed = np.flatnonzero((before > cutoff) != (after > cutoff))
             rows = places[crossed] + slopes[crossed] * (cutoff - before[crossed])
             rows[::2] = np.floor(rows[::2]) + 1
             rows[1::2] = np.ceil(rows[1::2])
-            # By rounding, a run of no pixel could end before it begins.
-            borders.append(np.maximum.accumulate(tops[crossed] + rows.astype(np.int64)))
-        return borders
+            crossings.append((crossed, rows.astype(np.int64)))
+        return tops, crossings
 
     def _box(self, rle: Rle) -> tuple[int, int, int, int]:
         left, top, width, height = bbox_xywh(rle)
