@@ -101,6 +101,12 @@ KO: dict[str, str] = {
     "parameter.crop_n_points_downscale_factor.help": (
         "확대 단계가 너무 오래 걸리면 올리고, 크롭 속 작은 물체를 놓치면 내리세요."
     ),
+    "parameter.multimask_output": "점마다 여러 마스크",
+    "parameter.multimask_output.help": "물체와 그 일부를 모두 원하면 켜고, 물체의 일부가 방해되면 끄세요.",
+    "parameter.use_m2m": "마스크 다시 다듬기",
+    "parameter.use_m2m.help": (
+        "윤곽이 거칠면 켜고, 너무 오래 걸리면 끄세요(마스크마다 모델이 한 번 더 계산합니다)."
+    ),
     "parameter.pred_iou_thresh": "마스크 품질",
     "parameter.pred_iou_thresh.help": "엉성한 마스크가 있으면 올리고, 좋은 물체가 빠지면 내리세요.",
     "parameter.stability_score_thresh": "경계 안정도",
