@@ -19,7 +19,7 @@ AutoMaskError
 ├── EditError                         an edit of the masks cannot be done
 │   └── LabelError                      a class list, a label or a file's edits cannot be used
 ├── ArchiveError                      a ZIP cannot be read, or holds more than it may
-├── ResumeError                       kept work cannot be taken up again
+├── RestoreError                       kept work cannot be taken up again
 ├── ExportError                       a download could not be made, or failed its check
 └── BatchError                        a folder run cannot start or go on
 
@@ -45,7 +45,7 @@ __all__ = [
     "LabelError",
     "NoImageError",
     "OptionError",
-    "ResumeError",
+    "RestoreError",
     "RunGoneError",
     "SessionError",
     "UnknownModelError",
@@ -129,7 +129,7 @@ class ArchiveError(AutoMaskError):
     """A ZIP cannot be read, or holds more than it may."""
 
 
-class ResumeError(AutoMaskError):
+class RestoreError(AutoMaskError):
     """Kept work cannot be taken up again."""
 
 

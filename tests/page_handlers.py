@@ -6,25 +6,25 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from automask_ui.ui.components.queue_table import QueueTableData
+from automask_ui.ui.components.picture_table import PictureTableData
 from automask_ui.ui.handlers import Changes, Handlers, Visitor
 from automask_ui.ui.handlers.picture_list import PictureListHandlers
 
 
-def table_of(changes: Changes) -> QueueTableData:
+def table_of(changes: Changes) -> PictureTableData:
     assert changes.picture_list is not None
     return changes.picture_list
 
 
-def last_table(updates: Iterator[Changes]) -> QueueTableData:
+def last_table(updates: Iterator[Changes]) -> PictureTableData:
     """The list of pictures as a handler leaves it."""
     *_, changes = updates
     return table_of(changes)
 
 
-def save(pictures: PictureListHandlers, visitor: Visitor, payload: object) -> tuple[Path, QueueTableData]:
+def save(pictures: PictureListHandlers, visitor: Visitor, payload: object) -> tuple[Path, PictureTableData]:
     """The dataset's file, and the list as saving leaves it."""
-    *_, changes = pictures.save_queue(visitor, payload)
+    *_, changes = pictures.save_list(visitor, payload)
     assert changes.download is not None
     return changes.download, table_of(changes)
 

@@ -122,7 +122,7 @@ def test_files_go_when_their_visitor_does(url: str, photo: Path) -> None:
 @pytest.mark.parametrize("token", ["", "..", "../../etc/passwd", "a" * 22, None, 3, ["x"], {"a": 1}], ids=repr)
 def test_a_guessed_token_brings_nothing_back(url: str, token: Any) -> None:
     with Visitor(url) as visitor:
-        view = visitor.output("first_visit", "viewer", visitor.ask("first_visit", [token]))
+        view = visitor.output("load_page", "viewer", visitor.ask("load_page", [token]))
         assert view["name"] == "coffee.jpg"  # the sample, which everybody gets
 
 
@@ -147,8 +147,8 @@ TOKEN = "0123456789abcdef" * 2
 def board(visitor: Visitor, token: Any) -> dict[str, Any]:
     """The list that a page shows which comes with this token."""
     shown: dict[str, Any] = {}
-    for outputs in visitor.stream("first_visit", [token]):
-        told = visitor.output("first_visit", "queue", outputs)
+    for outputs in visitor.stream("load_page", [token]):
+        told = visitor.output("load_page", "pictures", outputs)
         shown = told if isinstance(told, dict) and "items" in told else shown
     return shown
 
@@ -158,15 +158,15 @@ def test_a_list_comes_back_to_its_own_browser_only(keeping: str, cache: Path, ph
         board(ann, TOKEN)
         files = [ann.upload(picture(photo.with_name(f"mine {number}.png"))) for number in (1, 2)]
         ann.ask("open_files", [files])
-        outputs = ann.ask("start_queue", ann.values("start_queue", {"model": "bright", "points_per_side": 4}))
-        queue = ann.output("start_queue", "queue", outputs)
-        assert [item["state"] for item in queue["items"]] == ["done", "done"]
-        thumbnail = queue["items"][0]["thumb"]["path"]
+        outputs = ann.ask("start_list", ann.values("start_list", {"model": "bright", "points_per_side": 4}))
+        table = ann.output("start_list", "pictures", outputs)
+        assert [item["state"] for item in table["items"]] == ["done", "done"]
+        thumbnail = table["items"][0]["thumb"]["path"]
         for wrong in ("f" * 32, TOKEN.upper(), TOKEN[:-1], "../" + TOKEN, "", None, ["x"], {"a": 1}):
             with Visitor(keeping) as bob:
                 assert not board(bob, wrong).get("items")
-                for event, payload in (("open_item", {"index": 0}), ("save_queue", {"format": "coco"})):
-                    with pytest.raises(RefusedError, match="no queue"):
+                for event, payload in (("open_item", {"index": 0}), ("save_list", {"format": "coco"})):
+                    with pytest.raises(RefusedError, match="no list"):
                         bob.ask(event, payload=payload)
         with Visitor(keeping) as again:
             back = board(again, TOKEN)

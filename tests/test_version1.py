@@ -14,7 +14,7 @@ from fakes import fake_models
 
 from automask_ui.batch.dataset import Dataset
 from automask_ui.batch.pictures import Picture
-from automask_ui.errors import ResumeError
+from automask_ui.errors import RestoreError
 from automask_ui.export.hard_masks import hard_mask_set
 from automask_ui.files.images import load_image
 from automask_ui.masks import rle
@@ -168,7 +168,7 @@ def test_work_that_is_written_anew_is_the_same() -> None:
 def test_hostile_document_of_version_1_is_refused(change: Any, message: str) -> None:
     document = json.loads((DATA / "automask.json").read_bytes())
     change(document)
-    with pytest.raises(ResumeError, match=message):
+    with pytest.raises(RestoreError, match=message):
         parse(json.dumps(document).encode())
 
 

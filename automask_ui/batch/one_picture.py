@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from automask_ui.batch.dataset import Dataset, MasksRecord
-from automask_ui.batch.documents import MANIFEST, export_item
+from automask_ui.batch.dataset_files import MANIFEST, export_item
 from automask_ui.batch.formats import finished_formats, write_formats
 from automask_ui.batch.paths import is_local
 from automask_ui.batch.pictures import Failure, Picture, printable

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from automask_ui.batch.dataset import Dataset, Written
-from automask_ui.batch.documents import write_document, write_manifest, write_picture_list
+from automask_ui.batch.dataset_files import write_document, write_manifest, write_picture_list
 from automask_ui.batch.one_picture import BatchTask, PictureOutcome, process_pictures
 from automask_ui.batch.pictures import Failure, Listing, Picture, find_pictures, printable
 from automask_ui.errors import ExportError

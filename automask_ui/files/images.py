@@ -24,7 +24,7 @@ from automask_ui.files.file_kinds import refusal
 from automask_ui.files.pillow_images import read_with_pillow
 from automask_ui.files.tiff.pages import is_tiff, read_tiff
 
-__all__ = ["LoadedImage", "Source", "check_photo_bytes", "fit_long_side", "load_image", "open_image"]
+__all__ = ["LoadedImage", "Source", "fit_long_side", "load_image", "open_image"]
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
@@ -88,25 +88,6 @@ def load_image(source: Source, *, name: str | None = None, max_pixels: int | Non
         rgb = rgb.copy()
     rgb.setflags(write=False)
     return LoadedImage(rgb, name, tuple(notes), data)
-
-
-def check_photo_bytes(path: Path, name: str | None = None) -> int:
-    """Check that the file of an uploaded photo is not too large; return its size in bytes.
-
-    Args:
-        path: of the file.
-        name: what to call it in the message; its own name by default.
-
-    Raises:
-        ImageTooLargeError: more than :data:`automask_ui.limits.MAX_PHOTO_BYTES`.
-    """
-    size = path.stat().st_size
-    if size > limits.MAX_PHOTO_BYTES:
-        raise ImageTooLargeError(
-            f"{name or path.name} has {size / 1e6:,.0f} MB, but a photo may have "
-            f"{limits.MAX_PHOTO_BYTES / 1e6:,.0f} MB here. Save it as JPEG or PNG, make it smaller, or leave it out."
-        )
-    return size
 
 
 def fit_long_side(rgb: np.ndarray, longest: int) -> np.ndarray:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import PurePosixPath
 
-__all__ = ["RESERVED_STEM", "safe_stem", "unique_stems", "unused_name"]
+__all__ = ["MAX_PATH", "RESERVED_STEM", "path_inside", "safe_stem", "unique_stems", "unused_name", "unused_path"]
 
 # The work itself travels in archives as automask.json, with a folder of this name beside it.
 RESERVED_STEM = "automask"
+MAX_PATH = 255  # characters of the path that an upload had, which is for people only
 MAX_STEM = 100  # characters of a file name
 MAX_STEM_BYTES = 180  # of its UTF-8: file systems allow 255 for the whole name
 
@@ -58,3 +59,23 @@ def unused_name(
         candidate, number = numbered(number), number + 1
     used.add(key(candidate))
     return candidate
+
+
+def path_inside(name: str) -> str:
+    """A name from outside as a path that goes only down; of a very long one, its end."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    # Two slashes at the beginning, of Windows' servers, stay together.
+    down = [part for part in parts if part not in ("..", "/", "//") and not part.endswith(":")]
+    path = "/".join(down) or "photo"
+    return path if len(path) <= MAX_PATH else PurePosixPath(path).name[-MAX_PATH:]
+
+
+def unused_path(name: str, used: set[str]) -> str:
+    """``name``, with a number where it was met before; not longer than a path may be."""
+
+    def numbered(number: int) -> str:
+        path, ending = PurePosixPath(name), f"-{number}"
+        too_long = max(0, len(name) + len(ending) - MAX_PATH)
+        return str(path.with_stem(path.stem[: max(0, len(path.stem) - too_long)] + ending))
+
+    return unused_name(name, used, numbered)

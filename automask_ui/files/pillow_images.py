@@ -13,7 +13,7 @@ from automask_ui.files.colour_spaces import rgb_from_cmyk_or_lab
 from automask_ui.files.deep import deep_raster
 from automask_ui.files.file_kinds import READABLE, unknown
 from automask_ui.files.raster import WHITE_NOTE, Raster, rgb_of, upright
-from automask_ui.files.sizes import check_pixels
+from automask_ui.files.upload_checks import check_pixels
 
 __all__ = ["read_with_pillow"]
 

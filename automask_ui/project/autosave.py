@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from automask_ui.errors import ArchiveError, AutoMaskError, ResumeError
+from automask_ui.errors import ArchiveError, AutoMaskError, RestoreError
 from automask_ui.models.checkpoints import cache_folder
 from automask_ui.project.kept import MAX_AGE_SECONDS, age_and_size, prune, remove
 from automask_ui.project.projects import KINDS, Kind, Projects, Restored
@@ -114,7 +114,7 @@ class Autosave:
         with self._kept.hold(token):
             try:
                 return self._projects.restore(owner, path)
-            except (ResumeError, ArchiveError) as error:
+            except (RestoreError, ArchiveError) as error:
                 _log.warning("Kept work cannot be taken up: %s", error)
                 remove(path)
             except (AutoMaskError, OSError) as error:

@@ -22,7 +22,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 from automask_ui import __version__
-from automask_ui.errors import ExportError, LabelError, OptionError, ResumeError
+from automask_ui.errors import ExportError, LabelError, OptionError, RestoreError
 from automask_ui.files.json_fields import (
     MAX_INTEGER,
     WrongError,
@@ -33,11 +33,12 @@ from automask_ui.files.json_fields import (
     text_in,
     whole_of,
 )
+from automask_ui.files.names import MAX_PATH
+from automask_ui.files.upload_checks import MAX_PICTURES
 from automask_ui.limits import max_pixels
 from automask_ui.masks import MaskSet, codec
 from automask_ui.options import GeneratorOptions, checked_options
 from automask_ui.project import version1
-from automask_ui.project.uploads import MAX_NAME, MAX_PICTURES
 from automask_ui.session import ShowOnly, kept_history
 from automask_ui.session.class_names import clean_text
 from automask_ui.session.edits import EditedMasks, Edits, History, apply_edits
@@ -226,7 +227,7 @@ def parse(data: bytes, name: str = NAME) -> SavedProject:
         name: what to call it.
 
     Raises:
-        ResumeError: saying what is wrong with it.
+        RestoreError: saying what is wrong with it.
     """
     document = _document(data, name, (KIND, WORK_KIND, version1.LIST_KIND))
     try:
@@ -239,31 +240,31 @@ def parse(data: bytes, name: str = NAME) -> SavedProject:
             return SavedProject((row,), work.model, work.options, 0)
         return _project(document)
     except (WrongError, OptionError, LabelError) as error:
-        raise ResumeError(f"{name} cannot be used: {error}") from error
+        raise RestoreError(f"{name} cannot be used: {error}") from error
 
 
 def parse_work(data: bytes, name: str) -> Saved:
     """Read the work on one picture from the file beside the document, in this version or in version 1.
 
     Raises:
-        ResumeError: saying what is wrong with it; ``name`` is what to call it.
+        RestoreError: saying what is wrong with it; ``name`` is what to call it.
     """
     document = _document(data, name, (WORK_KIND, KIND))
     try:
         return _work(version1.work_from(document) if document["version"] == 1 else document)
     except (WrongError, OptionError, LabelError) as error:
-        raise ResumeError(f"{name} cannot be used: {error}") from error
+        raise RestoreError(f"{name} cannot be used: {error}") from error
 
 
 def _document(data: bytes, name: str, kinds: tuple[str, ...]) -> dict[str, Any]:
     try:
         document = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise ResumeError(f"{name} is no readable JSON: {str(error)[:120]}.") from error
+        raise RestoreError(f"{name} is no readable JSON: {str(error)[:120]}.") from error
     if not isinstance(document, dict) or document.get("format") not in kinds:
-        raise ResumeError(f"{name} holds no work of AutoMask: it does not say “format”: “{kinds[0]}”.")
+        raise RestoreError(f"{name} holds no work of AutoMask: it does not say “format”: “{kinds[0]}”.")
     if type(document.get("version")) is not int or not 1 <= document["version"] <= VERSION:
-        raise ResumeError(
+        raise RestoreError(
             f"{name} has the version {str(document.get('version'))[:20]!r}, but this AutoMask reads versions 1 and "
             f"{VERSION}: open it with the AutoMask that it comes from, or with a newer one."
         )
@@ -285,7 +286,7 @@ def _project(document: Mapping[str, Any]) -> SavedProject:
 
 
 def _picture(row: Mapping[str, Any]) -> SavedPicture:
-    name, state, seconds = clean_text(text_in(row, "name", 2 * MAX_NAME)), row.get("state"), row.get("seconds")
+    name, state, seconds = clean_text(text_in(row, "name", 2 * MAX_PATH)), row.get("state"), row.get("seconds")
     work = _work(row["work"]) if isinstance(row.get("work"), dict) else _place(row, "work")
     sha256 = text_in(row, "sha256", 64)
     if not (_HASH.fullmatch(sha256) or (sha256 == "" and isinstance(work, Saved))):

@@ -9,7 +9,7 @@ from typing import overload
 
 import numpy as np
 
-from automask_ui.batch.documents import export_item
+from automask_ui.batch.dataset_files import export_item
 from automask_ui.cache import ByteLRU
 from automask_ui.errors import AutoMaskError, BatchError, ExportError
 from automask_ui.export import EXPORTERS, Exporter, ExportItem, ExportReport, export, new_folder
@@ -79,7 +79,7 @@ def export_list(pictures: PictureList, name: object, folder: Path, *, negatives:
     if not (negatives and exporter.has_negatives):
         done = [index for index in done if pictures.shown_masks(index)]
     if not done:
-        raise ExportError("There are no masks yet: start the queue first.")
+        raise ExportError("There are no masks yet: press Find masks in all first.")
     extras = archive_files(list_to_save(pictures)) if exporter.is_archive(len(done)) else ()
     return export(exporter.name, _Items(pictures, done), folder, extras, negatives=negatives)
 
@@ -127,10 +127,12 @@ def _item(pictures: PictureList, index: int, image: np.ndarray) -> ExportItem:
     found = pictures.masks(index) if saved is None else saved.masks
     metadata = {} if pictures.task is None else dict(pictures.task.metadata)
     if found is None:
-        raise ExportError(f"The masks of {picture.relative} are gone: start the queue again.")
+        raise ExportError(f"The masks of {picture.relative} are gone: press Find masks in all again.")
     if found.size_hw != image.shape[:2]:
         # What was restored may say anything of a picture that nobody has opened yet.
-        raise ExportError(f"The masks of {picture.relative} are for a picture of another size: start the queue again.")
+        raise ExportError(
+            f"The masks of {picture.relative} are for a picture of another size: press Find masks in all again."
+        )
     if saved is None:
         return replace(export_item(picture, found, image, metadata), classes=pictures.classes)
     ids, masks, labels = saved.edited(with_hidden=False)

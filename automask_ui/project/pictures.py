@@ -17,13 +17,13 @@ from automask_ui.batch.one_picture import BatchTask, Loaded
 from automask_ui.batch.pictures import Picture
 from automask_ui.files.hashes import sha256_of
 from automask_ui.files.images import LoadedImage, load_image
-from automask_ui.files.names import safe_stem
+from automask_ui.files.names import safe_stem, unused_path
+from automask_ui.files.upload_checks import check_bytes, check_count
 from automask_ui.masks import MaskSet
 from automask_ui.options import GeneratorOptions
 from automask_ui.project.document import Saved, SavedImage, SavedModel
 from automask_ui.project.restore_photo import found_of
 from automask_ui.project.thumbnails import Thumbnails
-from automask_ui.project.uploads import check_bytes, check_count, unused
 from automask_ui.session.class_names import ClassList, joined
 
 T = TypeVar("T")
@@ -121,7 +121,7 @@ class PictureList:
         check_bytes(sum(picture.path.stat().st_size for picture in (*self.pictures, *pictures)))
         used = {picture.relative.casefold() for picture in self.pictures}
         for picture in pictures:
-            relative = unused(picture.relative, used)
+            relative = unused_path(picture.relative, used)
             path = self.folder / f"{secrets.token_hex(8)}{picture.path.suffix}"
             picture.path.replace(path)
             # In this order: others count the pictures.

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from automask_ui.batch.pictures import Listing
-from automask_ui.errors import BatchError, NoImageError, ResumeError, SessionError
-from automask_ui.files.images import LoadedImage, check_photo_bytes, load_image
+from automask_ui.errors import BatchError, NoImageError, RestoreError, SessionError
+from automask_ui.files.images import LoadedImage, load_image
+from automask_ui.files.upload_checks import Upload, check_photo_bytes
 from automask_ui.models.checkpoints import AvailableModel
+from automask_ui.project.collect_uploads import collect
 from automask_ui.project.document import Saved, SavedImage
 from automask_ui.project.pictures import PictureList
 from automask_ui.project.recent import Recent
@@ -23,7 +25,6 @@ from automask_ui.project.restore_list import RestoredList, restore_list, saved_p
 from automask_ui.project.restore_photo import check_photo, restore_session
 from automask_ui.project.saving import ProjectToSave, list_to_save, photo_to_save
 from automask_ui.project.sources import read_project
-from automask_ui.project.uploads import Upload, collect
 from automask_ui.project.working_list import WorkingList
 from automask_ui.session import Session
 from automask_ui.session.class_names import joined
@@ -59,7 +60,7 @@ def _photo_of(
     """The photo of saved work: its ``own`` file if it brings that, the first that came along, or the one that is open.
 
     Raises:
-        ResumeError: what came along is another one.
+        RestoreError: what came along is another one.
         ImageError: it cannot be read.
     """
     if own is not None:
@@ -70,10 +71,10 @@ def _photo_of(
         image = load_image(photo.path, name=photo.name)
         try:
             check_photo(saved, image)
-        except ResumeError as error:
-            raise ResumeError(f"{error} To work on it by itself, drop it once more.") from error
+        except RestoreError as error:
+            raise RestoreError(f"{error} To work on it by itself, drop it once more.") from error
         return image
-    with suppress(SessionError, ResumeError):
+    with suppress(SessionError, RestoreError):
         image = store.current(owner).image
         check_photo(saved, image)
         return image
@@ -119,7 +120,7 @@ class WorkingLists:
         """
         own = self._lists.get(owner)
         if own is None:
-            raise NoImageError("There is no queue: drop several pictures, or a ZIP of pictures, first.")
+            raise NoImageError("There is no list: drop several pictures, or a ZIP of pictures, first.")
         return own
 
     @contextmanager
@@ -135,7 +136,7 @@ class WorkingLists:
         if len(self._lists.keys() - {owner}) >= MOST_LISTS:
             raise BatchError(f"{MOST_LISTS} others have lists of pictures here already: try again in a while.")
         # Files in it can be fetched by their path, so the name must be one that cannot be guessed.
-        folder = self._scratch / f"queue-{secrets.token_hex(16)}"
+        folder = self._scratch / f"list-{secrets.token_hex(16)}"
         folder.mkdir(mode=0o700)
         self._bringing.add(owner)
         try:
@@ -230,7 +231,7 @@ class Projects:
             photos: files that came along.
 
         Raises:
-            ArchiveError, ResumeError, BatchError, ImageError: it cannot be restored, or no photo is the right one.
+            ArchiveError, RestoreError, BatchError, ImageError: it cannot be restored, or no photo is the right one.
         """
         project = read_project(path)
         saved = project.pictures[0].work
@@ -249,7 +250,7 @@ class Projects:
                 return Restored(pictures=back)
         if photos:
             first, more = back.missing[0], len(back.missing) - 1
-            raise ResumeError(
+            raise RestoreError(
                 f"Among these files there is no photo of this work, which is on {first}"
                 f"{f' and {more:,} more' if more else ''}. To work on them by themselves, drop them once more."
             )

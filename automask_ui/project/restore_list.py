@@ -12,16 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from automask_ui.batch.pictures import Picture
-from automask_ui.errors import AutoMaskError, BatchError, ImageError, ResumeError
+from automask_ui.errors import AutoMaskError, BatchError, ImageError, RestoreError
 from automask_ui.files.hashes import sha256_of
 from automask_ui.files.images import load_image
-from automask_ui.files.names import safe_stem
+from automask_ui.files.names import path_inside, safe_stem, unused_path
+from automask_ui.files.upload_checks import MAX_BYTES, MAX_PICTURES, Upload
+from automask_ui.project.collect_uploads import collect
 from automask_ui.project.document import Saved, SavedPicture, SavedProject
 from automask_ui.project.pictures import Item, PictureList, batch_task
 from automask_ui.project.restore_photo import found_of
 from automask_ui.project.sources import Source, open_source, read_work
 from automask_ui.project.thumbnails import THUMBNAIL_PX
-from automask_ui.project.uploads import MAX_BYTES, MAX_PICTURES, Upload, collect, inside, unused
 
 __all__ = ["RestoredList", "restore_list", "saved_photo"]
 
@@ -68,7 +69,7 @@ def restore_list(path: Path, project: SavedProject, photos: Sequence[Upload | Pa
 
     Raises:
         ArchiveError: the archive cannot be read, or holds more than it may.
-        ResumeError: the work on a picture is not as it must be, or belongs to another one.
+        RestoreError: the work on a picture is not as it must be, or belongs to another one.
         BatchError: there are too many pictures, or the disk cannot take them.
     """
     with open_source(path) as source:
@@ -111,7 +112,7 @@ def _photos_inside(source: Source, project: SavedProject, folder: Path) -> dict[
         data = source.read(row.photo, min(left, source.largest_photo))
         left -= len(data)
         if hashlib.sha256(data).hexdigest() != row.sha256:
-            raise ResumeError(f"{row.photo} in {source.name} is not {row.name}, to which the masks belong.")
+            raise RestoreError(f"{row.photo} in {source.name} is not {row.name}, to which the masks belong.")
         path = folder / f"kept-{index:05d}{PurePosixPath(row.photo).suffix}"
         path.write_bytes(data)
         found[index] = _Photo(path, row.sha256)
@@ -157,14 +158,14 @@ def _pixels_sha256(path: Path) -> str:
 
 
 def _pictures(project: SavedProject, own: Mapping[int, _Photo], others: Sequence[Picture]) -> list[Picture]:
-    """Pictures of the new queue: those of the list in their order, then those that came besides."""
+    """Pictures of the new list: those of the list in their order, then those that came besides."""
     used: set[str] = set()
     pictures = []
     for name, path in [
         *((project.pictures[index].name, own[index].path) for index in sorted(own)),
         *((picture.relative, picture.path) for picture in others),
     ]:
-        relative = unused(inside(name), used)
+        relative = unused_path(path_inside(name), used)
         pictures.append(Picture(path, relative, safe_stem(relative)))
     return pictures
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from automask_ui.cache import array_key
-from automask_ui.errors import ResumeError
+from automask_ui.errors import RestoreError
 from automask_ui.files.images import LoadedImage
 from automask_ui.masks import Candidates, MaskResult, MaskSet
 from automask_ui.models.checkpoints import AvailableModel, checksum
@@ -75,7 +75,7 @@ def restore_session(store: SessionStore, owner: str, saved: Saved, image: Loaded
     """Go on with kept work on ``image``; the owner's earlier work is given up.
 
     Raises:
-        ResumeError: it is another picture.
+        RestoreError: it is another picture.
     """
     check_photo(saved, image)
     session = store.begin(replace(image, name=saved.image.name), owner)
@@ -96,11 +96,11 @@ def check_model(session: Session, models: Mapping[str, AvailableModel]) -> None:
     """Refuse to look for candidates with another model than the one that found the masks.
 
     Raises:
-        ResumeError: that model is not on this machine.
+        RestoreError: that model is not on this machine.
     """
     if not has_model(session, models):
         key = session.result.model_key if session.result else ""
-        raise ResumeError(
+        raise RestoreError(
             f"These masks were found by {session.model} (SHA-256 {key[:16] or 'not known'}…), which is not on this "
             "machine: they can be edited and downloaded, but not filtered anew. Press Find masks to find others with "
             "the model that is chosen."
@@ -118,12 +118,12 @@ def check_photo(saved: Saved, image: LoadedImage) -> None:
     """Refuse a picture that is not the one the masks belong to.
 
     Raises:
-        ResumeError: neither the file nor the pixels are the same.
+        RestoreError: neither the file nor the pixels are the same.
     """
     own, (height, width) = saved.image, image.rgb.shape[:2]
     is_file = bool(own.sha256) and own.sha256 == image.sha256
     if own.size_hw != (height, width) or not (is_file or own.pixels_sha256 == image.pixels_sha256):
-        raise ResumeError(
+        raise RestoreError(
             f"{image.name} ({width:,} × {height:,} px) is not the picture that these masks belong to: that is "
             f"{own.name} ({own.size_hw[1]:,} × {own.size_hw[0]:,} px, SHA-256 {own.sha256 or own.pixels_sha256})."
         )

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from automask_ui.errors import ArchiveError, ResumeError
+from automask_ui.errors import ArchiveError, RestoreError
 from automask_ui.files.safe_zip import Archive, is_archive, open_archive
+from automask_ui.files.upload_checks import MAX_BYTES
 from automask_ui.project.document import MAX_JSON_BYTES, NAME, Saved, SavedPicture, SavedProject, parse, parse_work
-from automask_ui.project.uploads import MAX_BYTES
 
 __all__ = ["MAX_ARCHIVED_PHOTO_BYTES", "Source", "is_saved", "open_source", "read_project", "read_work"]
 
@@ -109,15 +109,15 @@ def read_project(path: Path) -> SavedProject:
 
     Raises:
         ArchiveError: the archive cannot be read.
-        ResumeError: the document is not there, too large, of another version, or not as it must be.
+        RestoreError: the document is not there, too large, of another version, or not as it must be.
     """
     if path.is_file() and not is_archive(path):
         if path.stat().st_size > MAX_JSON_BYTES:
-            raise ResumeError(f"{path.name} has more than {MAX_JSON_BYTES / 1e6:.0f} MB, which is the limit here.")
+            raise RestoreError(f"{path.name} has more than {MAX_JSON_BYTES / 1e6:.0f} MB, which is the limit here.")
         return parse(path.read_bytes(), path.name)
     with open_source(path) as source:
         if not source.has(NAME):
-            raise ResumeError(f"{source.name} has no {NAME} in it: drop a ZIP that was downloaded here.")
+            raise RestoreError(f"{source.name} has no {NAME} in it: drop a ZIP that was downloaded here.")
         return parse(source.read(NAME, MAX_JSON_BYTES), f"{NAME} in {source.name}")
 
 
@@ -129,12 +129,12 @@ def read_work(source: Source, picture: SavedPicture, most: int) -> tuple[Saved |
 
     Raises:
         ArchiveError: it cannot be read, or has more than ``most`` bytes.
-        ResumeError: it is not as it must be.
+        RestoreError: it is not as it must be.
     """
     if picture.work is None or isinstance(picture.work, Saved):
         return picture.work, 0
     data = source.read(picture.work, min(most, MAX_JSON_BYTES))
     saved = parse_work(data, f"{picture.work} in {source.name}")
     if saved.image.sha256 != picture.sha256 or saved.model is None:
-        raise ResumeError(f"{picture.work} in {source.name} is not the work on {picture.name}.")
+        raise RestoreError(f"{picture.work} in {source.name} is not the work on {picture.name}.")
     return saved, len(data)

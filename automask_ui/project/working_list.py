@@ -44,7 +44,7 @@ class WorkingList:
             NoImageError: there is no such picture.
         """
         if type(index) is not int or not 0 <= index < len(self.pictures.items):
-            raise NoImageError("There is no such picture in the queue.")
+            raise NoImageError("There is no such picture in the list.")
         return index
 
     def note_opened(self, index: int, session: Session) -> None:

@@ -13,7 +13,7 @@ from automask_ui.models import checkpoints
 from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.project.projects import Projects
 from automask_ui.protocol import Engine
-from automask_ui.serving.predictions import ModelPredictions
+from automask_ui.serving.clicks import ClickPredictor
 from automask_ui.serving.presence import Presence
 from automask_ui.serving.runs import ModelRuns, Models
 from automask_ui.serving.samples import Samples
@@ -45,7 +45,7 @@ class Service:
         projects: their photos and lists of pictures, as they are saved and restored.
         models: the models by name, and their engines.
         runs: find masks, refilter, resume and stop.
-        predictions: masks for clicks and boxes.
+        clicks: masks for clicks and boxes.
         samples: the sample photographs by name.
     """
 
@@ -66,5 +66,5 @@ class Service:
         self.presence = Presence()
         self.projects = Projects(self.store, self.models, self.presence.has_gone)
         self.runs = ModelRuns(self.models, self.store, max_points, fetch)
-        self.predictions = ModelPredictions(self.models, self.store)
+        self.clicks = ClickPredictor(self.models, self.store)
         self.samples = Samples(samples, self.store, self.models, self.runs, background_engines)

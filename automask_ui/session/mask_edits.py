@@ -98,7 +98,7 @@ _id = step_fields.whole(0, MAX_ID)  # 0: none
 @_edit("take", ticket=step_fields.ticket, candidate=step_fields.whole(0, 2), id=_id)
 def take(session: Session, ticket: str, candidate: int, id: int) -> NewMasks:
     """A candidate of a prediction becomes a new mask, or the pixels of the mask ``id``."""
-    mask = session.predictions.candidate(ticket, candidate)
+    mask = session.offered.candidate(ticket, candidate)
     if not id:
         return NewMasks("add", [mask])
     # The mask need not pass the thresholds any more, which may have moved since the clicks began.

@@ -12,7 +12,7 @@ import numpy as np
 from automask_ui.errors import EditError
 from automask_ui.session.edits import OwnMask
 
-__all__ = ["MAX_CLICKS", "Clicks", "Predictions"]
+__all__ = ["MAX_CLICKS", "Clicks", "OfferedMasks"]
 
 MAX_CLICKS = 100  # at one object
 
@@ -29,7 +29,7 @@ class Clicks:
     mask_id: int = 0  # of the mask that is to become better; 0 = none
 
 
-class Predictions:
+class OfferedMasks:
     """The candidates of the last few predictions by the tickets with which the page asked for them. Thread-safe."""
 
     def __init__(self) -> None:

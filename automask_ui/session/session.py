@@ -27,7 +27,7 @@ from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.options import GeneratorOptions
 from automask_ui.session.editor import Editor, Fingerprint, LostMasks, size_order
 from automask_ui.session.edits import EditedMasks, Edits, History, apply_edits
-from automask_ui.session.offered_masks import Predictions
+from automask_ui.session.offered_masks import OfferedMasks
 
 __all__ = ["Difference", "Job", "Session", "ShowOnly", "Snapshot"]
 
@@ -133,7 +133,7 @@ class Session:
         owner: the visitor it belongs to.
         model: registry name of the model that made the result, "" before there is one.
         editor: what the visitor does to the masks, step by step.
-        predictions: masks that clicks were answered with last.
+        offered: masks that clicks were answered with last.
         files: folder of files made from this work, or None where none was asked for.
         job: the run in progress, or None.
         given: the result that it began with, which nobody has asked for; None where there was none.
@@ -150,7 +150,7 @@ class Session:
         self.given: MaskResult | None = None
         self.lock = threading.RLock()
         self.editor = Editor(self.lock)
-        self.predictions = Predictions()
+        self.offered = OfferedMasks()
         self._state = _State()
         self._scratch = scratch
         self._is_numbered = False  # ids are those that stay
@@ -190,7 +190,7 @@ class Session:
     @property
     def nbytes(self) -> int:
         """About the memory that this work holds."""
-        size = self.image.rgb.nbytes + len(self.image.data) + self.editor.history.nbytes + self.predictions.nbytes
+        size = self.image.rgb.nbytes + len(self.image.data) + self.editor.history.nbytes + self.offered.nbytes
         if self.result is not None:
             candidates, masks = self.result.candidates, self.result.masks
             size += sum(len(rle["counts"]) for rle in (*candidates.rle, *masks.rle) if rle is not None)

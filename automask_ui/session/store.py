@@ -11,7 +11,8 @@ from pathlib import Path
 
 from automask_ui.cache import ByteLRU
 from automask_ui.errors import NoImageError, RunGoneError
-from automask_ui.files.images import LoadedImage, check_photo_bytes, load_image
+from automask_ui.files.images import LoadedImage, load_image
+from automask_ui.files.upload_checks import check_photo_bytes
 from automask_ui.session import Session
 from automask_ui.session.edits import Edits, History
 

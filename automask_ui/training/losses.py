@@ -102,8 +102,8 @@ def mask_losses(
 def doubt_loss(logits: Tensor, weights: Tensor, iou: Tensor) -> Tensor:
     """How unstable right masks are: one minus the stability score at an offset of 1, with soft steps.
 
-    Wrong masks are left alone, so that the stability score goes on telling them from right ones. Without this loss right
-    masks of small parts get a score too low for any threshold, since their blurred outline is much of their area.
+    Wrong masks are left alone, so that the stability score goes on telling them from right ones. Without this loss
+    right masks of small parts get a score too low for any threshold: their blurred outline is much of their area.
 
     Args:
         logits: (G, 4, K, SUBPIXELS) float32.

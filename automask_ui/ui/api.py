@@ -12,7 +12,8 @@ import numpy as np
 from gradio.data_classes import FileData
 
 from automask_ui.errors import EditError, NoImageError, OptionError
-from automask_ui.files.images import check_photo_bytes, load_image
+from automask_ui.files.images import load_image
+from automask_ui.files.upload_checks import check_photo_bytes
 from automask_ui.masks import MaskResult, Verdict
 from automask_ui.options import PARAMETERS, GeneratorOptions, checked_options
 from automask_ui.serving.service import Service
@@ -95,9 +96,7 @@ def _predicted(service: Service, image: object, model: object, clicks: Clicks) -
     path = _uploaded(image)
     check_photo_bytes(path)
     began = time.monotonic()
-    masks = service.predictions.predict_alone(
-        load_image(path), model if isinstance(model, str) else repr(model), clicks
-    )
+    masks = service.clicks.predict_alone(load_image(path), model if isinstance(model, str) else repr(model), clicks)
     fields = ("segmentation", "area", "bbox", "predicted_iou", "stability_score")
     return {
         "image_size": list(masks.size_hw),

@@ -131,7 +131,7 @@ def outputs_of(changes: Changes, parts: Parts) -> dict[Any, Any]:
         parts.viewer: viewer,
         parts.status: changes.status,
         parts.sliders.candidates: changes.candidates,
-        parts.queue: changes.picture_list,
+        parts.pictures: changes.picture_list,
         parts.photo.recent: changes.recent,
         parts.model.preset: changes.preset,
         parts.model.info: changes.model_info,

@@ -16,7 +16,7 @@ from automask_ui.serving.service import Service
 from automask_ui.ui import panels
 from automask_ui.ui.api import find_masks_endpoint, predict_mask_endpoint
 from automask_ui.ui.components.photo_upload import UploadFile
-from automask_ui.ui.components.queue_table import QueueTable
+from automask_ui.ui.components.picture_table import PictureTable
 from automask_ui.ui.components.status_line import StatusLine
 from automask_ui.ui.components.viewer import DownloadFormat, MaskViewer
 from automask_ui.ui.handlers import Handlers
@@ -60,14 +60,14 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
                     sliders, show = panels.sliders_panel(thresholds)
                     about = panels.about_panel()
             with gr.Column(elem_id="stage", min_width=320):
-                queue = QueueTable(_formats(), elem_id="queue")
+                pictures = PictureTable(_formats(), elem_id="pictures")
                 line = StatusLine(elem_id="status")
                 viewer = MaskViewer(formats=_formats(), offer_sample=bool(service.samples), elem_id="viewer")
         download = gr.DownloadButton(visible="hidden", elem_id="download")
         token = gr.Textbox(visible="hidden", elem_id="token")
         types = [".txt", ".json", ".yaml", ".yml", ".names", ".csv"]
         classes = UploadFile(file_types=types, visible="hidden", elem_id="classes-file")
-        parts = Parts(photo, model, sliders, show, run, queue, viewer, line, device, download, classes, about, token)
+        parts = Parts(photo, model, sliders, show, run, pictures, viewer, line, device, download, classes, about, token)
         wire(page, parts, Handlers(service, autosave))
         find_masks_endpoint(service, **MODEL_QUEUE)
         predict_mask_endpoint(service, **MODEL_QUEUE)

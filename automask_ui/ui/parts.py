@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from automask_ui.ui.components.queue_table import QueueTable
+from automask_ui.ui.components.picture_table import PictureTable
 from automask_ui.ui.components.status_line import StatusLine
 from automask_ui.ui.components.viewer import MaskViewer
 from automask_ui.ui.panels import AboutPanel, ModelPanel, PhotoPanel, RunPanel, SlidersPanel
@@ -24,7 +24,7 @@ class Parts:
     sliders: SlidersPanel
     show: dict[str, Any]  # controls by the fields of ShowOnly
     run: RunPanel
-    queue: QueueTable
+    pictures: PictureTable
     viewer: MaskViewer
     status: StatusLine
     device: gr.Markdown
@@ -42,7 +42,7 @@ class Parts:
     @property
     def screen(self) -> list[Any]:
         """What a run paints: the picture, its row in the list, its status, and the buttons."""
-        return [self.viewer, self.queue, self.status, self.sliders.candidates, self.run.find, self.run.stop]
+        return [self.viewer, self.pictures, self.status, self.sliders.candidates, self.run.find, self.run.stop]
 
     @property
     def arrival(self) -> list[Any]:

@@ -42,10 +42,10 @@ def wire(page: gr.Blocks, parts: Parts, handlers: Handlers) -> None:
 
     _wire_runs(on, parts, handlers)
     _wire_opening(on, page, parts, handlers)
-    _wire_queue(on, parts, handlers)
+    _wire_list(on, parts, handlers)
     _wire_settings(on, parts, handlers)
     _wire_viewer(on, parts, handlers)
-    page.unload(listener(handlers.opening.leave, parts, ()))
+    page.unload(listener(handlers.reload.leave, parts, ()))
 
 
 def _wire_runs(on: _On, parts: Parts, handlers: Handlers) -> None:
@@ -66,7 +66,7 @@ def _wire_runs(on: _On, parts: Parts, handlers: Handlers) -> None:
             on(after, settings.list_models, None, [parts.model.model], **_QUICK)
             # Sliders that were moved during the run count now.
             caught_up = on(settled.then, settings.catch_up, parts.controls, parts.screen, **_REFILTER)
-            on(caught_up.then, handlers.opening.keep, None, [parts.status], **_QUEUED)
+            on(caught_up.then, handlers.reload.keep, None, [parts.status], **_QUEUED)
     on(parts.run.stop.click, runs.stop, None, parts.screen, **_QUICK)
 
 
@@ -75,7 +75,7 @@ def _wire_opening(on: _On, page: gr.Blocks, parts: Parts, handlers: Handlers) ->
     opening, settings = handlers.opening, handlers.settings
     on(page.load, settings.refresh, parts.controls, parts.settings, **_QUICK)
     on(page.load, settings.list_models, None, [parts.model.model], **_QUICK)
-    visited = on(page.load, opening.first_visit, parts.token, parts.arrival, js=TOKEN, **_QUEUED)
+    visited = on(page.load, handlers.reload.load_page, parts.token, parts.arrival, js=TOKEN, **_QUEUED)
     on(visited.then, settings.refresh, parts.controls, parts.settings, **_QUICK)
 
     photo = parts.photo
@@ -85,27 +85,27 @@ def _wire_opening(on: _On, page: gr.Blocks, parts: Parts, handlers: Handlers) ->
         on(photo.samples.pick, opening.open_sample, None, parts.arrival, **_QUEUED),
         on(parts.viewer.open_sample, opening.open_sample, None, parts.arrival, **_QUEUED),
         on(photo.recent.recent_open, opening.open_recent, None, parts.arrival, **_QUEUED),
-        on(parts.queue.queue_open, opening.open_item, None, parts.arrival, **_QUEUED),
+        on(parts.pictures.list_open, opening.open_item, None, parts.arrival, **_QUEUED),
     ]
     for event in opened:
         on(event.failure, opening.free_drop_zones, None, [photo.upload, photo.files], **_QUICK)
         on(event.success, settings.refresh, parts.controls, parts.settings, **_QUICK)
-    on(opened[1].success, handlers.pictures.draw_thumbnails, None, [parts.queue], **_QUEUED)
+    on(opened[1].success, handlers.pictures.draw_thumbnails, None, [parts.pictures], **_QUEUED)
 
 
-def _wire_queue(on: _On, parts: Parts, handlers: Handlers) -> None:
+def _wire_list(on: _On, parts: Parts, handlers: Handlers) -> None:
     """Several pictures: worked on beside everything else, chunk by chunk."""
-    pictures, queue = handlers.pictures, parts.queue
-    started = on(queue.queue_start, pictures.start_queue, parts.controls, parts.screen, **_QUEUED)
-    on(queue.queue_stop, pictures.stop_queue, None, [queue], **_QUEUED)
-    on(queue.queue_close, pictures.close_queue, None, [queue], **_QUEUED)
-    on(queue.queue_remove, pictures.remove_item, None, [queue], **_QUEUED)
-    saved = on(queue.queue_save, pictures.save_queue, None, [parts.download, queue], **_WRITING)
+    lists, table = handlers.pictures, parts.pictures
+    started = on(table.list_start, lists.start_list, parts.controls, parts.screen, **_QUEUED)
+    on(table.list_stop, lists.stop_list, None, [table], **_QUEUED)
+    on(table.list_close, lists.close_list, None, [table], **_QUEUED)
+    on(table.list_remove, lists.remove_item, None, [table], **_QUEUED)
+    saved = on(table.list_save, lists.save_list, None, [parts.download, table], **_WRITING)
     saved.success(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
-    on(started.then, handlers.opening.keep, None, [queue], **_QUEUED)
+    on(started.then, handlers.reload.keep, None, [table], **_QUEUED)
     on(started.then, handlers.settings.list_models, None, [parts.model.model], **_QUICK)
     for event in (started, saved):
-        on(event.failure, handlers.screens.show_list, None, [queue], **_QUICK)
+        on(event.failure, handlers.screens.show_list, None, [table], **_QUICK)
 
 
 def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
@@ -164,9 +164,9 @@ def _wire_viewer(on: _On, parts: Parts, handlers: Handlers) -> None:
     viewer.save(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
     on(viewer.why, masks.why, None, [viewer], **_QUEUED)
     # One parcel at a time, the next as soon as the answer is there: by Gradio's count the last one is still under way.
-    on(viewer.edit, masks.edit, None, [viewer, parts.queue], trigger_mode="multiple", **_QUEUED)
+    on(viewer.edit, masks.edit, None, [viewer, parts.pictures], trigger_mode="multiple", **_QUEUED)
     # As quick as a pointer moves: past the queue, and beside a run.
-    on(viewer.predict, handlers.predictions.predict, parts.model.model, [viewer], trigger_mode="multiple", **_QUICK)
+    on(viewer.predict, handlers.clicks.predict, parts.model.model, [viewer], trigger_mode="multiple", **_QUICK)
     points, settings = parts.sliders.points, handlers.settings
     looked = on(viewer.look_at, handlers.points.look_at, parts.controls, [points.text, viewer, parts.status], **_QUICK)
     on(looked.then, settings.refresh, parts.controls, parts.settings, **_QUICK)

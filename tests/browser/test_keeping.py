@@ -173,47 +173,47 @@ def test_tabs_have_work_of_their_own_and_a_new_one_goes_on_with_that_of_a_closed
 
 def test_queue_from_drop_to_dataset(visit: Callable[..., Any], photos: list[Path], tmp_path: Path) -> None:
     page = visit()
-    assert not page.locator("#queue").is_visible()
+    assert not page.locator("#pictures").is_visible()
     brings(page, *photos)
-    reads(page, "^3 pictures", "#queue .line")
+    reads(page, "^3 pictures", "#pictures .line")
     page.get_by_role("button", name="Find masks in all").click()
-    reads(page, r"^3 of 3 pictures · \d+ masks$", "#queue .line")
+    reads(page, r"^3 of 3 pictures · \d+ masks$", "#pictures .line")
     # The first one is open from the start, with its neighbours' thumbnails; keys go on.
-    assert page.locator("#queue .item.open .name").inner_text() == "photo 1.png"
-    assert page.locator("#queue .thumb[src]").count() == 3
+    assert page.locator("#pictures .item.open .name").inner_text() == "photo 1.png"
+    assert page.locator("#pictures .thumb[src]").count() == 3
     page.keyboard.press("j")
     reads(page, "^photo 2.png")
     page.keyboard.press("k")
     reads(page, "^photo 1.png")
     # Anywhere on it opens a picture.
-    page.locator("#queue .item").nth(2).click(position={"x": 20, "y": 20})
+    page.locator("#pictures .item").nth(2).click(position={"x": 20, "y": 20})
     reads(page, "^photo 3.png")
-    assert page.locator("#queue .item.open").count() == 1
+    assert page.locator("#pictures .item.open").count() == 1
     box = page.locator("#viewer").bounding_box()
     assert box["width"] > 900
     assert box["y"] + box["height"] <= 800
-    page.locator("#queue select").select_option("coco")
+    page.locator("#pictures select").select_option("coco")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download all").click()
     assert download.value.suggested_filename == "photo 1-and-2-more-coco.json"
-    reads(page, "all exact", "#queue .line")
-    assert "masks without a label" in page.locator("#queue .line").inner_text()
+    reads(page, "all exact", "#pictures .line")
+    assert "masks without a label" in page.locator("#pictures .line").inner_text()
     # One can be taken out; the strip is one line, and the table keeps its place.
     page.get_by_role("button", name="Take photo 1.png out").click()
-    reads(page, "^2 pictures are in the list", "#queue .line")
-    assert page.locator("#queue .item.open .name").inner_text() == "photo 3.png"
-    assert page.locator("#queue").bounding_box()["height"] < 130
+    reads(page, "^2 pictures are in the list", "#pictures .line")
+    assert page.locator("#pictures .item.open .name").inner_text() == "photo 3.png"
+    assert page.locator("#pictures").bounding_box()["height"] < 130
     page.once("dialog", lambda dialog: dialog.dismiss())
     page.get_by_role("button", name="Close this list").click()
-    assert page.locator("#queue").is_visible()
+    assert page.locator("#pictures").is_visible()
     page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Close this list").click()
-    page.locator("#queue").wait_for(state="hidden")
+    page.locator("#pictures").wait_for(state="hidden")
 
 
 def table(page: Any) -> list[list[str]]:
     """The list of pictures, as it reads."""
-    items = page.locator("#queue .item").all()
+    items = page.locator("#pictures .item").all()
     return [[item.locator(".name").inner_text(), item.locator(".told").inner_text()] for item in items]
 
 
@@ -235,13 +235,13 @@ def test_pictures_without_masks_are_written_where_they_are_meant_to_be(
     page = visit()
     page.locator("#pred_iou_thresh input[type=number]").fill("1")
     brings(page, *photos)
-    reads(page, "^3 pictures", "#queue .line")
-    page.locator("#queue .start").click()
-    reads(page, r"^3 of 3 pictures · 0 masks$", "#queue .line")
-    choice, save = page.locator("#queue .negatives"), page.locator("#queue .save")
-    page.locator("#queue select").select_option("overlay")
+    reads(page, "^3 pictures", "#pictures .line")
+    page.locator("#pictures .start").click()
+    reads(page, r"^3 of 3 pictures · 0 masks$", "#pictures .line")
+    choice, save = page.locator("#pictures .negatives"), page.locator("#pictures .save")
+    page.locator("#pictures select").select_option("overlay")
     assert (choice.is_visible(), save.is_disabled()) == (False, True)
-    page.locator("#queue select").select_option("yolo")
+    page.locator("#pictures select").select_option("yolo")
     assert (choice.is_visible(), save.is_disabled()) == (True, True)
     choice.locator("input").check()
     with page.expect_download() as download:
@@ -249,7 +249,7 @@ def test_pictures_without_masks_are_written_where_they_are_meant_to_be(
     with zipfile.ZipFile(download.value.path()) as archive:
         names = [name for name in archive.namelist() if name.startswith("labels/train/")]
         assert [archive.read(name) for name in names] == [b""] * 3
-    reads(page, "3 pictures without masks are in it", "#queue .line")
+    reads(page, "3 pictures without masks are in it", "#pictures .line")
 
 
 def test_queue_from_drop_over_a_reload_to_its_dataset_and_back(
@@ -257,10 +257,10 @@ def test_queue_from_drop_over_a_reload_to_its_dataset_and_back(
 ) -> None:
     page = visit()
     brings(page, *photos)
-    reads(page, "^3 pictures", "#queue .line")
+    reads(page, "^3 pictures", "#pictures .line")
     page.get_by_role("button", name="Find masks in all").click()
-    reads(page, r"^3 of 3 pictures · \d+ masks$", "#queue .line")
-    page.locator("#queue .item").nth(1).click()
+    reads(page, r"^3 of 3 pictures · \d+ masks$", "#pictures .line")
+    page.locator("#pictures .item").nth(1).click()
     reads(page, "^photo 2.png")
     masks = reads(page, r"^\d+ masks", "#viewer .totals").split(" · ")[0]
     labels(page, "cat")
@@ -269,36 +269,36 @@ def test_queue_from_drop_over_a_reload_to_its_dataset_and_back(
     assert before[1] == ["photo 2.png", f"{masks} · edited"]
 
     page.reload()
-    reads(page, r"^3 pictures are back: \d+ masks\.$", "#queue .line")
+    reads(page, r"^3 pictures are back: \d+ masks\.$", "#pictures .line")
     reads(page, "^photo 2.png is back as you left it")
     assert table(page) == before
-    assert page.locator("#queue .item.open").inner_text().startswith("photo 2.png")
+    assert page.locator("#pictures .item.open").inner_text().startswith("photo 2.png")
     reads(page, f"^{masks} · 1 labelled", "#viewer .totals")
     assert "cat" in page.locator("#viewer .body .row").first.inner_text()
-    page.locator("#queue .item").nth(0).click()
+    page.locator("#pictures .item").nth(0).click()
     reads(page, "^photo 1.png")
-    page.locator("#queue select").select_option("masks")
+    page.locator("#pictures select").select_option("masks")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download all").click()
     archive = tmp_path / download.value.suggested_filename
     download.value.save_as(archive)
-    reads(page, "all exact", "#queue .line")
+    reads(page, "all exact", "#pictures .line")
 
     other = visit()
     brings(other, archive)
-    reads(other, r"^3 pictures are back: \d+ masks\.$", "#queue .line")
+    reads(other, r"^3 pictures are back: \d+ masks\.$", "#pictures .line")
     assert table(other) == before
-    assert other.locator("#queue .thumb[src]").count() == 3
-    other.locator("#queue .item").nth(1).click()
+    assert other.locator("#pictures .thumb[src]").count() == 3
+    other.locator("#pictures .item").nth(1).click()
     reads(other, "^photo 2.png")
     reads(other, f"^{masks} · 1 labelled", "#viewer .totals")
     assert "cat" in other.locator("#viewer .body .row").first.inner_text()
     other.once("dialog", lambda dialog: dialog.accept())
     other.get_by_role("button", name="Close this list").click()
-    other.locator("#queue").wait_for(state="hidden")
+    other.locator("#pictures").wait_for(state="hidden")
     other.reload()
     reads(other, "^photo 2.png is back as you left it")
-    assert not other.locator("#queue").is_visible()
+    assert not other.locator("#pictures").is_visible()
 
 
 def test_archive_of_pictures_dropped_on_the_picture(
@@ -310,4 +310,4 @@ def test_archive_of_pictures_dropped_on_the_picture(
             target.write(photo, photo.name)
     page = visit(locale="ko-KR")
     page.evaluate(DROP, ["#viewer", archive.name, base64.b64encode(archive.read_bytes()).decode()])
-    assert re.search(r"사진 2장", reads(page, "2", "#queue .line"))
+    assert re.search(r"사진 2장", reads(page, "2", "#pictures .line"))

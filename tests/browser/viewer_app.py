@@ -35,7 +35,7 @@ from automask_ui.ui.components.viewer.display import (
     pack_layers,
     viewer_edits,
 )
-from automask_ui.ui.edit_messages import take_steps
+from automask_ui.ui.edit_requests import take_steps
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(tempfile.mkdtemp(prefix="viewer-app-"))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from automask_ui.batch.dataset import Dataset, MasksRecord
-from automask_ui.batch.documents import write_document
+from automask_ui.batch.dataset_files import write_document
 from automask_ui.batch.pictures import Picture
 from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.export.base import EXACT

@@ -25,11 +25,11 @@ from automask_ui.export.base import DatasetDocument, FolderLayout, with_stems
 from automask_ui.export.files import write_json, zip_add
 from automask_ui.masks import rle as rle_codec
 from automask_ui.options import GeneratorOptions
+from automask_ui.project.collect_uploads import collect
 from automask_ui.project.document import SavedModel
 from automask_ui.project.export import export_list
 from automask_ui.project.list_run import ListRun
 from automask_ui.project.pictures import PictureList
-from automask_ui.project.uploads import collect
 from automask_ui.ui.page import _formats
 from automask_ui.ui.text import TEXTS
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automask_ui.errors import ResumeError
+from automask_ui.errors import RestoreError
 from automask_ui.options import GeneratorOptions
 from automask_ui.project import autosave as autosave_module
 from automask_ui.project.autosave import Autosave, autosave_for
@@ -375,7 +375,7 @@ def test_what_is_too_large_is_not_tried_again_until_it_changes(
 
     def refuse(folder: ProjectFolder, project: ProjectToSave, most: int) -> None:
         tried.append(project)
-        raise ResumeError("it is too large.")
+        raise RestoreError("it is too large.")
 
     monkeypatch.setattr(ProjectFolder, "write", refuse)
     autosave.follow(ANN, "ann")

@@ -18,15 +18,15 @@ from PIL import Image
 from automask_ui.batch.one_picture import BatchTask
 from automask_ui.errors import ArchiveError, BatchError, ExportError
 from automask_ui.export import EXPORTERS
+from automask_ui.files import upload_checks
 from automask_ui.masks import Candidates, MaskResult, Step
 from automask_ui.options import GeneratorOptions
-from automask_ui.project import uploads
+from automask_ui.project.collect_uploads import collect
 from automask_ui.project.document import SavedModel
 from automask_ui.project.export import export_list
 from automask_ui.project.list_run import ListRun
 from automask_ui.project.pictures import PictureList
 from automask_ui.project.restore_photo import saved_of
-from automask_ui.project.uploads import collect
 from automask_ui.session import Session
 from automask_ui.session.mask_edits import MASK_EDITS
 
@@ -56,13 +56,13 @@ def archive(path: Path, entries: dict[str, bytes]) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "queue"
+    path = tmp_path / "list"
     path.mkdir()
     return path
 
 
 @pytest.fixture
-def queue(folder: Path, tmp_path: Path) -> PictureList:
+def listed(folder: Path, tmp_path: Path) -> PictureList:
     """Three pictures and one that is none."""
     files = [file(tmp_path / f"{grey}.png", picture(grey, (37 + grey, 53))) for grey in (1, 2, 3)]
     files.insert(1, file(tmp_path / "broken.jpg", b"no picture"))
@@ -72,13 +72,13 @@ def queue(folder: Path, tmp_path: Path) -> PictureList:
 RUNS: WeakKeyDictionary[PictureList, ListRun] = WeakKeyDictionary()
 
 
-def run_of(queue: PictureList) -> ListRun:
+def run_of(listed: PictureList) -> ListRun:
     """The one run over a list."""
-    return RUNS.setdefault(queue, ListRun(queue))
+    return RUNS.setdefault(listed, ListRun(listed))
 
 
-def wait(queue: PictureList) -> None:
-    run = run_of(queue)
+def wait(listed: PictureList) -> None:
+    run = run_of(listed)
     assert run._thread is not None
     run._thread.join(PATIENCE)
     assert not run.is_running
@@ -120,7 +120,7 @@ def test_files_and_archives(folder: Path, tmp_path: Path) -> None:
 
 
 def test_number_is_bounded(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "MAX_PICTURES", 3)
+    monkeypatch.setattr(upload_checks, "MAX_PICTURES", 3)
     path = archive(tmp_path / "many.zip", {f"{number}.png": picture(number) for number in range(4)})
     with pytest.raises(BatchError, match=r"more than 3 pictures.*automask_ui batch"):
         collect([path], folder)
@@ -128,7 +128,7 @@ def test_number_is_bounded(folder: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("kind", ["file", "archive"])
 def test_bytes_are_bounded(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    monkeypatch.setattr(uploads, "MAX_BYTES", 1000)
+    monkeypatch.setattr(upload_checks, "MAX_BYTES", 1000)
     data = bytes(2000)
     path = file(tmp_path / "a.bmp", data) if kind == "file" else archive(tmp_path / "a.zip", {"a.bmp": data})
     with pytest.raises(BatchError, match="GB together"):
@@ -146,7 +146,7 @@ def test_one_photo_is_bounded_in_a_zip_and_beside_it(
 
 
 def test_bomb_with_a_false_size_is_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(upload_checks, "MAX_BYTES", 100_000)
     path = archive(tmp_path / "bomb.zip", {"a.png": bytes(10_000_000)})
     data = bytearray(path.read_bytes())
     for mark, offset in ((b"PK\x01\x02", 24), (b"PK\x03\x04", 22)):
@@ -166,25 +166,25 @@ def test_nothing_to_do(folder: Path, tmp_path: Path) -> None:
 # Working through
 
 
-def test_every_picture_gets_its_masks_or_its_error(queue: PictureList) -> None:
-    run_of(queue).start(FakeEngine().steps, JOB, MODEL)
-    wait(queue)
-    assert [(item.name, item.state) for item in queue.items] == [
+def test_every_picture_gets_its_masks_or_its_error(listed: PictureList) -> None:
+    run_of(listed).start(FakeEngine().steps, JOB, MODEL)
+    wait(listed)
+    assert [(item.name, item.state) for item in listed.items] == [
         ("1.png", "done"),
         ("broken.jpg", "failed"),
         ("2.png", "done"),
         ("3.png", "done"),
     ]
-    assert "broken.jpg is no picture" in queue.items[1].error
-    assert queue.done == 4
+    assert "broken.jpg is no picture" in listed.items[1].error
+    assert listed.done == 4
     for index in (0, 2, 3):
-        masks = queue.masks(index)
+        masks = listed.masks(index)
         assert masks is not None
-        assert len(masks) == queue.items[index].masks
-        assert masks.size_hw == queue.image(index).rgb.shape[:2]
-        assert queue.thumbnails.get(queue.pictures[index]) is not None
-        assert queue.items[index].seconds is not None
-    assert queue.thumbnails.get(queue.pictures[1]) is None
+        assert len(masks) == listed.items[index].masks
+        assert masks.size_hw == listed.image(index).rgb.shape[:2]
+        assert listed.thumbnails.get(listed.pictures[index]) is not None
+        assert listed.items[index].seconds is not None
+    assert listed.thumbnails.get(listed.pictures[1]) is None
 
 
 class Halting:
@@ -206,73 +206,73 @@ class Halting:
         return (yield from run)
 
 
-def test_stop_in_the_middle_and_go_on(queue: PictureList) -> None:
+def test_stop_in_the_middle_and_go_on(listed: PictureList) -> None:
     halting = Halting(2)
-    run_of(queue).start(halting.steps, JOB, MODEL)
+    run_of(listed).start(halting.steps, JOB, MODEL)
     assert halting.is_there.wait(PATIENCE)
-    assert [item.state for item in queue.items] == ["done", "failed", "running", "waiting"]
-    run_of(queue).start(halting.steps, JOB, MODEL)  # twice: one run
-    run_of(queue).stop()
+    assert [item.state for item in listed.items] == ["done", "failed", "running", "waiting"]
+    run_of(listed).start(halting.steps, JOB, MODEL)  # twice: one run
+    run_of(listed).stop()
     halting.goes_on.set()
-    wait(queue)
-    assert [item.state for item in queue.items] == ["done", "failed", "waiting", "waiting"]
-    run_of(queue).start(halting.steps, JOB, MODEL)
-    wait(queue)
-    assert [item.state for item in queue.items] == ["done", "failed", "done", "done"]
+    wait(listed)
+    assert [item.state for item in listed.items] == ["done", "failed", "waiting", "waiting"]
+    run_of(listed).start(halting.steps, JOB, MODEL)
+    wait(listed)
+    assert [item.state for item in listed.items] == ["done", "failed", "done", "done"]
     assert halting.seen == 4  # the first picture was not looked at again
 
 
-def test_picture_that_is_edited_while_it_is_looked_at_stays_edited(queue: PictureList) -> None:
-    run_of(queue).start(FakeEngine().steps, JOB, MODEL)
-    wait(queue)
-    session = edit(queue, 0)
-    mine = queue.edited.get(0)
+def test_picture_that_is_edited_while_it_is_looked_at_stays_edited(listed: PictureList) -> None:
+    run_of(listed).start(FakeEngine().steps, JOB, MODEL)
+    wait(listed)
+    session = edit(listed, 0)
+    mine = listed.edited.get(0)
     assert mine is not None
     halting = Halting(1)
-    run_of(queue).start(halting.steps, BatchTask(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), MODEL)
+    run_of(listed).start(halting.steps, BatchTask(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), MODEL)
     assert halting.is_there.wait(PATIENCE)
-    index = next(index for index, item in enumerate(queue.items) if item.state == "running")
-    queue.set_edited(index, mine)
-    kept = queue.items[index]
+    index = next(index for index, item in enumerate(listed.items) if item.state == "running")
+    listed.set_edited(index, mine)
+    kept = listed.items[index]
     halting.goes_on.set()
-    wait(queue)
-    assert queue.items[index] == kept
-    assert queue.saved(index) is mine
+    wait(listed)
+    assert listed.items[index] == kept
+    assert listed.saved(index) is mine
     assert session.edits == mine.edits
 
 
-def test_other_settings_do_everything_again_but_edited_pictures(queue: PictureList) -> None:
-    run_of(queue).start(FakeEngine().steps, JOB, MODEL)
-    wait(queue)
-    before = [item.masks for item in queue.items]
-    edit(queue, 0)
-    run_of(queue).start(FakeEngine().steps, BatchTask(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), MODEL)
-    wait(queue)
-    after = [item.masks for item in queue.items]
-    assert (queue.items[0].edited, after[0]) == (True, before[0] - 2)  # type: ignore[operator]
+def test_other_settings_do_everything_again_but_edited_pictures(listed: PictureList) -> None:
+    run_of(listed).start(FakeEngine().steps, JOB, MODEL)
+    wait(listed)
+    before = [item.masks for item in listed.items]
+    edit(listed, 0)
+    run_of(listed).start(FakeEngine().steps, BatchTask(OPTIONS.replace(pred_iou_thresh=0.9), (), "fake"), MODEL)
+    wait(listed)
+    after = [item.masks for item in listed.items]
+    assert (listed.items[0].edited, after[0]) == (True, before[0] - 2)  # type: ignore[operator]
     assert all(new < old for new, old in zip(after[2:], before[2:], strict=True))  # type: ignore[operator]
 
 
-def test_engine_that_fails_is_told_picture_by_picture_or_at_the_end(queue: PictureList) -> None:
-    run_of(queue).start(FakeEngine(error=BatchError("The disk is full.")).steps, JOB, MODEL)
-    wait(queue)
-    assert run_of(queue).error == "The disk is full."
-    assert [item.state for item in queue.items] == ["waiting", "waiting", "waiting", "waiting"]
-    run_of(queue).start(FakeEngine(error=RuntimeError("/secret")).steps, JOB, MODEL)
-    wait(queue)
-    assert "on our side" in run_of(queue).error
-    assert "/secret" not in run_of(queue).error
-    run_of(queue).start(FakeEngine().steps, JOB, MODEL)
-    wait(queue)
-    assert (run_of(queue).error, queue.done) == ("", 4)
+def test_engine_that_fails_is_told_picture_by_picture_or_at_the_end(listed: PictureList) -> None:
+    run_of(listed).start(FakeEngine(error=BatchError("The disk is full.")).steps, JOB, MODEL)
+    wait(listed)
+    assert run_of(listed).error == "The disk is full."
+    assert [item.state for item in listed.items] == ["waiting", "waiting", "waiting", "waiting"]
+    run_of(listed).start(FakeEngine(error=RuntimeError("/secret")).steps, JOB, MODEL)
+    wait(listed)
+    assert "on our side" in run_of(listed).error
+    assert "/secret" not in run_of(listed).error
+    run_of(listed).start(FakeEngine().steps, JOB, MODEL)
+    wait(listed)
+    assert (run_of(listed).error, listed.done) == ("", 4)
 
 
 # One dataset out
 
 
-def edit(queue: PictureList, index: int) -> Session:
+def edit(listed: PictureList, index: int) -> Session:
     """A visitor deletes two masks, hides one, labels one, merges two and paints one."""
-    image, masks = queue.image(index), queue.masks(index)
+    image, masks = listed.image(index), listed.masks(index)
     assert masks is not None
     session = Session(image, "ann")
     candidates = Candidates.unknown(masks.size_hw)
@@ -284,59 +284,59 @@ def edit(queue: PictureList, index: int) -> Session:
     MASK_EDITS["combine"].do(session, {"how": "merge", "ids": list(numbers[4:6])})
     MASK_EDITS["paint"].do(session, {"id": 0, "strokes": [{"width": 6, "points": [[5, 5], [40, 30]]}]})
     models = {model.name: model for model in fake_models("fake")}
-    queue.set_edited(index, saved_of(session.snapshot(), image, models))
+    listed.set_edited(index, saved_of(session.snapshot(), image, models))
     return session
 
 
 @pytest.mark.parametrize("name", list(EXPORTERS))
-def test_dataset_in_any_format(queue: PictureList, tmp_path: Path, name: str) -> None:
-    run_of(queue).start(FakeEngine().steps, JOB, MODEL)
-    wait(queue)
+def test_dataset_in_any_format(listed: PictureList, tmp_path: Path, name: str) -> None:
+    run_of(listed).start(FakeEngine().steps, JOB, MODEL)
+    wait(listed)
     # A few masks each: what is at stake is that every picture comes with its own.
     for index in (0, 2, 3):
-        edit(queue, index)
-    report = export_list(queue, name, tmp_path)
+        edit(listed, index)
+    report = export_list(listed, name, tmp_path)
     assert {check.photo for check in report.checks} == {"1.png", "2.png", "3.png"}
     assert report.path.name.startswith("1-and-2-more-")
 
 
-def test_edits_are_in_the_dataset(queue: PictureList, tmp_path: Path) -> None:
-    run_of(queue).start(FakeEngine().steps, JOB, MODEL)
-    wait(queue)
-    edit(queue, 2)
-    document = json.loads(export_list(queue, "coco", tmp_path).path.read_text())
+def test_edits_are_in_the_dataset(listed: PictureList, tmp_path: Path) -> None:
+    run_of(listed).start(FakeEngine().steps, JOB, MODEL)
+    wait(listed)
+    edit(listed, 2)
+    document = json.loads(export_list(listed, "coco", tmp_path).path.read_text())
     names = {image["id"]: image["file_name"] for image in document["images"]}
     counts = [sum(names[row["image_id"]] == name for row in document["annotations"]) for name in ("1.png", "2.png")]
-    masks = queue.masks(2)
+    masks = listed.masks(2)
     assert masks is not None
-    assert counts == [queue.items[0].masks, len(masks) - 3 - 2 + 2]
+    assert counts == [listed.items[0].masks, len(masks) - 3 - 2 + 2]
     scores = [row["predicted_iou"] for row in document["annotations"] if names[row["image_id"]] == "2.png"]
     assert scores.count(None) == 2
     assert "cat" in [row["name"] for row in document["categories"]]
-    assert queue.classes.names == ("cat",)
+    assert listed.classes.names == ("cat",)
 
 
-def test_pictures_without_masks_are_in_the_dataset_if_they_are_meant_to_be(queue: PictureList, tmp_path: Path) -> None:
-    run_of(queue).start(FakeEngine().steps, JOB, MODEL)
-    wait(queue)
-    edit(queue, 0)
-    session = edit(queue, 2)
+def test_pictures_without_masks_are_in_the_dataset_if_they_are_meant_to_be(listed: PictureList, tmp_path: Path) -> None:
+    run_of(listed).start(FakeEngine().steps, JOB, MODEL)
+    wait(listed)
+    edit(listed, 0)
+    session = edit(listed, 2)
     # Nothing of the third picture is left: some masks are deleted, the others hidden.
     session.editor.set_hidden(session.current_masks().ids, True)
     models = {model.name: model for model in fake_models("fake")}
-    queue.set_edited(2, saved_of(session.snapshot(), queue.image(2), models))
+    listed.set_edited(2, saved_of(session.snapshot(), listed.image(2), models))
     for name in ("coco", "yolo", "overlay"):
-        left_out = export_list(queue, name, tmp_path)
+        left_out = export_list(listed, name, tmp_path)
         assert ({check.photo for check in left_out.checks}, left_out.negatives) == ({"1.png", "3.png"}, 0)
-        report = export_list(queue, name, tmp_path, negatives=True)
+        report = export_list(listed, name, tmp_path, negatives=True)
         assert report.negatives == (name != "overlay")
         assert len(report.checks) == len(left_out.checks)
-    with zipfile.ZipFile(export_list(queue, "yolo", tmp_path, negatives=True).path) as archive:
+    with zipfile.ZipFile(export_list(listed, "yolo", tmp_path, negatives=True).path) as archive:
         sizes = {entry.filename: entry.file_size for entry in archive.infolist() if entry.filename.endswith(".txt")}
     assert [name for name, size in sizes.items() if not size] == ["labels/train/2.txt"]
     assert len(sizes) == 3
 
 
-def test_export_before_there_are_masks(queue: PictureList, tmp_path: Path) -> None:
+def test_export_before_there_are_masks(listed: PictureList, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="no masks yet"):
-        export_list(queue, "coco", tmp_path)
+        export_list(listed, "coco", tmp_path)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automask_ui.errors import ResumeError, RunGoneError
+from automask_ui.errors import RestoreError, RunGoneError
 from automask_ui.options import GeneratorOptions
 from automask_ui.project import autosave as autosave_module
 from automask_ui.project import recent as recent_module
@@ -250,6 +250,6 @@ def test_what_cannot_be_restored_stays(service: Service, recent: Recent, photo: 
     (document,) = (service.store.scratch / "recent").glob(f"*/{NAME}")
     document.write_text("{}")
     key = recent.of("ann")[0].key
-    with pytest.raises(ResumeError):
+    with pytest.raises(RestoreError):
         reopens(service, key)
     assert [piece.key for piece in recent.of("ann")] == [key]

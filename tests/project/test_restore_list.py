@@ -1,4 +1,4 @@
-"""A queue's work in its dataset's archive and in a kept folder: it comes back to the last bit, and nothing else."""
+"""A listed's work in its dataset's archive and in a kept folder: it comes back to the last bit, and nothing else."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from PIL import Image
 from test_pictures import JOB, MODEL, OPTIONS, archive, edit, file, picture, run_of, wait
 from test_restore_photo import same
 
-from automask_ui.errors import ArchiveError, AutoMaskError, BatchError, ExportError, ResumeError
+from automask_ui.errors import ArchiveError, AutoMaskError, BatchError, ExportError, RestoreError
 from automask_ui.export import EXPORTERS
 from automask_ui.files.safe_zip import is_archive
 from automask_ui.masks import MaskSet
 from automask_ui.masks.codec import to_columns
 from automask_ui.project import restore_list as restoring
 from automask_ui.project import saving
+from automask_ui.project.collect_uploads import collect
 from automask_ui.project.document import NAME, SavedPicture, SavedProject, parse, to_bytes
 from automask_ui.project.export import export_list
 from automask_ui.project.pictures import PictureList, batch_task
@@ -32,7 +33,6 @@ from automask_ui.project.projects import Projects
 from automask_ui.project.restore_list import RestoredList
 from automask_ui.project.saving import ProjectFolder, list_to_save
 from automask_ui.project.sources import is_saved, read_project
-from automask_ui.project.uploads import collect
 from automask_ui.project.working_list import WorkingList
 from automask_ui.session.store import SessionStore
 
@@ -48,21 +48,21 @@ def photos(tmp_path: Path) -> list[Path]:
 
 
 @pytest.fixture
-def queue(photos: list[Path], tmp_path: Path) -> PictureList:
+def listed(photos: list[Path], tmp_path: Path) -> PictureList:
     """Worked through; the third picture was edited."""
-    folder = tmp_path / "queue"
+    folder = tmp_path / "list"
     folder.mkdir()
-    queue = PictureList(collect(photos, folder).pictures, folder)
-    run_of(queue).start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
-    wait(queue)
-    edit(queue, 2)
-    return queue
+    listed = PictureList(collect(photos, folder).pictures, folder)
+    run_of(listed).start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
+    wait(listed)
+    edit(listed, 2)
+    return listed
 
 
 @pytest.fixture
-def dataset(queue: PictureList, tmp_path: Path) -> Path:
+def dataset(listed: PictureList, tmp_path: Path) -> Path:
     """As it lies on the visitor's disk."""
-    return export_list(queue, "labelme", tmp_path).path.rename(tmp_path / "download.zip")
+    return export_list(listed, "labelme", tmp_path).path.rename(tmp_path / "download.zip")
 
 
 @pytest.fixture
@@ -89,9 +89,9 @@ def holds_list(path: Path) -> bool:
     return not read_project(path).is_one_photo
 
 
-def write(queue: PictureList, folder: Path, most: int = 10**9, opened: int | None = None) -> None:
+def write(listed: PictureList, folder: Path, most: int = 10**9, opened: int | None = None) -> None:
     """Keep a list in a folder that nobody has written to yet."""
-    ProjectFolder(folder).write(list_to_save(queue, opened), most)
+    ProjectFolder(folder).write(list_to_save(listed, opened), most)
 
 
 def taken(back: RestoredList) -> PictureList:
@@ -120,14 +120,14 @@ def is_same(one: PictureList, other: PictureList) -> bool:
 # Round trip
 
 
-def test_archive_brings_everything_back(queue: PictureList, dataset: Path, new_folder: Callable[[], Path]) -> None:
-    assert [item.name for item in queue.items] == list(NAMES)
+def test_archive_brings_everything_back(listed: PictureList, dataset: Path, new_folder: Callable[[], Path]) -> None:
+    assert [item.name for item in listed.items] == list(NAMES)
     assert is_saved(dataset)
     assert holds_list(dataset)
     back = take_up(dataset, [], new_folder())
     assert (back.back, back.missing, back.added, back.open) == (4, (), 0, None)
-    assert is_same(queue, taken(back))
-    assert queue.items[2].edited
+    assert is_same(listed, taken(back))
+    assert listed.items[2].edited
     # Nothing is found anew but what had failed.
     engine = FakeEngine()
     run_of(taken(back)).start(engine.steps, batch_task(MODEL, OPTIONS), MODEL)
@@ -137,22 +137,22 @@ def test_archive_brings_everything_back(queue: PictureList, dataset: Path, new_f
 
 
 def test_dataset_made_of_it_is_the_same(
-    queue: PictureList, dataset: Path, new_folder: Callable[[], Path], tmp_path: Path
+    listed: PictureList, dataset: Path, new_folder: Callable[[], Path], tmp_path: Path
 ) -> None:
     back = taken(take_up(dataset, [], new_folder()))
     for name in ("coco", "yolo", "labelme"):
-        one = export_list(queue, name, tmp_path).path.read_bytes()
+        one = export_list(listed, name, tmp_path).path.read_bytes()
         assert export_list(back, name, tmp_path).path.read_bytes() == one
 
 
 @pytest.mark.parametrize("name", [name for name, row in EXPORTERS.items() if row.extension_for(3) == "zip"])
 def test_every_archive_carries_it(
-    queue: PictureList, tmp_path: Path, name: str, new_folder: Callable[[], Path]
+    listed: PictureList, tmp_path: Path, name: str, new_folder: Callable[[], Path]
 ) -> None:
     for index in (0, 3):
-        edit(queue, index)
-    path = export_list(queue, name, tmp_path).path
-    assert is_same(queue, taken(take_up(path, [], new_folder())))
+        edit(listed, index)
+    path = export_list(listed, name, tmp_path).path
+    assert is_same(listed, taken(take_up(path, [], new_folder())))
 
 
 def test_other_settings_find_masks_anew_but_for_edited_pictures(dataset: Path, new_folder: Callable[[], Path]) -> None:
@@ -165,8 +165,8 @@ def test_other_settings_find_masks_anew_but_for_edited_pictures(dataset: Path, n
 
 def test_picture_that_waits_comes_back_waiting(photos: list[Path], new_folder: Callable[[], Path]) -> None:
     folder = new_folder()
-    queue = PictureList(collect(photos, folder).pictures, folder)
-    write(queue, kept := new_folder(), opened=1)
+    listed = PictureList(collect(photos, folder).pictures, folder)
+    write(listed, kept := new_folder(), opened=1)
     back = take_up(kept, [], new_folder())
     assert [item.state for item in taken(back).items] == ["waiting"] * 4
     assert back.open == 1
@@ -179,10 +179,10 @@ def test_picture_that_is_called_as_our_own_files(tmp_path: Path, new_folder: Cal
     names = ("automask.png", "AutoMask.png", "photo.png")
     path = archive(tmp_path / "x.zip", {name: picture(grey) for grey, name in enumerate(names)})
     folder = new_folder()
-    queue = PictureList(collect([path], folder).pictures, folder)
-    run_of(queue).start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
-    wait(queue)
-    assert is_same(queue, taken(take_up(export_list(queue, "labelme", tmp_path).path, [], new_folder())))
+    listed = PictureList(collect([path], folder).pictures, folder)
+    run_of(listed).start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
+    wait(listed)
+    assert is_same(listed, taken(take_up(export_list(listed, "labelme", tmp_path).path, [], new_folder())))
 
 
 def test_masks_that_are_not_as_found_count_as_edited(dataset: Path, new_folder: Callable[[], Path]) -> None:
@@ -202,59 +202,59 @@ def test_masks_that_are_not_as_found_count_as_edited(dataset: Path, new_folder: 
 
 @pytest.mark.usefixtures("no_photos")
 def test_photos_that_stay_outside_are_asked_for(
-    queue: PictureList, photos: list[Path], tmp_path: Path, new_folder: Callable[[], Path]
+    listed: PictureList, photos: list[Path], tmp_path: Path, new_folder: Callable[[], Path]
 ) -> None:
-    path = export_list(queue, "masks", tmp_path).path
+    path = export_list(listed, "masks", tmp_path).path
     assert not [name for name in zipfile.ZipFile(path).namelist() if name.startswith("automask/") and ".png" in name]
     assert take_up(path, [], new_folder()) == RestoredList(None, 0, NAMES, 0)
     other = file(tmp_path / "other.png", picture(77))
     assert take_up(path, [other], new_folder()) == RestoredList(None, 0, NAMES, 1)
-    assert is_same(queue, taken(take_up(path, photos, new_folder())))
+    assert is_same(listed, taken(take_up(path, photos, new_folder())))
 
 
 @pytest.mark.usefixtures("no_photos")
 def test_some_photos_and_others(
-    queue: PictureList, photos: list[Path], tmp_path: Path, new_folder: Callable[[], Path]
+    listed: PictureList, photos: list[Path], tmp_path: Path, new_folder: Callable[[], Path]
 ) -> None:
-    path = export_list(queue, "masks", tmp_path).path
+    path = export_list(listed, "masks", tmp_path).path
     other = file(tmp_path / "other.png", picture(77))
     back = take_up(path, [other, photos[0], photos[0]], new_folder())
     assert (back.back, back.missing, back.added) == (1, NAMES[1:], 1)
     items = taken(back).items
     assert [(item.name, item.state) for item in items] == [("1.png", "done"), ("other.png", "waiting")]
-    assert items[0] == queue.items[0]
+    assert items[0] == listed.items[0]
 
 
 @pytest.mark.usefixtures("no_photos")
 def test_photo_saved_again_without_loss_is_the_same(
-    queue: PictureList, photos: list[Path], tmp_path: Path, new_folder: Callable[[], Path]
+    listed: PictureList, photos: list[Path], tmp_path: Path, new_folder: Callable[[], Path]
 ) -> None:
-    path = export_list(queue, "masks", tmp_path).path
+    path = export_list(listed, "masks", tmp_path).path
     Image.open(photos[0]).save(tmp_path / "again.bmp")
     back = taken(take_up(path, [tmp_path / "again.bmp"], new_folder()))
-    assert (back.items, len(back.pictures)) == (queue.items[:1], 1)
+    assert (back.items, len(back.pictures)) == (listed.items[:1], 1)
     # The file has changed: from now on it is known by this one.
     again = export_list(back, "masks", tmp_path).path
     assert is_same(back, taken(take_up(again, [tmp_path / "again.bmp"], new_folder())))
 
 
 def test_photos_beside_those_inside_are_no_new_ones(
-    queue: PictureList, dataset: Path, photos: list[Path], new_folder: Callable[[], Path]
+    listed: PictureList, dataset: Path, photos: list[Path], new_folder: Callable[[], Path]
 ) -> None:
     back = take_up(dataset, photos, new_folder())
     assert (back.back, back.added) == (4, 0)
-    assert is_same(queue, taken(back))
+    assert is_same(listed, taken(back))
 
 
 def test_the_same_photo_twice(tmp_path: Path, new_folder: Callable[[], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(saving, "MAX_PHOTOS_BYTES", 100)
     path = archive(tmp_path / "x.zip", {"a.png": picture(1), "b.png": picture(1)})
     folder = new_folder()
-    queue = PictureList(collect([path], folder).pictures, folder)
-    run_of(queue).start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
-    wait(queue)
-    kept = export_list(queue, "masks", tmp_path).path
-    assert is_same(queue, taken(take_up(kept, [path], new_folder())))
+    listed = PictureList(collect([path], folder).pictures, folder)
+    run_of(listed).start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
+    wait(listed)
+    kept = export_list(listed, "masks", tmp_path).path
+    assert is_same(listed, taken(take_up(kept, [path], new_folder())))
 
 
 # What is not let in
@@ -313,7 +313,7 @@ def test_hostile_list_is_refused(
     dataset: Path, change: Callable[[dict[str, Any]], object], message: str, new_folder: Callable[[], Path]
 ) -> None:
     spoil(dataset, NAME, change)
-    with pytest.raises((ResumeError, ArchiveError), match=message):
+    with pytest.raises((RestoreError, ArchiveError), match=message):
         take_up(dataset, [], new_folder())
 
 
@@ -335,13 +335,13 @@ def test_hostile_document_is_refused(
     dataset: Path, change: Callable[[dict[str, Any]], object], message: str, new_folder: Callable[[], Path]
 ) -> None:
     spoil(dataset, "automask/00001.json", change)
-    with pytest.raises(ResumeError, match=message):
+    with pytest.raises(RestoreError, match=message):
         take_up(dataset, [], new_folder())
 
 
 def test_photo_that_was_changed_is_refused(dataset: Path, new_folder: Callable[[], Path]) -> None:
     spoil(dataset, "automask/00001.png", lambda data: picture(99, (38, 53)))
-    with pytest.raises(ResumeError, match=r"00001\.png in download\.zip is not 1\.png"):
+    with pytest.raises(RestoreError, match=r"00001\.png in download\.zip is not 1\.png"):
         take_up(dataset, [], new_folder())
 
 
@@ -366,7 +366,7 @@ def test_two_of_one_name_are_two(dataset: Path, new_folder: Callable[[], Path]) 
 
 
 def test_size_that_is_a_lie_is_told_when_it_is_used(
-    queue: PictureList, dataset: Path, new_folder: Callable[[], Path], tmp_path: Path
+    listed: PictureList, dataset: Path, new_folder: Callable[[], Path], tmp_path: Path
 ) -> None:
     """The right hash and masks of another size: only the picture's pixels show it."""
 
@@ -452,9 +452,9 @@ def test_too_many_together(
 def test_work_on_one_picture_is_no_queue(tmp_path: Path, name: str) -> None:
     path = archive(tmp_path / "x.zip", {NAME: json.dumps({"format": "automask", "edits": [name]}).encode()})
     assert is_archive(path)
-    with pytest.raises(ResumeError):
+    with pytest.raises(RestoreError):
         read_project(path)
-    with pytest.raises(ResumeError, match=r"has no automask\.json in it"):
+    with pytest.raises(RestoreError, match=r"has no automask\.json in it"):
         read_project(tmp_path / "missing.zip")
 
 
@@ -475,67 +475,67 @@ def files(folder: Path) -> dict[str, int]:
     return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
-def test_folder_is_brought_up_to_date(queue: PictureList, new_folder: Callable[[], Path]) -> None:
+def test_folder_is_brought_up_to_date(listed: PictureList, new_folder: Callable[[], Path]) -> None:
     folder = new_folder()
     keeper = ProjectFolder(folder)
-    keeper.write(list_to_save(queue), 10**9)
+    keeper.write(list_to_save(listed), 10**9)
     first = files(folder)
-    assert is_same(queue, taken(take_up(folder, [], new_folder())))
-    edit(queue, 0)
-    keeper.write(list_to_save(queue), 10**9)
+    assert is_same(listed, taken(take_up(folder, [], new_folder())))
+    edit(listed, 0)
+    keeper.write(list_to_save(listed), 10**9)
     second = files(folder)
     changed = {name for name in second if second[name] != first.get(name)}
     assert len(changed) == 2  # the list, and one document
     assert len(first.keys() - second.keys()) == 1  # that of before
-    assert is_same(queue, taken(take_up(folder, [], new_folder())))
+    assert is_same(listed, taken(take_up(folder, [], new_folder())))
 
 
-def test_every_change_of_a_list_can_be_told(queue: PictureList) -> None:
+def test_every_change_of_a_list_can_be_told(listed: PictureList) -> None:
     projects = Projects(SessionStore(2**24), {})
-    projects.lists._lists["ann"] = WorkingList(queue)
+    projects.lists._lists["ann"] = WorkingList(listed)
     marks = [projects.mark("ann", "pictures")]
     assert projects.mark("ann", "pictures") == marks[-1]
-    edit(queue, 0)
+    edit(listed, 0)
     marks.append(projects.mark("ann", "pictures"))
-    edit(queue, 0)  # the table says the same as before
+    edit(listed, 0)  # the table says the same as before
     marks.append(projects.mark("ann", "pictures"))
     projects.open_item("ann", 2)
     marks.append(projects.mark("ann", "pictures"))
     assert all(one != other for one, other in itertools.combinations(marks, 2))
 
 
-def test_nobody_else_may_read_the_folder(queue: PictureList, new_folder: Callable[[], Path]) -> None:
+def test_nobody_else_may_read_the_folder(listed: PictureList, new_folder: Callable[[], Path]) -> None:
     folder = new_folder()
-    write(queue, folder)
+    write(listed, folder)
     assert {path.stat().st_mode & 0o077 for path in folder.rglob("*")} == {0}
 
 
 def test_two_queues_in_one_folder_do_not_spoil_each_other(
-    queue: PictureList, dataset: Path, new_folder: Callable[[], Path]
+    listed: PictureList, dataset: Path, new_folder: Callable[[], Path]
 ) -> None:
     other = taken(take_up(dataset, [], new_folder()))
     edit(other, 0)
     folder = new_folder()
-    keepers = {id(one): ProjectFolder(folder) for one in (queue, other)}
-    for one in (queue, other, queue):
+    keepers = {id(one): ProjectFolder(folder) for one in (listed, other)}
+    for one in (listed, other, listed):
         keepers[id(one)].write(list_to_save(one), 10**9)
         assert is_same(one, taken(take_up(folder, [], new_folder())))
 
 
-def test_too_large_is_not_kept(queue: PictureList, new_folder: Callable[[], Path]) -> None:
+def test_too_large_is_not_kept(listed: PictureList, new_folder: Callable[[], Path]) -> None:
     folder = new_folder()
-    write(queue, folder)
+    write(listed, folder)
     with pytest.raises(BatchError, match="too large"):
-        write(queue, folder, 1000)
+        write(listed, folder, 1000)
     assert not folder.exists()
 
 
 def test_interrupted_writing_leaves_what_was_kept(
-    queue: PictureList, new_folder: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+    listed: PictureList, new_folder: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = new_folder()
     keeper = ProjectFolder(folder)
-    keeper.write(list_to_save(queue), 10**9)
+    keeper.write(list_to_save(listed), 10**9)
     write = saving.write_atomic
 
     def fail(target: Path, content: bytes | Path, **options: Any) -> None:
@@ -545,32 +545,32 @@ def test_interrupted_writing_leaves_what_was_kept(
 
     monkeypatch.setattr(saving, "write_atomic", fail)
     before, there = taken(take_up(folder, [], new_folder())), files(folder)
-    edit(queue, 0)
+    edit(listed, 0)
     with pytest.raises(OSError, match="No space"):
-        keeper.write(list_to_save(queue), 10**9)
+        keeper.write(list_to_save(listed), 10**9)
     assert files(folder) == there
     assert is_same(before, taken(take_up(folder, [], new_folder())))
     monkeypatch.undo()
-    keeper.write(list_to_save(queue), 10**9)
-    assert is_same(queue, taken(take_up(folder, [], new_folder())))
+    keeper.write(list_to_save(listed), 10**9)
+    assert is_same(listed, taken(take_up(folder, [], new_folder())))
 
 
-def test_what_a_crash_left_half_written_goes(queue: PictureList, new_folder: Callable[[], Path]) -> None:
+def test_what_a_crash_left_half_written_goes(listed: PictureList, new_folder: Callable[[], Path]) -> None:
     folder = new_folder()
     keeper = ProjectFolder(folder)
-    keeper.write(list_to_save(queue), 10**9)
+    keeper.write(list_to_save(listed), 10**9)
     before = files(folder)
     for left in (folder / "0123.part", folder / "automask" / "4567.part"):
         left.write_bytes(b"half")
-    keeper.write(list_to_save(queue), 10**9)
+    keeper.write(list_to_save(listed), 10**9)
     assert files(folder).keys() == before.keys()
 
 
 def test_reading_a_folder_takes_no_more_memory_than_its_files(
-    queue: PictureList, new_folder: Callable[[], Path]
+    listed: PictureList, new_folder: Callable[[], Path]
 ) -> None:
     folder = new_folder()
-    write(queue, folder)
+    write(listed, folder)
     tracemalloc.start()
     try:
         taken(take_up(folder, [], new_folder()))
@@ -583,17 +583,17 @@ def test_long_names_of_which_there_are_two_come_back(tmp_path: Path, new_folder:
     name = f"{'x' * 251}.png"
     folder = new_folder()
     more = [archive(tmp_path / f"{number}.zip", {name: picture(number, (38, 53))}) for number in (1, 2)]
-    queue = PictureList(collect(more, folder).pictures, folder)
-    run_of(queue).start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
-    wait(queue)
+    listed = PictureList(collect(more, folder).pictures, folder)
+    run_of(listed).start(FakeEngine().steps, batch_task(MODEL, OPTIONS), MODEL)
+    wait(listed)
     kept = new_folder()
-    write(queue, kept)
-    assert is_same(queue, taken(take_up(kept, [], new_folder())))
+    write(listed, kept)
+    assert is_same(listed, taken(take_up(kept, [], new_folder())))
 
 
-def test_folder_that_lost_a_file_is_refused(queue: PictureList, new_folder: Callable[[], Path]) -> None:
+def test_folder_that_lost_a_file_is_refused(listed: PictureList, new_folder: Callable[[], Path]) -> None:
     folder = new_folder()
-    write(queue, folder)
+    write(listed, folder)
     next((folder / "automask").glob("*.json")).unlink()
     with pytest.raises(ArchiveError, match="could not be read"):
         take_up(folder, [], new_folder())

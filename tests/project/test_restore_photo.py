@@ -17,7 +17,7 @@ import pytest
 from fakes import FakeEngine, fake_models, fake_result
 from PIL import Image
 
-from automask_ui.errors import ArchiveError, ExportError, ResumeError
+from automask_ui.errors import ArchiveError, ExportError, RestoreError
 from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.export.hard_masks import hard_items
 from automask_ui.files.images import LoadedImage, load_image
@@ -198,7 +198,7 @@ def test_photo_saved_again_without_loss_is_the_same(session: Session) -> None:
     ],
 )
 def test_other_photo_is_refused(session: Session, change: Callable[[np.ndarray], np.ndarray]) -> None:
-    with pytest.raises(ResumeError, match=r"other\.png .* is not the picture .* 사진 & photo\.png"):
+    with pytest.raises(RestoreError, match=r"other\.png .* is not the picture .* 사진 & photo\.png"):
         check_photo(kept(session), LoadedImage(change(session.image.rgb), "other.png", ()))
 
 
@@ -283,7 +283,7 @@ def test_hostile_document_is_refused(
     if message is None:
         assert parse(data)
         return
-    with pytest.raises(ResumeError, match=message):
+    with pytest.raises(RestoreError, match=message):
         parse(data)
 
 
@@ -300,7 +300,7 @@ def test_hostile_document_is_refused(
     ],
 )
 def test_garbage_is_refused(data: bytes, message: str) -> None:
-    with pytest.raises(ResumeError, match=message):
+    with pytest.raises(RestoreError, match=message):
         parse(data)
 
 
@@ -324,7 +324,7 @@ def test_missing_part_is_refused(session: Session, path: tuple[Any, ...]) -> Non
     for key in path[:-1]:
         parent = parent[key]
     del parent[path[-1]]
-    with pytest.raises(ResumeError):
+    with pytest.raises(RestoreError):
         parse(json.dumps(values).encode())
 
 
@@ -344,7 +344,7 @@ def test_other_photo_in_the_archive_is_refused(service: Service, session: Sessio
     Image.fromarray(session.image.rgb[::-1]).save(buffer, "PNG")
     saved, photo = read_saved(archive(tmp_path / "x.zip", {**files, "automask/00001.png": buffer.getvalue()}))
     assert photo is not None
-    with pytest.raises(ResumeError, match="not the picture"):
+    with pytest.raises(RestoreError, match="not the picture"):
         restore_session(service.store, "bob", saved, load_image(photo, name=saved.image.name))
 
 
@@ -364,7 +364,7 @@ def test_spoilt_bytes_never_do_more_than_refuse(session: Session, tmp_path: Path
         for place in (*rng.integers(0, len(data), 2), *rng.integers(len(data) - 300, len(data), 2)):
             data[place] = rng.integers(0, 256)
         path.write_bytes(data)
-        with suppress(ResumeError, ArchiveError):
+        with suppress(RestoreError, ArchiveError):
             assert read_saved(path)[0].image.size_hw == (37, 53)
 
 
@@ -407,14 +407,14 @@ def test_spoilt_archive_is_refused(
 ) -> None:
     path = archive(tmp_path / "x.zip", {NAME: to_bytes(kept(session))})
     path.write_bytes(spoil(path.read_bytes()))
-    with pytest.raises((ArchiveError, ResumeError), match=message):
+    with pytest.raises((ArchiveError, RestoreError), match=message):
         read_saved(path)
 
 
 def test_other_archives_and_methods(tmp_path: Path, session: Session) -> None:
     nested = archive(tmp_path / "nested.zip", {f"folder/{NAME}": to_bytes(kept(session))})
     assert not is_saved(nested)
-    with pytest.raises(ResumeError, match=r"nested\.zip has no automask\.json"):
+    with pytest.raises(RestoreError, match=r"nested\.zip has no automask\.json"):
         read_saved(nested)
     packed = archive(tmp_path / "lzma.zip", {NAME: to_bytes(kept(session))}, zipfile.ZIP_LZMA)
     with pytest.raises(ArchiveError, match="ordinary ZIP"):
@@ -425,7 +425,7 @@ def test_large_json_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     path = tmp_path / "large.json"
     path.write_bytes(b" " * 2000)
     monkeypatch.setattr("automask_ui.project.sources.MAX_JSON_BYTES", 1000)
-    with pytest.raises(ResumeError, match=r"large\.json has more than"):
+    with pytest.raises(RestoreError, match=r"large\.json has more than"):
         read_saved(path)
 
 
@@ -507,7 +507,7 @@ def test_other_model_does_not_pass_for_the_same(
         service.models["fake"] = replace(found, path=path)
     assert not has_model(taken_up, service.models)
     for ask in (lambda: list(service.runs.refilter(taken_up, LOOSE)), lambda: service.runs.resume(taken_up)):
-        with pytest.raises(ResumeError, match=r"found by fake .* not on this machine"):
+        with pytest.raises(RestoreError, match=r"found by fake .* not on this machine"):
             ask()
     assert taken_up.job is None
 
@@ -535,7 +535,7 @@ def test_new_run_takes_the_place_of_work_that_was_taken_up(service: Service, tak
 def test_wrong_photo_leaves_the_earlier_work(service: Service, session: Session) -> None:
     mine = service.store.begin(session.image, "bob")
     other = LoadedImage(np.zeros((37, 53, 3), np.uint8), "other.png", ())
-    with pytest.raises(ResumeError):
+    with pytest.raises(RestoreError):
         restore_session(service.store, "bob", kept(session), other)
     assert service.store.current("bob") is mine
 
@@ -619,7 +619,7 @@ def test_document_of_this_version_without_a_history_opens(session: Session) -> N
 def test_step_with_a_mask_that_was_never_given_an_id_is_refused(session: Session) -> None:
     own = Edits(own={1: OwnMask(rle.encode(np.eye(37, 53) > 0), "clicked")}).to_dict()["own"]
     step = {"kind": "paint", "count": 1, "label": "", "own": {str(10**6): 1}}
-    with pytest.raises(ResumeError, match="mask 1000000 is not among"):
+    with pytest.raises(RestoreError, match="mask 1000000 is not among"):
         parse(broken(session, lambda d: work(d)["history"].update(own=own, past=[step])))
 
 
@@ -669,5 +669,5 @@ def test_masks_made_by_hand_of_a_picture_without_a_run_come_back(photo: LoadedIm
 
 def test_own_mask_whose_id_was_never_given_is_refused(session: Session) -> None:
     own = Edits(own={10**6: OwnMask(rle.encode(np.eye(37, 53) > 0), "clicked")}).to_dict()["own"]
-    with pytest.raises(ResumeError, match="mask 1000000 is not among"):
+    with pytest.raises(RestoreError, match="mask 1000000 is not among"):
         parse(broken(session, lambda d: work(d)["edits"].update(own=own)))

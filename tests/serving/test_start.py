@@ -54,7 +54,7 @@ def answering(url: str, process: subprocess.Popen[bytes], log: Path) -> str:
 @pytest.mark.skipif(not Path("/dev/null").exists(), reason="no place on this system in which nothing can be made")
 def test_no_home_is_needed(url: str) -> None:
     with Visitor(url) as visitor:
-        view = visitor.output("first_visit", "viewer", visitor.ask("first_visit", ["a" * 43]))
+        view = visitor.output("load_page", "viewer", visitor.ask("load_page", ["a" * 43]))
         visitor.session = view["session"]
         assert view["name"] == "coffee.jpg"
         assert view["masks"]

@@ -230,7 +230,7 @@ def own(mask: np.ndarray) -> OwnMask:
 
 
 def test_take_refines_a_mask_that_fails_the_thresholds_by_now(session: Session) -> None:
-    session.predictions.remember("t", [own(block(3, 3))])
+    session.offered.remember("t", [own(block(3, 3))])
     session.update(found(ONE), "fake")
     assert 3 not in pixels(session)
     assert do(session, "take", ticket="t", candidate=0, id=3) == (3,)
@@ -242,7 +242,7 @@ def test_take_refines_a_mask_that_fails_the_thresholds_by_now(session: Session) 
 
 
 def test_take_adds_or_refines(session: Session) -> None:
-    session.predictions.remember("t", [own(block(0, 20)), own(block(10, 20))])
+    session.offered.remember("t", [own(block(0, 20)), own(block(10, 20))])
     (new,) = do(session, "take", ticket="t", candidate=1, id=0)
     assert session.edits.own[new] == own(block(10, 20))
     assert session.editor.history.undo == Action("add", 1)
@@ -254,9 +254,9 @@ def test_take_adds_or_refines(session: Session) -> None:
 
 def test_predictions_are_bounded(session: Session) -> None:
     for number in range(20):
-        session.predictions.remember(str(number), [own(block(0, 0))])
-    assert session.predictions.candidate("19", 0) == own(block(0, 0))
-    assert session.predictions.nbytes < 1000
+        session.offered.remember(str(number), [own(block(0, 0))])
+    assert session.offered.candidate("19", 0) == own(block(0, 0))
+    assert session.offered.nbytes < 1000
     for ticket, place in (("0", 0), ("19", 1), ("", 0)):
         with pytest.raises(EditError, match=r"no longer kept|none in place"):
             do(session, "take", ticket=ticket, candidate=place, id=0)
@@ -448,7 +448,7 @@ def state(session: Session) -> dict[int, tuple[Rle, float, str]]:
 
 @pytest.mark.parametrize(("kind", "step"), EVERY_KIND)
 def test_every_kind_is_one_step_that_undo_and_redo_know(session: Session, kind: str, step: dict[str, Any]) -> None:
-    session.predictions.remember("t", [own(block(0, 20))])
+    session.offered.remember("t", [own(block(0, 20))])
     before, edits, steps = state(session), session.edits, len(session.editor.history.past)
     do(session, kind, **step)
     after = state(session)

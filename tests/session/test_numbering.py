@@ -18,7 +18,7 @@ from automask_ui.session import Session
 from automask_ui.session.editor import size_order
 from automask_ui.session.edits import OwnMask
 from automask_ui.ui.components.viewer.display import viewer_edits
-from automask_ui.ui.edit_messages import take_steps
+from automask_ui.ui.edit_requests import take_steps
 
 RGB = np.zeros((40, 60, 3), np.uint8)
 result_of = partial(fake_result, RGB, GeneratorOptions(points_per_side=4, pred_iou_thresh=0.7))

@@ -90,7 +90,7 @@ class Work:
             editor.delete(ids)
             return ()
         pixels = blob(*(int(value) for value in random.integers(6, 20, 4)))
-        self.session.predictions.remember("t", [OwnMask(rle.encode(pixels), "clicked", 0.9, 0.8)])
+        self.session.offered.remember("t", [OwnMask(rle.encode(pixels), "clicked", 0.9, 0.8)])
         fields: dict[str, Any] = {
             "ids": ids,
             "id": ids[0] if ids and some else 0,

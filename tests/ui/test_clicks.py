@@ -23,7 +23,7 @@ ANN = Visitor("ann", Words("en"))
 
 def ask(handlers: Handlers, opened: Session, visitor: Visitor = ANN, **asked: Any) -> ViewerPrediction:
     payload = {"session": opened.id, "ticket": "click-1", "clicks": [[20.5, 15.5, 1]], "box": None, "id": 0, **asked}
-    answer = handlers.predictions.predict(visitor, "fake", payload).prediction
+    answer = handlers.clicks.predict(visitor, "fake", payload).prediction
     assert answer is not None
     assert json.dumps(answer, allow_nan=False)
     return answer
@@ -86,12 +86,12 @@ def test_what_cannot_be_answered_is_told_in_the_answer(
     answer = ask(handlers, session, **asked)
     assert error in answer["error"]
     assert (answer["layers"], answer["candidates"]) == ("", [])
-    assert session.predictions.nbytes == 0
+    assert session.offered.nbytes == 0
 
 
 @pytest.mark.parametrize("payload", [None, [], "x", {}])
 def test_payload_may_be_anything(handlers: Handlers, payload: Any) -> None:
-    answer = handlers.predictions.predict(ANN, "fake", payload).prediction
+    answer = handlers.clicks.predict(ANN, "fake", payload).prediction
     assert answer is not None
     assert "no longer on the server" in answer["error"]
 

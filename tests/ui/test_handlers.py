@@ -90,18 +90,18 @@ def test_open_without_a_photo(handlers: Handlers) -> None:
 
 
 def test_first_visit_before_and_after_the_sample_is_ready(handlers: Handlers) -> None:
-    waiting = handlers.opening.show_first_sample(ANN)
+    waiting = handlers.reload.show_first_sample(ANN)
     assert text(next(waiting)) == "Preparing the sample photo…"
     handlers.service.samples.prepare()
     ready = next(waiting)
     assert ready.view is not None
     assert ready.view.masks
     assert "already done" in text(ready)
-    assert last(handlers.opening.show_first_sample(Visitor("bob", Words("ko")))).view is not None
+    assert last(handlers.reload.show_first_sample(Visitor("bob", Words("ko")))).view is not None
 
 
 def test_first_visit_gives_way_to_a_photo(handlers: Handlers, photo: str) -> None:
-    waiting = handlers.opening.show_first_sample(ANN)
+    waiting = handlers.reload.show_first_sample(ANN)
     next(waiting)
     handlers.opening.open_photo(ANN, photo)
     assert is_instead(list(waiting), "photo.png")
@@ -109,7 +109,7 @@ def test_first_visit_gives_way_to_a_photo(handlers: Handlers, photo: str) -> Non
 
 def test_sample_that_failed_says_why(handlers: Handlers) -> None:
     handlers.service.samples.first.finish(None, "No file.")
-    screen = last(handlers.opening.show_first_sample(ANN))
+    screen = last(handlers.reload.show_first_sample(ANN))
     assert text(screen) == "The sample could not be prepared. No file."
     assert screen.view is not None
     assert screen.view.image is not None
@@ -328,7 +328,7 @@ def test_leaving_during_a_run(handlers: Handlers, photo: str) -> None:
     handlers.opening.open_photo(ANN, photo)
     run = find(handlers, controls())
     next(run)
-    handlers.opening.leave(ANN)
+    handlers.reload.leave(ANN)
     assert last(run) == Changes()
 
 
@@ -626,7 +626,7 @@ def test_too_many_who_wait_are_told_so(handlers: Handlers, photo: str) -> None:
         handlers.runs.begin(crowd[-1])
     handlers.runs.stop(crowd[0])
     handlers.runs.begin(crowd[-1])
-    handlers.opening.leave(crowd[1])
+    handlers.reload.leave(crowd[1])
     handlers.runs.begin(crowd[0])
 
 

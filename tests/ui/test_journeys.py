@@ -37,7 +37,6 @@ DATA = {"cache.py", "options.py", "protocol.py", "masks/collection.py", "masks/r
 WORDS = {"errors.py", "limits.py", "ui/errors.py", "ui/text", "ui/components/status_line"}
 DECODERS = {f"files/{name}.py" for name in ("bit_depth", "colour_spaces", "deep", "file_kinds", "pillow_images")} | {
     "files/raster.py",
-    "files/sizes.py",
     "files/tiff",
 }
 LEFT_OUT = DATA | WORDS | DECODERS | {"engine"}
@@ -46,7 +45,7 @@ UPLOAD = """
     ui/listener.py
     ui/handlers/opening.py
     project/projects.py
-    project/uploads.py
+    files/upload_checks.py
     session/store.py
     files/images.py
     session/session.py
@@ -74,7 +73,7 @@ LABEL = """
     ui/listener.py
     ui/handlers/masks.py
     session/store.py
-    ui/edit_messages.py
+    ui/edit_requests.py
     session/step_fields.py
     session/editor.py
     session/class_names.py

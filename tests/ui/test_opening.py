@@ -14,12 +14,12 @@ from fakes import FakeEngine, FakeModel, fake_models
 from gradio.data_classes import FileData, ListFiles
 from PIL import Image
 
-from automask_ui.errors import ArchiveError, ImageTooLargeError, ResumeError, RunGoneError, UnreadableImageError
+from automask_ui.errors import ArchiveError, ImageTooLargeError, RestoreError, RunGoneError, UnreadableImageError
+from automask_ui.files.upload_checks import Upload
 from automask_ui.options import GeneratorOptions
 from automask_ui.project.autosave import Autosave
 from automask_ui.project.document import NAME
 from automask_ui.project.export import export_photo
-from automask_ui.project.uploads import Upload
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
 from automask_ui.ui.components.photo_upload import UploadFile, UploadFiles, UploadImage
@@ -149,7 +149,7 @@ def test_document_alone_asks_for_its_photo(
 ) -> None:
     handlers.opening.open_photo(BOB, other)
     assert text(handlers.opening.open_files(BOB, [document])) == "Now drop its photo, photo.png (53 × 37 px)."
-    with pytest.raises(ResumeError, match=r"other\.png .* is not the picture .* drop it once more"):
+    with pytest.raises(RestoreError, match=r"other\.png .* is not the picture .* drop it once more"):
         handlers.opening.open_photo(BOB, other)
     assert text(handlers.opening.open_photo(BOB, other)).startswith("other.png")
     handlers.opening.open_files(BOB, [document])
@@ -159,7 +159,7 @@ def test_document_alone_asks_for_its_photo(
 
 def test_what_waits_goes_with_its_visitor(handlers: Handlers, document: str, photo: str) -> None:
     handlers.opening.open_files(BOB, [document])
-    handlers.opening.leave(BOB)
+    handlers.reload.leave(BOB)
     assert text(handlers.opening.open_photo(BOB, photo)) == "photo.png, 53 × 37 px. Press Find masks."
 
 
@@ -184,9 +184,9 @@ def test_refusals_leave_the_work(
     mine = service.store.open("bob", other)
     cases: list[tuple[list[str], Any]] = [
         ([str(spoilt)], ArchiveError),  # half a download
-        ([str(garbage)], ResumeError),  # no document
-        ([document, download], ResumeError),  # two at once
-        ([document, other], ResumeError),  # another photo
+        ([str(garbage)], RestoreError),  # no document
+        ([document, download], RestoreError),  # two at once
+        ([document, other], RestoreError),  # another photo
         ([document, str(tmp_path)], UnreadableImageError),  # no photo
     ]
     for paths, error in cases:
@@ -227,32 +227,32 @@ def keeping(service: Service, tmp_path: Path) -> Handlers:
 
 
 def test_reload_brings_the_work_back(keeping: Handlers, service: Service, work: Session, photo: str) -> None:
-    visits = list(keeping.opening.first_visit(ANN, TOKEN))
+    visits = list(keeping.reload.load_page(ANN, TOKEN))
     assert text(visits[-1]) == "Drop a photo to begin, or try a sample."
     mine = service.store.open("ann", photo)
     mine.restore(work.snapshot())
-    recent, back = keeping.opening.first_visit(BOB, TOKEN)
+    recent, back = keeping.reload.load_page(BOB, TOKEN)
     assert recent.view is None
     assert text(back).startswith("photo.png is back as you left it")
     assert back.controls is not None
     assert is_back(service, work)
     # The old page goes only now, and the new one's work is kept.
-    keeping.opening.leave(ANN)
+    keeping.reload.leave(ANN)
     service.store.current("bob").editor.set_hidden([1], False)
     again = Visitor("again", Words("en"))
-    list(keeping.opening.first_visit(again, TOKEN))
+    list(keeping.reload.load_page(again, TOKEN))
     assert service.store.current("again").edits == service.store.current("bob").edits
 
 
 def test_spoilt_kept_work_is_thrown_away(
     keeping: Handlers, service: Service, photo: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    list(keeping.opening.first_visit(ANN, TOKEN))
+    list(keeping.reload.load_page(ANN, TOKEN))
     service.store.open("ann", photo)
-    keeping.opening.leave(ANN)
+    keeping.reload.leave(ANN)
     (path,) = (tmp_path / "work").iterdir()
     (path / NAME).write_bytes(b"{ spoilt")
-    visits = list(keeping.opening.first_visit(BOB, TOKEN))
+    visits = list(keeping.reload.load_page(BOB, TOKEN))
     assert text(visits[-1]) == "Drop a photo to begin, or try a sample."
     assert "cannot be taken up" in caplog.text
     assert not path.exists()
@@ -365,9 +365,9 @@ def test_a_first_visit_shows_what_was_left_before_a_reload(
 ) -> None:
     token = "c" * 32
     handlers = Handlers(service, Autosave(tmp_path / "work", service.projects))
-    last(handlers.opening.first_visit(ANN, token))
+    last(handlers.reload.load_page(ANN, token))
     handlers.opening.open_photo(ANN, photo)
-    handlers.opening.leave(ANN)
-    first = next(handlers.opening.first_visit(BOB, token))
+    handlers.reload.leave(ANN)
+    first = next(handlers.reload.load_page(BOB, token))
     assert first.recent is not None
     assert [row["name"] for row in first.recent] == ["photo.png"]

@@ -15,11 +15,11 @@ from PIL import Image
 from automask_ui.errors import ImageTooLargeError, UnreadableImageError
 from automask_ui.files.colour_spaces import from_palette, from_ycbcr, rgb_from_cmyk_or_lab
 from automask_ui.files.raster import Raster, rgb_of, upright
-from automask_ui.files.sizes import check_pixels
 from automask_ui.files.tiff.codecs import PICTURES
 from automask_ui.files.tiff.layout import FLOAT, SIGNED, UNSIGNED, Layout, TiffTooLargeError, layout_of
 from automask_ui.files.tiff.segments import read_samples
 from automask_ui.files.tiff.structure import Directory, TiffError, TiffStructure
+from automask_ui.files.upload_checks import check_pixels
 
 __all__ = ["is_tiff", "read_tiff"]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import gradio as gr
 
-from automask_ui.project.uploads import Upload, inside
+from automask_ui.files.names import path_inside
+from automask_ui.files.upload_checks import Upload
 
 __all__ = ["UploadFile", "UploadFiles", "UploadImage"]
 
@@ -20,7 +21,7 @@ def _upload(payload: object) -> Upload | None:
     path, name = getattr(payload, "path", None), getattr(payload, "orig_name", None)
     if not path:
         return None
-    own = inside(name).rpartition("/")[2] if isinstance(name, str) and name else ""
+    own = path_inside(name).rpartition("/")[2] if isinstance(name, str) and name else ""
     return Upload(Path(path), own or Path(path).name)
 
 

@@ -6,12 +6,14 @@ from automask_ui.project.autosave import Autosave
 from automask_ui.serving.runs import RunQueue
 from automask_ui.serving.service import Service
 from automask_ui.ui.handlers.changes import Changes
+from automask_ui.ui.handlers.clicks import ClickHandlers
 from automask_ui.ui.handlers.masks import MaskHandlers
 from automask_ui.ui.handlers.models import ModelHandlers
 from automask_ui.ui.handlers.opening import OpeningHandlers
 from automask_ui.ui.handlers.picture_list import PictureListHandlers
 from automask_ui.ui.handlers.points import PointHandlers
-from automask_ui.ui.handlers.predictions import PredictionHandlers
+from automask_ui.ui.handlers.reload import ReloadHandlers
+from automask_ui.ui.handlers.restored_work import RestoredWork
 from automask_ui.ui.handlers.runs import RunHandlers
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.settings import SettingsHandlers
@@ -37,6 +39,8 @@ class Handlers:
         self.models = ModelHandlers(service)
         self.masks = MaskHandlers(service, self.screens, autosave)
         self.points = PointHandlers(service, self.screens)
-        self.predictions = PredictionHandlers(service)
+        self.clicks = ClickHandlers(service)
         self.pictures = PictureListHandlers(service, self.screens, autosave)
-        self.opening = OpeningHandlers(service, self.screens, self.run_queue, self.pictures, autosave)
+        restored = RestoredWork(service, self.screens, self.pictures)
+        self.opening = OpeningHandlers(service, self.screens, restored, autosave)
+        self.reload = ReloadHandlers(service, self.screens, self.run_queue, restored, autosave)

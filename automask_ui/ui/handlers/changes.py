@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automask_ui.ui.components.queue_table import QueueTableData
+from automask_ui.ui.components.picture_table import PictureTableData
 from automask_ui.ui.components.status_line import Status
 from automask_ui.ui.components.viewer import ViewerAnswer, ViewerData, ViewerPrediction
 from automask_ui.ui.controls import Controls
@@ -52,7 +52,7 @@ class Changes:
     candidates: str | None = None
     is_busy: bool | None = None
     controls: Controls | None = None
-    picture_list: QueueTableData | None = None
+    picture_list: PictureTableData | None = None
     recent: Sequence[Mapping[str, str]] | None = None
     frees_drop_zones: bool = False
     preset: str | None = None

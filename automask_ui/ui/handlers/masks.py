@@ -18,7 +18,7 @@ from automask_ui.session.class_names import ClassList, read_class_list
 from automask_ui.ui.components.status_line import status
 from automask_ui.ui.components.viewer import ViewerAnswer, viewer_note
 from automask_ui.ui.components.viewer.display import viewer_edits
-from automask_ui.ui.edit_messages import take_steps
+from automask_ui.ui.edit_requests import take_steps
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor

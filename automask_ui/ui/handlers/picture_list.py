@@ -25,7 +25,7 @@ from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences
-from automask_ui.ui.text.queue_lines import end_line, running_line, saved_line
+from automask_ui.ui.text.list_lines import end_line, running_line, saved_line
 
 __all__ = ["PictureListHandlers"]
 
@@ -41,7 +41,7 @@ class PictureListHandlers:
 
     # Events
 
-    def start_queue(self, visitor: Visitor, controls: Controls) -> Iterator[Changes]:
+    def start_list(self, visitor: Visitor, controls: Controls) -> Iterator[Changes]:
         """Work through the list with what the controls say, telling how far it is until it ends.
 
         Raises:
@@ -74,7 +74,7 @@ class PictureListHandlers:
             time.sleep(_POLL_SECONDS)
         yield self._with_masks(visitor, self._screens.say(visitor, end_line(words, pictures)))
 
-    def stop_queue(self, visitor: Visitor) -> Changes:
+    def stop_list(self, visitor: Visitor) -> Changes:
         """Stop after the chunk in hand."""
         self._projects.lists.get(visitor.owner).run.stop()
         return self._screens.say(visitor, visitor.words.say("status.stopping"))
@@ -89,18 +89,18 @@ class PictureListHandlers:
         self._projects.remove_item(visitor.owner, payload.get("index") if isinstance(payload, dict) else None)
         own = self._projects.lists.peek(visitor.owner)
         if own is None:
-            return self.close_queue(visitor)
+            return self.close_list(visitor)
         count = len(own.pictures.items)
-        return self._screens.say(visitor, visitor.words.count("queue.left", count, pictures=count))
+        return self._screens.say(visitor, visitor.words.count("list.left", count, pictures=count))
 
-    def close_queue(self, visitor: Visitor) -> Changes:
+    def close_list(self, visitor: Visitor) -> Changes:
         """Give the visitor's list up, for good."""
         self._projects.lists.close(visitor.owner)
         if self._autosave is not None:
             self._autosave.drop(visitor.owner, "pictures")
         return self._screens.show_list(visitor)
 
-    def save_queue(self, visitor: Visitor, payload: Any) -> Iterator[Changes]:
+    def save_list(self, visitor: Visitor, payload: Any) -> Iterator[Changes]:
         """Write all pictures as one dataset, and say what is in it.
 
         Raises:
@@ -124,7 +124,7 @@ class PictureListHandlers:
         if own.pictures.items[index].state != "done":
             return changes
         session = self._projects.open_item(visitor.owner, index)
-        line = sentences.restored_line(visitor.words, session, True, "queue.opened")
+        line = sentences.restored_line(visitor.words, session, True, "list.opened")
         return replace(self._screens.show(visitor, session, line), picture_list=changes.picture_list)
 
     def draw_thumbnails(self, visitor: Visitor) -> Iterator[Changes]:

@@ -15,7 +15,7 @@ from automask_ui.ui.handlers.picture_list import PictureListHandlers
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences
-from automask_ui.ui.text.queue_lines import back_line, first_names
+from automask_ui.ui.text.list_lines import back_line, first_names
 
 __all__ = ["RestoredWork"]
 
@@ -48,7 +48,7 @@ class RestoredWork:
             return Changes(status=status(line), frees_drop_zones=True)
         if restored.pictures is None:
             photos = restored.needed_photos
-            line = visitor.words.count("queue.photos", len(photos), pictures=len(photos), names=first_names(photos))
+            line = visitor.words.count("list.photos", len(photos), pictures=len(photos), names=first_names(photos))
             return Changes(status=status(line), frees_drop_zones=True)
         line = back_line(visitor.words, restored.pictures)
         shown = self._screens.arrived(visitor, self._screens.say(visitor, line))

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
-from automask_ui.ui.components.queue_table import QueueTableData
+from automask_ui.ui.components.picture_table import PictureTableData
 from automask_ui.ui.components.status_line import Status
 from automask_ui.ui.components.viewer import ViewerData
 from automask_ui.ui.components.viewer.display import SessionViews
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.visitor import Visitor
 from automask_ui.ui.text import sentences
-from automask_ui.ui.text.queue_lines import end_line, row_of
+from automask_ui.ui.text.list_lines import end_line, row_of
 
 __all__ = ["Screens"]
 
@@ -74,7 +74,7 @@ class Screens:
         self.list_lines[visitor.owner] = line
         return self.show_list(visitor)
 
-    def followed(self, visitor: Visitor) -> QueueTableData | None:
+    def followed(self, visitor: Visitor) -> PictureTableData | None:
         """The visitor's list after a change to its open picture; None where no picture of it is open."""
         own = self._projects.lists.peek(visitor.owner)
         if own is None or self._projects.open_index(visitor.owner) is None:
@@ -96,19 +96,19 @@ class Screens:
             for work in self._projects.recent.of(visitor.owner)
         ]
 
-    def table(self, visitor: Visitor) -> QueueTableData:
+    def table(self, visitor: Visitor) -> PictureTableData:
         """The visitor's list as the page shows it."""
         own = self._projects.lists.peek(visitor.owner)
         if own is None:
             self.list_lines.pop(visitor.owner, None)
-            return QueueTableData()
+            return PictureTableData()
         pictures, run = own.pictures, own.run
-        return QueueTableData(
-            queue=pictures.folder.name,
+        return PictureTableData(
+            list_id=pictures.folder.name,
             items=[row_of(visitor.words, pictures, index) for index in range(len(pictures.items))],
             open=self._projects.open_index(visitor.owner),
             running=run.is_running and not run.is_stopping,
-            line=visitor.words.sentence(run.error, visitor.words.say("queue.stopped"))
+            line=visitor.words.sentence(run.error, visitor.words.say("list.stopped"))
             if run.error
             else self.list_lines.get(visitor.owner, ""),
             failed=bool(run.error),

@@ -31,7 +31,7 @@ KO_ERRORS: dict[str, str] = {
     "EditError": "이 편집은 할 수 없습니다.",
     "LabelError": "이 레이블이나 클래스 목록을 쓸 수 없습니다.",
     "ArchiveError": "이 ZIP 파일은 쓸 수 없습니다. 손상되었을 수 있으니 다시 복사하거나 저장하세요.",
-    "ResumeError": "저장된 작업을 이어갈 수 없습니다.",
+    "RestoreError": "저장된 작업을 이어갈 수 없습니다.",
     "ExportError": "파일을 만들지 못했습니다. 다른 형식으로 해 보세요.",
     "BatchError": "이 사진 목록은 만들 수 없습니다.",
 }
@@ -83,8 +83,8 @@ _SENTENCES = (
         "지금 다른 {0}명이 사진 목록을 쓰고 있습니다. 잠시 뒤에 다시 해 보세요.",
     ),
     (r"The list is being worked on.*", "목록을 처리하는 중입니다. 중지한 다음 사진을 빼세요."),
-    (r"There is no queue.*", "사진 목록이 없습니다. 먼저 사진 여러 장이나 ZIP을 놓아 주세요."),
-    (r"There is no such picture in the queue\.", "목록에 그런 사진이 없습니다."),
+    (r"There is no list.*", "사진 목록이 없습니다. 먼저 사진 여러 장이나 ZIP을 놓아 주세요."),
+    (r"There is no such picture in the list\.", "목록에 그런 사진이 없습니다."),
     (
         r"(\d+) of these (\d+) files hold kept work.*",
         "파일 {1}개 가운데 {0}개가 저장된 작업입니다. 하나만, 그 사진과 함께 놓아 주세요.",
@@ -156,7 +156,10 @@ _SENTENCES = (
         r"There (?:is no mask|are no masks) to download.*",
         "내려받을 마스크가 없습니다. 하나 이상 표시하거나 선택하세요.",
     ),
-    (r"There are no masks yet: start the queue first\.", "아직 마스크가 없습니다. 먼저 ‘모두 마스크 찾기’를 누르세요."),
+    (
+        r"There are no masks yet: press Find masks in all first\.",
+        "아직 마스크가 없습니다. 먼저 ‘모두 마스크 찾기’를 누르세요.",
+    ),
     (r"Mask #(\d+) of (.+) has no pixels.*", "{1}의 마스크 {0}번에 픽셀이 없습니다. 숨긴 뒤 내려받으세요."),
     (r"JPEG holds at most ([\d,]+) px a side.*", "JPEG은 한 변이 {0} px까지입니다. 다른 형식으로 내려받으세요."),
     (

@@ -14,12 +14,12 @@ from automask_ui.ui.components.output import OutputComponent
 from automask_ui.ui.components.viewer import DownloadFormat
 from automask_ui.ui.text import TEXTS
 
-__all__ = ["QueueRow", "QueueTable", "QueueTableData"]
+__all__ = ["PictureRow", "PictureTable", "PictureTableData"]
 
 HERE = Path(__file__).parent
 
 
-class QueueRow(GradioModel):
+class PictureRow(GradioModel):
     """One picture."""
 
     name: str
@@ -31,11 +31,11 @@ class QueueRow(GradioModel):
     thumb: FileData | None = None
 
 
-class QueueTableData(GradioModel):
+class PictureTableData(GradioModel):
     """All that the strip shows; no items: nothing is to be seen."""
 
-    queue: str = ""  # names the queue: another one is another table
-    items: list[QueueRow] = Field(default_factory=list)
+    list_id: str = ""  # names the list: another one is another table
+    items: list[PictureRow] = Field(default_factory=list)
     open: int | None = None  # the picture that is in the main view
     running: bool = False
     line: str = ""
@@ -43,25 +43,25 @@ class QueueTableData(GradioModel):
     fraction: float = 0.0  # of the pictures, 0 to 1
 
 
-class QueueTable(OutputComponent):
+class PictureTable(OutputComponent):
     """The strip.
 
-    Events: ``queue_start``, ``queue_stop``, ``queue_open``, ``queue_remove``, ``queue_save``, ``queue_close``.
+    Events: ``list_start``, ``list_stop``, ``list_open``, ``list_remove``, ``list_save``, ``list_close``.
     """
 
-    data_model = QueueTableData
+    data_model = PictureTableData
 
     def __init__(self, formats: Sequence[DownloadFormat], **kwargs: Any) -> None:
         super().__init__(
-            value=QueueTableData(),
-            html_template=(HERE / "queue_table.html").read_text(encoding="utf-8"),
-            css_template=(HERE / "queue_table.css").read_text(encoding="utf-8"),
-            js_on_load=(HERE / "queue_table.js").read_text(encoding="utf-8"),
+            value=PictureTableData(),
+            html_template=(HERE / "picture_table.html").read_text(encoding="utf-8"),
+            css_template=(HERE / "picture_table.css").read_text(encoding="utf-8"),
+            js_on_load=(HERE / "picture_table.js").read_text(encoding="utf-8"),
             apply_default_css=False,
             formats=list(formats),
             negatives=[name for name, row in EXPORTERS.items() if row.has_negatives],
             texts={
-                code: {key: text for key, text in texts.items() if key.startswith("queue.")}
+                code: {key: text for key, text in texts.items() if key.startswith("list.")}
                 for code, texts in TEXTS.items()
             },
             **kwargs,

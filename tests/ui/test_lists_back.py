@@ -1,4 +1,4 @@
-"""A queue that comes back: from the archive of its dataset, and after a reload."""
+"""A list of pictures that comes back: from the archive of its dataset, and after a reload."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fakes import FakeEngine
 from page_handlers import last_table, save, table_of
 from PIL import Image
 
-from automask_ui.errors import ArchiveError, NoImageError, ResumeError
+from automask_ui.errors import ArchiveError, NoImageError, RestoreError
 from automask_ui.masks import MaskSet
 from automask_ui.project import autosave as autosave_module
 from automask_ui.project import projects as projects_module
@@ -23,7 +23,7 @@ from automask_ui.project.autosave import Autosave
 from automask_ui.project.document import NAME
 from automask_ui.serving.service import Service
 from automask_ui.session.mask_edits import MASK_EDITS
-from automask_ui.ui.components.queue_table import QueueTableData
+from automask_ui.ui.components.picture_table import PictureTableData
 from automask_ui.ui.controls import CUSTOM, Controls, preset_values
 from automask_ui.ui.handlers import Changes, Handlers, Visitor, picture_list
 from automask_ui.ui.text import Words
@@ -62,11 +62,11 @@ def files(tmp_path: Path) -> list[str]:
 
 
 @pytest.fixture
-def work(handlers: Handlers, service: Service, files: list[str]) -> QueueTableData:
-    """Ann's queue, worked through, the second picture labelled."""
-    list(handlers.opening.first_visit(ANN, TOKEN))
+def work(handlers: Handlers, service: Service, files: list[str]) -> PictureTableData:
+    """Ann's listed, worked through, the second picture labelled."""
+    list(handlers.reload.load_page(ANN, TOKEN))
     handlers.opening.open_files(ANN, files)
-    list(handlers.pictures.start_queue(ANN, CONTROLS))
+    list(handlers.pictures.start_list(ANN, CONTROLS))
     handlers.opening.open_item(ANN, {"index": 1})
     session = service.store.current("ann")
     numbers = session.current_masks()[0]
@@ -80,13 +80,13 @@ def work(handlers: Handlers, service: Service, files: list[str]) -> QueueTableDa
 
 
 @pytest.fixture
-def download(handlers: Handlers, work: QueueTableData, tmp_path: Path) -> str:
+def download(handlers: Handlers, work: PictureTableData, tmp_path: Path) -> str:
     """Ann's dataset on her disk."""
     path, _ = save(handlers.pictures, ANN, {"format": "masks"})
     return str(path.rename(tmp_path / "download.zip"))
 
 
-def rows(board: QueueTableData) -> list[tuple[object, ...]]:
+def rows(board: PictureTableData) -> list[tuple[object, ...]]:
     """The table but for the places of its thumbnails."""
     return [
         (item.name, item.state, item.masks, item.seconds, item.error, item.edited, item.thumb is None)
@@ -111,8 +111,8 @@ def last(updates: Iterator[Changes]) -> Changes:
 # From the archive
 
 
-def test_dropped_dataset_is_the_queue(
-    handlers: Handlers, service: Service, engine: FakeEngine, work: QueueTableData, download: str
+def test_dropped_dataset_is_the_list(
+    handlers: Handlers, service: Service, engine: FakeEngine, work: PictureTableData, download: str
 ) -> None:
     decoded = engine.decoded
     arrival = handlers.opening.open_files(BOB, [download])
@@ -127,7 +127,7 @@ def test_dropped_dataset_is_the_queue(
     # The controls say what the masks were made with: starting again has nothing to do.
     assert arrival.controls is not None
     assert arrival.controls.options({}) == CONTROLS.options({})
-    assert rows(last_table(handlers.pictures.start_queue(BOB, arrival.controls))) == rows(work)
+    assert rows(last_table(handlers.pictures.start_list(BOB, arrival.controls))) == rows(work)
     assert engine.decoded == decoded
 
 
@@ -138,7 +138,7 @@ def test_its_dataset_is_the_same(handlers: Handlers, download: str) -> None:
     assert "exact" in board.line
 
 
-def test_edits_go_on(handlers: Handlers, service: Service, work: QueueTableData, download: str) -> None:
+def test_edits_go_on(handlers: Handlers, service: Service, work: PictureTableData, download: str) -> None:
     handlers.opening.open_files(BOB, [download])
     handlers.opening.open_item(BOB, {"index": 0})
     session = service.store.current("bob")
@@ -152,7 +152,7 @@ def test_edits_go_on(handlers: Handlers, service: Service, work: QueueTableData,
 @pytest.mark.parametrize("together", [True, False])
 def test_dataset_without_its_photos(
     handlers: Handlers,
-    work: QueueTableData,
+    work: PictureTableData,
     files: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -167,7 +167,7 @@ def test_dataset_without_its_photos(
         asked = handlers.opening.open_files(BOB, [download]).status
         assert asked is not None
         assert asked["text"] == "Now drop its 3 photos: 1.png, 2.png, 3.png."
-        assert handlers.screens.table(BOB) == QueueTableData()
+        assert handlers.screens.table(BOB) == PictureTableData()
         arrival = handlers.opening.open_files(BOB, files)
     assert rows(table_of(arrival)) == rows(work)
 
@@ -175,7 +175,7 @@ def test_dataset_without_its_photos(
 def test_one_photo_of_a_dataset_that_waits(
     handlers: Handlers,
     service: Service,
-    work: QueueTableData,
+    work: PictureTableData,
     files: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -186,7 +186,7 @@ def test_one_photo_of_a_dataset_that_waits(
     other = tmp_path / "other.png"
     Image.fromarray(np.full((20, 30, 3), 99, np.uint8)).save(other)
     handlers.opening.open_files(BOB, [download])
-    with pytest.raises(ResumeError, match=r"no photo of this work, which is on 1\.png and 2 more"):
+    with pytest.raises(RestoreError, match=r"no photo of this work, which is on 1\.png and 2 more"):
         handlers.opening.open_photo(BOB, str(other))
     # Once more, and it is a picture like any other.
     handlers.opening.open_photo(BOB, str(other))
@@ -200,7 +200,7 @@ def test_one_photo_of_a_dataset_that_waits(
     )
 
 
-def test_new_photos_join(handlers: Handlers, work: QueueTableData, download: str, tmp_path: Path) -> None:
+def test_new_photos_join(handlers: Handlers, work: PictureTableData, download: str, tmp_path: Path) -> None:
     other = tmp_path / "other.png"
     Image.fromarray(np.full((20, 30, 3), 99, np.uint8)).save(other)
     board = table_of(handlers.opening.open_files(BOB, [str(other), download]))
@@ -209,7 +209,7 @@ def test_new_photos_join(handlers: Handlers, work: QueueTableData, download: str
     assert board.line.endswith("masks. 1 more is waiting.")
 
 
-def test_model_that_is_not_here(handlers: Handlers, service: Service, work: QueueTableData, download: str) -> None:
+def test_model_that_is_not_here(handlers: Handlers, service: Service, work: PictureTableData, download: str) -> None:
     before = [opened(handlers, service, ANN, index) for index in range(3)]
     service.models["other"] = service.models.pop("fake")
     arrival = handlers.opening.open_files(BOB, [download])
@@ -227,21 +227,21 @@ def test_model_is_known_by_its_file(
     weights.write_bytes(b"weights")
     service.models["fake"] = replace(service.models["fake"], path=weights)
     handlers.opening.open_files(ANN, files)
-    done = last_table(handlers.pictures.start_queue(ANN, CONTROLS))
+    done = last_table(handlers.pictures.start_list(ANN, CONTROLS))
     path, _ = save(handlers.pictures, ANN, {"format": "masks"})
     download, decoded = str(path.rename(tmp_path / "download.zip")), engine.decoded
     handlers.opening.open_files(BOB, [download])
-    assert rows(last_table(handlers.pictures.start_queue(BOB, CONTROLS))) == rows(done)
+    assert rows(last_table(handlers.pictures.start_list(BOB, CONTROLS))) == rows(done)
     assert engine.decoded == decoded
     # Other weights under the same name find other masks.
     weights.write_bytes(b"other weights")
     handlers.opening.open_files(BOB, [download])
-    list(handlers.pictures.start_queue(BOB, CONTROLS))
+    list(handlers.pictures.start_list(BOB, CONTROLS))
     assert engine.decoded == 2 * decoded
 
 
-def test_refusals_leave_the_earlier_queue(
-    handlers: Handlers, service: Service, work: QueueTableData, download: str, files: list[str]
+def test_refusals_leave_the_earlier_list(
+    handlers: Handlers, service: Service, work: PictureTableData, download: str, files: list[str]
 ) -> None:
     handlers.opening.open_files(BOB, files[:2])
     before = handlers.screens.table(BOB)
@@ -249,31 +249,31 @@ def test_refusals_leave_the_earlier_queue(
         archive.writestr("automask/00002.png", b"another picture")
     spoilt = Path(download).with_name("half.zip")
     spoilt.write_bytes(Path(download).read_bytes()[:-100])
-    for path, error in ((download, ResumeError), (str(spoilt), ArchiveError)):
+    for path, error in ((download, RestoreError), (str(spoilt), ArchiveError)):
         with pytest.raises(error):
             handlers.opening.open_files(BOB, [path])
     assert handlers.screens.table(BOB) == before
-    assert len(list(service.store.scratch.glob("queue-*"))) == 2
+    assert len(list(service.store.scratch.glob("list-*"))) == 2
 
 
 # After a reload
 
 
 def test_reload_brings_the_queue_back(
-    handlers: Handlers, service: Service, engine: FakeEngine, work: QueueTableData
+    handlers: Handlers, service: Service, engine: FakeEngine, work: PictureTableData
 ) -> None:
     decoded, before = engine.decoded, service.store.current("ann")
-    _recent, arrival, *_ = handlers.opening.first_visit(BOB, TOKEN)
+    _recent, arrival, *_ = handlers.reload.load_page(BOB, TOKEN)
     board = table_of(arrival)
     assert rows(board) == rows(work)
     assert board.open == 1
-    # The picture in the main view is the queue's own, and its edits go on there.
+    # The picture in the main view is the listed's own, and its edits go on there.
     session = service.store.current("bob")
     assert (session.edits, session.current_masks()[0]) == (before.edits, before.current_masks()[0])
     assert arrival.controls is not None
     assert arrival.controls.options({}) == CONTROLS.options({})
     session.editor.set_label(session.current_masks()[0][-1:], "dog")
-    handlers.opening.leave(ANN)
+    handlers.reload.leave(ANN)
     for index in (0, 2):
         assert opened(handlers, service, BOB, index)[0] == f"{index + 1}.png"
     handlers.opening.open_item(BOB, {"index": 1})
@@ -283,108 +283,110 @@ def test_reload_brings_the_queue_back(
     with zipfile.ZipFile(path) as archive:
         assert 'names:\n  0: "cat"\n  1: "dog"\n' in archive.read("data.yaml").decode()
     assert engine.decoded == decoded
-    assert list(service.store.scratch.glob("queue-*")) == [path.parents[2]]
+    assert list(service.store.scratch.glob("list-*")) == [path.parents[2]]
 
 
 def test_unfinished_pictures_wait_and_can_be_started(
     handlers: Handlers, service: Service, files: list[str], engine: FakeEngine
 ) -> None:
-    list(handlers.opening.first_visit(ANN, TOKEN))
+    list(handlers.reload.load_page(ANN, TOKEN))
     handlers.opening.open_files(ANN, files)
     engine.chunk_seconds = 1.0
-    boards = handlers.pictures.start_queue(ANN, CONTROLS)
+    boards = handlers.pictures.start_list(ANN, CONTROLS)
     before = next(board for board in map(table_of, boards) if board.items[0].state == "done")
     # In the middle of the second picture, as a reload comes: before the old page is known to be gone.
-    arrival = list(handlers.opening.first_visit(BOB, TOKEN))[-1]
-    handlers.opening.leave(ANN)
+    arrival = list(handlers.reload.load_page(BOB, TOKEN))[-1]
+    handlers.reload.leave(ANN)
     engine.chunk_seconds = 0.0
     board = handlers.screens.table(BOB)
     assert [item.state for item in board.items] == ["done", "waiting", "waiting"]
     assert board.items[0].masks == before.items[0].masks
     assert not board.running
     list(boards)
-    _recent, again, *_ = handlers.opening.first_visit(Visitor("again", Words("en")), TOKEN)
+    _recent, again, *_ = handlers.reload.load_page(Visitor("again", Words("en")), TOKEN)
     controls = again.controls
     assert arrival.status is not None
     assert controls is not None
-    done = last_table(handlers.pictures.start_queue(BOB, controls))
+    done = last_table(handlers.pictures.start_list(BOB, controls))
     assert [item.state for item in done.items] == ["done"] * 3
     assert done.items[0].seconds == before.items[0].seconds
 
 
 def test_settings_are_the_queues_own_while_another_picture_is_open(
-    handlers: Handlers, service: Service, work: QueueTableData, files: list[str]
+    handlers: Handlers, service: Service, work: PictureTableData, files: list[str]
 ) -> None:
     other = service.store.open("ann", files[0])
     options = CONTROLS.options({}).replace(points_per_side=3)
     list(service.runs.find(other, "fake", options))
-    _recent, arrival, *_ = handlers.opening.first_visit(BOB, TOKEN)
+    _recent, arrival, *_ = handlers.reload.load_page(BOB, TOKEN)
     assert table_of(arrival).open is None
     assert service.store.current("bob").result is not None
     assert arrival.controls is not None
     assert arrival.controls.options({}) == CONTROLS.options({})
 
 
-def test_nobody_else_gets_it(handlers: Handlers, autosave: Autosave, work: QueueTableData, tmp_path: Path) -> None:
+def test_nobody_else_gets_it(handlers: Handlers, autosave: Autosave, work: PictureTableData, tmp_path: Path) -> None:
     autosave.save("ann")
     for token in (OTHER, "", "..", TOKEN.upper(), f"{TOKEN}\n", None, 7, ["x"]):
-        for arrival in handlers.opening.first_visit(BOB, token):  # type: ignore[arg-type]
-            assert arrival.picture_list in (None, QueueTableData())
-        assert handlers.screens.table(BOB) == QueueTableData()
+        for arrival in handlers.reload.load_page(BOB, token):  # type: ignore[arg-type]
+            assert arrival.picture_list in (None, PictureTableData())
+        assert handlers.screens.table(BOB) == PictureTableData()
         with pytest.raises(NoImageError):
             handlers.opening.open_item(BOB, {"index": 0})
     assert {path.stat().st_mode & 0o077 for path in (tmp_path / "work").rglob("*")} == {0}
     assert not [path for path in (tmp_path / "work").rglob("*") if TOKEN in path.name]
 
 
-def test_queue_that_was_closed_does_not_come_back(handlers: Handlers, autosave: Autosave, work: QueueTableData) -> None:
+def test_queue_that_was_closed_does_not_come_back(
+    handlers: Handlers, autosave: Autosave, work: PictureTableData
+) -> None:
     autosave.save("ann")
     assert autosave.saved_path(TOKEN, "pictures") is not None
-    assert handlers.pictures.close_queue(ANN).picture_list == QueueTableData()
+    assert handlers.pictures.close_list(ANN).picture_list == PictureTableData()
     assert autosave.saved_path(TOKEN, "pictures") is None
-    list(handlers.opening.first_visit(BOB, TOKEN))
-    assert handlers.screens.table(BOB) == QueueTableData()
+    list(handlers.reload.load_page(BOB, TOKEN))
+    assert handlers.screens.table(BOB) == PictureTableData()
 
 
-def test_another_queue_takes_its_place(handlers: Handlers, work: QueueTableData, files: list[str]) -> None:
-    handlers.pictures.close_queue(ANN)
+def test_another_queue_takes_its_place(handlers: Handlers, work: PictureTableData, files: list[str]) -> None:
+    handlers.pictures.close_list(ANN)
     handlers.opening.open_files(ANN, files[2:] + files[:1])
-    list(handlers.opening.first_visit(BOB, TOKEN))
+    list(handlers.reload.load_page(BOB, TOKEN))
     board = handlers.screens.table(BOB)
     assert [(item.name, item.state) for item in board.items] == [("3.png", "waiting"), ("1.png", "waiting")]
 
 
-def test_queue_that_has_grown_comes_back_whole(handlers: Handlers, work: QueueTableData, files: list[str]) -> None:
+def test_queue_that_has_grown_comes_back_whole(handlers: Handlers, work: PictureTableData, files: list[str]) -> None:
     handlers.opening.open_files(ANN, files[2:] + files[:1])
-    list(handlers.opening.first_visit(BOB, TOKEN))
+    list(handlers.reload.load_page(BOB, TOKEN))
     board = handlers.screens.table(BOB)
     assert [item.state for item in board.items] == [*(item.state for item in work.items), "waiting", "waiting"]
     assert [item.masks for item in board.items[: len(work.items)]] == [item.masks for item in work.items]
 
 
 def test_spoilt_queue_is_thrown_away(
-    handlers: Handlers, autosave: Autosave, work: QueueTableData, caplog: pytest.LogCaptureFixture
+    handlers: Handlers, autosave: Autosave, work: PictureTableData, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = autosave.saved_path(TOKEN, "pictures")
     assert path is not None
-    handlers.opening.leave(ANN)
+    handlers.reload.leave(ANN)
     (path / NAME).write_text("{")
-    list(handlers.opening.first_visit(BOB, TOKEN))
-    assert handlers.screens.table(BOB) == QueueTableData()
+    list(handlers.reload.load_page(BOB, TOKEN))
+    assert handlers.screens.table(BOB) == PictureTableData()
     assert "cannot be taken up" in caplog.text
     assert not path.exists()
 
 
 def test_full_house_keeps_it_for_later(
-    handlers: Handlers, work: QueueTableData, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    handlers: Handlers, work: PictureTableData, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(projects_module, "MOST_LISTS", 1)
-    list(handlers.opening.first_visit(BOB, TOKEN))
-    assert handlers.screens.table(BOB) == QueueTableData()
+    list(handlers.reload.load_page(BOB, TOKEN))
+    assert handlers.screens.table(BOB) == PictureTableData()
     assert "not taken up" in caplog.text
-    handlers.opening.leave(BOB)
-    handlers.opening.leave(ANN)
-    list(handlers.opening.first_visit(BOB, TOKEN))
+    handlers.reload.leave(BOB)
+    handlers.reload.leave(ANN)
+    list(handlers.reload.load_page(BOB, TOKEN))
     assert rows(handlers.screens.table(BOB)) == rows(work)
 
 
@@ -393,12 +395,12 @@ def test_bound_holds_for_queues_too(
 ) -> None:
     autosave = Autosave(tmp_path / "work", service.projects, max_bytes=100)
     handlers = Handlers(service, autosave)
-    list(handlers.opening.first_visit(ANN, TOKEN))
+    list(handlers.reload.load_page(ANN, TOKEN))
     handlers.opening.open_files(ANN, files)
-    handlers.opening.leave(ANN)
+    handlers.reload.leave(ANN)
     assert "too large" in caplog.text
-    list(handlers.opening.first_visit(BOB, TOKEN))
-    assert handlers.screens.table(BOB) == QueueTableData()
+    list(handlers.reload.load_page(BOB, TOKEN))
+    assert handlers.screens.table(BOB) == PictureTableData()
 
 
 def test_old_and_many_go(
@@ -408,9 +410,9 @@ def test_old_and_many_go(
     tokens = [f"{number:032x}" for number in range(5)]
     for token in tokens:
         visitor = Visitor(token, Words("en"))
-        list(handlers.opening.first_visit(visitor, token))
+        list(handlers.reload.load_page(visitor, token))
         handlers.opening.open_files(visitor, files)
-        handlers.opening.leave(visitor)
+        handlers.reload.leave(visitor)
         time.sleep(0.01)
     kept = [autosave.saved_path(token, "pictures") is not None for token in tokens]
     assert kept == [False, True, True, True, True]
@@ -418,17 +420,17 @@ def test_old_and_many_go(
 
 def test_without_autosave_nothing_is_kept(service: Service, files: list[str], tmp_path: Path) -> None:
     handlers = Handlers(service)
-    list(handlers.opening.first_visit(ANN, TOKEN))
+    list(handlers.reload.load_page(ANN, TOKEN))
     handlers.opening.open_files(ANN, files)
-    handlers.pictures.close_queue(ANN)
+    handlers.pictures.close_list(ANN)
     handlers.opening.open_files(ANN, files)
-    handlers.opening.leave(ANN)
+    handlers.reload.leave(ANN)
     assert not (tmp_path / "work").exists()
-    assert last(handlers.opening.first_visit(BOB, TOKEN)).picture_list in (None, QueueTableData())
+    assert last(handlers.reload.load_page(BOB, TOKEN)).picture_list in (None, PictureTableData())
 
 
 def test_work_while_it_is_kept_is_not_mixed_up(
-    handlers: Handlers, service: Service, autosave: Autosave, work: QueueTableData
+    handlers: Handlers, service: Service, autosave: Autosave, work: PictureTableData
 ) -> None:
     """The thread that keeps looks at any moment: between two pictures that are opened as well."""
     for index in (0, 1, 2, 0, 1):
@@ -436,7 +438,7 @@ def test_work_while_it_is_kept_is_not_mixed_up(
         session = service.store.current("ann")
         session.editor.set_label(session.current_masks()[0][:1], f"class {index}")
         autosave.save("ann")
-    list(handlers.opening.first_visit(BOB, TOKEN))
+    list(handlers.reload.load_page(BOB, TOKEN))
     for index in range(3):
         labels = set(opened(handlers, service, BOB, index)[3].labels.values())  # type: ignore[attr-defined]
         assert f"class {index}" in labels

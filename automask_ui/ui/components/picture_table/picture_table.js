@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * A picture of the list, as QueueRow in queue_table/__init__.py.
+ * A picture of the list, as PictureRow in picture_table/__init__.py.
  *
  * @typedef {object} Item
  * @property {string} name
@@ -20,7 +20,7 @@ const [start, halt, save] = [".start", ".halt", ".save"].map((name) => /** @type
 const language = (navigator.language || "en").slice(0, 2);
 const texts = props.texts[language] || props.texts.en;
 /** @param {string} key @returns {string} */
-const say = (key) => texts[`queue.${key}`];
+const say = (key) => texts[`list.${key}`];
 /** @param {string} key @param {Record<string, string | number>} values */
 const filled = (key, values) => say(key).replace(/\{(\w+)[^}]*\}/g, (_, name) => values[name].toLocaleString(language));
 const isTyping = (/** @type {Event} */ { target }) => target instanceof Element
@@ -36,13 +36,13 @@ one(".negatives span").textContent = say("negatives");
 one(".negatives").title = say("negatives.hint");
 for (const side of ["title", "aria-label"]) one(".close").setAttribute(side, say("close"));
 one(".strip").setAttribute("aria-label", say("title"));
-start.addEventListener("click", () => trigger("queue_start"));
-halt.addEventListener("click", () => trigger("queue_stop"));
+start.addEventListener("click", () => trigger("list_start"));
+halt.addEventListener("click", () => trigger("list_stop"));
 one(".close").addEventListener("click", () => {
   const isWorth = props.value.items.some((/** @type {Item} */ item) => item.masks);
-  if (!isWorth || window.confirm(say("close.sure"))) trigger("queue_close");
+  if (!isWorth || window.confirm(say("close.sure"))) trigger("list_close");
 });
-save.addEventListener("click", () => trigger("queue_save", { format: select.value, negatives: wantsNegatives() }));
+save.addEventListener("click", () => trigger("list_save", { format: select.value, negatives: wantsNegatives() }));
 select.addEventListener("change", () => {
   rememberFormat();
   show();
@@ -88,12 +88,12 @@ function rememberFormat() {
 }
 
 // Items stay as long as the list does, so that scrolling and focus are never lost.
-let queue = "";
+let listId = "";
 /** @type {ReturnType<typeof addItem>[]} */
 let parts = [];
 
 /** @param {number} index of the picture in the list */
-const openPicture = (index) => trigger("queue_open", { index });
+const openPicture = (index) => trigger("list_open", { index });
 
 /** @param {number} index of the picture in the list */
 function addItem(index) {
@@ -112,7 +112,7 @@ function addItem(index) {
   box.addEventListener("click", (event) => {
     if (event.target !== remove) openPicture(index);
   });
-  remove.addEventListener("click", () => trigger("queue_remove", { index }));
+  remove.addEventListener("click", () => trigger("list_remove", { index }));
   one(".strip").append(box);
   return { box, thumb, name, told, remove };
 }
@@ -163,9 +163,9 @@ function show() {
   const items = value.items || [];
   board.hidden = !items.length;
   if (!items.length) return;
-  if (!queue) addFormats();
-  if (queue !== value.queue) {
-    queue = value.queue;
+  if (!listId) addFormats();
+  if (listId !== value.list_id) {
+    listId = value.list_id;
     one(".strip").replaceChildren();
     parts = [];
   }

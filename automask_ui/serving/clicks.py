@@ -18,12 +18,12 @@ from automask_ui.session.edits import OwnMask
 from automask_ui.session.offered_masks import Clicks
 from automask_ui.session.store import SessionStore
 
-__all__ = ["ModelPredictions"]
+__all__ = ["ClickPredictor"]
 
 MOST_CANDIDATES = 3  # to choose from
 
 
-class ModelPredictions:
+class ClickPredictor:
     """Masks for clicks, of all visitors. Nothing is ever downloaded for them.
 
     Args:
@@ -52,7 +52,7 @@ class ModelPredictions:
         # A result knows the key of its picture, which takes time to find.
         picture = session.result or session.image.rgb
         masks = _candidates(engine, picture, clicks, refined)
-        session.predictions.remember(ticket, [OwnMask.of(mask, "clicked") for mask in masks])
+        session.offered.remember(ticket, [OwnMask.of(mask, "clicked") for mask in masks])
         self._store.touch(session)
         return masks
 

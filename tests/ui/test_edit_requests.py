@@ -26,7 +26,7 @@ from automask_ui.session import Session
 from automask_ui.session.class_names import ClassList
 from automask_ui.session.edits import OwnMask
 from automask_ui.ui.components.viewer.display import viewer_edits
-from automask_ui.ui.edit_messages import Outcome, take_steps
+from automask_ui.ui.edit_requests import Outcome, take_steps
 from automask_ui.ui.handlers import Changes, Handlers, Visitor
 from automask_ui.ui.text import Words
 from automask_ui.ui.text.report import proof_of, proof_sentence
@@ -300,21 +300,21 @@ def test_work_that_is_too_large_to_be_kept_is_said_by_the_page(
     session: Session, handlers: Handlers, tmp_path: Path, language: str, words: str
 ) -> None:
     visitor = Visitor("ann", Words(language))
-    assert handlers.opening.keep(visitor) == Changes()  # where nothing is kept
+    assert handlers.reload.keep(visitor) == Changes()  # where nothing is kept
     keeping = Handlers(handlers.service, Autosave(tmp_path / "work", handlers.service.projects, max_bytes=100))
     autosave = keeping.opening._autosave
     assert autosave is not None
     autosave.follow("a" * 32, "ann")
     take_steps(session, [{"do": "hide", "ids": [1], "hidden": True}])
-    heading, sentence = keeping.opening.keep(visitor).warning or ("", "")
+    heading, sentence = keeping.reload.keep(visitor).warning or ("", "")
     assert heading == visitor.words.say("unkept.title")
     assert words in sentence
     assert "{" not in sentence
-    assert keeping.opening.keep(visitor).warning is None
+    assert keeping.reload.keep(visitor).warning is None
     # Edits say so as well, after the work was kept in between.
     autosave._max_bytes = 10**9
     take_steps(session, [{"do": "hide", "ids": [1], "hidden": False}])
-    assert keeping.opening.keep(visitor).warning is None
+    assert keeping.reload.keep(visitor).warning is None
     autosave._max_bytes = 100
     take_steps(session, [{"do": "hide", "ids": [1], "hidden": True}])
     autosave.save("ann")

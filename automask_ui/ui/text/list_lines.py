@@ -1,4 +1,4 @@
-"""What the table of a queue says: its rows, and the sentence above them, in the visitor's language."""
+"""What the table of pictures says: its rows, and the sentence above them, in the visitor's language."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from automask_ui.batch.pictures import Listing
 from automask_ui.export import ExportReport
 from automask_ui.project.pictures import PictureList
 from automask_ui.project.restore_list import RestoredList
-from automask_ui.ui.components.queue_table import QueueRow
+from automask_ui.ui.components.picture_table import PictureRow
 from automask_ui.ui.text import Words
 from automask_ui.ui.text.report import proof_sentence
 
@@ -19,16 +19,16 @@ __all__ = ["back_line", "end_line", "first_names", "listing_line", "row_of", "ru
 _NAMED = 3  # pictures that a sentence names one by one
 
 
-def row_of(words: Words, pictures: PictureList, index: int) -> QueueRow:
+def row_of(words: Words, pictures: PictureList, index: int) -> PictureRow:
     """What is told of a picture."""
     item, path = pictures.items[index], pictures.thumbnails.get(pictures.pictures[index])
     thumb = None if path is None else FileData(path=str(path), orig_name=path.name, mime_type="image/webp")
-    return QueueRow(
+    return PictureRow(
         name=item.name,
         state=item.state,
         masks=item.masks,
         seconds=item.seconds,
-        error=item.error and words.sentence(item.error, words.say("queue.state.failed")),
+        error=item.error and words.sentence(item.error, words.say("list.state.failed")),
         edited=item.edited,
         thumb=thumb,
     )
@@ -37,9 +37,9 @@ def row_of(words: Words, pictures: PictureList, index: int) -> QueueRow:
 def listing_line(words: Words, listing: Listing, is_new: bool) -> str:
     """Pictures that were dropped: a new list, or more for the one that is there."""
     count = len(listing.pictures)
-    parts = [words.count("queue.taken" if is_new else "queue.added", count, pictures=count)]
+    parts = [words.count("list.taken" if is_new else "list.added", count, pictures=count)]
     if listing.others:
-        parts.append(words.count("queue.others", listing.others, files=listing.others))
+        parts.append(words.count("list.others", listing.others, files=listing.others))
     return " ".join([*parts, *listing.notes])
 
 
@@ -47,13 +47,13 @@ def back_line(words: Words, back: RestoredList) -> str:
     """A list that was restored."""
     masks = sum(item.masks or 0 for item in back.pictures.items) if back.pictures else 0
     parts = [
-        words.count("queue.back", back.back, pictures=back.back, masks=words.count("status.masks", masks, masks=masks))
+        words.count("list.back", back.back, pictures=back.back, masks=words.count("status.masks", masks, masks=masks))
     ]
     if back.added:
-        parts.append(words.count("queue.added", back.added, pictures=back.added))
+        parts.append(words.count("list.added", back.added, pictures=back.added))
     if back.missing:
         parts.append(
-            words.count("queue.missing", len(back.missing), pictures=len(back.missing), names=first_names(back.missing))
+            words.count("list.missing", len(back.missing), pictures=len(back.missing), names=first_names(back.missing))
         )
     return " ".join(parts)
 
@@ -67,9 +67,9 @@ def running_line(words: Words, pictures: PictureList, points: tuple[int, int], s
     """How far it is after ``seconds``: of the picture in hand ``points``, and ``before`` pictures were done before."""
     name = next((item.name for item in pictures.items if item.state == "running"), "")
     done, total = points
-    parts = [words.say("queue.progress", done=pictures.done, total=len(pictures.items))]
+    parts = [words.say("list.progress", done=pictures.done, total=len(pictures.items))]
     if name:
-        parts.append(words.say("queue.points", name=name, done=done, total=total) if total else name)
+        parts.append(words.say("list.points", name=name, done=done, total=total) if total else name)
     made = pictures.done - before
     if made:
         left = seconds / made * (len(pictures.items) - pictures.done)
@@ -82,11 +82,11 @@ def end_line(words: Words, pictures: PictureList) -> str:
     masks = sum(item.masks or 0 for item in pictures.items)
     failed = sum(item.state == "failed" for item in pictures.items)
     parts = [
-        words.say("queue.progress", done=pictures.done, total=len(pictures.items)),
+        words.say("list.progress", done=pictures.done, total=len(pictures.items)),
         words.count("status.masks", masks, masks=masks),
     ]
     if failed:
-        parts.append(words.say("queue.failed", n=failed))
+        parts.append(words.say("list.failed", n=failed))
     return " · ".join(parts)
 
 
@@ -94,7 +94,7 @@ def saved_line(words: Words, report: ExportReport, unlabelled: int) -> str:
     """What a dataset of the list holds, of whose masks so many are ``unlabelled``."""
     sentences = [proof_sentence(words, report)]
     if report.negatives:
-        sentences.append(words.count("queue.negatives.in", report.negatives, pictures=report.negatives))
+        sentences.append(words.count("list.negatives.in", report.negatives, pictures=report.negatives))
     if unlabelled and report.exporter.has_classes:
         sentences.append(words.count("proof.unlabelled", unlabelled, masks=unlabelled))
     return " ".join(sentences)

@@ -15,12 +15,12 @@ from automask_ui.ui.errors import error_sentence
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.visitor import Visitor
 
-__all__ = ["PredictionHandlers"]
+__all__ = ["ClickHandlers"]
 
 _MAX_ID = 2**31 - 1
 
 
-class PredictionHandlers:
+class ClickHandlers:
     """Masks for clicks in the picture that a visitor has open."""
 
     def __init__(self, service: Service) -> None:
@@ -39,7 +39,7 @@ class PredictionHandlers:
         try:
             session = self._service.store.get(visitor.owner, asked.get("session"))
             ticket = step_fields.ticket("ticket", asked.get("ticket"))
-            masks = self._service.predictions.predict(session, str(model), _clicks(asked), ticket)
+            masks = self._service.clicks.predict(session, str(model), _clicks(asked), ticket)
         except Exception as error:
             return Changes(prediction={**answer, "error": error_sentence(visitor.words, error)})
         answer["layers"] = _layers(masks, display_size(session.size_hw))

@@ -1,4 +1,4 @@
-"""A queue on the page: what the table says, what opens, what comes back with the dataset."""
+"""A list of pictures on the page: what the table says, what opens, what comes back with the dataset."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from page_handlers import last_table, save, table_of
 from PIL import Image
 
 from automask_ui.errors import BatchError, DownloadError, ExportError, NoImageError, OptionError
+from automask_ui.files import upload_checks
 from automask_ui.files.images import LoadedImage
+from automask_ui.project import collect_uploads
 from automask_ui.project import projects as projects_module
-from automask_ui.project import uploads
 from automask_ui.project.pictures import PictureList
 from automask_ui.serving.service import Service
-from automask_ui.ui.components.queue_table import QueueTableData
+from automask_ui.ui.components.picture_table import PictureTableData
 from automask_ui.ui.controls import CUSTOM, Controls, preset_values
 from automask_ui.ui.handlers import Handlers, Visitor, picture_list
 from automask_ui.ui.handlers.picture_list import PictureListHandlers
@@ -44,7 +45,7 @@ def handlers(service: Service) -> Handlers:
 
 
 @pytest.fixture
-def queues(handlers: Handlers) -> PictureListHandlers:
+def lists(handlers: Handlers) -> PictureListHandlers:
     return handlers.pictures
 
 
@@ -61,11 +62,11 @@ def files(tmp_path: Path) -> list[str]:
     return [*paths, str(tmp_path / "broken.jpg"), str(tmp_path / "notes.txt")]
 
 
-def test_nothing_is_seen_without_a_queue(handlers: Handlers) -> None:
-    assert handlers.screens.table(ANN) == QueueTableData()
+def test_nothing_is_seen_without_a_list(handlers: Handlers) -> None:
+    assert handlers.screens.table(ANN) == PictureTableData()
 
 
-def test_dropped_pictures_are_a_queue(handlers: Handlers, service: Service, files: list[str]) -> None:
+def test_dropped_pictures_are_a_list(handlers: Handlers, service: Service, files: list[str]) -> None:
     arrival = handlers.opening.open_files(ANN, files)
     board = arrival.picture_list
     assert board is not None
@@ -82,49 +83,49 @@ def test_dropped_pictures_are_a_queue(handlers: Handlers, service: Service, file
 
 
 def test_pictures_that_are_dropped_later_join_the_list(
-    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str], engine: FakeEngine
+    handlers: Handlers, lists: PictureListHandlers, service: Service, files: list[str], engine: FakeEngine
 ) -> None:
     handlers.opening.open_files(ANN, files)
-    before = last_table(queues.start_queue(ANN, CONTROLS))
+    before = last_table(lists.start_list(ANN, CONTROLS))
     board = handlers.opening.open_files(ANN, files[:2]).picture_list
     assert board is not None
-    assert (board.queue, board.line) == (before.queue, "2 more are waiting.")
+    assert (board.list_id, board.line) == (before.list_id, "2 more are waiting.")
     assert [(item.name, item.state) for item in board.items[4:]] == [("1-2.png", "waiting"), ("2-2.png", "waiting")]
     assert board.items[:4] == before.items
-    assert len(list(service.store.scratch.glob("queue-*"))) == 1
-    after = last_table(queues.start_queue(ANN, CONTROLS))
+    assert len(list(service.store.scratch.glob("list-*"))) == 1
+    after = last_table(lists.start_list(ANN, CONTROLS))
     assert [item.state for item in after.items] == ["done", "done", "done", "failed", "done", "done"]
     assert after.items[4].masks == before.items[0].masks
     assert handlers.opening.open_item(ANN, {"index": 5}).picture_list is not None
 
 
 def test_list_that_would_be_too_long_stays_as_it_is(
-    handlers: Handlers, queues: PictureListHandlers, files: list[str], monkeypatch: pytest.MonkeyPatch
+    handlers: Handlers, lists: PictureListHandlers, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handlers.opening.open_files(ANN, files)
     before = handlers.screens.table(ANN)
-    monkeypatch.setattr(uploads, "MAX_PICTURES", 5)
+    monkeypatch.setattr(upload_checks, "MAX_PICTURES", 5)
     with pytest.raises(BatchError, match="more than 5 pictures"):
         handlers.opening.open_files(ANN, files[:2])
     assert handlers.screens.table(ANN) == before
 
 
 def test_page_that_is_closed_while_its_pictures_are_read_leaves_nothing(
-    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str], monkeypatch: pytest.MonkeyPatch
+    handlers: Handlers, lists: PictureListHandlers, service: Service, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def collect_and_go(*arguments: Any) -> Any:
-        handlers.opening.leave(ANN)
-        return uploads.collect(*arguments)
+        handlers.reload.leave(ANN)
+        return collect_uploads.collect(*arguments)
 
     monkeypatch.setattr(projects_module, "collect", collect_and_go)
     with pytest.raises(BatchError, match="page was closed"):
         handlers.opening.open_files(ANN, files)
-    assert handlers.screens.table(ANN) == QueueTableData()
-    assert not list(service.store.scratch.glob("queue-*"))
+    assert handlers.screens.table(ANN) == PictureTableData()
+    assert not list(service.store.scratch.glob("list-*"))
 
 
 def test_model_that_cannot_be_had_is_said_in_the_lists_line(
-    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str], monkeypatch: pytest.MonkeyPatch
+    handlers: Handlers, lists: PictureListHandlers, service: Service, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(name: str) -> None:
         raise DownloadError("The network is down.")
@@ -132,12 +133,12 @@ def test_model_that_cannot_be_had_is_said_in_the_lists_line(
     handlers.opening.open_files(ANN, files)
     monkeypatch.setattr(service.models, "load", refuse)
     with pytest.raises(DownloadError):
-        list(queues.start_queue(ANN, CONTROLS))
+        list(lists.start_list(ANN, CONTROLS))
     assert handlers.screens.table(ANN).line == "The network is down."
 
 
 def test_names_that_had_to_be_guessed_are_said(
-    handlers: Handlers, queues: PictureListHandlers, files: list[str], tmp_path: Path
+    handlers: Handlers, lists: PictureListHandlers, files: list[str], tmp_path: Path
 ) -> None:
     archive = tmp_path / "from Japan.zip"
     packed = io.BytesIO()
@@ -155,9 +156,9 @@ def test_names_that_had_to_be_guessed_are_said(
     assert "Japanese" in board.line
 
 
-def test_run_tells_how_far_it_is(handlers: Handlers, queues: PictureListHandlers, files: list[str]) -> None:
+def test_run_tells_how_far_it_is(handlers: Handlers, lists: PictureListHandlers, files: list[str]) -> None:
     handlers.opening.open_files(ANN, files)
-    board = last_table(queues.start_queue(ANN, CONTROLS))
+    board = last_table(lists.start_list(ANN, CONTROLS))
     assert [item.state for item in board.items] == ["done", "done", "done", "failed"]
     masks = sum(item.masks or 0 for item in board.items)
     assert board.line == f"4 of 4 pictures · {masks} masks · 1 failed"
@@ -166,33 +167,31 @@ def test_run_tells_how_far_it_is(handlers: Handlers, queues: PictureListHandlers
     assert [item.thumb is not None for item in board.items] == [True, True, True, False]
 
 
-def test_stop_and_go_on(handlers: Handlers, queues: PictureListHandlers, files: list[str], engine: FakeEngine) -> None:
+def test_stop_and_go_on(handlers: Handlers, lists: PictureListHandlers, files: list[str], engine: FakeEngine) -> None:
     engine.chunk_seconds = 0.3
     handlers.opening.open_files(ANN, files)
-    boards = queues.start_queue(ANN, CONTROLS)
+    boards = lists.start_list(ANN, CONTROLS)
     assert next(board for board in map(table_of, boards) if board.items[0].state == "done").running
-    assert table_of(queues.stop_queue(ANN)).line == "Stopping after this step…"
+    assert table_of(lists.stop_list(ANN)).line == "Stopping after this step…"
     board = last_table(boards)
     assert not board.running
     assert board.line.startswith("1 of 4 pictures")
     engine.chunk_seconds = 0.0
-    assert last_table(queues.start_queue(ANN, CONTROLS)).fraction == 1.0
+    assert last_table(lists.start_list(ANN, CONTROLS)).fraction == 1.0
 
 
-def test_settings_that_do_not_fit_are_refused(
-    handlers: Handlers, queues: PictureListHandlers, files: list[str]
-) -> None:
+def test_settings_that_do_not_fit_are_refused(handlers: Handlers, lists: PictureListHandlers, files: list[str]) -> None:
     handlers.opening.open_files(ANN, files)
     with pytest.raises(OptionError):
-        list(queues.start_queue(ANN, replace(CONTROLS, values={**VALUES, "points_per_side": -1})))
+        list(lists.start_list(ANN, replace(CONTROLS, values={**VALUES, "points_per_side": -1})))
     assert not handlers.screens.table(ANN).running
 
 
 def test_opened_picture_has_its_masks_and_settings(
-    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str]
+    handlers: Handlers, lists: PictureListHandlers, service: Service, files: list[str]
 ) -> None:
     handlers.opening.open_files(ANN, files)
-    board = last_table(queues.start_queue(ANN, CONTROLS))
+    board = last_table(lists.start_list(ANN, CONTROLS))
     arrival = handlers.opening.open_item(ANN, {"index": 1})
     assert arrival.picture_list is not None
     assert arrival.picture_list.open == 1
@@ -201,7 +200,7 @@ def test_opened_picture_has_its_masks_and_settings(
     assert len(session.current_masks()[0]) == board.items[1].masks
     assert arrival.controls is not None
     assert arrival.controls.options({}) == CONTROLS.options({})
-    # Another picture of the visitor's is none of the queue.
+    # Another picture of the visitor's is none of the listed.
     other = handlers.opening.open_photo(ANN, files[0]).picture_list
     assert other is not None
     assert other.open is None
@@ -215,10 +214,10 @@ def test_picture_without_masks_opens_as_a_photo(handlers: Handlers, files: list[
 
 
 def test_edits_stay_with_their_picture_and_are_in_the_dataset(
-    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str]
+    handlers: Handlers, lists: PictureListHandlers, service: Service, files: list[str]
 ) -> None:
     handlers.opening.open_files(ANN, files)
-    board = last_table(queues.start_queue(ANN, CONTROLS))
+    board = last_table(lists.start_list(ANN, CONTROLS))
     handlers.opening.open_item(ANN, {"index": 0})
     session = service.store.current("ann")
     numbers = session.current_masks()[0]
@@ -234,7 +233,7 @@ def test_edits_stay_with_their_picture_and_are_in_the_dataset(
     handlers.opening.open_item(ANN, {"index": 0})
     assert service.store.current("ann").edits == edits
     service.store.current("ann").editor.set_label(numbers[3:4], "dog")
-    path, saved = save(queues, ANN, {"format": "coco"})
+    path, saved = save(lists, ANN, {"format": "coco"})
     document = json.loads(path.read_text())
     assert len(document["annotations"]) == sum(item.masks or 0 for item in saved.items)
     assert [row["name"] for row in document["categories"]] == ["cat", "dog", "object"]
@@ -251,71 +250,71 @@ def test_rows_that_are_none(handlers: Handlers, files: list[str], payload: objec
 
 @pytest.mark.parametrize("payload", [None, {}, {"format": "../x"}, {"format": 7}])
 def test_formats_that_are_none(
-    handlers: Handlers, queues: PictureListHandlers, files: list[str], payload: object
+    handlers: Handlers, lists: PictureListHandlers, files: list[str], payload: object
 ) -> None:
     handlers.opening.open_files(ANN, files)
     with pytest.raises(ExportError, match="no format"):
-        save(queues, ANN, payload)
+        save(lists, ANN, payload)
 
 
 def test_edit_that_comes_in_while_the_next_picture_is_read(
-    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str], monkeypatch: pytest.MonkeyPatch
+    handlers: Handlers, lists: PictureListHandlers, service: Service, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handlers.opening.open_files(ANN, files)
-    last_table(queues.start_queue(ANN, CONTROLS))
+    last_table(lists.start_list(ANN, CONTROLS))
     handlers.opening.open_item(ANN, {"index": 0})
     session, read = service.store.current("ann"), PictureList.image
 
-    def edit_and_read(queue: PictureList, index: int) -> LoadedImage:
+    def edit_and_read(listed: PictureList, index: int) -> LoadedImage:
         session.editor.set_label(session.current_masks()[0][:1], "cat")
-        return read(queue, index)
+        return read(listed, index)
 
     monkeypatch.setattr(PictureList, "image", edit_and_read)
     handlers.opening.open_item(ANN, {"index": 1})
     assert [item.edited for item in handlers.screens.table(ANN).items][:2] == [True, False]
 
 
-def test_nobody_reaches_the_queue_of_another(handlers: Handlers, queues: PictureListHandlers, files: list[str]) -> None:
+def test_nobody_reaches_the_queue_of_another(handlers: Handlers, lists: PictureListHandlers, files: list[str]) -> None:
     handlers.opening.open_files(ANN, files)
-    assert handlers.screens.table(BOB) == QueueTableData()
+    assert handlers.screens.table(BOB) == PictureTableData()
     for ask in (
         lambda: handlers.opening.open_item(BOB, {"index": 0}),
-        lambda: queues.stop_queue(BOB),
-        lambda: save(queues, BOB, {"format": "coco"}),
-        lambda: list(queues.start_queue(BOB, CONTROLS)),
+        lambda: lists.stop_list(BOB),
+        lambda: save(lists, BOB, {"format": "coco"}),
+        lambda: list(lists.start_list(BOB, CONTROLS)),
     ):
         with pytest.raises(NoImageError):
             ask()
 
 
-def test_files_go_with_the_queue(
-    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str], engine: FakeEngine
+def test_files_go_with_the_list(
+    handlers: Handlers, lists: PictureListHandlers, service: Service, files: list[str], engine: FakeEngine
 ) -> None:
     engine.chunk_seconds = 0.2
     handlers.opening.open_files(ANN, files)
-    boards = queues.start_queue(ANN, CONTROLS)
+    boards = lists.start_list(ANN, CONTROLS)
     next(boards)
     service.projects.lists.close("ann")
-    assert last_table(boards) == QueueTableData()
+    assert last_table(boards) == PictureTableData()
     deadline = time.monotonic() + 60
-    while list(service.store.scratch.glob("queue-*")) and time.monotonic() < deadline:
+    while list(service.store.scratch.glob("list-*")) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not list(service.store.scratch.glob("queue-*"))
+    assert not list(service.store.scratch.glob("list-*"))
 
 
-def test_refused_files_leave_the_earlier_queue(
-    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str]
+def test_refused_files_leave_the_earlier_list(
+    handlers: Handlers, lists: PictureListHandlers, service: Service, files: list[str]
 ) -> None:
     handlers.opening.open_files(ANN, files)
     before = handlers.screens.table(ANN)
     with pytest.raises(BatchError):
         handlers.opening.open_files(ANN, 2 * files[-1:])
     assert handlers.screens.table(ANN) == before
-    assert len(list(service.store.scratch.glob("queue-*"))) == 1
+    assert len(list(service.store.scratch.glob("list-*"))) == 1
 
 
 def test_lists_are_bounded(
-    handlers: Handlers, queues: PictureListHandlers, files: list[str], monkeypatch: pytest.MonkeyPatch
+    handlers: Handlers, lists: PictureListHandlers, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(projects_module, "MOST_LISTS", 1)
     handlers.opening.open_files(ANN, files)
@@ -333,29 +332,29 @@ def test_first_picture_that_can_be_read_is_open(handlers: Handlers, service: Ser
     assert service.store.current("ann").image.name == "3.png"
 
 
-def test_thumbnails_are_there_before_any_run(handlers: Handlers, queues: PictureListHandlers, files: list[str]) -> None:
+def test_thumbnails_are_there_before_any_run(handlers: Handlers, lists: PictureListHandlers, files: list[str]) -> None:
     handlers.opening.open_files(ANN, files)
-    board = last_table(queues.draw_thumbnails(ANN))
+    board = last_table(lists.draw_thumbnails(ANN))
     assert [item.thumb is not None for item in board.items] == [True, True, True, False]
     assert {item.state for item in board.items} == {"waiting"}
-    assert list(queues.draw_thumbnails(BOB)) == []
+    assert list(lists.draw_thumbnails(BOB)) == []
 
 
 def test_open_picture_gets_its_masks_from_the_lists_run(
-    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str]
+    handlers: Handlers, lists: PictureListHandlers, service: Service, files: list[str]
 ) -> None:
     handlers.opening.open_files(ANN, files)
-    views = [changes.view for changes in queues.start_queue(ANN, CONTROLS) if changes.view is not None]
+    views = [changes.view for changes in lists.start_list(ANN, CONTROLS) if changes.view is not None]
     assert len(views) == 1
     assert len(views[0].masks) > 0
     assert service.store.current("ann").image.name == "1.png"
 
 
 def test_rows_and_totals_follow_edits_at_once(
-    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str]
+    handlers: Handlers, lists: PictureListHandlers, service: Service, files: list[str]
 ) -> None:
     handlers.opening.open_files(ANN, files)
-    board = last_table(queues.start_queue(ANN, CONTROLS))
+    board = last_table(lists.start_list(ANN, CONTROLS))
     session = service.store.current("ann")
     ids = list(session.current_masks().ids[:2])
     payload = {"session": session.id, "ticket": "1", "steps": [{"do": "delete", "ids": ids}]}
@@ -371,10 +370,10 @@ def test_rows_and_totals_follow_edits_at_once(
 
 
 def test_one_picture_is_taken_out(
-    handlers: Handlers, queues: PictureListHandlers, service: Service, files: list[str], tmp_path: Path
+    handlers: Handlers, lists: PictureListHandlers, service: Service, files: list[str], tmp_path: Path
 ) -> None:
     handlers.opening.open_files(ANN, files)
-    masks = [item.masks for item in last_table(queues.start_queue(ANN, CONTROLS)).items]
+    masks = [item.masks for item in last_table(lists.start_list(ANN, CONTROLS)).items]
     handlers.opening.open_item(ANN, {"index": 2})
     session = service.store.current("ann")
     session.editor.set_label(session.current_masks().ids[:1], "cat")
@@ -384,24 +383,24 @@ def test_one_picture_is_taken_out(
     assert (board.open, board.line) == (1, "3 pictures are in the list.")
     assert [item.edited for item in board.items] == [False, True, False]
     assert [item.thumb is not None for item in board.items] == [True, True, False]
-    path, _ = save(queues, ANN, {"format": "coco"})
+    path, _ = save(lists, ANN, {"format": "coco"})
     assert [row["file_name"] for row in json.loads(path.read_text())["images"]] == ["2.png", "3.png"]
     for _ in range(3):
         board = table_of(handlers.pictures.remove_item(ANN, {"index": 0}))
-    assert board == QueueTableData()
+    assert board == PictureTableData()
     with pytest.raises(NoImageError):
         handlers.pictures.remove_item(ANN, {"index": 0})
 
 
 def test_start_right_after_stop_starts(
-    handlers: Handlers, queues: PictureListHandlers, files: list[str], engine: FakeEngine
+    handlers: Handlers, lists: PictureListHandlers, files: list[str], engine: FakeEngine
 ) -> None:
     engine.chunk_seconds = 0.3
     handlers.opening.open_files(ANN, files)
-    boards = queues.start_queue(ANN, CONTROLS)
+    boards = lists.start_list(ANN, CONTROLS)
     assert next(boards).picture_list is not None
     with pytest.raises(BatchError, match="stop it before"):
         handlers.pictures.remove_item(ANN, {"index": 0})
-    assert not table_of(queues.stop_queue(ANN)).running  # Start can be pressed
+    assert not table_of(lists.stop_list(ANN)).running  # Start can be pressed
     engine.chunk_seconds = 0.0
-    assert last_table(queues.start_queue(ANN, CONTROLS)).fraction == 1.0
+    assert last_table(lists.start_list(ANN, CONTROLS)).fraction == 1.0

@@ -67,7 +67,7 @@ def click(*places: tuple[float, float, int], box: Any = None, mask_id: int = 0) 
 
 
 def test_one_click_offers_the_alternatives_by_their_scores(service: Service, session: Session) -> None:
-    masks = service.predictions.predict(session, "fake", click((20.5, 15.5, 1)), "t")
+    masks = service.clicks.predict(session, "fake", click((20.5, 15.5, 1)), "t")
     assert masks.predicted_iou.tolist() == sorted(masks.predicted_iou.tolist(), reverse=True)
     assert np.float32(0.97) not in masks.predicted_iou  # the one for prompts that leave no doubt
     assert len(masks) == 3
@@ -76,7 +76,7 @@ def test_one_click_offers_the_alternatives_by_their_scores(service: Service, ses
 
 @pytest.mark.parametrize("clicks", [click((20, 15, 1), (30, 15, 0)), click(box=[10, 10, 20, 20])])
 def test_what_leaves_no_doubt_offers_the_single_mask_first(service: Service, session: Session, clicks: Clicks) -> None:
-    masks = service.predictions.predict(session, "fake", clicks, "t")
+    masks = service.clicks.predict(session, "fake", clicks, "t")
     assert masks.predicted_iou.tolist() == pytest.approx([0.97, 0.95, 0.9])
 
 
@@ -86,16 +86,16 @@ def test_refining_begins_with_the_mask_and_a_click_inside_it(
     pixels = np.zeros(SIZE_HW, bool)
     pixels[5:20, 10:25] = True
     (id_,) = session.editor.put_masks("add", [OwnMask(rle.encode(pixels), "painted")])
-    masks = service.predictions.predict(session, "fake", click((12.5, 6.5, 0), mask_id=id_), "t")
+    masks = service.clicks.predict(session, "fake", click((12.5, 6.5, 0), mask_id=id_), "t")
     assert engine.shown["mask"] == rle.encode(pixels)
     assert engine.shown["points_xy"].tolist() == [[17.5, 12.5], [12.5, 6.5]]
     assert engine.shown["labels"].tolist() == [1, 0]
     assert masks.predicted_iou[0] == np.float32(0.97)
-    service.predictions.predict(session, "fake", click(mask_id=id_), "t")
+    service.clicks.predict(session, "fake", click(mask_id=id_), "t")
     assert len(engine.shown["points_xy"]) == 1
     session.editor.delete([id_])
     with pytest.raises(EditError, match="no longer there"):
-        service.predictions.predict(session, "fake", click(mask_id=id_), "t")
+        service.clicks.predict(session, "fake", click(mask_id=id_), "t")
 
 
 def test_mask_that_thresholds_hide_meanwhile_is_refined_all_the_same(
@@ -111,29 +111,29 @@ def test_mask_that_thresholds_hide_meanwhile_is_refined_all_the_same(
     assert hidden
     assert len(hidden) < len(before.ids)
     for id_ in hidden:
-        service.predictions.predict(session, "fake", click((12, 6, 1), mask_id=id_), "t")
+        service.clicks.predict(session, "fake", click((12, 6, 1), mask_id=id_), "t")
         assert engine.shown["mask"] == before.masks.rle[before.ids.index(id_)]
     session.editor.delete(hidden[:1])
     for gone in (hidden[0], 9999):
         with pytest.raises(EditError, match="no longer there"):
-            service.predictions.predict(session, "fake", click((12, 6, 1), mask_id=gone), "t")
+            service.clicks.predict(session, "fake", click((12, 6, 1), mask_id=gone), "t")
 
 
 def test_what_lies_outside_is_cut_to_the_picture(service: Service, session: Session, engine: SpyEngine) -> None:
-    service.predictions.predict(session, "fake", click((-0.5, 37.2, 1), (20, 15, 1), box=[-4, 3, 99, 20]), "t")
+    service.clicks.predict(session, "fake", click((-0.5, 37.2, 1), (20, 15, 1), box=[-4, 3, 99, 20]), "t")
     assert engine.shown["points_xy"].tolist() == [[0, 37], [20, 15]]
     assert engine.shown["box_xyxy"].tolist() == [0, 3, 53, 20]
     with pytest.raises(EditError, match="no area inside"):
-        service.predictions.predict(session, "fake", click(box=[60, 3, 99, 20]), "t")
+        service.clicks.predict(session, "fake", click(box=[60, 3, 99, 20]), "t")
     with pytest.raises(EditError, match="The point at x 20, y 99 is outside of the picture of 53×37 px"):
-        service.predictions.predict(session, "fake", click((20, 15, 1), (20, 99, 1)), "t")
+        service.clicks.predict(session, "fake", click((20, 15, 1), (20, 99, 1)), "t")
 
 
 def test_nothing_shown_is_refused(service: Service, session: Session) -> None:
     with pytest.raises(EditError, match="Nothing is shown"):
-        service.predictions.predict(session, "fake", click(), "t")
+        service.clicks.predict(session, "fake", click(), "t")
     with pytest.raises(EditError, match="Every click is beside the object"):
-        service.predictions.predict(session, "fake", click((20, 15, 0), (9, 9, 0)), "t")
+        service.clicks.predict(session, "fake", click((20, 15, 0), (9, 9, 0)), "t")
 
 
 def test_empty_masks_are_not_offered(service: Service, session: Session, engine: SpyEngine) -> None:
@@ -144,27 +144,27 @@ def test_empty_masks_are_not_offered(service: Service, session: Session, engine:
         return replace(prediction, masks=replace(prediction.masks, area=area, rle=rles))
 
     engine.change = lambda prediction: emptied(prediction, [1])  # type: ignore[method-assign]
-    masks = service.predictions.predict(session, "fake", click((20, 15, 1)), "t")
+    masks = service.clicks.predict(session, "fake", click((20, 15, 1)), "t")
     assert masks.predicted_iou.tolist() == pytest.approx([0.9, 0.85])
     engine.change = lambda prediction: emptied(prediction, [0, 1, 2, 3])  # type: ignore[method-assign]
     with pytest.raises(EditError, match="finds nothing there"):
-        service.predictions.predict(session, "fake", click((20, 15, 1)), "t")
+        service.clicks.predict(session, "fake", click((20, 15, 1)), "t")
 
 
 def test_session_remembers_what_was_offered(service: Service, session: Session) -> None:
-    masks = service.predictions.predict(session, "fake", click((20, 15, 1)), "t")
+    masks = service.clicks.predict(session, "fake", click((20, 15, 1)), "t")
     for place, mask in enumerate(masks):
-        assert session.predictions.candidate("t", place) == OwnMask.of(mask, "clicked")
+        assert session.offered.candidate("t", place) == OwnMask.of(mask, "clicked")
 
 
 def test_model_that_found_the_masks_is_asked(photo: Path) -> None:
     engines = {name: SpyEngine(FakeModel(name, key=name)) for name in ("fake", "other")}
     service = Service(engines.__getitem__, fake_models("fake", "other"), "fake")
     session = service.store.open("ann", photo)
-    service.predictions.predict(session, "fake", click((20, 15, 1)), "t")
+    service.clicks.predict(session, "fake", click((20, 15, 1)), "t")
     for _ in service.runs.find(session, "other", GeneratorOptions(points_per_side=4)):
         pass
-    service.predictions.predict(session, "fake", click((20, 15, 1)), "t")
+    service.clicks.predict(session, "fake", click((20, 15, 1)), "t")
     assert (engines["fake"].predicted, engines["other"].predicted) == (1, 1)
     assert engines["other"].picture is session.result  # whose key is known
 
@@ -175,12 +175,12 @@ def test_nothing_is_downloaded(service: Service, session: Session) -> None:
 
     session.model = "other"
     missing("other")
-    service.predictions.predict(session, "fake", click((20, 15, 1)), "t")
+    service.clicks.predict(session, "fake", click((20, 15, 1)), "t")
     missing("fake")
     with pytest.raises(CheckpointNotFoundError, match="Fake model is not on this machine yet"):
-        service.predictions.predict(session, "fake", click((20, 15, 1)), "t")
+        service.clicks.predict(session, "fake", click((20, 15, 1)), "t")
     with pytest.raises(UnknownModelError, match="no model 'none'"):
-        service.predictions.predict(session, "none", click((20, 15, 1)), "t")
+        service.clicks.predict(session, "none", click((20, 15, 1)), "t")
 
 
 def test_run_in_progress_goes_on_and_is_not_waited_for(photo: Path) -> None:
@@ -198,14 +198,14 @@ def test_run_in_progress_goes_on_and_is_not_waited_for(photo: Path) -> None:
     thread.start()
     while session.job is None:
         pass
-    assert len(service.predictions.predict(session, "fake", click((20, 15, 1)), "t")) == 3
+    assert len(service.clicks.predict(session, "fake", click((20, 15, 1)), "t")) == 3
     assert not ended.is_set()
     thread.join()
     assert session.result is not None
     assert not session.result.partial
-    assert session.predictions.candidate("t", 0)
+    assert session.offered.candidate("t", 0)
 
 
 def test_picture_without_a_visitor(service: Service, photo: Path) -> None:
-    masks = service.predictions.predict_alone(load_image(photo), "fake", click((20, 15, 1)))
+    masks = service.clicks.predict_alone(load_image(photo), "fake", click((20, 15, 1)))
     assert len(masks) == 3
