@@ -39,6 +39,11 @@ EN: dict[str, str] = {
     "model.choice": "{model} · fetch {size}",
     "model.fetch": "Fetch",
     "model.file": "I have the file…",
+    "uncompared.title": "Checksum not compared",
+    "uncompared": (
+        "Only the Hugging Face hub knows the checksum of {model}, and cannot be asked now. The file holds a model of "
+        "that kind and is used, but whether it is the published one is not known."
+    ),
     "unkept": "After a reload this work will not be here as it is now. {why}",
     "unkept.title": "Too large to be kept",
     "found_with": "{model} · {preset}",

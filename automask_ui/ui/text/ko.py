@@ -35,6 +35,11 @@ KO: dict[str, str] = {
     "model.choice": "{model} · {size} 내려받기",
     "model.fetch": "내려받기",
     "model.file": "파일이 있어요…",
+    "uncompared.title": "체크섬을 비교하지 못함",
+    "uncompared": (
+        "{model}의 체크섬은 Hugging Face 허브에만 있는데 지금은 물어볼 수 없습니다. 같은 종류의 모델이 든 파일이어서 "
+        "사용하지만, 공개된 파일과 같은지는 알 수 없습니다."
+    ),
     "unkept": "페이지를 새로 고치면 지금의 작업이 그대로 남아 있지 않습니다. {why}",
     "unkept.title": "너무 커서 보관할 수 없습니다",
     "found_with": "{model}, {preset}",
