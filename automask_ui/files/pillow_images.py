@@ -10,8 +10,8 @@ from PIL import Image
 
 from automask_ui.errors import ImageTooLargeError, UnreadableImageError
 from automask_ui.files.colour_spaces import rgb_from_cmyk_or_lab
-from automask_ui.files.deep import deep_raster
 from automask_ui.files.file_kinds import READABLE, unknown
+from automask_ui.files.high_bit_depth import high_bit_depth_raster
 from automask_ui.files.raster import WHITE_NOTE, Raster, rgb_of, upright
 from automask_ui.files.upload_checks import check_pixels
 
@@ -46,7 +46,7 @@ def read_with_pillow(data: bytes, name: str, max_pixels: int) -> tuple[np.ndarra
     image, notes = _decode(image, data, name)
     notes += _frame_notes(image)
     try:
-        raster = deep_raster(image, data) or _raster(image)
+        raster = high_bit_depth_raster(image, data) or _raster(image)
         if raster is not None:
             rgb, colour_notes = rgb_of(raster)
         else:

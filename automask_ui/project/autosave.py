@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 from automask_ui.errors import ArchiveError, AutoMaskError, RestoreError
 from automask_ui.models.checkpoints import cache_folder
-from automask_ui.project.kept import MAX_AGE_SECONDS, age_and_size, prune, remove
 from automask_ui.project.projects import KINDS, Kind, Projects, Restored
+from automask_ui.project.retention import MAX_AGE_SECONDS, age_and_size, prune, remove
 from automask_ui.project.saving import ProjectFolder
 from automask_ui.project.token_folder import TokenFolder, is_token
 

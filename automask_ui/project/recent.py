@@ -24,7 +24,7 @@ from automask_ui.errors import AutoMaskError, RunGoneError
 from automask_ui.files.atomic import write_atomic
 from automask_ui.files.images import fit_long_side
 from automask_ui.models.checkpoints import AvailableModel
-from automask_ui.project.kept import prune, remove
+from automask_ui.project.retention import prune, remove
 from automask_ui.project.saving import ProjectFolder, photo_to_save
 from automask_ui.session import Session
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from automask_ui.errors import EditError
 from automask_ui.session import Session
 from automask_ui.session.class_names import ClassList, parse_class_list
-from automask_ui.session.edits import Action
+from automask_ui.session.history import Action
 from automask_ui.session.mask_edits import MASK_EDITS, MaskEdit
 from automask_ui.session.step_fields import flag, id_list, text
 

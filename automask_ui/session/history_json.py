@@ -13,7 +13,8 @@ from typing import Any
 
 from automask_ui.errors import LabelError
 from automask_ui.session.class_names import class_name
-from automask_ui.session.edits import MAX_ID, MAX_STEPS, Action, Edits, History, OwnMask, ids_in, mask_id
+from automask_ui.session.edits import MAX_ID, Edits, OwnMask, ids_in, mask_id
+from automask_ui.session.history import MAX_STEPS, Action, History
 
 __all__ = ["from_dict", "to_dict"]
 
