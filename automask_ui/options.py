@@ -1,8 +1,9 @@
 """The generator's parameters: as frozen dataclasses split by stage, and as one table for people.
 
 Field names are exactly those of ``segment_anything.SamAutomaticMaskGenerator``. ``use_m2m`` and ``multimask_output``
-are those that SAM 2's generator has besides, here for every model; ``adaptive_points`` is our own. The dataclasses accept what upstream accepts, so that our generator can stand in for it; :func:`checked_options` also keeps
-callers from outside (page, API, command line) inside the ranges of :data:`PARAMETERS`.
+are those that SAM 2's generator has besides, here for every model; ``adaptive_points`` is our own. The dataclasses
+accept what upstream accepts, so that our generator can stand in for it; :func:`checked_options` also keeps callers from
+outside (page, API, command line) inside the ranges of :data:`PARAMETERS`.
 """
 
 from __future__ import annotations

@@ -196,8 +196,8 @@ def take_file(name: str, file: Path, architecture_of: Callable[[Path], str]) -> 
     """Take ``file`` for registry model ``name``: checked as a download is, then copied into the cache folder.
 
     Args:
-        architecture_of: loads a file and gives the architecture, as the registry calls it; raises CheckpointFormatError.
-            Asked where the hash is only on the hub, and that cannot be asked.
+        architecture_of: loads a file and gives its architecture as the registry calls it, or raises
+            CheckpointFormatError. Called where only the hub knows the hash, and cannot be asked.
 
     Raises:
         UnknownModelError: the registry has no such model.
@@ -212,7 +212,8 @@ def take_file(name: str, file: Path, architecture_of: Callable[[Path], str]) -> 
     except DownloadError:
         if (found := architecture_of(file)) != row.arch:
             raise CheckpointFormatError(
-                f"This file holds a {found}, not the {row.arch} that {row.title} is. Choose {row.filename}, or fetch it."
+                f"This file holds a {found}, not the {row.arch} that {row.title} is. Choose that of {row.title}, or "
+                "fetch it."
             ) from None
         return TakenFile(_keep(row, file, sha256_of(file)), is_compared=False)
     if file.stat().st_size != size or sha256_of(file) != digest:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import logging
+import platform
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from automask_ui.models.checkpoints import (
     ASSETS_FOLDER,
     AvailableModel,
     available_models,
+    cache_folder,
     default_model,
     own_checkpoint,
 )
 from automask_ui.protocol import Engine
 from automask_ui.serving import zero_gpu
 from automask_ui.serving.service import Service
+from automask_ui.serving.speeds import speeds_here
+from automask_ui.session.run import Speeds
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["SAMPLES", "build_service"]
 
@@ -49,7 +57,7 @@ def build_service(
     """
     # Before PyTorch: on ZeroGPU, spaces must be there first.
     spaces = zero_gpu.load_spaces()
-    from automask_ui.engine.loading.load import find_file
+    from automask_ui.engine.loading.load import find_file, pick_device
     from automask_ui.engine.loading.pool import ModelPool, free_gpu_bytes
     from automask_ui.engine.pipeline.generator import MaskEngine
 
@@ -69,10 +77,20 @@ def build_service(
 
     engines = engines_on(where)
     if spaces is None:
-        return Service(engines, models, first, samples)
+        speeds = _speeds_on(pick_device(where))
+        return Service(engines, models, first, samples, speeds=speeds)
     # A pool that nobody here touches: a lock of it that is held while the process forks would stay so.
     on_gpu = zero_gpu.on_loaned_gpu(engines, engines_on("cuda"), spaces)
     return Service(on_gpu, models, first, samples, background_engines=engines)
+
+
+def _speeds_on(device: torch.device) -> Speeds:
+    """What was measured on this machine with this device, and as many threads."""
+    import torch
+
+    kind = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    machine = f"{platform.node()}, {kind}, {torch.get_num_threads()} threads"
+    return speeds_here(cache_folder() / "speeds.json", machine, on_cpu=device.type == "cpu")
 
 
 def _own(models: Sequence[AvailableModel], checkpoint: Path | None) -> str | None:

@@ -11,11 +11,11 @@ import pytest
 import torch
 from sams import assert_same_masks, picture, small_sam, small_sam2, with_lively_single
 from segment_anything import SamAutomaticMaskGenerator
+from test_sam_hq import SamAutomaticMaskGenerator as HQAutomaticMaskGenerator
+from test_sam_hq import vit_pair
 
 from automask_ui import AutomaticMaskGenerator, GeneratorOptions, MaskEngine
 from automask_ui.engine.loading.load import SamModel
-from test_sam_hq import SamAutomaticMaskGenerator as HQAutomaticMaskGenerator
-from test_sam_hq import vit_pair
 
 LOOSE = {
     "points_per_side": 5,

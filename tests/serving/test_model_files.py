@@ -25,7 +25,7 @@ def test_a_file_of_that_architecture_is_taken_uncompared(light: Path) -> None:
 
 
 def test_files_of_others_and_with_code_are_refused(light: Path) -> None:
-    with pytest.raises(CheckpointFormatError, match="holds a hq_vit_t, not the sam2_t that SAM 2.1 tiny is"):
+    with pytest.raises(CheckpointFormatError, match=r"holds a hq_vit_t, not the sam2_t that SAM 2\.1 tiny is"):
         take_file("sam2_t", light)
     torch.save({"model": PUBLISHED["hq_vit_t"]}, light)
     with pytest.raises(CheckpointFormatError):

@@ -148,7 +148,8 @@ def test_file_that_could_not_be_compared_is_taken_and_that_is_said(
 ) -> None:
     monkeypatch.setattr(models, "take_file", lambda name, file: TakenFile(file, is_compared=False))
     changes = handlers.models.take_file(ANN, "far", str(tmp_path / "mine.pth"))
-    assert changes is not None and changes.warning is not None
+    assert changes is not None
+    assert changes.warning is not None
     assert changes.warning[0] == "Checksum not compared"
     assert "whether it is the published one is not known" in changes.warning[1]
     assert handlers.service.models.is_here("far")
