@@ -62,8 +62,8 @@ _ROWS = (
         url="https://github.com/ChaoningZhang/MobileSAM/raw/master/weights/mobile_sam.pt",
         licence="Apache-2.0",
         good_for="Good masks on a computer without a GPU",
-        encode_cost=7,
-        decode_cost=2.2,
+        encode_cost=11,
+        decode_cost=1.6,
     ),
     Checkpoint(
         name="sam2_t",
@@ -75,8 +75,8 @@ _ROWS = (
         url=_SAM2_URL.format("sam2.1-hiera-tiny") + "sam2.1_hiera_tiny.pt",
         licence="Apache-2.0",
         good_for="Good masks on a computer without a GPU, or on any with one",
-        encode_cost=22,
-        decode_cost=2.5,
+        encode_cost=24,
+        decode_cost=1.6,
     ),
     Checkpoint(
         name="sam2_s",
@@ -89,7 +89,7 @@ _ROWS = (
         licence="Apache-2.0",
         good_for="A little larger than tiny",
         encode_cost=28,
-        decode_cost=2.5,
+        decode_cost=1.6,
     ),
     Checkpoint(
         name="sam2_b",
@@ -101,8 +101,8 @@ _ROWS = (
         url=_SAM2_URL.format("sam2.1-hiera-base-plus") + "sam2.1_hiera_base_plus.pt",
         licence="Apache-2.0",
         good_for="The middle of SAM 2.1: as large as ViT-B, and newer",
-        encode_cost=45,
-        decode_cost=2.5,
+        encode_cost=52,
+        decode_cost=1.6,
     ),
     Checkpoint(
         name="sam2_l",
@@ -114,8 +114,8 @@ _ROWS = (
         url=_SAM2_URL.format("sam2.1-hiera-large") + "sam2.1_hiera_large.pt",
         licence="Apache-2.0",
         good_for="The best of SAM 2.1, on a GPU",
-        encode_cost=100,
-        decode_cost=2.5,
+        encode_cost=146,
+        decode_cost=1.6,
     ),
     Checkpoint(
         name="vit_b",
@@ -128,7 +128,7 @@ _ROWS = (
         licence="Apache-2.0",
         good_for="Annotation on a small GPU, or on a CPU with patience",
         encode_cost=95,
-        decode_cost=2.2,
+        decode_cost=1.6,
     ),
     Checkpoint(
         name="vit_l",
@@ -140,8 +140,8 @@ _ROWS = (
         url=_META_URL + "sam_vit_l_0b3195.pth",
         licence="Apache-2.0",
         good_for="Nearly the best masks, half the size of ViT-H",
-        encode_cost=260,
-        decode_cost=2.2,
+        encode_cost=290,
+        decode_cost=1.6,
     ),
     Checkpoint(
         name="vit_h",
@@ -153,8 +153,8 @@ _ROWS = (
         url=_META_URL + "sam_vit_h_4b8939.pth",
         licence="Apache-2.0",
         good_for="The best masks, on a GPU with 8 GB",
-        encode_cost=540,
-        decode_cost=2.2,
+        encode_cost=580,
+        decode_cost=1.6,
     ),
     Checkpoint(
         name="hq_vit_t",
@@ -166,8 +166,8 @@ _ROWS = (
         url=_SAM_HQ_URL + "sam_hq_vit_tiny.pth",
         licence="Apache-2.0",
         good_for="Finer outlines on a computer without a GPU",
-        encode_cost=8,
-        decode_cost=8,
+        encode_cost=11,
+        decode_cost=2.5,
     ),
     Checkpoint(
         name="hq_vit_b",
@@ -179,8 +179,8 @@ _ROWS = (
         url=_SAM_HQ_URL + "sam_hq_vit_b.pth",
         licence="Apache-2.0",
         good_for="Finer outlines, on a small GPU or with patience",
-        encode_cost=96,
-        decode_cost=8,
+        encode_cost=95,
+        decode_cost=2.5,
     ),
     Checkpoint(
         name="hq_vit_l",
@@ -192,8 +192,8 @@ _ROWS = (
         url=_SAM_HQ_URL + "sam_hq_vit_l.pth",
         licence="Apache-2.0",
         good_for="Finer outlines, on a GPU",
-        encode_cost=262,
-        decode_cost=8,
+        encode_cost=290,
+        decode_cost=2.5,
     ),
     Checkpoint(
         name="hq_vit_h",
@@ -205,8 +205,8 @@ _ROWS = (
         url=_SAM_HQ_URL + "sam_hq_vit_h.pth",
         licence="Apache-2.0",
         good_for="The finest outlines, on a GPU with 8 GB",
-        encode_cost=545,
-        decode_cost=8,
+        encode_cost=580,
+        decode_cost=2.5,
     ),
 )
 CHECKPOINTS: dict[str, Checkpoint] = {row.name: row for row in _ROWS}

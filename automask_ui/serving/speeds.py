@@ -29,7 +29,8 @@ def speeds_here(notes: Path | None = None, machine: str = "", on_cpu: bool = Tru
         machine: what they hold for: the machine's name, the device and the number of threads.
         on_cpu: whether one model's speed says something of another's: the registry's costs are those of CPUs.
     """
-    costs = {row.name: (row.encode_cost, row.decode_cost) for row in CHECKPOINTS.values()} if on_cpu else {}
+    rows = CHECKPOINTS.values() if on_cpu else ()
+    costs: dict[Hashable, tuple[float, float]] = {row.name: (row.encode_cost, row.decode_cost) for row in rows}
     if notes is None:
         return Speeds(costs=costs)
     kept = _SpeedNotes(notes, machine)
@@ -40,10 +41,10 @@ class _SpeedNotes:
     def __init__(self, path: Path, machine: str) -> None:
         self._path, self._machine = path, machine
 
-    def measured(self) -> dict[str, tuple[float, float]]:
+    def measured(self) -> dict[Hashable, tuple[float, float]]:
         """Seconds a crop and a point by model, on this machine."""
         known = self._read().get(self._machine, {})
-        return {model: tuple(row) for model, row in known.items() if model in CHECKPOINTS and _is_measure(row)}
+        return {model: (row[0], row[1]) for model, row in known.items() if model in CHECKPOINTS and _is_measure(row)}
 
     def keep(self, model: Hashable, measured: tuple[float, float]) -> None:
         """Note what was measured. Files of one's own are left out: another can have the same name tomorrow."""

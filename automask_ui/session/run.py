@@ -129,8 +129,8 @@ class Speeds:
 
     def __init__(
         self,
-        measured: Mapping[str, Cost] | None = None,
-        costs: Mapping[str, Cost] | None = None,
+        measured: Mapping[Hashable, Cost] | None = None,
+        costs: Mapping[Hashable, Cost] | None = None,
         keep: Callable[[Hashable, Cost], None] = lambda model, measured: None,
     ) -> None:
         measured = measured or {}
@@ -138,7 +138,8 @@ class Speeds:
         self._decode: dict[tuple[Hashable, bool], float] = {
             (model, False): seconds for model, (_, seconds) in measured.items()
         }
-        self._costs, self._keep = costs or {}, keep
+        self._costs: Mapping[Hashable, Cost] = costs or {}
+        self._keep = keep
         self._lock = threading.Lock()
 
     def record_encode(self, model: Hashable, seconds: float, crops: int) -> None:

@@ -33,8 +33,8 @@ DESCRIPTION = (
     "Find every object in a picture: image=handle_file('photo.jpg'). Parameters are those of "
     "SamAutomaticMaskGenerator and of SAM 2's; thresholds that are left out are the model's own. Returns image size "
     "[height, width], the masks (segmentation as COCO RLE, area, bbox, predicted_iou, point_coords, stability_score, "
-    "crop_box), the number of candidates by verdict, the options used and the seconds taken. While it runs, job.outputs() holds "
-    "stage, points_done and points."
+    "crop_box), the number of candidates by verdict, the options used and the seconds taken. While it runs, "
+    "job.outputs() holds stage, points_done and points."
 )
 
 PREDICT_DESCRIPTION = (

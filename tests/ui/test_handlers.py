@@ -635,7 +635,7 @@ def test_stop_of_a_visitor_without_work_frees_the_button(handlers: Handlers) -> 
     assert handlers.runs.stop(ANN).is_busy is False
 
 
-@pytest.mark.parametrize(("language", "to_fetch"), [("en", "Far · fetch 375 MB"), ("ko", "Far · 375 MB 내려받기")])
+@pytest.mark.parametrize(("language", "to_fetch"), [("en", "Far · ↓ 375 MB"), ("ko", "Far · ↓ 375 MB")])
 def test_menu_has_models_that_are_here_first(engine: FakeEngine, tmp_path: Path, language: str, to_fetch: str) -> None:
     far = AvailableModel("far", "Far", "", "", 375_042_383, None)
     service = Service(lambda name: engine, [far, *fake_models("other")], "other", [])
@@ -663,13 +663,13 @@ def test_times_are_told_before_a_model_has_ever_run(engine: FakeEngine, tmp_path
     expected = round(row.encode_cost + row.decode_cost)
     told = handlers.settings.refresh(ANN, Controls("vit_b", "balanced", coarse))
     assert told.forecast == f"100 points · about {expected} s, judged by Built-in model"
-    labels = ["Built-in model · about 2 s", f"{row.title} · about {expected} s", row.title]  # of one's own: unknown
+    labels = ["Built-in model · ~2 s", f"{row.title} · ~{expected} s", row.title]  # of one's own: unknown
     assert [label for label, _ in told.model_choices or ()] == labels
     service.runs.speeds.record_encode("vit_b", 3.0, 1)
     service.runs.speeds.record_decode("vit_b", 4.0, 100)
     told = handlers.settings.moved(ANN, Controls("vit_b", "balanced", coarse | {"points_per_side": 20}))
     assert told.forecast == "400 points · about 19 s"
-    assert [label for label, _ in told.model_choices or ()][1] == f"{row.title} · about 19 s"
+    assert [label for label, _ in told.model_choices or ()][1] == f"{row.title} · ~19 s"
 
 
 @pytest.mark.parametrize(

@@ -236,13 +236,14 @@ def model_choices(words: Words, models: Models, forecasts: Mapping[str, Forecast
 
     ``forecasts`` says by name what a run takes here, as far as that is known.
     """
-    here, to_fetch = [], []
+    here: list[tuple[str, str]] = []
+    to_fetch: list[tuple[str, str]] = []
     for name, model in models.items():
         label, forecast = [model_title(words, model)], forecasts.get(name)
         if model.path is None:
             label.append(words.say("model.choice", size=size_text(model.size_bytes or 0)))
         if forecast is not None:
-            label.append(words.say("forecast.time", time=words.time(forecast.seconds)))
+            label.append(words.say("model.choice.time", time=words.time(forecast.seconds)))
         (to_fetch if model.path is None else here).append((" · ".join(label), name))
     return here + to_fetch
 
