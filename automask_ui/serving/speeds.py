@@ -26,7 +26,7 @@ def speeds_here(notes: Path | None = None, machine: str = "", on_cpu: bool = Tru
 
     Args:
         notes: the JSON file that keeps them, machine -> model -> seconds a crop and a point; None keeps nothing.
-        machine: what they hold for: the machine's name, the device and the number of threads.
+        machine: what they hold for: the machine's name, the device and the number of cores.
         on_cpu: whether one model's speed says something of another's: the registry's costs are those of CPUs.
     """
     rows = CHECKPOINTS.values() if on_cpu else ()

@@ -208,12 +208,15 @@ def test_bench_measures_what_a_share_of_the_points_finds(photo, capsys, tmp_path
 def test_bench_measures_the_page(photo, capsys, monkeypatch):
     monkeypatch.setattr("automask_ui.ui.bench.ROUNDS", 1)
     monkeypatch.setattr("automask_ui.ui.bench.MOVES", 2)
+    monkeypatch.setattr("automask_ui.ui.bench.MASKS", 5)
     arguments = ["bench", "--image", str(photo), "--size", "80x53", "--grid", "4", "--page"]
     assert main([*arguments, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["model"], report["image_hw"]) == ("tiny", [53, 80])
     assert report["cpu_ratio"] == report["page"]["cpu"] / report["command_line"]["cpu"]
     assert report["page"]["updates"] >= 2
+    fewest, most = report["slider"]["masks"]
+    assert 5 <= fewest <= most <= 3 * 16
     assert all(0 < median <= longest for median, longest in report["slider"]["milliseconds"].values())
     assert main([*arguments, "--predict"]) == 2
     assert "leave one out" in capsys.readouterr().err
