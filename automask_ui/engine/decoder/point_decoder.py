@@ -81,8 +81,7 @@ class PointDecoder:
         def share(top: int) -> tuple[SharedTokens, Tensor]:
             band = slice(top, top + rows)
             transformer = self._decoder.transformer
-            of_band = (part[band].flatten(0, 1) for part in (tokens, position))
-            tile = SharedTokens(transformer, *of_band, vectors, dtype)
+            tile = SharedTokens(transformer, tokens[band].flatten(0, 1), position[band].flatten(0, 1), vectors, dtype)
             drawn = tile.tokens.unflatten(0, (-1, width))[: max(0, self._drawn_hw[0] - top), : self._drawn_hw[1]]
             return tile, drawn @ self._head.upscaling.first[0]
 
