@@ -146,7 +146,7 @@ class Annotator:
             id_, runs = int(words[at]), words[at + 2 : at + 2 + 2 * words[at + 1]].reshape(-1, 2)
             at += 2 + runs.size
             pixels = np.zeros(SIZE_WH[0] * SIZE_WH[1], bool)
-            for start, length in runs:
+            for start, length in zip(np.cumsum(runs[:, 0]), runs[:, 1], strict=True):
                 pixels[start : start + length] = True
             if id_ in there:
                 masks[id_] = pixels.reshape(SIZE_WH[::-1])

@@ -192,6 +192,8 @@ EN: dict[str, str] = {
     "empty.other": "Try another preset.",
     "empty.show": "All {all:,} masks are hidden by Show only: widen it?",
     "suggest.lower": "Lower {title} to {value:g}",
+    "suggest.lower_all": "Lower {title} to {value:g}: up to {most:,} masks",
+    "suggest.lower_all.one": "Lower {title} to {value:g}: one mask at most",
     # A place without a mask
     "why.unknown": "Why there is no mask here is known once a slider has been moved.",
     "why.none": "No candidate covers this place. A denser grid may find one.",

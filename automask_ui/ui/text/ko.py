@@ -257,6 +257,8 @@ KO: dict[str, str] = {
     "empty.show": "마스크 {all:,}개가 모두 ‘보기 범위’ 때문에 숨었습니다. 범위를 넓혀 볼까요?",
     # A place without a mask
     "suggest.lower": "{title} 낮추기: {value:g}",
+    "suggest.lower_all": "{title} 낮추기: {value:g} (마스크 최대 {most:,}개)",
+    "suggest.lower_all.one": "{title} 낮추기: {value:g} (마스크 최대 1개)",
     "why.unknown": "여기에 마스크가 없는 까닭은 슬라이더를 한 번 움직이면 알 수 있습니다.",
     "why.none": "이 자리를 덮는 후보가 없습니다. 격자를 더 촘촘하게 하면 찾을 수도 있습니다.",
     "why.kept": "여기 있는 마스크는 ‘보기 범위’ 때문에 숨었습니다.",
