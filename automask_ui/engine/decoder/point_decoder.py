@@ -118,9 +118,9 @@ class PointDecoder:
         return prompts
 
     @torch.inference_mode()
-    def decode_single(self, prompts: Tensor) -> DecodedPoints:
-        """Run the transformer for prompts, B×T×C float32, that leave no doubt: one mask each."""
-        decoded = self.decode_prompts(prompts, with_single=True)
+    def decode_single(self, prompts: Tensor, mask: MaskCode | None = None) -> DecodedPoints:
+        """Run the transformer for prompts that leave no doubt, one mask each; arguments of `decode_prompts`."""
+        decoded = self.decode_prompts(prompts, with_single=True, mask=mask)
         scores, weights = decoded.predicted_iou, decoded.mask_weights
         levels = torch.zeros(len(scores), dtype=torch.int64, device=scores.device)
         if self._head.settles_single:
