@@ -131,8 +131,8 @@ def take(session: Session, work: PixelWork, ticket: str, candidate: int, id: int
 @_edit("keep", x=step_fields.number(0, MAX_ID), y=step_fields.number(0, MAX_ID))
 def keep(session: Session, work: PixelWork, x: float, y: float) -> NewMasks:
     """The best candidate at a place becomes a mask, though a rule has dropped it or Show only leaves it out."""
-    work = session.snapshot()
-    result = work.result
+    now = session.snapshot()
+    result = now.result
     if result is None or not result.has_candidates:
         raise EditError("There are no candidates yet: find masks first.")
     row = explain(result, x, y).candidate
@@ -144,7 +144,7 @@ def keep(session: Session, work: PixelWork, x: float, y: float) -> NewMasks:
         scores = float(candidates.predicted_iou[row]), float(candidates.stability_score[row])
         return NewMasks("add", [OwnMask(candidates.rle[row], "found", *scores)])
     # It was kept, so it has an id already. What clean-up has made of it is the mask that people know.
-    id_ = work.ids[rows[0]]
+    id_ = now.ids[rows[0]]
     if id_ in session.current_masks().ids:
         raise EditError(f"The mask at this place is there already: it is number {id_}.")
     return NewMasks("add", [OwnMask.of(result.masks[int(rows[0])], "found")], [id_])
