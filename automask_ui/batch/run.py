@@ -51,13 +51,13 @@ def run_batch(
 ) -> BatchReport:
     """Make the dataset ``out`` of all pictures below ``folder``, or what is still missing of it.
 
-    Two pictures are in memory at a time, and the names of all. A picture that cannot be used is reported and does not
+    Three pictures are in memory at a time, and the names of all. A picture that cannot be used is reported and does not
     keep the others from being done.
 
     Args:
         folder: searched with all folders below it.
         out: made where it is not there.
-        engine: generates the masks; called by this thread only.
+        engine: generates the masks, of one picture at a time, in threads of this function's own.
         task: options and formats.
         progress: called after every picture.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from automask_ui.cli.arguments import add_precision
 from automask_ui.cli.bench_adaptive import shares_as_text, small_pictures
+from automask_ui.cli.bench_batch import batch_as_text, run_batch_bench
 from automask_ui.cli.bench_start import run_start_bench, start_as_text
 from automask_ui.cli.output import say
 from automask_ui.errors import OptionError
@@ -39,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--predict", action="store_true", help="measure what clicks take instead, on a picture that has been read"
     )
     parser.add_argument(
+        "--stage",
+        choices=["decoder"],
+        help="measure instead what each stage of the decoder takes for a point, beside the machine's own rates",
+    )
+    parser.add_argument(
         "--page",
         action="store_true",
         help="measure instead what a run costs in the page, next to the same run here, and the picture after a slider",
@@ -54,6 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="measure instead how many of the whole grid's masks fewer points find, in the pictures of a folder",
     )
+    parser.add_argument(
+        "--batch",
+        type=Path,
+        metavar="FOLDER",
+        help="measure instead how many pictures of a folder a second become a dataset",
+    )
     parser.add_argument("--device")
     add_precision(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
@@ -61,7 +73,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(settings: argparse.Namespace) -> int:
     """Measure and print; returns 0."""
-    given = [flag for flag in ("predict", "against", "page", "start", "adaptive") if getattr(settings, flag)]
+    given = [
+        flag
+        for flag in ("predict", "against", "stage", "page", "start", "adaptive", "batch")
+        if getattr(settings, flag)
+    ]
     if len(given) > 1:
         raise OptionError(f"--{given[0]} and --{given[1]} measure different things: leave one out.")
     if settings.page:
@@ -70,11 +86,18 @@ def run(settings: argparse.Namespace) -> int:
         return _run_start(settings)
     if settings.adaptive:
         return _run_adaptive(settings)
+    if settings.batch:
+        return _run_batch(settings)
     from automask_ui.engine.bench.clicks import run_click_bench
+    from automask_ui.engine.bench.decoder import run_decoder_bench
     from automask_ui.engine.bench.speed import run_bench, sample_picture
 
     image = sample_picture(settings.image, _size(settings.size))
-    measure, as_text = (run_click_bench, _clicks_as_text) if settings.predict else (run_bench, _as_text)
+    measure, as_text = run_bench, _as_text
+    if settings.predict:
+        measure, as_text = run_click_bench, _clicks_as_text
+    elif settings.stage:
+        measure, as_text = run_decoder_bench, _stages_as_text
     report = measure(_bench_settings(settings), image)
     say(json.dumps(report, indent=2) if settings.json else as_text(report))
     return 0
@@ -121,6 +144,17 @@ def _run_start(settings: argparse.Namespace) -> int:
     return 0
 
 
+def _run_batch(settings: argparse.Namespace) -> int:
+    from automask_ui.engine.loading.load import load_model
+    from automask_ui.engine.pipeline.generator import MaskEngine
+
+    name = None if settings.checkpoint else settings.model
+    model = load_model(name, settings.checkpoint, settings.device, settings.precision)
+    report = run_batch_bench(MaskEngine(model, cache_bytes=0), settings.batch, settings.grid)
+    say(json.dumps(report, indent=2) if settings.json else batch_as_text(report))
+    return 0
+
+
 def _size(text: str) -> tuple[int, int]:
     width, cross, height = text.lower().partition("x")
     if not (cross and width.isdigit() and height.isdigit() and int(width) and int(height)):
@@ -136,9 +170,27 @@ def _setting(report: dict[str, Any]) -> str:
     )
 
 
+def _machine(report: dict[str, Any]) -> str:
+    return "machine: " + ", ".join(f"{value:.0f} {name.replace('_', ' ')}" for name, value in report["limits"].items())
+
+
 def _clicks_as_text(report: dict[str, Any]) -> str:
     lines = [_setting(report), "", f"{'from prompt to masks':<28}{'median':>9}{'longest':>9}"]
     lines += [f"{kind:<28}{m:>6.0f} ms{most:>6.0f} ms" for kind, (m, most) in report["milliseconds"].items()]
+    return "\n".join(lines)
+
+
+def _stages_as_text(report: dict[str, Any]) -> str:
+    lines = [
+        _setting(report),
+        f"{report['points']} points, {report['masks_decoded']} masks; medians of {report['runs']} runs",
+        _machine(report),
+        "",
+        f"{'stage':<12}{'seconds':>9}{'a point':>12}",
+    ]
+    for stage, seconds in report["stages"].items():
+        each = report["ms_per_point"].get(stage)
+        lines.append(f"{stage:<12}{seconds:>9.2f}" + ("" if each is None else f"{each:>9.2f} ms"))
     return "\n".join(lines)
 
 
@@ -166,11 +218,11 @@ def _page_as_text(report: dict[str, Any]) -> str:
 
 
 def _as_text(report: dict[str, Any]) -> str:
-    ours, limits = report["ours"], report["limits"]
+    ours = report["ours"]
     lines = [
         f"{_setting(report)}, {report['grid']}×{report['grid']} points",
         f"{ours['passing_iou']} of {ours['candidates']} candidates pass the IoU threshold; {ours['masks']} masks",
-        "machine: " + ", ".join(f"{value:.0f} {name.replace('_', ' ')}" for name, value in limits.items()),
+        _machine(report),
         "",
         f"{'stage':<12}{'seconds':>9}{'share':>8}",
     ]

@@ -245,7 +245,9 @@ def paint(
     session: Session, work: PixelWork, id: int, cut: bool, strokes: tuple[Stroke, ...], outline: np.ndarray | None
 ) -> NewMasks:
     """Add what is painted or drawn around to the mask ``id``, or cut it out; a mask without a pixel left goes."""
-    area = work(area_of, [Piece(strokes, outline)], session.size_hw)
+    area: Rle = work(area_of, [Piece(strokes, outline)], session.size_hw)
+    if not rle_codec.area(area):
+        raise EditError("Nothing is drawn inside the picture.")
     if not id:
         if cut:
             raise EditError("There is nothing to cut from: select a mask first.")

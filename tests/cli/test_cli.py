@@ -187,6 +187,23 @@ def test_bench_measures_clicks(photo, capsys):
     assert "leave one out" in capsys.readouterr().err
 
 
+def test_bench_measures_the_stages_of_the_decoder(photo, capsys):
+    arguments = ["bench", "--image", str(photo), "--size", "80x53", "--grid", "3", "--stage", "decoder"]
+    assert main([*arguments, "--checkpoint", "own.pth", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["points"] == 9
+    assert 0 < report["masks_decoded"] <= 27
+    assert report["limits"]["float32_gflops"] > 0
+    assert list(report["ms_per_point"]) == ["transformer", "upscaling", "resampling"]
+    for stage, milliseconds in report["ms_per_point"].items():
+        assert milliseconds == pytest.approx(1000 * report["stages"][stage] / 9)
+        assert milliseconds > 0
+    assert main([*arguments, "--checkpoint", "own.pth"]) == 0
+    assert "float32 gflops" in capsys.readouterr().out
+    assert main([*arguments, "--predict"]) == 2
+    assert "leave one out" in capsys.readouterr().err
+
+
 def test_bench_measures_what_a_share_of_the_points_finds(photo, capsys, tmp_path):
     arguments = ["bench", "--adaptive", str(photo.parent), "--grid", "8", "--checkpoint", "own.pth"]
     assert main([*arguments, "--json"]) == 0
@@ -222,6 +239,22 @@ def test_bench_measures_the_page(photo, capsys, monkeypatch):
     assert "leave one out" in capsys.readouterr().err
     assert main([*arguments, "--precision", "bf16"]) == 2
     assert "--precision" in capsys.readouterr().err
+
+
+def test_bench_measures_a_folder_of_pictures(photo, capsys, monkeypatch):
+    monkeypatch.setattr("automask_ui.cli.bench_batch.ROUNDS", 1)
+    (photo.parent / "text.jpg").write_text("no picture")
+    arguments = ["bench", "--batch", str(photo.parent), "--grid", "4", "--checkpoint", "own.pth"]
+    assert main([*arguments, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["pictures"], report["failures"], report["grid"]) == (1, 1, 4)
+    (row,) = report["rounds"]
+    assert row["pictures_per_second"] == 1 / row["seconds"]
+    assert 0 < row["engine"] < row["seconds"]
+    assert main(arguments) == 0
+    assert "1 pictures, 1 failures, coco, yolo, masks" in capsys.readouterr().out
+    assert main([*arguments, "--page"]) == 2
+    assert "leave one out" in capsys.readouterr().err
 
 
 def test_bench_measures_turbo_against_the_exact_engine(photo, capsys):

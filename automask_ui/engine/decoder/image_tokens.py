@@ -156,23 +156,29 @@ class ImageTokens:
         bias = norm.bias.expand(len(gram), 1, -1)
         self._vectors = torch.cat([self._vectors * norm.weight, bias], dim=1)
 
+    def vectors_through(self, weight: Tensor, bias: Tensor) -> Tensor:
+        """Apply a linear layer, ``weight`` (C×D) and ``bias``, to V: B×D×R, to `project` with."""
+        vectors = self._vectors @ weight.float()
+        # The last row of V is what is taken up with weight 1 / r.
+        vectors[:, -1] += bias
+        return vectors.to(weight.dtype).transpose(1, 2)
+
     def project(
-        self, points: slice | Tensor, weight: Tensor, bias: Tensor, shared: Sequence[Tensor], width: int
-    ) -> Iterator[Tensor]:
-        """Apply a linear layer, ``weight`` (C×D) and ``bias``, to the image tokens of some points.
+        self, points: slice | Tensor, vectors: Tensor, shared: Sequence[Tensor], width: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Apply a linear layer to the image tokens of some points, and divide by r.
 
         Args:
             points: which.
-            weight, bias: the layer's.
-            shared: for each tile, h×w×D: what the weight makes of X, on the part of its grid that is asked for.
+            vectors: what `vectors_through` makes of the layer.
+            shared: for each tile, D×h×w: what its weight makes of X, on the part of its grid that is asked for.
             width: of the grid of image tokens.
 
         Yields:
-            B×hw×D for each tile, valid until the next.
+            B×D×hw and 1 / r, B×1×hw, for each tile, valid until the next.
         """
-        vectors = (self._vectors[points] @ weight.float()).to(weight.dtype)
         for tile, part in zip(self._changed_tiles(), shared, strict=False):
-            yield tile.project(points, vectors, bias, part, width)
+            yield tile.project(points, vectors[points], part, width)
 
     def _attention_tokens(self, projected: Tensor, heads: int, image: nn.Linear) -> _Tokens:
         """Prepare projected tokens (B×T×Hd) for an attention that projects image tokens with ``image``."""
@@ -259,14 +265,13 @@ class _Tile:
         self._scale *= torch.rsqrt(square + change.eps)
         torch.reciprocal(self._scale, out=self._weights[self._rows - 1])
 
-    def project(self, points: slice | Tensor, vectors: Tensor, bias: Tensor, shared: Tensor, width: int) -> Tensor:
-        """Apply a linear layer to this tile, as ``ImageTokens.project``; ``vectors`` is V times its weight."""
-        shown = (..., slice(shared.shape[0]), slice(shared.shape[1]))
-        scale = self._scale[points].unflatten(1, (-1, width))[shown].to(shared.dtype)
-        weights = self._used_weights[points].unflatten(2, (-1, width))[shown] * scale[:, None]
-        tokens = self._scratch.take("tokens", (len(scale), *shared.shape), shared)
-        torch.addcmul(bias, scale[..., None], shared, out=tokens)
-        return tokens.flatten(1, 2).baddbmm_(weights.flatten(2).transpose(1, 2), vectors)
+    def project(self, points: slice | Tensor, vectors: Tensor, shared: Tensor, width: int) -> tuple[Tensor, Tensor]:
+        """Apply a linear layer to this tile, as ``ImageTokens.project``; ``vectors``, B×D×R, is what it makes of V."""
+        shown = (..., slice(shared.shape[1]), slice(shared.shape[2]))
+        weights = self._used_weights[points].unflatten(2, (-1, width))[shown].flatten(2)
+        projected = self._scratch.take("projected", (len(weights), len(shared), weights.shape[2]), shared)
+        torch.baddbmm(shared.flatten(1), vectors, weights, out=projected)
+        return projected, weights[:, -1:]
 
     def _scores(self, sight: SharedProjection, tokens: _Tokens) -> Tensor:
         """Compute the scores (H×T×B×N) of tokens with their points' image tokens; valid until the next call."""

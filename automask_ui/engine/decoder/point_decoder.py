@@ -67,14 +67,14 @@ class PointDecoder:
         _, height, width = embedding.tokens.shape
         self._grid_hw = (height, width)
         self._shown_hw = shown_hw or self._grid_hw
-        self._head = head_of(sam.mask_decoder, embedding, dtype)
+        self._scratch = scratch or Scratch()
+        self._head = head_of(sam.mask_decoder, embedding, dtype, self._scratch)
         margin, (shown_rows, shown_columns) = self._head.margin, self._shown_hw
         self._drawn_hw = (min(shown_rows + margin, height), min(shown_columns + margin, width))
         no_mask = sam.prompt_encoder.no_mask_embed.weight.reshape(-1, 1, 1)
         tokens = (embedding.tokens + no_mask).permute(1, 2, 0)  # h×w×C
         vectors = mask_vectors(sam.prompt_encoder)[: None if takes_masks else 0]
         position = sam.prompt_encoder.get_dense_pe()[0].permute(1, 2, 0)
-        self._scratch = scratch or Scratch()
         rows = max(1, TILE_TOKENS_ON_CPU // width) if embedding.device.type == "cpu" else height
 
         @torch.inference_mode()
@@ -84,12 +84,12 @@ class PointDecoder:
             of_band = (part[band].flatten(0, 1) for part in (tokens, position))
             tile = SharedTokens(transformer, *of_band, vectors, dtype)
             drawn = tile.tokens.unflatten(0, (-1, width))[: max(0, self._drawn_hw[0] - top), : self._drawn_hw[1]]
-            return tile, drawn @ self._head.upscaling.first[0]
+            return tile, (drawn @ self._head.upscaling.first[0]).permute(2, 0, 1).contiguous()
 
         shared = map_parallel(share, range(0, height, rows), workers)
         self._tiles = [tile for tile, _ in shared]
         #: What the first upscaling makes of the shared part of each tile that masks are drawn from at all.
-        self._upscaled = [upscaled for _, upscaled in shared if len(upscaled)]
+        self._upscaled = [upscaled for _, upscaled in shared if upscaled.numel()]
 
     @property
     def levels(self) -> int:
@@ -146,20 +146,30 @@ class PointDecoder:
             wanted: B×L bool, at least one of them true.
 
         Returns:
-            M×4h×4w float32 logits of the shown part, in the order of ``wanted.nonzero()``.
+            M×4h×4w float32 logits of the shown part, in the order of ``wanted.nonzero()``; valid until the same thread
+            asks for others.
         """
         points = wanted.any(dim=1).nonzero().flatten()
         # A CPU upscales one point at a time, which stays in its cache; a slice of them spares a copy.
         on_cpu = points.device.type == "cpu"
         parts = [slice(point, point + 1) for point in points.tolist()] if on_cpu else [points]
-        return torch.cat([self._masks_of(decoded, part, wanted[part]) for part in parts])
-
-    def _masks_of(self, decoded: DecodedPoints, points: slice | Tensor, wanted: Tensor) -> Tensor:
-        levels = wanted.any(dim=0)
-        first = decoded.image_tokens.project(points, *self._head.upscaling.first, self._upscaled, self._grid_hw[1])
-        masks = self._head.masks(first, self._drawn_hw, decoded.mask_weights[points][:, levels])
         # Four logits to an image token along each axis.
-        return masks[wanted[:, levels]][:, : 4 * self._shown_hw[0], : 4 * self._shown_hw[1]]
+        rows, columns = (4 * side for side in self._shown_hw)
+        logits = self._scratch.take("logits", (int(wanted.sum()), rows, columns), decoded.mask_weights)
+        vectors = decoded.image_tokens.vectors_through(*self._head.upscaling.first)
+        begin = 0
+        for part in parts:
+            masks = self._masks_of(decoded, part, vectors, wanted[part])
+            end = begin + len(masks)
+            logits[begin:end] = masks[:, :rows, :columns]
+            begin = end
+        return logits
+
+    def _masks_of(self, decoded: DecodedPoints, points: slice | Tensor, vectors: Tensor, wanted: Tensor) -> Tensor:
+        levels = wanted.any(dim=0)
+        first = decoded.image_tokens.project(points, vectors, self._upscaled, self._grid_hw[1])
+        masks = self._head.masks(first, self._drawn_hw, decoded.mask_weights[points][:, levels])
+        return masks[0] if len(wanted) == 1 else masks[wanted[:, levels]]
 
 
 def _self_attention(block: TwoWayAttentionBlock, queries: Tensor, point_tokens: Tensor) -> Tensor:

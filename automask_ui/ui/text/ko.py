@@ -189,6 +189,9 @@ KO: dict[str, str] = {
     "format.overlay-jpeg.loses": "JPEG는 날카로운 경계를 흐리게 합니다. 마스크의 일부 픽셀이 다르게 보입니다.",
     "status.points": "직접 지정한 점 {points:,}개. ‘마스크 찾기’를 누르세요.",
     "status.points.one": "직접 지정한 점 {points:,}개. ‘마스크 찾기’를 누르세요.",
+    "status.everywhere": "다음에는 사진 전체에서 찾습니다.",
+    "status.region_gone": "그린 것이 남아 있지 않습니다. 다음에는 사진 전체에서 찾습니다.",
+    "status.no_grid_point": "그 안에 격자의 점이 없어 다음에는 사진 전체에서 찾습니다. 격자를 촘촘하게 해 보세요.",
     # What people want with a file
     "purpose.train": "학습용",
     "purpose.correct": "다른 도구에서 고치기",

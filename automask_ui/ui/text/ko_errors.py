@@ -118,10 +118,6 @@ _SENTENCES = (
         r"A list of points cannot leave out a place of zoomed crops.*",
         "확대 단계를 쓰면 찾을 영역을 정할 수 없습니다. 먼저 확대 단계를 0으로 하세요.",
     ),
-    (
-        r"No point of the grid lies there.*",
-        "그 안에 격자의 점이 하나도 없습니다. 더 넓게 그리거나 격자를 촘촘하게 하세요.",
-    ),
     (r"Line (\d+): .*", "점 목록의 {0}번째 줄을 읽을 수 없습니다. 0.25, 0.5처럼 x, y를 0에서 1 사이로 쓰세요."),
     # Models
     (r"The file of (.+) is not on this machine\.", "{0}: 모델 파일이 이 컴퓨터에 없습니다."),
