@@ -42,7 +42,7 @@ def is_local(place: Path) -> bool:
 
 
 def exists(place: Path) -> bool:
-    """Whether there is something at ``place``, as far as this user may know: in closed folders its own method raises."""
+    """Whether there is something at ``place``, as far as this user may know. (``Path.exists`` raises there.)"""
     try:
         return place.exists()
     except OSError:

@@ -31,6 +31,7 @@ from automask_ui.project.list_run import ListRun
 from automask_ui.project.pictures import PictureList
 from automask_ui.project.restore_photo import saved_of
 from automask_ui.project.saving import list_to_save
+from automask_ui.project.working_list import WorkingList
 from automask_ui.session import Session
 from automask_ui.session.mask_edits import MASK_EDITS
 
@@ -378,3 +379,12 @@ def test_masks_of_another_run_are_not_taken_for_those_of_this_one(listed: Pictur
 def test_export_before_there_are_masks(listed: PictureList, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="no masks yet"):
         export_list(listed, "coco", tmp_path)
+
+
+def test_no_picture_is_taken_out_of_a_list_that_is_being_written(listed: PictureList) -> None:
+    own = WorkingList(listed)
+    with own.being_written(), own.being_written(), pytest.raises(BatchError, match="being written to a file"):
+        own.remove(0)
+    assert len(listed.items) == 4
+    own.remove(0)
+    assert len(listed.items) == 3
