@@ -20,6 +20,7 @@ from automask_ui.engine.decoder.image_tokens import ImageTokens
 from automask_ui.engine.decoder.mask_code import MaskCode, mask_vectors
 from automask_ui.engine.decoder.shared_tokens import SharedTokens
 from automask_ui.engine.encoders.embedding import ImageEmbedding
+from automask_ui.engine.encoders.sam2.model import settled_single
 from automask_ui.engine.runtime.scratch import Scratch
 from automask_ui.engine.runtime.threads import map_parallel
 
@@ -79,10 +80,9 @@ class PointDecoder:
 
         @torch.inference_mode()
         def share(top: int) -> tuple[SharedTokens, Tensor]:
-            band = slice(top, top + rows)
-            transformer = self._decoder.transformer
-            of_band = (part[band].flatten(0, 1) for part in (tokens, position))
-            tile = SharedTokens(transformer, *of_band, vectors, dtype)
+            """Set up the tile whose first row is ``top``, and what upscaling makes of it."""
+            transformer, band = self._decoder.transformer, slice(top, top + rows)
+            tile = SharedTokens(transformer, tokens[band].flatten(0, 1), position[band].flatten(0, 1), vectors, dtype)
             drawn = tile.tokens.unflatten(0, (-1, width))[: max(0, self._drawn_hw[0] - top), : self._drawn_hw[1]]
             return tile, (drawn @ self._head.upscaling.first[0]).permute(2, 0, 1).contiguous()
 
@@ -108,9 +108,29 @@ class PointDecoder:
         Args:
             points_xy: B×2, in pixels of the model's square input.
         """
+        return self.decode_prompts(self.prompts(points_xy))
+
+    @torch.inference_mode()
+    def prompts(self, points_xy: Tensor) -> Tensor:
+        """Encode points, B×2, in pixels of the model's square input: B×T×C float32."""
         labels = torch.ones(len(points_xy), 1, dtype=torch.int, device=points_xy.device)
-        prompts, _ = self._prompt_encoder(points=(points_xy[:, None], labels), boxes=None, masks=None)
-        return self.decode_prompts(prompts)
+        prompts: Tensor = self._prompt_encoder(points=(points_xy[:, None], labels), boxes=None, masks=None)[0]
+        return prompts
+
+    @torch.inference_mode()
+    def decode_single(self, prompts: Tensor, mask: MaskCode | None = None) -> DecodedPoints:
+        """Run the transformer for prompts that leave no doubt: one mask each. Arguments as of `decode_prompts`."""
+        decoded = self.decode_prompts(prompts, with_single=True, mask=mask)
+        scores, weights = decoded.predicted_iou, decoded.mask_weights
+        levels = torch.zeros(len(scores), dtype=torch.int64, device=scores.device)
+        if self._head.settles_single:
+            is_single = torch.zeros_like(scores, dtype=torch.bool)
+            is_single[:, 0] = True
+            levels = settled_single(self.masks(decoded, is_single), scores)
+        chosen = levels[:, None]
+        return DecodedPoints(
+            scores.take_along_dim(chosen, dim=1), weights.take_along_dim(chosen[..., None], dim=1), decoded.image_tokens
+        )
 
     @torch.inference_mode()
     def decode_prompts(self, prompts: Tensor, with_single: bool = False, mask: MaskCode | None = None) -> DecodedPoints:
