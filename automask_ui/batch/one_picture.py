@@ -18,7 +18,7 @@ import numpy as np
 from automask_ui.batch.dataset import Dataset, MasksRecord
 from automask_ui.batch.dataset_files import MANIFEST, export_item
 from automask_ui.batch.formats import finished_formats, write_formats
-from automask_ui.batch.paths import is_local
+from automask_ui.batch.paths import exists, is_local
 from automask_ui.batch.pictures import Failure, Picture, printable
 from automask_ui.errors import AutoMaskError, BatchError
 from automask_ui.export import EXPORTERS
@@ -172,7 +172,7 @@ class Worker:
     def load(self, picture: Picture) -> Loaded:
         """Read a picture's file, and decode it if anything is missing. May run in parallel to :meth:`finish`."""
         # A pipe would be waited for, and a device never ends.
-        if is_local(picture.path) and picture.path.exists() and not picture.path.is_file():
+        if is_local(picture.path) and exists(picture.path) and not picture.path.is_file():
             return Loaded(picture, error="it is no file, but a pipe, a device or the like.")
         try:
             data = picture.path.read_bytes()

@@ -1,6 +1,7 @@
 """Batches: what lands, what is done again, and that no interruption shows in the result."""
 
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 import yaml
 from batch_runs import Engine, contents, make_pictures, run, run_killed, task
+from closed_folder import close
 from filelock import FileLock
 from PIL import Image
 from pycocotools.coco import COCO
@@ -845,3 +847,33 @@ def test_names_that_coco_cannot_hold_are_told(photos, out):
     told = [note for note in run(photos, out, "coco").notes if "UTF-8" in note]
     assert len(told) == 1
     assert "caf\N{REPLACEMENT CHARACTER}.png" in told[0]
+
+
+def test_a_closed_folder_is_named_and_the_others_are_done(photos, out, monkeypatch):
+    paint(photos / "locked" / "a.png")
+    close(photos / "locked", monkeypatch)
+    report = run(photos, out, "coco")
+    assert report.made == 4
+    assert report.failures == [Failure(str(photos / "locked"), "the folder could not be read: Permission denied")]
+    with pytest.raises(BatchError, match="could not be read: Permission denied"):
+        run(photos / "locked" / "deeper", out, "coco")
+
+
+def test_a_folder_that_only_tells_its_names_fails_picture_by_picture(photos, out, monkeypatch):
+    paint(photos / "names" / "a.png")
+    listed = os.scandir
+    close(photos / "names", monkeypatch)
+    monkeypatch.setattr(os, "scandir", listed)
+    monkeypatch.setattr(Path, "read_bytes", refusing_below(photos / "names", Path.read_bytes))
+    report = run(photos, out, "coco")
+    assert report.made == 4
+    assert report.failures == [Failure("names/a.png", "the file could not be read: Permission denied.")]
+
+
+def refusing_below(folder, read):
+    def refuse(path):
+        if folder in path.parents:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return read(path)
+
+    return refuse
