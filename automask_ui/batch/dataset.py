@@ -30,7 +30,7 @@ from automask_ui.errors import BatchError
 from automask_ui.files.atomic import move_file, write_atomic
 from automask_ui.files.json_fields import (
     MAX_INTEGER,
-    WrongError,
+    JsonFieldError,
     integers_in,
     list_in,
     object_in,
@@ -139,7 +139,7 @@ class Dataset:
             height, width = integers_in(record, "size_hw", 2)
             masks = codec.from_columns(record.get("masks"), (height, width))
             return MasksRecord(text_in(record, "key", 64), text_in(record, "sha256", 64), masks)
-        except WrongError as error:
+        except JsonFieldError as error:
             _log.warning("The kept masks of %s are damaged, so they are found again: %s", picture.relative, error)
             return None
 
@@ -161,7 +161,7 @@ class Dataset:
             return FilesRecord()
         try:
             return _files_of(record)
-        except WrongError as error:
+        except JsonFieldError as error:
             _log.warning("What is kept of %s's files is damaged, so they are made again: %s", picture.relative, error)
             return FilesRecord()
 
@@ -239,9 +239,9 @@ def _files_of(record: dict[str, Any]) -> FilesRecord:
         masks, exact = (whole_of(values.get(key), f"“{key}”", 0, MAX_INTEGER) for key in ("masks", "exact"))
         worst: object = values.get("worst_iou")
         if isinstance(worst, bool) or not isinstance(worst, int | float) or not 0 <= worst <= 1:
-            raise WrongError("“worst_iou” must be a number from 0 to 1.")
+            raise JsonFieldError("“worst_iou” must be a number from 0 to 1.")
         if any(PurePosixPath(path).parts[0] != name for path in files):
-            raise WrongError(f"A file of “{name}” lies outside of its folder.")
+            raise JsonFieldError(f"A file of “{name}” lies outside of its folder.")
         formats[name] = Written(files, masks, exact, worst)
     stale = tuple(_below(path) for path in list_in(record, "stale", MAX_INTEGER))
     return FilesRecord(text_in(record, "key", 64), text_in(record, "stem", 255), formats, stale)
@@ -253,7 +253,7 @@ def _below(path: object) -> str:
     # As this machine names files: on Windows a backslash parts folders, too, and a drive leads elsewhere.
     place = PurePath(text)
     if not place.parts or ".." in place.parts or place.anchor or "\0" in text:
-        raise WrongError(f"{text[:80]!r} is no path below the dataset.")
+        raise JsonFieldError(f"{text[:80]!r} is no path below the dataset.")
     return text
 
 

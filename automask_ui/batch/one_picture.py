@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -27,7 +24,7 @@ from automask_ui.files.images import load_image
 from automask_ui.files.raster import TURNED_NOTE
 from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.options import GeneratorOptions
-from automask_ui.protocol import Engine, Steps, run_to_end
+from automask_ui.protocol import Engine, run_to_end
 
 __all__ = ["BatchTask", "PictureOutcome", "process_pictures"]
 

@@ -40,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--predict", action="store_true", help="measure what clicks take instead, on a picture that has been read"
     )
     parser.add_argument(
+        "--stage",
+        choices=["decoder"],
+        help="measure instead what each stage of the decoder takes for a point, beside the machine's own rates",
+    )
+    parser.add_argument(
         "--page",
         action="store_true",
         help="measure instead what a run costs in the page, next to the same run here, and the picture after a slider",
@@ -68,7 +73,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(settings: argparse.Namespace) -> int:
     """Measure and print; returns 0."""
-    given = [flag for flag in ("predict", "against", "page", "start", "adaptive", "batch") if getattr(settings, flag)]
+    given = [
+        flag
+        for flag in ("predict", "against", "stage", "page", "start", "adaptive", "batch")
+        if getattr(settings, flag)
+    ]
     if len(given) > 1:
         raise OptionError(f"--{given[0]} and --{given[1]} measure different things: leave one out.")
     if settings.page:
@@ -80,10 +89,15 @@ def run(settings: argparse.Namespace) -> int:
     if settings.batch:
         return _run_batch(settings)
     from automask_ui.engine.bench.clicks import run_click_bench
+    from automask_ui.engine.bench.decoder import run_decoder_bench
     from automask_ui.engine.bench.speed import run_bench, sample_picture
 
     image = sample_picture(settings.image, _size(settings.size))
-    measure, as_text = (run_click_bench, _clicks_as_text) if settings.predict else (run_bench, _as_text)
+    measure, as_text = run_bench, _as_text
+    if settings.predict:
+        measure, as_text = run_click_bench, _clicks_as_text
+    elif settings.stage:
+        measure, as_text = run_decoder_bench, _stages_as_text
     report = measure(_bench_settings(settings), image)
     say(json.dumps(report, indent=2) if settings.json else as_text(report))
     return 0
@@ -156,9 +170,27 @@ def _setting(report: dict[str, Any]) -> str:
     )
 
 
+def _machine(report: dict[str, Any]) -> str:
+    return "machine: " + ", ".join(f"{value:.0f} {name.replace('_', ' ')}" for name, value in report["limits"].items())
+
+
 def _clicks_as_text(report: dict[str, Any]) -> str:
     lines = [_setting(report), "", f"{'from prompt to masks':<28}{'median':>9}{'longest':>9}"]
     lines += [f"{kind:<28}{m:>6.0f} ms{most:>6.0f} ms" for kind, (m, most) in report["milliseconds"].items()]
+    return "\n".join(lines)
+
+
+def _stages_as_text(report: dict[str, Any]) -> str:
+    lines = [
+        _setting(report),
+        f"{report['points']} points, {report['masks_decoded']} masks; medians of {report['runs']} runs",
+        _machine(report),
+        "",
+        f"{'stage':<12}{'seconds':>9}{'a point':>12}",
+    ]
+    for stage, seconds in report["stages"].items():
+        each = report["ms_per_point"].get(stage)
+        lines.append(f"{stage:<12}{seconds:>9.2f}" + ("" if each is None else f"{each:>9.2f} ms"))
     return "\n".join(lines)
 
 
@@ -171,10 +203,11 @@ def _page_as_text(report: dict[str, Any]) -> str:
     ]
     runs = {"by the command line": report["command_line"], "in the page": report["page"]}
     lines += [f"{name:<28}{spent['cpu']:>7.2f} s{spent['wall']:>9.2f} s" for name, spent in runs.items()]
+    fewest, most = slider["masks"]
     lines += [
         f"{'ratio':<28}{report['cpu_ratio']:>9.2f}   ({report['page']['updates']} updates)",
         "",
-        f"{'a slider’s picture':<28}{'median':>9}{'longest':>11}   ({slider['masks']} masks)",
+        f"{'a slider’s picture':<28}{'median':>9}{'longest':>11}   ({fewest} to {most} masks)",
     ]
     titles = {"cpu": "CPU", "wall": "time"}
     lines += [
@@ -185,11 +218,11 @@ def _page_as_text(report: dict[str, Any]) -> str:
 
 
 def _as_text(report: dict[str, Any]) -> str:
-    ours, limits = report["ours"], report["limits"]
+    ours = report["ours"]
     lines = [
         f"{_setting(report)}, {report['grid']}×{report['grid']} points",
         f"{ours['passing_iou']} of {ours['candidates']} candidates pass the IoU threshold; {ours['masks']} masks",
-        "machine: " + ", ".join(f"{value:.0f} {name.replace('_', ' ')}" for name, value in limits.items()),
+        _machine(report),
         "",
         f"{'stage':<12}{'seconds':>9}{'share':>8}",
     ]

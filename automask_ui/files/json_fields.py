@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = [
     "MAX_INTEGER",
-    "WrongError",
+    "JsonFieldError",
     "integers_in",
     "list_in",
     "object_in",
@@ -20,14 +20,14 @@ __all__ = [
 MAX_INTEGER = 2**31 - 1  # larger ones would not fit into an array
 
 
-class WrongError(Exception):
+class JsonFieldError(Exception):
     """What does not fit, as a sentence; for the module that reads the document to put into an error of its own."""
 
 
 def object_of(value: object, what: str) -> Mapping[str, Any]:
     """``value`` as an object; ``what`` names it."""
     if not isinstance(value, dict):
-        raise WrongError(f"{what} must be an object, but is {type(value).__name__}.")
+        raise JsonFieldError(f"{what} must be an object, but is {type(value).__name__}.")
     return value
 
 
@@ -40,16 +40,16 @@ def list_in(values: Mapping[str, Any], key: str, most: int) -> list[Any]:
     """The list at ``key``, of at most ``most`` entries."""
     value = values.get(key)
     if not isinstance(value, list):
-        raise WrongError(f"“{key}” must be a list.")
+        raise JsonFieldError(f"“{key}” must be a list.")
     if len(value) > most:
-        raise WrongError(f"“{key}” has {len(value):,} entries; at most {most:,} can be.")
+        raise JsonFieldError(f"“{key}” has {len(value):,} entries; at most {most:,} can be.")
     return value
 
 
 def text_of(value: object, what: str, longest: int) -> str:
     """``value`` as text of at most ``longest`` characters; ``what`` names it."""
     if not isinstance(value, str) or len(value) > longest:
-        raise WrongError(f"{what} must be text of at most {longest:,} characters.")
+        raise JsonFieldError(f"{what} must be text of at most {longest:,} characters.")
     return value
 
 
@@ -61,7 +61,7 @@ def text_in(values: Mapping[str, Any], key: str, longest: int) -> str:
 def whole_of(value: object, what: str, least: int, most: int) -> int:
     """``value`` as a whole number from ``least`` to ``most``; ``what`` names it."""
     if type(value) is not int or not least <= value <= most:
-        raise WrongError(f"{what} must be a whole number from {least:,} to {most:,}, but is {str(value)[:20]!r}.")
+        raise JsonFieldError(f"{what} must be a whole number from {least:,} to {most:,}, but is {str(value)[:20]!r}.")
     return value
 
 
@@ -69,7 +69,7 @@ def integers_in(values: Mapping[str, Any], key: str, count: int) -> list[int]:
     """The list of ``count`` whole numbers at ``key``."""
     value = values.get(key)
     if not isinstance(value, list) or len(value) != count or not all(type(part) is int for part in value):
-        raise WrongError(f"“{key}” must be {count} whole numbers.")
+        raise JsonFieldError(f"“{key}” must be {count} whole numbers.")
     if not all(abs(part) <= MAX_INTEGER for part in value):
-        raise WrongError(f"“{key}” has a number that is too large.")
+        raise JsonFieldError(f"“{key}” has a number that is too large.")
     return value

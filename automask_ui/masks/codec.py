@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco
 
-from automask_ui.files.json_fields import MAX_INTEGER, WrongError, list_in, object_of, text_of
+from automask_ui.files.json_fields import MAX_INTEGER, JsonFieldError, list_in, object_of, text_of
 from automask_ui.masks import rle as rle_codec
 from automask_ui.masks.collection import MaskSet, object_column
 from automask_ui.masks.rle import Rle
@@ -48,8 +48,8 @@ def from_columns(values: object, size_hw: tuple[int, int]) -> MaskSet:
     """Read what :func:`to_columns` wrote for a picture of ``size_hw`` px; nothing in ``values`` is trusted.
 
     Raises:
-        WrongError: a column is missing or of another type, pixels are no RLE of this size, an area or a box does not
-            belong to its pixels, or a number is out of range.
+        JsonFieldError: a column is missing or of another type, pixels are no RLE of this size, an area or a box does
+            not belong to its pixels, or a number is out of range.
     """
     columns = object_of(values, "“masks”")
     counts = list_in(columns, "counts", MAX_MASKS)
@@ -69,7 +69,7 @@ def _rles(counts: list[Any], size_hw: tuple[int, int]) -> list[Rle]:
         return rle_codec.checked(texts, size_hw)
     except ValueError as error:
         reason, row = error.args
-        raise WrongError(f"the pixels {_of(row)} are no RLE: {reason}.") from error
+        raise JsonFieldError(f"the pixels {_of(row)} are no RLE: {reason}.") from error
 
 
 def _numbers(columns: Any, name: str, count: int) -> np.ndarray:
@@ -77,7 +77,7 @@ def _numbers(columns: Any, name: str, count: int) -> np.ndarray:
     dtype, width = _NUMBERS[name]
     values = list_in(columns, name, MAX_MASKS * width)
     if len(values) != count * width:
-        raise WrongError(f"“{name}” has {len(values):,} numbers; {count:,} masks need {count * width:,}.")
+        raise JsonFieldError(f"“{name}” has {len(values):,} numbers; {count:,} masks need {count * width:,}.")
     if dtype is np.int64:
         types: tuple[object, ...] = (int,)
         is_right = all(type(value) is int and abs(value) <= MAX_INTEGER for value in values)
@@ -87,7 +87,7 @@ def _numbers(columns: Any, name: str, count: int) -> np.ndarray:
     if not is_right:
         wrong = next(v for v in values if type(v) not in types or (v is not None and not abs(v) <= MAX_INTEGER))
         kind = "number that is too large" if type(wrong) in types else "value that is no number of its kind"
-        raise WrongError(f"“{name}” has a {kind}: {str(wrong)[:20]!r}.")
+        raise JsonFieldError(f"“{name}” has a {kind}: {str(wrong)[:20]!r}.")
     array: np.ndarray = np.array([math.nan if value is None else value for value in values], dtype)
     return array.reshape(count, width) if width > 1 else array
 
@@ -98,13 +98,13 @@ def _check_pixels(masks: MaskSet) -> None:
     # One by one: with NumPy 2, pycocotools fails at the areas of more than 255 masks.
     areas = np.array([rle_codec.area(rle) for rle in rles], np.int64)
     if (row := _first(areas != masks.area)) is not None:
-        raise WrongError(f"the mask in row {row + 1} has {areas[row]:,} pixels, not {masks.area[row]:,}.")
+        raise JsonFieldError(f"the mask in row {row + 1} has {areas[row]:,} pixels, not {masks.area[row]:,}.")
     boxes = np.asarray(coco.toBbox(rles)).astype(np.int64).reshape(-1, 4)
     # Boxes count from pixel to pixel: one less than the pixels.
     begin, end = masks.bbox_xywh[:, :2], masks.bbox_xywh[:, :2] + masks.bbox_xywh[:, 2:]
     is_outside = (boxes[:, :2] < begin).any(axis=1) | (boxes[:, :2] + boxes[:, 2:] - 1 > end).any(axis=1)
     if (row := _first(is_outside & (areas > 0))) is not None:
-        raise WrongError(f"the box {_of(row)} does not hold its pixels.")
+        raise JsonFieldError(f"the box {_of(row)} does not hold its pixels.")
 
 
 def _check_ranges(masks: MaskSet) -> None:
@@ -114,16 +114,16 @@ def _check_ranges(masks: MaskSet) -> None:
         boxes = getattr(masks, name)
         is_outside = (boxes < 0).any(axis=1) | (boxes[:, :2] + boxes[:, 2:] > (width, height)).any(axis=1)
         if (row := _first(is_outside)) is not None:
-            raise WrongError(f"“{name}” {_of(row)} is not inside the picture: {boxes[row].tolist()}.")
+            raise JsonFieldError(f"“{name}” {_of(row)} is not inside the picture: {boxes[row].tolist()}.")
     missing = np.isnan(masks.point_xy)
     with np.errstate(invalid="ignore"):
         is_inside = ((masks.point_xy >= 0) & (masks.point_xy <= (width, height))).all(axis=1)
     if (row := _first(~(is_inside | missing.all(axis=1)))) is not None:
-        raise WrongError(f"the point {_of(row)} is not in the picture.")
+        raise JsonFieldError(f"the point {_of(row)} is not in the picture.")
     for name in ("predicted_iou", "stability_score"):
         scores = getattr(masks, name)
         if (row := _first(np.abs(scores) > 100)) is not None:
-            raise WrongError(f"“{name}” {_of(row)} is no score: {scores[row]}.")
+            raise JsonFieldError(f"“{name}” {_of(row)} is no score: {scores[row]}.")
 
 
 def _first(rows: np.ndarray) -> int | None:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from automask_ui.errors import OptionError
 from automask_ui.masks.collection import MaskSet
-from automask_ui.masks.lowres import prompt_logits
+from automask_ui.masks.mask_input import prompt_logits
 from automask_ui.masks.rle import Rle
 
 __all__ = ["MAX_CLICKS", "PicturePrompt", "Prediction"]

@@ -25,7 +25,7 @@ from automask_ui import __version__
 from automask_ui.errors import ExportError, LabelError, OptionError, RestoreError
 from automask_ui.files.json_fields import (
     MAX_INTEGER,
-    WrongError,
+    JsonFieldError,
     integers_in,
     list_in,
     object_in,
@@ -39,9 +39,10 @@ from automask_ui.limits import max_pixels
 from automask_ui.masks import MaskSet, codec
 from automask_ui.options import GeneratorOptions, checked_options
 from automask_ui.project import version1
-from automask_ui.session import ShowOnly, kept_history
+from automask_ui.session import ShowOnly, history_json
 from automask_ui.session.class_names import clean_text
-from automask_ui.session.edits import EditedMasks, Edits, History, apply_edits
+from automask_ui.session.edits import EditedMasks, Edits, apply_edits
+from automask_ui.session.history import History
 
 __all__ = [
     "MAX_ERROR",
@@ -204,7 +205,7 @@ def _work_values(saved: Saved) -> dict[str, Any]:
         "contents": [[fingerprint.hex(), count] for fingerprint, count in saved.fingerprints],
         "edits": saved.edits.to_dict(),
         # Earlier readers pass it over: they know the edits, and no way back.
-        "history": kept_history.to_dict(saved.history),
+        "history": history_json.to_dict(saved.history),
     }
 
 
@@ -239,7 +240,7 @@ def parse(data: bytes, name: str = NAME) -> SavedProject:
             row = SavedPicture(work.image.name, work.image.sha256, state, edited=True, work=work)
             return SavedProject((row,), work.model, work.options, 0)
         return _project(document)
-    except (WrongError, OptionError, LabelError) as error:
+    except (JsonFieldError, OptionError, LabelError) as error:
         raise RestoreError(f"{name} cannot be used: {error}") from error
 
 
@@ -252,7 +253,7 @@ def parse_work(data: bytes, name: str) -> Saved:
     document = _document(data, name, (WORK_KIND, KIND))
     try:
         return _work(version1.work_from(document) if document["version"] == 1 else document)
-    except (WrongError, OptionError, LabelError) as error:
+    except (JsonFieldError, OptionError, LabelError) as error:
         raise RestoreError(f"{name} cannot be used: {error}") from error
 
 
@@ -279,7 +280,7 @@ def _project(document: Mapping[str, Any]) -> SavedProject:
     model, options = _model_and_options(document)
     pictures = tuple(_picture(object_of(row, "a picture")) for row in list_in(document, "pictures", MAX_PICTURES))
     if not pictures:
-        raise WrongError("it lists no pictures.")
+        raise JsonFieldError("it lists no pictures.")
     opened = document.get("open")
     is_one = type(opened) is int and 0 <= opened < len(pictures)
     return SavedProject(pictures, model, options, opened if is_one else None)
@@ -290,16 +291,16 @@ def _picture(row: Mapping[str, Any]) -> SavedPicture:
     work = _work(row["work"]) if isinstance(row.get("work"), dict) else _place(row, "work")
     sha256 = text_in(row, "sha256", 64)
     if not (_HASH.fullmatch(sha256) or (sha256 == "" and isinstance(work, Saved))):
-        raise WrongError(f"the SHA-256 of {name[:80]} is none.")
+        raise JsonFieldError(f"the SHA-256 of {name[:80]} is none.")
     if isinstance(work, Saved) and work.image.sha256 != sha256:
-        raise WrongError(f"what it holds is not the work on {name[:80]}.")
+        raise JsonFieldError(f"what it holds is not the work on {name[:80]}.")
     if state not in ("waiting", "done", "failed"):
-        raise WrongError(f"{name[:80]} has the unknown state {str(state)[:20]!r}.")
+        raise JsonFieldError(f"{name[:80]} has the unknown state {str(state)[:20]!r}.")
     if seconds is not None and (type(seconds) not in (int, float) or not 0 <= seconds <= MAX_SECONDS):
-        raise WrongError(f"the seconds of {name[:80]} are no number: {str(seconds)[:20]}.")
+        raise JsonFieldError(f"the seconds of {name[:80]} are no number: {str(seconds)[:20]}.")
     has_masks = work is not None and not (isinstance(work, Saved) and work.model is None)
     if (state == "done") != has_masks:
-        raise WrongError(f"{name[:80]} is {state}, which does not go with {'no ' * (not has_masks)}masks.")
+        raise JsonFieldError(f"{name[:80]} is {state}, which does not go with {'no ' * (not has_masks)}masks.")
     error, is_edited = clean_text(text_in(row, "error", MAX_ERROR)), row.get("edited") is True
     photo, thumbnail = _place(row, "photo"), _place(row, "thumbnail")
     return SavedPicture(name, sha256, state, seconds, error, is_edited, work, photo, thumbnail)
@@ -308,7 +309,7 @@ def _picture(row: Mapping[str, Any]) -> SavedPicture:
 def _place(row: Mapping[str, Any], key: str) -> str | None:
     place = row.get(key)
     if place is not None and not (isinstance(place, str) and _PLACE.fullmatch(place)):
-        raise WrongError(f"the place {str(place)[:40]!r} of “{key}” is not one that AutoMask gives.")
+        raise JsonFieldError(f"the place {str(place)[:40]!r} of “{key}” is not one that AutoMask gives.")
     return place
 
 
@@ -321,19 +322,20 @@ def _work(values: Mapping[str, Any]) -> Saved:
     )
     masks = codec.from_columns(values.get("masks"), image.size_hw)
     edits = Edits.from_dict(values.get("edits"), image.size_hw)
-    history = kept_history.from_dict(values.get("history", {}), edits, image.size_hw)
+    history = history_json.from_dict(values.get("history", {}), edits, image.size_hw)
     if len(ids) != len(masks):
-        raise WrongError(f"{len(masks):,} masks have {len(ids):,} ids.")
+        raise JsonFieldError(f"{len(masks):,} masks have {len(ids):,} ids.")
     if model is None and ids:
-        raise WrongError("it has masks that no model has found.")
+        raise JsonFieldError("it has masks that no model has found.")
     if len(set(ids)) < len(ids) or len(set(fingerprints)) < len(fingerprints):
-        raise WrongError("two masks have the same id or the same content.")
-    own = [id_ for step in history.every for id_ in step.own]
-    if (largest := max((*ids, *own), default=0)) > len(fingerprints):
-        raise WrongError(f"mask {largest} is not among the {len(fingerprints):,} that were given an id.")
+        raise JsonFieldError("two masks have the same id or the same content.")
+    # Steps share most of what they hold, and each is looked through once.
+    named = {id(part): part for step in history.every for part in (step.labels, step.hidden, step.deleted, step.own)}
+    if (largest := max(max(part, default=0) for part in (ids, *named.values()))) > len(fingerprints):
+        raise JsonFieldError(f"mask {largest} is not among the {len(fingerprints):,} that were given an id.")
     show = object_in(values, "show")
     if unknown := sorted(show.keys() - ShowOnly.__dataclass_fields__.keys()):
-        raise WrongError(f"“show” has the unknown setting {unknown[0][:40]!r}.")
+        raise JsonFieldError(f"“show” has the unknown setting {unknown[0][:40]!r}.")
     is_partial = values.get("partial") is True
     return Saved(image, model, options, is_partial, masks, ids, fingerprints, ShowOnly(**show), history)
 
@@ -342,10 +344,10 @@ def _image(values: Mapping[str, Any]) -> SavedImage:
     name = clean_text(text_in(values, "name", 255))
     size = integers_in(values, "size_hw", 2)
     if min(size) < 1 or size[0] * size[1] > max_pixels():
-        raise WrongError(f"a picture of {size[1]} × {size[0]} px cannot be: the limit is {max_pixels():,} pixels.")
+        raise JsonFieldError(f"a picture of {size[1]} × {size[0]} px cannot be: the limit is {max_pixels():,} pixels.")
     sha256, pixels_sha256 = (text_in(values, key, 64) for key in ("sha256", "pixels_sha256"))
     if not _HASH.fullmatch(pixels_sha256) or not (_HASH.fullmatch(sha256) or sha256 == ""):
-        raise WrongError("the picture's SHA-256 is none.")
+        raise JsonFieldError("the picture's SHA-256 is none.")
     return SavedImage(name or "photo", (size[0], size[1]), sha256, pixels_sha256)
 
 
@@ -356,7 +358,7 @@ def _model_and_options(values: Mapping[str, Any]) -> tuple[SavedModel | None, Ge
     model = object_in(values, "model")
     sha256 = model.get("sha256")
     if sha256 is not None and not (isinstance(sha256, str) and _HASH.fullmatch(sha256)):
-        raise WrongError("the model's SHA-256 is none.")
+        raise JsonFieldError("the model's SHA-256 is none.")
     name, title = (clean_text(text_in(model, key, 255)) for key in ("name", "title"))
     return SavedModel(name, title, sha256), checked_options(object_in(values, "options"))
 
@@ -364,8 +366,8 @@ def _model_and_options(values: Mapping[str, Any]) -> tuple[SavedModel | None, Ge
 def _fingerprint(row: object, id_: int) -> tuple[bytes, int]:
     """The fingerprint of the mask ``id_``; “contents” in the document."""
     if not isinstance(row, list) or len(row) != 2 or not isinstance(row[0], str) or not _FINGERPRINT.fullmatch(row[0]):
-        raise WrongError("“contents” must be a list of pairs of a hash and a count.")
+        raise JsonFieldError("“contents” must be a list of pairs of a hash and a count.")
     # Without a hash, the mask was made by hand.
     if type(row[1]) is not int or not (0 <= row[1] < codec.MAX_MASKS if row[0] else row[1] == id_):
-        raise WrongError("a count in “contents” is no number of masks.")
+        raise JsonFieldError("a count in “contents” is no number of masks.")
     return bytes.fromhex(row[0]), row[1]

@@ -16,7 +16,7 @@ from automask_ui.options import GeneratorOptions
 from automask_ui.project.document import Saved, SavedImage, SavedModel
 from automask_ui.session import Session, ShowOnly, Snapshot
 from automask_ui.session.editor import MaskIds, size_order
-from automask_ui.session.edits import History
+from automask_ui.session.history import History
 from automask_ui.session.store import SessionStore
 
 __all__ = ["check_model", "check_photo", "found_of", "has_model", "restore_session", "saved_of", "snapshot_of"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from automask_ui.files.json_fields import WrongError, integers_in, list_in, object_in, object_of
+from automask_ui.files.json_fields import JsonFieldError, integers_in, list_in, object_in, object_of
 from automask_ui.masks.codec import MAX_MASKS
 
 __all__ = ["LIST_KIND", "project_from", "work_from"]
@@ -31,7 +31,7 @@ def work_from(document: Mapping[str, Any]) -> dict[str, Any]:
     """Turn a document of one picture's work into the work object of version 2.
 
     Raises:
-        WrongError: it is not as version 1 wrote it.
+        JsonFieldError: it is not as version 1 wrote it.
     """
     image = object_in(document, "image")
     rows = [object_of(row, "a mask") for row in list_in(document, "masks", MAX_MASKS)]
@@ -39,12 +39,12 @@ def work_from(document: Mapping[str, Any]) -> dict[str, Any]:
     for row in rows:
         pixels, size = object_in(row, "segmentation"), integers_in(image, "size_hw", 2)
         if pixels.get("size") != size:
-            raise WrongError(f"a mask is for a picture of {str(pixels.get('size'))[:40]}, not {size}.")
+            raise JsonFieldError(f"a mask is for a picture of {str(pixels.get('size'))[:40]}, not {size}.")
         columns["counts"].append(pixels.get("counts"))
         for key, (name, count) in _FIELDS.items():
             values = list_in(row, key, count) if count else [row.get(key)]
             if count and len(values) != count:
-                raise WrongError(f"“{key}” of a mask must be {count} numbers.")
+                raise JsonFieldError(f"“{key}” of a mask must be {count} numbers.")
             columns[name].extend(values)
     kept = {key: document.get(key) for key in ("image", "model", "options", "partial", "show", "contents", "edits")}
     return {**kept, "ids": [row.get("id") for row in rows], "masks": columns}
@@ -54,7 +54,7 @@ def project_from(document: Mapping[str, Any]) -> dict[str, Any]:
     """Turn a document of either kind into a project of version 2.
 
     Raises:
-        WrongError: it is not as version 1 wrote it.
+        JsonFieldError: it is not as version 1 wrote it.
     """
     if document.get("format") == LIST_KIND:
         return dict(document)

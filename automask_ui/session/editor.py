@@ -20,7 +20,8 @@ from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.masks import rle as rle_codec
 from automask_ui.masks.rle import Rle
 from automask_ui.session.class_names import class_name
-from automask_ui.session.edits import Action, Edits, History, OwnMask
+from automask_ui.session.edits import Edits, OwnMask
+from automask_ui.session.history import Action, History
 
 __all__ = ["Editor", "Fingerprint", "LostMasks", "MaskIds", "same_masks", "size_order"]
 

@@ -1,4 +1,4 @@
-"""What a person did to the masks of one picture, by their ids, and the way back and forth through it.
+"""What a person did to the masks of one picture, by their ids.
 
 Masks keep their ids over new thresholds and new runs (:class:`automask_ui.session.editor.MaskIds`), so edits do too.
 """
@@ -6,7 +6,7 @@ Masks keep their ids over new thresholds and new runs (:class:`automask_ui.sessi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, get_args
@@ -14,14 +14,13 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from automask_ui.errors import LabelError
-from automask_ui.files.json_fields import WrongError
+from automask_ui.files.json_fields import JsonFieldError
 from automask_ui.masks import Mask, MaskSet, codec
 from automask_ui.masks.rle import Rle
 from automask_ui.session.class_names import ClassList, class_name, class_names_of, joined
 
-__all__ = ["Action", "EditedMasks", "Edits", "History", "Origin", "OwnMask", "apply_edits", "ids_in", "mask_id"]
+__all__ = ["EditedMasks", "Edits", "Origin", "OwnMask", "apply_edits", "ids_in", "mask_id"]
 
-MAX_STEPS = 100  # that can be taken back
 MAX_ID = 2**31 - 1  # of a mask; label maps hold no larger ones
 
 Origin = Literal["found", "clicked", "merged", "split", "painted", "changed"]
@@ -279,78 +278,10 @@ def _own(data: object, size_hw: tuple[int, int] | None) -> dict[int, OwnMask]:
     ids, origins = ids_in(data, "ids"), data.get("origins")
     try:
         masks = codec.from_columns(data.get("masks"), size_hw)
-    except WrongError as error:
+    except JsonFieldError as error:
         raise LabelError(f"Of the masks made by hand, {error}") from error
     if not isinstance(origins, list) or not len(set(ids)) == len(ids) == len(origins) == len(masks):
         raise LabelError("Of edits, “own” must have one id, all different, and one origin for every mask.")
     if strange := [origin for origin in origins if origin not in get_args(Origin)]:
         raise LabelError(f"A mask made by hand has the unknown origin {str(strange[0])[:20]!r}.")
     return {id_: OwnMask.of(mask, origin) for id_, origin, mask in zip(ids, origins, masks, strict=True)}
-
-
-@dataclass(frozen=True)
-class Action:
-    """What a step did, for people."""
-
-    kind: str  # its name in the page's texts
-    count: int = 0  # masks it was done to
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class History:
-    """The edits as they are, those before them, and those that were taken back; bounded."""
-
-    now: Edits = field(default_factory=Edits)
-    past: tuple[tuple[Action, Edits], ...] = ()  # each step with the edits before it, the last one last
-    future: tuple[tuple[Action, Edits], ...] = ()  # each step with the edits after it, the next one last
-
-    @property
-    def nbytes(self) -> int:
-        """About the memory that all steps hold."""
-        size = sum(100 * (len(edits.labels) + len(edits.hidden) + len(edits.deleted)) for edits in self.every)
-        # Each mask once: steps share those that they leave as they are.
-        own = {id(mask): mask for edits in self.every for mask in edits.own.values()}
-        return size + sum(len(mask.rle["counts"]) for mask in own.values())
-
-    @property
-    def every(self) -> Iterator[Edits]:
-        """The edits at all of its steps, those now first."""
-        yield self.now
-        for _, edits in (*self.past, *self.future):
-            yield edits
-
-    def done(self, action: Action, edits: Edits) -> History:
-        """After a step to ``edits``; the same history where it changes nothing. What was taken back is forgotten."""
-        if edits == self.now:
-            return self
-        return History(edits, (*self.past, (action, self.now))[-MAX_STEPS:])
-
-    def undone(self) -> History:
-        """Before the last step; the same history where there is none."""
-        if not self.past:
-            return self
-        action, before = self.past[-1]
-        return History(before, self.past[:-1], (*self.future, (action, self.now)))
-
-    def redone(self) -> History:
-        """With the step that was taken back last done again; the same history where there is none."""
-        if not self.future:
-            return self
-        action, after = self.future[-1]
-        return History(after, (*self.past, (action, self.now)), self.future[:-1])
-
-    def at_every_step(self, change: Callable[[Edits], Edits]) -> History:
-        """With ``change`` made to the edits of every step, so that a step is taken back with it, too."""
-        past, future = (tuple((action, change(edits)) for action, edits in steps) for steps in (self.past, self.future))
-        return History(change(self.now), past, future)
-
-    @property
-    def undo(self) -> Action | None:
-        """The step that :meth:`undone` takes back."""
-        return self.past[-1][0] if self.past else None
-
-    @property
-    def redo(self) -> Action | None:
-        """The step that :meth:`redone` does again."""
-        return self.future[-1][0] if self.future else None

@@ -26,7 +26,8 @@ from automask_ui.files.images import LoadedImage
 from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.options import GeneratorOptions
 from automask_ui.session.editor import Editor, Fingerprint, LostMasks, size_order
-from automask_ui.session.edits import EditedMasks, Edits, History, apply_edits
+from automask_ui.session.edits import EditedMasks, Edits, apply_edits
+from automask_ui.session.history import History
 from automask_ui.session.offered_masks import OfferedMasks
 
 __all__ = ["Difference", "Job", "Session", "ShowOnly", "Snapshot"]

@@ -14,7 +14,8 @@ from automask_ui.errors import NoImageError, RunGoneError
 from automask_ui.files.images import LoadedImage, load_image
 from automask_ui.files.upload_checks import check_photo_bytes
 from automask_ui.session import Session
-from automask_ui.session.edits import Edits, History
+from automask_ui.session.edits import Edits
+from automask_ui.session.history import History
 
 __all__ = ["SessionStore"]
 

@@ -27,6 +27,7 @@ from torch.nn import functional
 
 from automask_ui.engine.encoders.builtin import build_tiny_sam
 from automask_ui.training.affinity import AffinityHead
+from automask_ui.training.correction_clicks import SampledMasks, correction_clicks
 from automask_ui.training.data import Batch, Sources, sample_batch
 from automask_ui.training.decoder import (
     SUBPIXELS,
@@ -38,7 +39,6 @@ from automask_ui.training.decoder import (
     masks_at_cells,
 )
 from automask_ui.training.drawn.pool import default_state_dir, draw_pool
-from automask_ui.training.further import Looked, further_clicks
 from automask_ui.training.losses import (
     DOUBT_WEIGHT,
     affinity_loss,
@@ -237,7 +237,7 @@ def train_step(run: Run, settings: Settings, batch: Batch) -> dict[str, float]:
 
 def _clicks_loss(
     sam: Sam, settings: Settings, batch: Batch, embeddings: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Looked, dict[str, float]]:
+) -> tuple[Tensor, SampledMasks, dict[str, float]]:
     """The loss of all single clicks of a batch, what came of them, and its figures."""
     glimpse = glimpse_at(batch.clicks_xy, outlines_of(batch.targets), batch.is_void, settings.seen, generator)
     points_xy = functional.pad(batch.clicks_xy[:, :, None], (0, 0, 0, 1))
@@ -254,10 +254,10 @@ def _clicks_loss(
 
 
 def _others_loss(
-    sam: Sam, settings: Settings, batch: Batch, embeddings: Tensor, looked: Looked, generator: torch.Generator
+    sam: Sam, settings: Settings, batch: Batch, embeddings: Tensor, looked: SampledMasks, generator: torch.Generator
 ) -> tuple[Tensor, dict[str, float]]:
     """The loss of boxes and corrections, and of the clicks of before with further ones where their masks are wrong."""
-    correcting = further_clicks(batch, looked, settings.further, generator)
+    correcting = correction_clicks(batch, looked, settings.further, generator)
     meant = torch.cat([batch.meant, correcting.meant], dim=1)
     targets = batch.targets.flatten(1, 2)[torch.arange(len(meant))[:, None], meant][:, :, None]
     points_xy = torch.cat([batch.points_xy, correcting.points_xy], dim=1)
@@ -283,7 +283,7 @@ def _others_loss(
 
 def _look(
     sam: Sam, settings: Settings, decoded: Decoded, glimpse: Glimpse, targets: Tensor, generator: torch.Generator
-) -> Looked:
+) -> SampledMasks:
     """Masks and targets in some of the cells that the decoder looked at. targets (B, P, L, N, SUBPIXELS) uint8."""
     prompts = targets.shape[1]
     seen, stands_for = (values.repeat_interleave(prompts, 0) for values in (glimpse.cells, glimpse.stands_for))
@@ -292,7 +292,7 @@ def _look(
     with torch.autocast("cpu", torch.bfloat16):
         logits = masks_at_cells(sam.mask_decoder, decoded, chosen)
     weights = weights * stands_for.gather(1, chosen)
-    return Looked(logits.float(), _at_cells(there, chosen), weights, seen.gather(1, chosen))
+    return SampledMasks(logits.float(), _at_cells(there, chosen), weights, seen.gather(1, chosen))
 
 
 def outlines_of(targets: Tensor) -> Tensor:

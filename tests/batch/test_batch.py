@@ -775,3 +775,30 @@ def test_keys_are_those_of_versions_without_adaptive_points_where_it_is_off():
     before = json.dumps([1, "0" * 64, "weights", options], sort_keys=True)
     assert off.key("0" * 64) == hashlib.sha256(before.encode()).hexdigest()
     assert on.key("0" * 64) != off.key("0" * 64)
+
+
+def test_turned_pictures_are_counted_since_coco_goes_with_the_photos_themselves(photos, out):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for number in (1, 2):
+        Image.new("RGB", (53, 37), "navy").save(photos / f"phone {number}.jpg", exif=exif)
+    report = run(photos, out, "coco")
+    assert [note for note in report.notes if "EXIF" in note] == [
+        "2 pictures are turned upright, as their files say (EXIF), and masks fit them so: what reads the photos "
+        "themselves has to turn them, too. OpenCV and browsers do; torchvision's datasets do not."
+    ]
+    sizes = {image["file_name"]: (image["width"], image["height"]) for image in COCO(out / "coco.json").imgs.values()}
+    assert sizes["phone 1.jpg"] == (37, 53)
+    assert sizes["photo 0.png"] == (53, 37)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode on Windows")
+def test_names_that_coco_cannot_hold_are_told(photos, out):
+    paint(photos / "b.png")
+    try:
+        (photos / "b.png").rename(photos / os.fsdecode(b"caf\xe9.png"))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    told = [note for note in run(photos, out, "coco").notes if "UTF-8" in note]
+    assert len(told) == 1
+    assert "caf\N{REPLACEMENT CHARACTER}.png" in told[0]

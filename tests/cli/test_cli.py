@@ -187,6 +187,23 @@ def test_bench_measures_clicks(photo, capsys):
     assert "leave one out" in capsys.readouterr().err
 
 
+def test_bench_measures_the_stages_of_the_decoder(photo, capsys):
+    arguments = ["bench", "--image", str(photo), "--size", "80x53", "--grid", "3", "--stage", "decoder"]
+    assert main([*arguments, "--checkpoint", "own.pth", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["points"] == 9
+    assert 0 < report["masks_decoded"] <= 27
+    assert report["limits"]["float32_gflops"] > 0
+    assert list(report["ms_per_point"]) == ["transformer", "upscaling", "resampling"]
+    for stage, milliseconds in report["ms_per_point"].items():
+        assert milliseconds == pytest.approx(1000 * report["stages"][stage] / 9)
+        assert milliseconds > 0
+    assert main([*arguments, "--checkpoint", "own.pth"]) == 0
+    assert "float32 gflops" in capsys.readouterr().out
+    assert main([*arguments, "--predict"]) == 2
+    assert "leave one out" in capsys.readouterr().err
+
+
 def test_bench_measures_what_a_share_of_the_points_finds(photo, capsys, tmp_path):
     arguments = ["bench", "--adaptive", str(photo.parent), "--grid", "8", "--checkpoint", "own.pth"]
     assert main([*arguments, "--json"]) == 0
@@ -208,12 +225,15 @@ def test_bench_measures_what_a_share_of_the_points_finds(photo, capsys, tmp_path
 def test_bench_measures_the_page(photo, capsys, monkeypatch):
     monkeypatch.setattr("automask_ui.ui.bench.ROUNDS", 1)
     monkeypatch.setattr("automask_ui.ui.bench.MOVES", 2)
+    monkeypatch.setattr("automask_ui.ui.bench.MASKS", 5)
     arguments = ["bench", "--image", str(photo), "--size", "80x53", "--grid", "4", "--page"]
     assert main([*arguments, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["model"], report["image_hw"]) == ("tiny", [53, 80])
     assert report["cpu_ratio"] == report["page"]["cpu"] / report["command_line"]["cpu"]
     assert report["page"]["updates"] >= 2
+    fewest, most = report["slider"]["masks"]
+    assert 5 <= fewest <= most <= 3 * 16
     assert all(0 < median <= longest for median, longest in report["slider"]["milliseconds"].values())
     assert main([*arguments, "--predict"]) == 2
     assert "leave one out" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from automask_ui.engine.loading.load import SamModel, load_model
 from automask_ui.engine.pipeline import chunks
 from automask_ui.errors import EngineOutOfMemoryError, OptionError
 from automask_ui.masks import rle
-from automask_ui.masks.lowres import prompt_logits
+from automask_ui.masks.mask_input import prompt_logits
 
 SIZE_HW = (53, 80)
 PROMPTS = {

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automask_ui.export.hard_masks import hard_mask_set
-from automask_ui.files.json_fields import WrongError
+from automask_ui.files.json_fields import JsonFieldError
 from automask_ui.masks import MaskSet, rle
 from automask_ui.masks.codec import from_columns, to_columns
 
@@ -101,7 +101,7 @@ def test_no_masks_and_an_empty_mask_come_back() -> None:
 def test_what_is_no_masks_is_refused(change: Callable[[dict[str, Any]], object], message: str) -> None:
     columns = to_columns(hard_mask_set(SIZE_HW))
     change(columns)
-    with pytest.raises(WrongError, match=message):
+    with pytest.raises(JsonFieldError, match=message):
         from_columns(columns, SIZE_HW)
 
 
@@ -111,13 +111,13 @@ def put(columns: dict[str, Any], name: str, place: int, value: object) -> None:
 
 @pytest.mark.parametrize("values", [None, [], "x", 7])
 def test_what_is_no_object_is_refused(values: object) -> None:
-    with pytest.raises(WrongError, match="must be an object"):
+    with pytest.raises(JsonFieldError, match="must be an object"):
         from_columns(values, SIZE_HW)
 
 
 def test_sides_cannot_be_swapped() -> None:
     masks = hard_mask_set(SIZE_HW)
-    with pytest.raises(WrongError, match="not inside the picture"):
+    with pytest.raises(JsonFieldError, match="not inside the picture"):
         read(to_columns(masks), (53, 37))
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from automask_ui.errors import LabelError
 from automask_ui.session.class_names import ClassList
-from automask_ui.session.edits import MAX_STEPS, Action, Edits, History
+from automask_ui.session.edits import Edits
+from automask_ui.session.history import MAX_STEPS, Action, History
 
 EDITS = Edits(("car", "사람"), {1: "car", 12: "사람"}, frozenset({3, 2}), frozenset({9}))
 HIDE = Action("hide", 1)

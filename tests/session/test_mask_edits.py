@@ -19,7 +19,8 @@ from automask_ui.masks.rle import Rle
 from automask_ui.options import GeneratorOptions
 from automask_ui.session import Session, ShowOnly
 from automask_ui.session import editor as editor_module
-from automask_ui.session.edits import Action, OwnMask
+from automask_ui.session.edits import OwnMask
+from automask_ui.session.history import Action
 from automask_ui.session.mask_edits import MASK_EDITS
 
 # Two that overlap in a column of four pixels, one apart, and one of two pieces and a speck with a hole.

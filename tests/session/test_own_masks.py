@@ -16,7 +16,8 @@ from automask_ui.export.hard_masks import hard_mask_set
 from automask_ui.files.images import LoadedImage
 from automask_ui.masks import MaskSet, rle
 from automask_ui.session import Session, ShowOnly
-from automask_ui.session.edits import Action, Edits, History, OwnMask, apply_edits
+from automask_ui.session.edits import Edits, OwnMask, apply_edits
+from automask_ui.session.history import Action, History
 
 
 def own(left: int, top: int, width: int = 8, height: int = 8, **scores: float) -> OwnMask:

@@ -19,7 +19,7 @@ from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.export.base import EXACT
 from automask_ui.files.images import LoadedImage
 from automask_ui.masks import rle
-from automask_ui.session import Session, ShowOnly, kept_history
+from automask_ui.session import Session, ShowOnly, history_json
 from automask_ui.session.edits import Edits, OwnMask
 from automask_ui.session.mask_edits import MASK_EDITS
 
@@ -120,11 +120,11 @@ class Work:
     def reload(self) -> None:
         """Go on in a session that knows what a file holds: the way back, too."""
         kept = self.session.snapshot()
-        work = {"edits": self.session.edits.to_dict(), "history": kept_history.to_dict(kept.history)}
+        work = {"edits": self.session.edits.to_dict(), "history": history_json.to_dict(kept.history)}
         values = json.loads(json.dumps(work, allow_nan=False))
         self.session = Session(LoadedImage(RGB, "photo.png", ()), "ann")
         now = Edits.from_dict(values["edits"], SIZE_HW)
-        self.session.restore(replace(kept, history=kept_history.from_dict(values["history"], now, SIZE_HW)))
+        self.session.restore(replace(kept, history=history_json.from_dict(values["history"], now, SIZE_HW)))
         assert self.session.editor.history == kept.history
 
     def find(self, places: list[tuple[int, int, int, int]]) -> None:

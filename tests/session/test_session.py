@@ -17,7 +17,8 @@ from automask_ui.files.images import LoadedImage
 from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
 from automask_ui.session import Difference, Session, ShowOnly
-from automask_ui.session.edits import Action, Edits
+from automask_ui.session.edits import Edits
+from automask_ui.session.history import Action
 from automask_ui.session.store import SessionStore
 
 RGB = np.zeros((37, 53, 3), np.uint8)

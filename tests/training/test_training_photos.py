@@ -12,10 +12,10 @@ from drawn_pools import small_pool
 from automask_ui.engine.encoders.builtin import IMAGE_SIZE
 from automask_ui.training.augment import another_camera, padded, random_window
 from automask_ui.training.compose import Cutout, cut_rendered, cut_thing, paste_things
+from automask_ui.training.correction_clicks import SampledMasks, correction_clicks
 from automask_ui.training.data import Batch, Sources, in_cells, in_rows, sample_batch
 from automask_ui.training.decoder import pixels_of_cells
 from automask_ui.training.drawn.scenes import UNKNOWN, Scene
-from automask_ui.training.further import Looked, further_clicks
 from automask_ui.training.photographs import (
     Photograph,
     draw_weights,
@@ -247,8 +247,8 @@ def test_further_clicks_are_where_the_mask_is_wrong(sources: Sources) -> None:
     cells = torch.arange(4096).expand(15, -1)
     wanted = batch.targets.flatten(0, 1).float() / 4
     logits = torch.full((15, 4, 4096, 16), -5.0)  # masks of nothing: all of a target is missing
-    looked = Looked(logits, wanted, torch.ones(15, 4096), cells)
-    further = further_clicks(batch, looked, 3, torch.Generator().manual_seed(0))
+    looked = SampledMasks(logits, wanted, torch.ones(15, 4096), cells)
+    further = correction_clicks(batch, looked, 3, torch.Generator().manual_seed(0))
     assert further.points_xy.shape == (3, 3, 6, 2)
     for image in range(3):
         for row in range(3):

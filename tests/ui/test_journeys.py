@@ -35,7 +35,9 @@ README = PACKAGE.parent / "README.md"
 
 DATA = {"cache.py", "options.py", "protocol.py", "masks/collection.py", "masks/rle.py"}
 WORDS = {"errors.py", "limits.py", "ui/errors.py", "ui/text", "ui/components/status_line"}
-DECODERS = {f"files/{name}.py" for name in ("bit_depth", "colour_spaces", "deep", "file_kinds", "pillow_images")} | {
+DECODERS = {
+    f"files/{name}.py" for name in ("bit_depth", "colour_spaces", "high_bit_depth", "file_kinds", "pillow_images")
+} | {
     "files/raster.py",
     "files/tiff",
 }
@@ -78,6 +80,7 @@ LABEL = """
     session/editor.py
     session/class_names.py
     session/edits.py
+    session/history.py
     ui/components/viewer/display.py
     ui/handlers/screens.py
     project/projects.py

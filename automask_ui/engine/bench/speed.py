@@ -26,7 +26,16 @@ from automask_ui.masks import MaskResult
 from automask_ui.models.checkpoints import find_checkpoint
 from automask_ui.options import GeneratorOptions
 
-__all__ = ["BenchSettings", "bench_model", "report_head", "run_bench", "sample_picture"]
+__all__ = [
+    "BenchSettings",
+    "bench_model",
+    "bench_options",
+    "machine_limits",
+    "report_head",
+    "run_bench",
+    "sample_picture",
+    "seconds_by_stage",
+]
 
 T = TypeVar("T")
 
@@ -58,20 +67,14 @@ def run_bench(settings: BenchSettings, image: np.ndarray) -> dict[str, Any]:
         OptionError: the other generator is not installed, or the device cannot compute in this precision.
     """
     model, weights = bench_model(settings)
-    options = GeneratorOptions(
-        points_per_side=settings.grid,
-        pred_iou_thresh=model.pred_iou_thresh,
-        stability_score_thresh=model.stability_score_thresh,
-    )
-    if weights == "random":
-        options = _with_a_third_passing(model, image, options)
+    options = bench_options(settings, model, weights, image)
     report: dict[str, Any] = {
         **report_head(settings, model, weights),
         "image_hw": list(image.shape[:2]),
         "grid": settings.grid,
         "pred_iou_thresh": options.filter.pred_iou_thresh,
         "stability_score_thresh": options.filter.stability_score_thresh,
-        "limits": _machine_limits(model.device),
+        "limits": machine_limits(model.device),
     }
     rival = RIVALS[settings.against](model, image, options) if settings.against else None
     engine = MaskEngine(model)
@@ -111,6 +114,16 @@ def report_head(settings: BenchSettings, model: SamModel, weights: str) -> dict[
     }
 
 
+def bench_options(settings: BenchSettings, model: SamModel, weights: str, image: np.ndarray) -> GeneratorOptions:
+    """The model's own thresholds, or such that a third passes where ``weights`` are "random"."""
+    options = GeneratorOptions(
+        points_per_side=settings.grid,
+        pred_iou_thresh=model.pred_iou_thresh,
+        stability_score_thresh=model.stability_score_thresh,
+    )
+    return _with_a_third_passing(model, image, options) if weights == "random" else options
+
+
 def _with_a_third_passing(model: SamModel, image: np.ndarray, options: GeneratorOptions) -> GeneratorOptions:
     """Set a predicted IoU threshold that a third of a coarse grid's candidates pass, and their median stability."""
     coarse = options.replace(points_per_side=6, pred_iou_thresh=0.0, stability_score_thresh=0.0)
@@ -122,19 +135,23 @@ def _with_a_third_passing(model: SamModel, image: np.ndarray, options: Generator
     )
 
 
-def _described(result: MaskResult, seconds: float) -> dict[str, Any]:
+def seconds_by_stage(result: MaskResult, seconds: float) -> dict[str, float]:
+    """Divide the ``seconds`` of a run among its stages; what is left is ``other``."""
     stages = {stage: result.seconds.get(stage, 0.0) for stage in STAGES}
-    stages["other"] = max(0.0, seconds - sum(stages.values()))
+    return {**stages, "other": max(0.0, seconds - sum(stages.values()))}
+
+
+def _described(result: MaskResult, seconds: float) -> dict[str, Any]:
     candidates = result.candidates
     return {
-        "stages": stages,
+        "stages": seconds_by_stage(result, seconds),
         "candidates": len(candidates),
         "passing_iou": int(candidates.has_mask.sum()),
         "masks": len(result.masks),
     }
 
 
-def _machine_limits(device: torch.device) -> dict[str, float]:
+def machine_limits(device: torch.device) -> dict[str, float]:
     """Measure the device's limits on a large matrix product and on copying: GFLOP/s and GB/s."""
     size = 2048
     limits = {}

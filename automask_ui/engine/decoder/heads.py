@@ -17,6 +17,7 @@ from automask_ui.engine.decoder.upscaling import HighResUpscaling, Upscaling
 from automask_ui.engine.encoders.embedding import ImageEmbedding
 from automask_ui.engine.encoders.sam2.model import SAM2MaskDecoder
 from automask_ui.engine.encoders.sam_hq import HQMaskDecoder
+from automask_ui.engine.runtime.scratch import Scratch
 
 __all__ = ["MaskHead", "head_of", "is_decoded_by_upstream", "masks_per_point"]
 
@@ -29,13 +30,13 @@ def masks_per_point(decoder: MaskDecoder) -> int:
     return 1 if isinstance(decoder, HQMaskDecoder) else decoder.num_multimask_outputs
 
 
-def head_of(decoder: MaskDecoder, embedding: ImageEmbedding, dtype: torch.dtype) -> MaskHead:
-    """The head of a mask decoder, for one picture."""
+def head_of(decoder: MaskDecoder, embedding: ImageEmbedding, dtype: torch.dtype, scratch: Scratch) -> MaskHead:
+    """The head of a mask decoder, for one picture, which works in ``scratch``."""
     if isinstance(decoder, HQMaskDecoder):
-        return HQHead(decoder, embedding.fine[0], dtype)
+        return HQHead(decoder, embedding.fine[0], dtype, scratch)
     if isinstance(decoder, SAM2MaskDecoder):
-        return SAM2Head(decoder, embedding.fine, dtype)
-    return MaskHead(decoder, dtype)
+        return SAM2Head(decoder, embedding.fine, dtype, scratch)
+    return MaskHead(decoder, dtype, scratch)
 
 
 def is_decoded_by_upstream(decoder: MaskDecoder) -> bool:
@@ -55,10 +56,10 @@ class MaskHead:
 
     margin = 0
 
-    def __init__(self, decoder: MaskDecoder, dtype: torch.dtype) -> None:
+    def __init__(self, decoder: MaskDecoder, dtype: torch.dtype, scratch: Scratch) -> None:
         self.levels = masks_per_point(decoder)
         self.tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
-        self.upscaling = Upscaling(decoder, dtype)
+        self.upscaling = Upscaling(decoder, dtype, scratch)
         self._decoder = decoder
 
     def used(self, with_single: bool) -> list[int]:
@@ -69,7 +70,7 @@ class MaskHead:
         """Turn the used tokens, each B×C, into guesses of the IoU, B×L, and weights of the masks, B×L×D."""
         return self._scores_and_weights(tokens, 0 if with_single else 1)
 
-    def masks(self, tiles: Iterable[Tensor], shown_hw: tuple[int, int], weights: Tensor) -> Tensor:
+    def masks(self, tiles: Iterable[tuple[Tensor, Tensor]], shown_hw: tuple[int, int], weights: Tensor) -> Tensor:
         """Make logits, B×L×4h×4w float32, of image tokens and weights; see `Upscaling.masks`."""
         return self.upscaling.masks(tiles, shown_hw, weights)
 
@@ -84,9 +85,11 @@ class MaskHead:
 class SAM2Head(MaskHead):
     """SAM 2's: a token more, for a score of video alone, features added while upscaling, and guesses from 0 to 1."""
 
-    def __init__(self, decoder: SAM2MaskDecoder, fine: tuple[Tensor, ...], dtype: torch.dtype) -> None:
-        super().__init__(decoder, dtype)
-        self.upscaling = HighResUpscaling(decoder, fine, dtype)
+    def __init__(
+        self, decoder: SAM2MaskDecoder, fine: tuple[Tensor, ...], dtype: torch.dtype, scratch: Scratch
+    ) -> None:
+        super().__init__(decoder, dtype, scratch)
+        self.upscaling = HighResUpscaling(decoder, fine, dtype, scratch)
         self.tokens = torch.cat([decoder.obj_score_token.weight, self.tokens])
 
     def used(self, with_single: bool) -> list[int]:
@@ -110,12 +113,13 @@ class HQHead(MaskHead):
         decoder: the model's.
         fine: C/8×4h×4w float32, of the picture.
         dtype: of SAM's own part; the convolutions are float32.
+        scratch: memory to work in.
     """
 
     margin = 1  # two 3×3 convolutions look 2 px beyond; an image token is 4
 
-    def __init__(self, decoder: HQMaskDecoder, fine: Tensor, dtype: torch.dtype) -> None:
-        super().__init__(decoder, dtype)
+    def __init__(self, decoder: HQMaskDecoder, fine: Tensor, dtype: torch.dtype, scratch: Scratch) -> None:
+        super().__init__(decoder, dtype, scratch)
         self.tokens = torch.cat([self.tokens, decoder.hf_token.weight])
         self._hq_mlp, self._fine = decoder.hf_mlp, fine
         refining: Any = decoder.embedding_maskfeature
@@ -135,7 +139,7 @@ class HQHead(MaskHead):
         hq = self._hq_mlp(tokens[-1])[:, None].expand_as(own)
         return scores.take_along_dim(chosen, dim=1), torch.cat([own, hq], dim=2)
 
-    def masks(self, tiles: Iterable[Tensor], shown_hw: tuple[int, int], weights: Tensor) -> Tensor:
+    def masks(self, tiles: Iterable[tuple[Tensor, Tensor]], shown_hw: tuple[int, int], weights: Tensor) -> Tensor:
         """As `MaskHead.masks`."""
         own, hq = weights.chunk(2, dim=2)
         features = self.upscaling.features(tiles, shown_hw).float()

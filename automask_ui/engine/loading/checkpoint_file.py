@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from automask_ui.engine.loading import hugging_face, sam2_tensor_names
-from automask_ui.engine.loading.relatives import relative_of, relative_of_code
+from automask_ui.engine.loading.unsupported_models import relative_of, relative_of_code
 from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError
 
 __all__ = ["Weights", "read_weights"]

@@ -19,7 +19,7 @@ from automask_ui.engine.pipeline.candidate_table import CandidateTable, RunStats
 from automask_ui.engine.pipeline.chunks import ChunkDecoder
 from automask_ui.engine.pipeline.cleanup import CachedCleanup
 from automask_ui.engine.pipeline.crop_work import CropWork, plan_rows, plan_run
-from automask_ui.engine.pipeline.pictures import Pictures
+from automask_ui.engine.pipeline.picture_keys import PictureKeys
 from automask_ui.engine.pipeline.predict import Predictor
 from automask_ui.engine.pipeline.select import select
 from automask_ui.errors import OptionError
@@ -53,7 +53,7 @@ class MaskEngine:
         self._lock = threading.Lock()
         self._decoder = ChunkDecoder(model, cache_bytes)
         self._predictor = Predictor(model, self._decoder.dtype, cache_bytes)
-        self._pictures = Pictures()
+        self._picture_keys = PictureKeys()
         self._candidates = CandidateCache(model, self._decoder.levels, cache_bytes)
         self._clean = CachedCleanup(cache_bytes)
 
@@ -146,7 +146,7 @@ class MaskEngine:
             OptionError: nothing was shown, or what makes no sense, such as a point outside of the picture.
             EngineOutOfMemoryError: memory ran out.
         """
-        pixels, key = self._pictures.identify(picture)
+        pixels, key = self._picture_keys.identify(picture)
         height, width, _ = pixels.shape
         prompt = PicturePrompt.checked((height, width), self._predictor.mask_hw, points_xy, labels, box_xyxy, mask)
         whole = (0, 0, width, height)
@@ -172,7 +172,7 @@ class MaskEngine:
         """
         options = options.for_model(own_thresholds(self.model))
         is_known = earlier is not None and (image is None or image is earlier.image)
-        pixels, key = self._pictures.identify(earlier if is_known else image)
+        pixels, key = self._picture_keys.identify(earlier if is_known else image)
         stats = RunStats()
         table = self._candidates.table((pixels.shape[0], pixels.shape[1]), key, options, earlier)
         start = MaskResult(

@@ -25,8 +25,8 @@ from automask_ui.masks.rle import Rle, bbox_xywh, encode_borders
 
 __all__ = ["MeasuredMask", "Resampler"]
 
-# Columns (or rows) that are computed together: neighbouring ones are made of only a few low-resolution ones.
-TOGETHER = 128
+# Columns that are computed together: neighbouring ones are made of only a few low-resolution ones.
+TOGETHER = 64
 # Stands before and after each column. No logit is lower, and lines to and from it can be followed, since it is finite.
 OUTSIDE = -1e30
 
@@ -68,7 +68,7 @@ class Resampler:
         # What each pixel of the model's input is made of, along either axis.
         enlarged = _resized(torch.eye(input_size // stride, device=device), input_size)
         bends = _Bends.of(stride, resized_hw[0], bottom - top)
-        self._bends = _Axis.of(enlarged[bends.samples])
+        self._bends = _Pairs.of(enlarged[bends.samples])
         self._columns = _Axis.of(_resized(enlarged[: resized_hw[1]], right - left))
         # Rows of the crop at which the bends lie, after what stands for the outside, and the way from each to the next.
         self._places = np.append(-1.0, bends.places)
@@ -88,22 +88,24 @@ class Resampler:
         A pixel belongs to the mask where its logit exceeds ``threshold``. The stability score is the mask's area at
         ``threshold + offset`` over that at ``threshold - offset``, as in upstream's ``calculate_stability_score``.
         """
-        # Not a number is above no cut-off; what is without end would make lines without slope.
-        logits = logits.nan_to_num(nan=OUTSIDE, posinf=-OUTSIDE, neginf=OUTSIDE)
-        reached = (logits > threshold - offset).cpu().numpy()
         # As exact as the logits that they are compared with.
         cutoffs = [float(np.float32(cutoff)) for cutoff in (threshold, threshold + offset, threshold - offset)]
-        return [self._measure_one(logits[i], reached[i], cutoffs) for i in range(len(logits))]
+        return [self._measure_one(logits_of_one, cutoffs) for logits_of_one in logits]
 
-    def _measure_one(self, logits: Tensor, reached: np.ndarray, cutoffs: Sequence[float]) -> MeasuredMask:
+    def _measure_one(self, logits: Tensor, cutoffs: Sequence[float]) -> MeasuredMask:
+        reached = (logits > cutoffs[2]).cpu().numpy()
         columns = slice(*self._columns.reach(*_extent(reached.any(axis=0))))
         top, bottom = self._bends.reach(*_extent(reached.any(axis=1)))
         # Lines into and out of the window begin and end at the bends beside it.
         bends = slice(max(0, top - 1), min(len(self._bends.first), bottom + 1))
         values = self._values(logits, bends, columns).cpu().numpy()
-        runs = self._borders(values, bends, columns.start, cutoffs)
-        area, inner, outer = (int(np.sum(borders[1::2] - borders[::2])) for borders in runs)
-        rle = encode_borders(runs[0], self._size_hw)
+        tops, (own, *around) = self._crossings(values, bends, columns.start, cutoffs)
+        crossed, rows = own
+        # By rounding, a run of no pixel could end before it begins.
+        borders = np.maximum.accumulate(tops[crossed] + rows)
+        inner, outer = (int(np.maximum(rows[1::2] - rows[::2], 0).sum()) for _, rows in around)
+        rle = encode_borders(borders, self._size_hw)
+        area = int((borders[1::2] - borders[::2]).sum())
         return MeasuredMask(rle, area, self._box(rle), inner / outer if outer else float("nan"))
 
     def _values(self, logits: Tensor, bends: slice, columns: slice) -> Tensor:
@@ -113,14 +115,22 @@ class Resampler:
         flat[:: 1 + count] = OUTSIDE
         if len(flat) > 1:
             known = logits[self._bends.inputs(bends), self._columns.inputs(columns)]
-            at_bends = self._bends.outputs(bends, known, known.new_empty(count, known.shape[1]))
+            # Not a number is above no cut-off; what is without end would make lines without slope.
+            known = known.nan_to_num(nan=OUTSIDE, posinf=-OUTSIDE, neginf=OUTSIDE)
+            at_bends = self._bends.outputs_of_pairs(bends, known)
             self._columns.outputs(columns, at_bends.T, flat[:-1].view(-1, 1 + count)[:, 1:])
         return flat
 
-    def _borders(self, values: np.ndarray, bends: slice, left: int, cutoffs: Sequence[float]) -> list[np.ndarray]:
-        """For each cut-off, where runs above it begin and end in turn: positions in the picture, column by column.
+    def _crossings(
+        self, values: np.ndarray, bends: slice, left: int, cutoffs: Sequence[float]
+    ) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+        """Find where runs above each cut-off begin and end in turn, column by column.
 
         Runs and gaps between bends that have no pixel between them are left in: their two borders are the same.
+
+        Returns:
+            (n,) int64 for each step across any cut-off: where its column begins in the picture; and for each cut-off
+            which of these steps cross it, and at which rows of the column, (k,) int64 each.
         """
         levels = np.zeros(len(values), dtype=np.uint8)
         for cutoff in cutoffs:
@@ -133,15 +143,14 @@ class Resampler:
         places, slopes = self._places[last_bends], self._gaps[last_bends] / (after - before)
         x, y = self._offset_xy
         tops = (columns + (x + left)) * self._size_hw[0] + y
-        borders = []
+        crossings = []
         for cutoff in cutoffs:
             crossed = np.flatnonzero((before > cutoff) != (after > cutoff))
             rows = places[crossed] + slopes[crossed] * (cutoff - before[crossed])
             rows[::2] = np.floor(rows[::2]) + 1
             rows[1::2] = np.ceil(rows[1::2])
-            # By rounding, a run of no pixel could end before it begins.
-            borders.append(np.maximum.accumulate(tops[crossed] + rows.astype(np.int64)))
-        return borders
+            crossings.append((crossed, rows.astype(np.int64)))
+        return tops, crossings
 
     def _box(self, rle: Rle) -> tuple[int, int, int, int]:
         left, top, width, height = bbox_xywh(rle)
@@ -202,6 +211,30 @@ class _Axis:
             mixed = inputs[used.start - begin : used.stop - begin]
             torch.mm(self.weights[part, used], mixed, out=out[part.start - which.start : part.stop - which.start])
         return out
+
+
+@dataclass(frozen=True)
+class _Pairs(_Axis):
+    """An axis whose outputs are made of two neighbouring inputs each, or of one."""
+
+    places: tuple[Tensor, Tensor]  # per output: its first and its last input
+    parts: tuple[Tensor, Tensor]  # outputs×1 float32: their weights
+
+    @classmethod
+    def of(cls, weights: Tensor) -> _Pairs:
+        axis = _Axis.of(weights)
+        first, last = (torch.as_tensor(inputs, device=weights.device) for inputs in (axis.first, axis.last))
+        of_last = weights.gather(1, last[:, None]).where((last > first)[:, None], 0)
+        return cls(axis.weights, axis.first, axis.last, (first, last), (weights.gather(1, first[:, None]), of_last))
+
+    def outputs_of_pairs(self, which: slice, inputs: Tensor) -> Tensor:
+        """Compute the outputs ``which`` from their ``inputs``, without a product with all that are not theirs."""
+        begin = self.inputs(which).start
+        of_first, of_last = (
+            inputs.index_select(0, places[which] - begin).mul_(part[which])
+            for places, part in zip(self.places, self.parts, strict=True)
+        )
+        return of_first.add_(of_last)
 
 
 def _resized(x: Tensor, size: int) -> Tensor:

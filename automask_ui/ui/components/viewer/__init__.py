@@ -70,7 +70,7 @@ class ViewerSuggestion(TypedDict):
 class ViewerAction(TypedDict):
     """A step that can be taken back or done again."""
 
-    kind: str  # as in automask_ui.session.edits.Action
+    kind: str  # as in automask_ui.session.history.Action
     count: int
     label: str
 

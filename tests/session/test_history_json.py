@@ -11,8 +11,9 @@ import pytest
 
 from automask_ui.errors import LabelError
 from automask_ui.masks import rle as rle_codec
-from automask_ui.session import kept_history
-from automask_ui.session.edits import Action, Edits, History, OwnMask
+from automask_ui.session import history_json
+from automask_ui.session.edits import Edits, OwnMask
+from automask_ui.session.history import Action, History
 
 SIZE_HW = (8, 10)
 
@@ -42,7 +43,7 @@ def worked_on() -> History:
 
 
 def in_json(history: History) -> Any:
-    return json.loads(json.dumps(kept_history.to_dict(history), allow_nan=False))
+    return json.loads(json.dumps(history_json.to_dict(history), allow_nan=False))
 
 
 @pytest.mark.parametrize("taken_back", range(10))
@@ -50,20 +51,20 @@ def test_history_is_the_same_after_it_was_kept(taken_back: int) -> None:
     history = worked_on()
     for _ in range(taken_back):
         history = history.undone()
-    assert kept_history.from_dict(in_json(history), history.now, SIZE_HW) == history
+    assert history_json.from_dict(in_json(history), history.now, SIZE_HW) == history
 
 
 def test_a_step_on_few_of_many_masks_is_small() -> None:
     history = History(Edits().with_label(range(1, 1001), "cat"))
     for number in range(100):
         history = history.done(Action("hide", 1), history.now.with_hidden([number + 1], True))
-    assert len(json.dumps(kept_history.to_dict(history))) < 10_000
+    assert len(json.dumps(history_json.to_dict(history))) < 10_000
 
 
 def test_what_would_be_too_large_is_left_out_from_the_oldest_on(monkeypatch: pytest.MonkeyPatch) -> None:
     history = worked_on()
-    monkeypatch.setattr(kept_history, "MAX_CHANGES", 6)
-    back = kept_history.from_dict(in_json(history), history.now, SIZE_HW)
+    monkeypatch.setattr(history_json, "MAX_CHANGES", 6)
+    back = history_json.from_dict(in_json(history), history.now, SIZE_HW)
     assert back.now == history.now
     assert 0 < len(back.past) < len(history.past)
     assert back.past == history.past[-len(back.past) :]
@@ -71,7 +72,7 @@ def test_what_would_be_too_large_is_left_out_from_the_oldest_on(monkeypatch: pyt
 
 def test_a_document_without_a_history_has_none() -> None:
     now = worked_on().now
-    assert kept_history.from_dict({}, now, SIZE_HW) == History(now)
+    assert history_json.from_dict({}, now, SIZE_HW) == History(now)
 
 
 @pytest.mark.parametrize(
@@ -110,10 +111,30 @@ def test_nothing_in_it_is_trusted(place: tuple[Any, ...], value: Any) -> None:
     if place[-1] == "class_ids":
         target["classes"] = ["dog", "cat"]
     with pytest.raises(LabelError):
-        kept_history.from_dict(data, history.now, SIZE_HW)
+        history_json.from_dict(data, history.now, SIZE_HW)
 
 
 @pytest.mark.parametrize("data", [None, [], "x", 3])
 def test_what_is_no_object_is_refused(data: Any) -> None:
     with pytest.raises(LabelError, match="must be an object"):
-        kept_history.from_dict(data, Edits(), SIZE_HW)
+        history_json.from_dict(data, Edits(), SIZE_HW)
+
+
+def test_small_steps_on_very_many_labels_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_json, "MAX_ENTRIES", 10_000)
+    now = Edits().with_label(range(1, 1001), "cat")
+    rows = [{"kind": "unlabel", "count": 1, "label": "", "labels": {str(number): ""}} for number in range(1, 101)]
+    back = history_json.from_dict({"past": rows}, now, SIZE_HW)
+    # The steps nearest to the edits as they are; each holds some 990 labels.
+    assert len(back.past) == 10
+    assert [len(edits.labels) for _, edits in back.past] == list(range(990, 1000))
+
+
+def test_steps_share_what_they_leave_as_it_is() -> None:
+    now = Edits().with_label(range(1, 1001), "cat").with_own({7: own(1)})
+    rows = [{"kind": "hide", "count": 1, "label": "", "hidden": [number]} for number in range(1, 101)]
+    back = history_json.from_dict({"past": rows}, now, SIZE_HW)
+    assert len(back.past) == 100
+    for _, edits in back.past:
+        assert edits.labels is now.labels
+        assert edits.own is now.own

@@ -13,7 +13,7 @@ MOST_FURTHER = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Looked:
+class SampledMasks:
     """Masks of prompts and their targets, in some cells of the input.
 
     Attributes:
@@ -30,7 +30,7 @@ class Looked:
 
 
 @dataclass(frozen=True, eq=False)
-class Further:
+class CorrectionClicks:
     """Prompts as in `Batch`: `meant` (B, R) int64, `points_xy` (B, R, T, 2) float32, `labels` (B, R, T) int64."""
 
     meant: Tensor
@@ -39,7 +39,7 @@ class Further:
 
 
 @torch.no_grad()
-def further_clicks(batch: Batch, looked: Looked, count: int, generator: torch.Generator) -> Further:
+def correction_clicks(batch: Batch, looked: SampledMasks, count: int, generator: torch.Generator) -> CorrectionClicks:
     """Take some clicks, the one of their masks that is nearest to a target, and click one to four times on its errors.
 
     Args:
@@ -68,7 +68,7 @@ def further_clicks(batch: Batch, looked: Looked, count: int, generator: torch.Ge
     all_points = torch.cat([first, torch.zeros_like(first), points_xy], dim=1)
     all_labels = torch.cat([torch.tensor([[FOREGROUND, PADDING]]).expand(len(rows), -1), labels], dim=1)
     assert all_labels.shape[1] == MAX_TOKENS
-    return Further(
+    return CorrectionClicks(
         meant=picked * batch.is_target.shape[2] + levels.view(images, count),
         points_xy=all_points.unflatten(0, (images, count)),
         labels=all_labels.unflatten(0, (images, count)),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automask_ui.masks import rle
-from automask_ui.masks.lowres import SURE_LOGIT, prompt_logits
+from automask_ui.masks.mask_input import SURE_LOGIT, prompt_logits
 
 
 @given(st.integers(1, 70), st.integers(1, 70), st.sampled_from([4, 16, 32]), st.integers(0, 2**32), st.floats(0, 1))

@@ -13,14 +13,14 @@ from PIL import Image
 
 from automask_ui.files.raster import Raster
 
-__all__ = ["deep_raster"]
+__all__ = ["high_bit_depth_raster"]
 
 _PNG_DEPTH = 24  # where a PNG's header has its bits
 _CODESTREAM = b"\xff\x4f\xff\x51"  # where a JPEG 2000's sizes begin
 _PPM_TOKEN = re.compile(rb"(?:\s+|#[^\r\n]*)*([0-9]+)")
 
 
-def deep_raster(image: Image.Image, data: bytes) -> Raster | None:
+def high_bit_depth_raster(image: Image.Image, data: bytes) -> Raster | None:
     """The numbers of a picture with more than 8 bits a channel; None for any other.
 
     Args:

@@ -10,10 +10,10 @@ from automask_ui.cache import array_key
 from automask_ui.errors import OptionError
 from automask_ui.masks import MaskResult
 
-__all__ = ["Pictures"]
+__all__ = ["PictureKeys"]
 
 
-class Pictures:
+class PictureKeys:
     """Checks pictures and finds their keys; that of the last one is remembered, since it takes a look at all pixels."""
 
     def __init__(self) -> None:
