@@ -64,10 +64,9 @@ def main() -> None:
         limits.max_pixels(), limits.max_points()
         service = build_service(flags.model, flags.checkpoint, flags.models_dir, flags.device, SAMPLES)
         end_on_signals(service)
-        model = service.models.get(service.models.default)
-        if model is not None and model.path is None:
+        model = service.models[service.models.default]
+        if model.path is None:
             fetch_visibly(model.name)
-        service.models.load(service.models.default)
     except AutoMaskError as error:
         raise SystemExit(f"error: {error}") from error
     # Uploads go with this process, instead of to a folder that outlives it.
@@ -83,7 +82,13 @@ def main() -> None:
         raise SystemExit(
             f"error: the page cannot listen on {flags.host}, {port}: {error} Choose another with --port or --host."
         ) from error
-    # Only now: on a slow machine Gradio would not get an answer from its own page in time, and give up.
+    # Only now: it imports PyTorch, which takes as long as all before, and Gradio gives up where it does not get an
+    # answer from its own page in time.
+    try:
+        service.models.load(model.name)
+    except AutoMaskError as error:
+        print(f"error: {error}", file=sys.stderr)
+        end(service, 1)
     threading.Thread(target=service.samples.prepare, daemon=True).start()
     page.block_thread()
     end(service)
@@ -106,12 +111,12 @@ def end_on_signals(service: Service) -> None:
             signal.signal(number, lambda *_: end(service))
 
 
-def end(service: Service) -> NoReturn:
+def end(service: Service, exit_code: int = 0) -> NoReturn:
     """Remove temporary files and end at once: a run in another thread would stumble over what ends before it."""
     shutil.rmtree(service.store.scratch, ignore_errors=True)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(exit_code)
 
 
 def trust_own_address(host: str) -> None:

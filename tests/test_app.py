@@ -106,9 +106,37 @@ def test_cannot_start(monkeypatch: pytest.MonkeyPatch, arguments: list[str], mes
         app.main()
 
 
+def test_the_page_is_built_without_what_only_models_need() -> None:
+    """PyTorch and what is built on it take as long to import as all else until the page answers."""
+    code = """if True:
+        import sys, app
+        from automask_ui.serving.start import build_service
+        from automask_ui.ui import build_app, launch_options
+        service = build_service("tiny", device="cpu", samples=app.SAMPLES)
+        build_app(service, keeps_work=True), launch_options(service)
+        late = {"torch", "torchvision", "segment_anything", "transformers", "timm", "matplotlib", "pycocotools.coco"}
+        print("imported:", *sorted(late & set(sys.modules)))
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1].split() == ["imported:"]
+
+
+def test_a_file_that_is_no_model_ends_the_program_in_a_sentence(tmp_path: Path) -> None:
+    """It is read when the page is there already."""
+    (tmp_path / "none.safetensors").write_bytes(b"no weights")
+    program = starts("--checkpoint", str(tmp_path / "none.safetensors"), TMPDIR=str(tmp_path))
+    said, _ = program.communicate(timeout=300)
+    assert program.returncode == 1
+    assert "Traceback" not in said
+    (line,) = [line for line in said.splitlines() if line.startswith("error:")]
+    assert "none.safetensors" in line
+    assert not list(tmp_path.glob("automask-*"))
+
+
 def starts(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     """The page on its built-in model, as a program of its own."""
-    command = [sys.executable, str(ROOT / "app.py"), "--model", "tiny", "--device", "cpu", *arguments]
+    model = [] if "--checkpoint" in arguments else ["--model", "tiny"]
+    command = [sys.executable, str(ROOT / "app.py"), *model, "--device", "cpu", *arguments]
     return subprocess.Popen(
         command,
         env={**os.environ, **environment},

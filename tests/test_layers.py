@@ -1,6 +1,7 @@
 """The arrows of the architecture: who may import whom, read off the source without running it."""
 
 import ast
+import functools
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -10,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "automask_ui"
-FILES = sorted(path for path in PACKAGE.rglob("*.py"))
+# Read once: whoever changes the source while tests run changes nothing of what these judge.
+SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+FILES = list(SOURCES)
 
 # Which folder (or module of the top level) may import which. Nothing else is allowed, neither upwards nor sideways.
 ALLOWED = {
@@ -37,6 +40,7 @@ ALLOWED = {
 TORCH = {"torch", "torchvision", "segment_anything"}
 
 
+@functools.cache
 def imports(path: Path) -> list[tuple[str, bool]]:
     """Modules that a file imports when it is loaded (those for type checkers alone and inside functions are not)."""
     found: list[tuple[str, bool]] = []
@@ -54,7 +58,7 @@ def imports(path: Path) -> list[tuple[str, bool]]:
         for child in ast.iter_child_nodes(node):
             visit(child, inside)
 
-    visit(ast.parse(path.read_text(encoding="utf-8")), True)
+    visit(ast.parse(SOURCES[path]), True)
     return found
 
 
@@ -72,7 +76,7 @@ def test_folders_import_only_what_the_table_allows(path):
     own = room(path)
     assert own in ALLOWED, f"{own} is not in the table"
     rooms = {module.split(".")[1] for module, _ in imports(path) if module.startswith("automask_ui.")}
-    found = {name for name in rooms if (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").exists()}
+    found = rooms & {room(other) for other in FILES}
     assert found - {own} <= set(ALLOWED[own].split())
 
 

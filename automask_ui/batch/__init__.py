@@ -2,7 +2,7 @@
 
 Two records are kept of each picture, each moved into place when it is complete: its masks, with a key of all that they
 depend on (the file's content, the weights, the options), and the list of files made of them. A run makes what is
-missing, so that being killed costs at most the current picture, and a further format needs no model.
+missing, so that being killed costs at most the pictures in hand, and a further format needs no model.
 """
 
 from automask_ui.batch.one_picture import BatchTask

@@ -1,11 +1,14 @@
-"""Process one picture: read it, generate its masks, write its files; what exists already is not made again."""
+"""Process a picture: read it, generate its masks, write its files; what exists already is not made again."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -21,12 +24,14 @@ from automask_ui.errors import AutoMaskError, BatchError
 from automask_ui.export import EXPORTERS
 from automask_ui.export.base import UNLABELLED, ClassList
 from automask_ui.files.images import load_image
+from automask_ui.files.raster import TURNED_NOTE
 from automask_ui.masks import MaskResult
 from automask_ui.options import GeneratorOptions
-from automask_ui.protocol import Engine, run_to_end
+from automask_ui.protocol import Engine, Steps, run_to_end
 
 __all__ = ["BatchTask", "PictureOutcome", "process_pictures"]
 
+PICTURES_IN_HAND = 3  # one is read, one is with the model, one is written
 _KEY_VERSION = 1  # raised when the engine finds other masks for the same key
 # Options that change how masks are computed or handed over, but not the masks.
 _WITHOUT_EFFECT = ("points_per_batch", "output_mode")
@@ -92,27 +97,57 @@ class PictureOutcome:
     masks: int | None = None  # number of masks; None where the picture could not be used
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # sentences for people
+    is_turned: bool = False  # its file was read now, and says that it is to be seen otherwise than it lies there
 
 
 def process_pictures(
     dataset: Dataset, engine: Engine, task: BatchTask, pictures: Iterable[Picture]
 ) -> Generator[PictureOutcome, None, None]:
-    """Process every picture, and read the next one while the model runs on this one.
+    """Process every picture; yield the outcomes in the order of ``pictures``.
+
+    While the model looks at one picture, the next one is read, and the files of the last one are written and checked.
+    When the caller ends this, pictures in hand are given up after the chunk that is decoded.
 
     Raises:
         BatchError: the disk cannot take what is made.
     """
-    worker = Worker(dataset, lambda image, options: run_to_end(engine.steps(image, options)), task)
-    # Ended on the way out of an error as well, so that no thread reads on.
-    with dataset.open_scratch(), ThreadPoolExecutor(1, "pictures") as reader:
-        coming: Future[Loaded] | None = None
-        for picture in pictures:
-            following = reader.submit(worker.load, picture)
-            if coming is not None:
-                yield worker.finish(coming.result())
-            coming = following
-        if coming is not None:
-            yield worker.finish(coming.result())
+    model, is_over = threading.Lock(), threading.Event()
+
+    def find(image: np.ndarray, options: GeneratorOptions) -> MaskResult:
+        with model:
+            return run_to_end(_until(is_over, engine.steps(image, options)))
+
+    worker = Worker(dataset, find, task)
+    coming: deque[Future[PictureOutcome]] = deque()
+    with dataset.open_scratch(), ThreadPoolExecutor(PICTURES_IN_HAND, "pictures") as threads:
+        try:
+            for picture in pictures:
+                coming.append(threads.submit(worker.process, picture))
+                # One more than are in hand, so that no thread waits for the caller.
+                if len(coming) > PICTURES_IN_HAND:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+        finally:
+            is_over.set()
+            threads.shutdown(wait=False, cancel_futures=True)
+
+
+class _Over(Exception):
+    """Whoever wanted the outcomes wants no more of them."""
+
+
+def _until(is_over: threading.Event, steps: Steps) -> Steps:
+    """Run ``steps``, but no further than to the first one at which ``is_over`` is set."""
+    with closing(steps):
+        while not is_over.is_set():
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                result: MaskResult = end.value
+                return result
+            yield step
+    raise _Over
 
 
 class Worker:
@@ -122,6 +157,14 @@ class Worker:
         self, dataset: Dataset, find: Callable[[np.ndarray, GeneratorOptions], MaskResult], task: BatchTask
     ) -> None:
         self._dataset, self._find_masks, self._task = dataset, find, task
+
+    def process(self, picture: Picture) -> PictureOutcome:
+        """Process a picture from reading its file to writing its files. May run for several pictures at a time.
+
+        Raises:
+            BatchError: the disk cannot take them.
+        """
+        return self.finish(self.load(picture))
 
     def load(self, picture: Picture) -> Loaded:
         """Read a picture's file, and decode it if anything is missing. May run in parallel to :meth:`finish`."""
@@ -154,7 +197,9 @@ class Worker:
         if loaded.error:
             outcome.failures.append(Failure(name, loaded.error))
             return outcome
-        outcome.notes.extend(f"{name}: {note}" for note in loaded.notes)
+        # Photos of phones lie on their side by the hundred: they are counted.
+        outcome.is_turned = TURNED_NOTE in loaded.notes
+        outcome.notes.extend(f"{name}: {note}" for note in loaded.notes if note != TURNED_NOTE)
         try:
             record = loaded.record or self._find(loaded, outcome)
         except BatchError:

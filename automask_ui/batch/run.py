@@ -39,6 +39,7 @@ class BatchReport:
     made: int = 0  # pictures whose masks this run has generated
     kept: int = 0  # pictures whose masks an earlier run had generated
     empty: int = 0  # pictures without masks
+    turned: int = 0  # pictures that this run has turned upright, as their files say
     masks: int = 0
     failures: list[Failure] = field(default_factory=list)  # pictures, folders and formats, in their order
     notes: list[str] = field(default_factory=list)  # sentences for people
@@ -50,13 +51,13 @@ def run_batch(
 ) -> BatchReport:
     """Make the dataset ``out`` of all pictures below ``folder``, or what is still missing of it.
 
-    Two pictures are in memory at a time, and the names of all. A picture that cannot be used is reported and does not
+    Three pictures are in memory at a time, and the names of all. A picture that cannot be used is reported and does not
     keep the others from being done.
 
     Args:
         folder: searched with all folders below it.
         out: made where it is not there.
-        engine: generates the masks; called by this thread only.
+        engine: generates the masks, of one picture at a time, in threads of this function's own.
         task: options and formats.
         progress: called after every picture.
 
@@ -106,6 +107,7 @@ class _Tally:
         report.failures.extend(outcome.failures)
         report.notes.extend(outcome.notes)
         report.made += outcome.made
+        report.turned += outcome.is_turned
         if outcome.masks is not None:
             self.usable.append(outcome.picture)
             self.with_masks += [outcome.picture] * (outcome.masks > 0)
@@ -141,6 +143,7 @@ def _write_whole(dataset: Dataset, task: BatchTask, listing: Listing, tally: _Ta
         if exporter.layout.picture_list:
             write_picture_list(dataset, exporter, tally.usable)
     write_manifest(dataset, tally.usable, report.failures)
+    report.notes += _of_the_photos_themselves(report.turned, tally.usable)
     if report.empty:
         report.notes.append(_of_pictures_without_masks(report.empty, task))
     if forgotten := dataset.count_others(listing.pictures):
@@ -157,6 +160,23 @@ def _of_pictures_without_masks(count: int, task: BatchTask) -> str:
         return f"{start}: {able} say that nothing is in them; other formats have no files of them."
     hint = f" With --negatives, {able} would say that nothing is in them." if able else ""
     return f"{start}, and are only in manifest.csv.{hint}"
+
+
+def _of_the_photos_themselves(turned: int, pictures: Iterable[Picture]) -> list[str]:
+    """What whoever reads the photos beside the dataset has to know: COCO, masks and others carry no copies of them."""
+    notes = []
+    if turned:
+        notes.append(
+            f"{turned:,} pictures are turned upright, as their files say (EXIF), and masks fit them so: what reads the "
+            "photos themselves has to turn them, too. OpenCV and browsers do; torchvision's datasets do not."
+        )
+    changed = [name for name in (picture.relative for picture in pictures) if printable(name) != name]
+    if changed:
+        notes.append(
+            f"{len(changed):,} pictures have names that are not UTF-8, such as {printable(changed[0])}: in the files "
+            "of the dataset “�” stands for what is none, and other tools do not find them by it. Rename them."
+        )
+    return notes
 
 
 def _sum_up(dataset: Dataset, name: str, pictures: Iterable[Picture]) -> Written:

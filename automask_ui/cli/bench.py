@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from automask_ui.cli.arguments import add_precision
 from automask_ui.cli.bench_adaptive import shares_as_text, small_pictures
+from automask_ui.cli.bench_batch import batch_as_text, run_batch_bench
+from automask_ui.cli.bench_start import run_start_bench, start_as_text
 from automask_ui.cli.output import say
 from automask_ui.errors import OptionError
 
@@ -48,10 +50,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure instead what a run costs in the page, next to the same run here, and the picture after a slider",
     )
     parser.add_argument(
+        "--start",
+        action="store_true",
+        help="measure instead how long app.py takes until the page answers, and until the first sample has its masks",
+    )
+    parser.add_argument(
         "--adaptive",
         type=Path,
         metavar="FOLDER",
         help="measure instead how many of the whole grid's masks fewer points find, in the pictures of a folder",
+    )
+    parser.add_argument(
+        "--batch",
+        type=Path,
+        metavar="FOLDER",
+        help="measure instead how many pictures of a folder a second become a dataset",
     )
     parser.add_argument("--device")
     add_precision(parser)
@@ -60,17 +73,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(settings: argparse.Namespace) -> int:
     """Measure and print; returns 0."""
-    from automask_ui.engine.bench.clicks import run_click_bench
-    from automask_ui.engine.bench.decoder import run_decoder_bench
-    from automask_ui.engine.bench.speed import run_bench, sample_picture
-
-    given = [flag for flag in ("predict", "against", "stage", "page", "adaptive") if getattr(settings, flag)]
+    given = [
+        flag
+        for flag in ("predict", "against", "stage", "page", "start", "adaptive", "batch")
+        if getattr(settings, flag)
+    ]
     if len(given) > 1:
         raise OptionError(f"--{given[0]} and --{given[1]} measure different things: leave one out.")
     if settings.page:
         return _run_page(settings)
+    if settings.start:
+        return _run_start(settings)
     if settings.adaptive:
         return _run_adaptive(settings)
+    if settings.batch:
+        return _run_batch(settings)
+    from automask_ui.engine.bench.clicks import run_click_bench
+    from automask_ui.engine.bench.decoder import run_decoder_bench
+    from automask_ui.engine.bench.speed import run_bench, sample_picture
+
     image = sample_picture(settings.image, _size(settings.size))
     measure, as_text = run_bench, _as_text
     if settings.predict:
@@ -112,6 +133,25 @@ def _run_page(settings: argparse.Namespace) -> int:
     image = sample_picture(settings.image, _size(settings.size))
     report = run_page_bench(settings.model, settings.checkpoint, settings.device, image, settings.grid)
     say(json.dumps(report, indent=2) if settings.json else _page_as_text(report))
+    return 0
+
+
+def _run_start(settings: argparse.Namespace) -> int:
+    if settings.precision:
+        raise OptionError("--start measures the page as it runs, which takes no --precision: leave it out.")
+    report = run_start_bench(settings.model, settings.checkpoint, settings.device)
+    say(json.dumps(report, indent=2) if settings.json else start_as_text(report))
+    return 0
+
+
+def _run_batch(settings: argparse.Namespace) -> int:
+    from automask_ui.engine.loading.load import load_model
+    from automask_ui.engine.pipeline.generator import MaskEngine
+
+    name = None if settings.checkpoint else settings.model
+    model = load_model(name, settings.checkpoint, settings.device, settings.precision)
+    report = run_batch_bench(MaskEngine(model, cache_bytes=0), settings.batch, settings.grid)
+    say(json.dumps(report, indent=2) if settings.json else batch_as_text(report))
     return 0
 
 
@@ -163,10 +203,11 @@ def _page_as_text(report: dict[str, Any]) -> str:
     ]
     runs = {"by the command line": report["command_line"], "in the page": report["page"]}
     lines += [f"{name:<28}{spent['cpu']:>7.2f} s{spent['wall']:>9.2f} s" for name, spent in runs.items()]
+    fewest, most = slider["masks"]
     lines += [
         f"{'ratio':<28}{report['cpu_ratio']:>9.2f}   ({report['page']['updates']} updates)",
         "",
-        f"{'a slider’s picture':<28}{'median':>9}{'longest':>11}   ({slider['masks']} masks)",
+        f"{'a slider’s picture':<28}{'median':>9}{'longest':>11}   ({fewest} to {most} masks)",
     ]
     titles = {"cpu": "CPU", "wall": "time"}
     lines += [

@@ -149,7 +149,7 @@ def _check_one(photo: str, id_: int, expected: Rle, found: ReadMask) -> tuple[Ma
     if size_hw != tuple(expected["size"]):
         raise ExportError(f"#{id_} of {photo} came back as {size_hw}, but the picture is {tuple(expected['size'])}.")
     if isinstance(found, np.ndarray):
-        found = expected if _equals(found, expected) else rle_codec.encode(found)
+        found = expected if _equals(found, expected) else _encode(found)
     if found["counts"] == expected["counts"]:
         return MaskCheck(photo, id_, 1.0), expected["counts"]
     both = rle_codec.area(union([found, expected]))
@@ -164,6 +164,16 @@ def _equals(found: np.ndarray, expected: Rle) -> bool:
     height, width = window.shape
     inside = found[top : top + height, left : left + width]
     return np.array_equal(inside, window) and int(np.count_nonzero(found)) == int(np.count_nonzero(window))
+
+
+def _encode(mask: np.ndarray) -> Rle:
+    """Encode an H×W bool array; only its box is looked at closely, since most of a large picture is empty."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return rle_codec.encode(mask)
+    top, left = int(rows[0]), int(columns[0])
+    window = mask[top : rows[-1] + 1, left : columns[-1] + 1]
+    return rle_codec.encode_window(window, (left, top), (mask.shape[0], mask.shape[1]))
 
 
 def _floor(iou: float) -> str:

@@ -12,7 +12,7 @@ from automask_ui.errors import ImageTooLargeError, UnreadableImageError
 from automask_ui.files.colour_spaces import rgb_from_cmyk_or_lab
 from automask_ui.files.file_kinds import READABLE, unknown
 from automask_ui.files.high_bit_depth import high_bit_depth_raster
-from automask_ui.files.raster import WHITE_NOTE, Raster, rgb_of, upright
+from automask_ui.files.raster import WHITE_NOTE, Raster, rgb_of, turn_notes, upright
 from automask_ui.files.upload_checks import check_pixels
 
 __all__ = ["read_with_pillow"]
@@ -52,7 +52,8 @@ def read_with_pillow(data: bytes, name: str, max_pixels: int) -> tuple[np.ndarra
         else:
             flat, colour_notes = _to_rgb(image, data)
             rgb = np.asarray(flat)
-        return upright(rgb, _orientation(image)), notes + colour_notes
+        orientation = _orientation(image)
+        return upright(rgb, orientation), [*notes, *turn_notes(orientation), *colour_notes]
     except MemoryError as error:
         raise _out_of_memory(image, name) from error
 

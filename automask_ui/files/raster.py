@@ -8,9 +8,11 @@ import numpy as np
 
 from automask_ui.files.bit_depth import scaled_to_8_bits
 
-__all__ = ["WHITE_NOTE", "Raster", "rgb_of", "upright"]
+__all__ = ["TURNED_NOTE", "WHITE_NOTE", "Raster", "rgb_of", "turn_notes", "upright"]
 
 WHITE_NOTE = "Transparent parts are shown white."
+# Masks fit the picture as it is seen; readers of the file that pass EXIF over see another one.
+TURNED_NOTE = "Turned upright, as the file says (EXIF)."
 _ROWS = 256  # that are blended together: memory stays bounded
 
 
@@ -51,6 +53,11 @@ def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return np.ascontiguousarray(pixels)
+
+
+def turn_notes(orientation: int) -> list[str]:
+    """The sentence on what :func:`upright` does; none where it changes nothing."""
+    return [TURNED_NOTE] if 2 <= orientation <= 8 else []
 
 
 def _alpha_8_bits(alpha: np.ndarray, bits: int, white: float) -> np.ndarray:

@@ -27,26 +27,39 @@ def prompt_logits(mask: Rle | np.ndarray, mask_hw: tuple[int, int]) -> np.ndarra
         h×w float32; right of and below the picture it is sure that there is no mask.
     """
     encoded = rle_codec.encode(mask) if isinstance(mask, np.ndarray) else mask
-    window, (left, top) = rle_codec.decode_window(encoded)
-    long_side = max(encoded["size"])
-    share = _sums_of_cells(window, top, mask_hw[0], long_side / mask_hw[0])
-    share = _sums_of_cells(share.T, left, mask_hw[1], long_side / mask_hw[1]).T
-    share *= mask_hw[0] * mask_hw[1] / long_side**2
+    height, width = encoded["size"]
+    long_side = max(height, width)
+    rows, columns = (
+        np.minimum(np.arange(cells + 1) * (long_side / cells), limit)
+        for cells, limit in zip(mask_hw, (height, width), strict=True)
+    )
+    left, _, box_width, _ = rle_codec.bbox_xywh(encoded)
+    above = _pixels_above(rows, encoded, slice(left, left + box_width))
+    before = _sums_before(np.clip(columns - left, 0, box_width), above)
+    share = np.diff(np.diff(before, axis=0), axis=1).T * (mask_hw[0] * mask_hw[1] / long_side**2)
     least = 1 / (1 + np.exp(SURE_LOGIT))
     share = np.clip(share, least, 1 - least)
     return np.log(share / (1 - share)).astype(np.float32)
 
 
-def _sums_of_cells(values: np.ndarray, begin: int, cells: int, cell: float) -> np.ndarray:
-    """Sum rows over each of ``cells`` cells of ``cell`` rows, which need not be whole: cells×columns float64.
+def _pixels_above(rows: np.ndarray, mask: Rle, columns: slice) -> np.ndarray:
+    """Count the pixels of some columns of a mask above ``rows``, which need not be whole: columns×len(rows) float64.
 
-    ``begin`` is the row, counted from where the first cell begins, of the first of ``values``.
+    Runs go down the columns, so the pixels before a place of the whole mask are on a line that bends where runs end.
     """
-    if not values.size:
-        return np.zeros((cells, values.shape[1]))
-    sums = np.zeros((len(values) + 1, values.shape[1]))
-    np.cumsum(values, axis=0, out=sums[1:])
-    edges = np.clip(np.arange(cells + 1) * cell - begin, 0, len(values))
-    whole = np.minimum(edges.astype(int), len(values) - 1)
-    at_edges = sums[whole] + (edges - whole)[:, None] * values[whole]
-    return np.diff(at_edges, axis=0)
+    counts = rle_codec.run_counts(mask)
+    ends = np.cumsum(counts)
+    counts[::2] = 0
+    places = np.arange(columns.start, columns.stop)[:, None] * mask["size"][0] + rows
+    before = np.interp(places, ends, np.cumsum(counts))
+    return before - before[:, :1]
+
+
+def _sums_before(places: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Sum ``rows`` (n×m) before ``places``, from 0 to n, which need not be whole: len(places)×m float64."""
+    if not len(rows):
+        return np.zeros((len(places), rows.shape[1]))
+    sums = np.zeros((len(rows) + 1, rows.shape[1]))
+    np.cumsum(rows, axis=0, out=sums[1:])
+    whole = np.minimum(places.astype(int), len(rows) - 1)
+    return sums[whole] + (places - whole)[:, None] * rows[whole]

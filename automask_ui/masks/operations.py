@@ -159,7 +159,7 @@ def grow(mask: Rle, pixels: float) -> Rle:
         OptionError: ``pixels`` is no number from 0 to ``MAX_LENGTH``.
     """
     reach = _length(pixels)
-    return _in_window(mask, math.floor(reach), lambda window: _distance_square(~window) <= reach**2)
+    return _in_window(mask, math.floor(reach), lambda window: _is_within(~window, reach))
 
 
 def shrink(mask: Rle, pixels: float) -> Rle:
@@ -172,7 +172,7 @@ def shrink(mask: Rle, pixels: float) -> Rle:
     """
     reach = _length(pixels)
     # A margin of one pixel holds the nearest that is outside.
-    return _in_window(mask, 1, lambda window: window & (_distance_square(window) > reach**2))
+    return _in_window(mask, 1, lambda window: window & ~_is_within(window, reach))
 
 
 def smooth(mask: Rle, pixels: float) -> Rle:
@@ -262,10 +262,10 @@ def _join_to_nearest(labels: np.ndarray, is_kept: np.ndarray) -> np.ndarray:
     return joined[labels]
 
 
-def _distance_square(is_free: np.ndarray) -> np.ndarray:
-    """Square of the distance from each true pixel to the nearest false one: h×w float; infinite if all are true."""
+def _is_within(is_free: np.ndarray, reach: float) -> np.ndarray:
+    """Whether a pixel that is false is at most ``reach`` px away, one at 0 px too: h×w bool."""
     if is_free.all():
-        return np.full(is_free.shape, np.inf)
-    distance = cv2.distanceTransform(is_free.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    # Squares of distances are whole numbers.
-    return np.rint(np.square(distance.astype(np.float64)))
+        return np.zeros_like(is_free)
+    distance = cv2.distanceTransform(is_free.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # Squares of distances are whole numbers, so none lies near a limit between two of them.
+    return distance <= math.sqrt(math.floor(reach**2) + 0.5)

@@ -86,6 +86,9 @@ class Autosave:
     def take_over(self, token: object, closed: Sequence[str]) -> None:
         """Put the latest work of tabs that are closed under the ``token`` of a new one; it is theirs no longer.
 
+        What the others were at on single photos becomes *Recent* there, as far as there is room; the rest waits for
+        the next new tab.
+
         Args:
             token: of the new tab, under which nothing is kept yet.
             closed: tokens of the others.
@@ -97,13 +100,13 @@ class Autosave:
             paths = [path for kind in KINDS if (path := self.saved_path(other, kind)) is not None]
             with suppress(OSError):  # removed by another process meanwhile
                 kept += [(age_and_size(path)[0], other) for path in paths]
-        if not kept:
-            return
-        _, latest = max(kept)
-        with self._kept.hold(latest), self._lock:
-            for kind in KINDS:
-                self._folders.pop((latest, kind), None)
-            self._kept.rename(latest, token)
+        latest_first = list(dict.fromkeys(other for _, other in sorted(kept, reverse=True)))
+        for place, other in enumerate(latest_first):
+            with self._kept.hold(other), self._lock:
+                for kind in KINDS:
+                    self._folders.pop((other, kind), None)
+                move = self._kept.rename if place == 0 else self._kept.offer
+                move(other, token)
 
     def restore(self, token: str, owner: str, kind: Kind) -> Restored | None:
         """Go on with the project under ``token``; None where there is none, or where it cannot be restored."""
@@ -217,6 +220,8 @@ class Autosave:
                 return False  # gone since it was asked for its mark; what is kept stays
             self._kept.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.write(project, self._max_bytes * 3 // 4)
+            if kind == "photo":
+                self._projects.describe(owner, path)
         except OSError:
             # A full disk may have room again. What is too large stays so until it changes.
             with self._lock:

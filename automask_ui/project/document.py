@@ -329,8 +329,9 @@ def _work(values: Mapping[str, Any]) -> Saved:
         raise JsonFieldError("it has masks that no model has found.")
     if len(set(ids)) < len(ids) or len(set(fingerprints)) < len(fingerprints):
         raise JsonFieldError("two masks have the same id or the same content.")
-    own = [id_ for step in history.every for id_ in step.own]
-    if (largest := max((*ids, *own), default=0)) > len(fingerprints):
+    # Steps share most of what they hold, and each is looked through once.
+    named = {id(part): part for step in history.every for part in (step.labels, step.hidden, step.deleted, step.own)}
+    if (largest := max(max(part, default=0) for part in (ids, *named.values()))) > len(fingerprints):
         raise JsonFieldError(f"mask {largest} is not among the {len(fingerprints):,} that were given an id.")
     show = object_in(values, "show")
     if unknown := sorted(show.keys() - ShowOnly.__dataclass_fields__.keys()):

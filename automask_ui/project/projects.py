@@ -20,7 +20,7 @@ from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.project.collect_uploads import collect
 from automask_ui.project.document import Saved, SavedImage
 from automask_ui.project.pictures import PictureList
-from automask_ui.project.recent import Recent
+from automask_ui.project.recent import Recent, describe
 from automask_ui.project.restore_list import RestoredList, restore_list, saved_photo
 from automask_ui.project.restore_photo import check_photo, restore_session
 from automask_ui.project.saving import ProjectToSave, list_to_save, photo_to_save
@@ -325,6 +325,16 @@ class Projects:
             return None if session is None else photo_to_save(session, self._models)
         own = self.lists.peek(owner)
         return None if own is None else list_to_save(own.pictures, self.open_index(owner))
+
+    def describe(self, owner: str, path: Path) -> None:
+        """Put what a row of recent work needs into the folder that keeps the owner's photo.
+
+        Raises:
+            OSError: the disk cannot take it.
+        """
+        session = self._store.peek(owner)
+        if session is not None:
+            describe(path, session)
 
     def leave(self, owner: str) -> None:
         """The visitor has gone: give up what they have, and what they were bringing."""

@@ -2,7 +2,8 @@
 
 A piece is a folder of :class:`automask_ui.project.saving.ProjectFolder` with what a row of thumbnails needs beside it,
 so that nothing large is read to show that row. The pieces of one visitor have one stem: that of the kept work of their
-tab, where work is kept on this machine, and else one of their own, in a folder that goes with the process.
+tab, where work is kept on this machine, and else one of their own, in a folder that goes with the process. What closed
+tabs were at becomes pieces of a new one, too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -28,7 +30,7 @@ from automask_ui.project.retention import prune, remove
 from automask_ui.project.saving import ProjectFolder, photo_to_save
 from automask_ui.session import Session
 
-__all__ = ["Recent", "RecentWork"]
+__all__ = ["Recent", "RecentWork", "describe", "hand_over", "make_piece"]
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +93,7 @@ class Recent:
         for path in self._paths(owner):
             # Removed by another process meanwhile, or what a crash left.
             with suppress(OSError, ValueError, KeyError):
-                summary = json.loads((path / _SUMMARY).read_bytes())
+                summary = _summary(path)
                 thumbnail = (path / _THUMBNAIL).read_bytes()
                 found.append(RecentWork(_key_of(path), str(summary["name"]), int(summary["masks"]), thumbnail))
         return found[:MOST]
@@ -105,11 +107,7 @@ class Recent:
         try:
             place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             ProjectFolder(path).write(photo_to_save(session, self._models), MAX_BYTES * 3 // 4)
-            write_atomic(path / _THUMBNAIL, _thumbnail(session), is_private=True)
-            # Last: with it the piece is whole.
-            masks = len(session.current_masks()[0])
-            summary = json.dumps({"name": session.image.name, "masks": masks}, ensure_ascii=False)
-            write_atomic(path / _SUMMARY, summary.encode(), is_private=True)
+            describe(path, session)
         except (OSError, AutoMaskError) as error:
             # The next picture opens all the same.
             _log.warning("The work on a picture that was left could not be kept in %s: %s", place.folder, error)
@@ -160,11 +158,53 @@ def pieces(folder: Path, stem: str) -> list[Path]:
 
 
 def hand_over(folder: Path, old: str, new: str) -> None:
-    """Put the pieces under the stem ``old`` under ``new``."""
-    for path in pieces(folder, old):
+    """Put the pieces under the stem ``old`` under ``new``, as far as there is room for them."""
+    for path in pieces(folder, old)[: _room(folder, new)]:
         # Another new tab may have taken it meanwhile.
         with suppress(OSError):
             path.rename(folder / f"{new}{_INFIX}{_key_of(path)}")
+
+
+def make_piece(kept: Path, new: str) -> None:
+    """Make kept work on a photo, which :func:`describe` has described, a piece under the stem ``new`` beside it.
+
+    It stays where it is if there is no room for it.
+    """
+    # Another new tab may have taken it meanwhile.
+    with suppress(OSError):
+        left_at = (kept / _SUMMARY).stat().st_mtime_ns
+        if _room(kept.parent, new):
+            kept.rename(kept.parent / f"{new}{_INFIX}{left_at:020d}-{secrets.token_hex(4)}")
+
+
+def _room(folder: Path, stem: str) -> int:
+    """How many pieces there can still be under ``stem``."""
+    return max(0, MOST - len(pieces(folder, stem)))
+
+
+def describe(path: Path, session: Session) -> None:
+    """Put what a row of thumbnails needs into a folder that keeps ``session``; what nobody has worked on needs none.
+
+    Raises:
+        OSError: the disk cannot take it.
+    """
+    if _is_untouched(session):
+        (path / _SUMMARY).unlink(missing_ok=True)
+        return
+    image = session.image
+    if not (path / _THUMBNAIL).exists() or _summary(path).get("sha256") != image.sha256:
+        write_atomic(path / _THUMBNAIL, _thumbnail(session), is_private=True)
+    # Last: with it the description is whole.
+    summary = {"name": image.name, "masks": len(session.current_masks()[0]), "sha256": image.sha256}
+    write_atomic(path / _SUMMARY, json.dumps(summary, ensure_ascii=False).encode(), is_private=True)
+
+
+def _summary(path: Path) -> dict[str, Any]:
+    """The description of a piece of work; empty where it has none that can be read."""
+    with suppress(OSError, ValueError):
+        summary = json.loads((path / _SUMMARY).read_bytes())
+        return summary if isinstance(summary, dict) else {}
+    return {}
 
 
 def _key_of(path: Path) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from automask_ui.project.projects import KINDS, Kind
-from automask_ui.project.recent import hand_over
+from automask_ui.project.recent import hand_over, make_piece
 
 __all__ = ["TokenFolder", "is_token"]
 
@@ -61,3 +61,13 @@ class TokenFolder:
                 with suppress(OSError):
                     source.rename(target)
         hand_over(self.path, self.stem(old), self.stem(new))
+
+    def offer(self, old: str, new: str) -> None:
+        """Put the photo under the token ``old``, which the caller holds, among what was left under ``new``.
+
+        What was left under ``old`` before goes with it, as far as there is room. A list of pictures stays, with all
+        that belongs to it: a tab has one list at a time.
+        """
+        if not any(path.exists() for path in self.paths(old, "pictures")):
+            make_piece(self.paths(old, "photo")[0], self.stem(new))
+            hand_over(self.path, self.stem(old), self.stem(new))

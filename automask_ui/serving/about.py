@@ -20,7 +20,7 @@ def about(models: Models, name: str) -> str:
     Raises:
         CheckpointNotFoundError: the model's file cannot be read.
     """
-    # PyTorch is loaded by whoever made the engines.
+    # Late, since this is what imports PyTorch where no model has been loaded yet.
     from automask_ui.engine.runtime.versions import versions
 
     lines = {"AutoMask": _version_of_package(), **versions(), "Gradio": metadata.version("gradio")}

@@ -37,22 +37,20 @@ class Piece(NamedTuple):
 
 
 def area_of(pieces: Sequence[Piece], size_hw: tuple[int, int]) -> Rle:
-    """Everything that ``pieces`` of a drawing cover, one after the other.
+    """Everything inside the picture that ``pieces`` of a drawing cover, one after the other: it may be nothing.
 
     Args:
         pieces: any number.
         size_hw: of the picture, px.
 
     Raises:
-        EditError: it is too much to paint at once, or nothing is left of it inside the picture.
+        EditError: it is too much to paint at once.
     """
     _refuse_too_long(pieces, size_hw)
     area = rle_codec.encode_borders(np.zeros(0, np.int64), size_hw)
     for cut, group in groupby(pieces, lambda piece: piece.cut):
         painted = [mask for piece in group for mask in _painted(piece, size_hw)]
         area = operations.difference(area, painted) if cut else operations.union([area, *painted])
-    if not rle_codec.area(area):
-        raise EditError("Nothing is drawn inside the picture.")
     return area
 
 

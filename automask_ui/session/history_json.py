@@ -20,6 +20,9 @@ __all__ = ["from_dict", "to_dict"]
 
 MAX_CHANGES = 20_000  # of single masks and classes, in all steps together
 MAX_BYTES = 4 * 1024**2  # of the run lengths of masks made by hand, in all steps together
+# Labels, ids and classes that all steps back, or on, hold when they are read: a step that changes one label of a
+# million holds a million, so that a small file could fill the memory.
+MAX_ENTRIES = 1_000_000
 
 _KIND = re.compile(r"[a-z_]{1,20}")
 _NONE = 0  # in place of a mask made by hand: the step takes it away
@@ -109,11 +112,21 @@ def _read_steps(data: Mapping[str, Any], name: str, now: Edits, masks: Mapping[i
     rows = data.get(name, [])
     if not isinstance(rows, list) or len(rows) > MAX_STEPS or not all(isinstance(row, Mapping) for row in rows):
         raise LabelError(f"Of the history, “{name}” must be a list of at most {MAX_STEPS} steps.")
-    steps = []
+    steps: list[tuple[Action, Edits]] = []
+    entries = 0
     for row in rows:
-        now = _changed(now, row, masks)
+        before, now = now, _changed(now, row, masks)
+        entries += _entries_anew(before, now)
+        if entries > MAX_ENTRIES:
+            break
         steps.append((_action(row), now))
     return tuple(reversed(steps))
+
+
+def _entries_anew(before: Edits, after: Edits) -> int:
+    """How many labels, ids and classes ``after`` holds for itself, and does not share with ``before``."""
+    names = ("classes", "labels", "hidden", "deleted", "own")
+    return sum(len(getattr(after, name)) for name in names if getattr(after, name) is not getattr(before, name))
 
 
 def _action(row: Mapping[str, Any]) -> Action:
@@ -126,26 +139,34 @@ def _action(row: Mapping[str, Any]) -> Action:
 
 
 def _changed(edits: Edits, row: Mapping[str, Any], masks: Mapping[int, OwnMask]) -> Edits:
-    """``edits`` with the changes of ``row``."""
+    """``edits`` with the changes of ``row``; what it leaves as it is, both share."""
     labels, own = row.get("labels", {}), row.get("own", {})
     if not isinstance(labels, Mapping) or not isinstance(own, Mapping):
         raise LabelError("Of a step of the history, “labels” and “own” must be objects.")
-    new_labels = {mask_id(key): label for key, label in labels.items()}
-    new_own = {mask_id(key): place for key, place in own.items()}
-    if strange := [place for place in new_own.values() if type(place) is not int or place not in {_NONE, *masks}]:
+    if "classes" in row:
+        read = Edits.from_dict({name: row[name] for name in ("classes", "class_ids") if name in row})
+        edits = replace(edits, classes=read.classes, class_ids=read.class_ids)
+    if labels:
+        new_labels = {mask_id(key): class_name(label) if label != "" else "" for key, label in labels.items()}
+        all_labels = {id_: label for id_, label in {**edits.labels, **new_labels}.items() if label}
+        edits = replace(edits, labels=all_labels)
+    if (labels or "classes" in row) and (strange := sorted(set(edits.labels.values()).difference(edits.classes))):
+        raise LabelError(f"At a step of the history, the label “{strange[0]}” is not in the class list.")
+    if own:
+        edits = replace(edits, own=_own_changed(edits.own, own, masks))
+    if hidden := ids_in(row, "hidden"):
+        edits = replace(edits, hidden=edits.hidden.symmetric_difference(hidden))
+    if deleted := ids_in(row, "deleted"):
+        edits = replace(edits, deleted=edits.deleted.symmetric_difference(deleted))
+    return edits
+
+
+def _own_changed(
+    own: Mapping[int, OwnMask], change: Mapping[str, Any], masks: Mapping[int, OwnMask]
+) -> dict[int, OwnMask]:
+    """The masks made by hand after a step's ``change``: ids with places in ``masks``."""
+    places = {mask_id(key): place for key, place in change.items()}
+    if strange := [place for place in places.values() if type(place) is not int or (place and place not in masks)]:
         raise LabelError(f"A step of the history brings the mask {str(strange[0])[:20]}, which is not there.")
-    # Read as edits are, which refuses names and labels that cannot be.
-    all_labels = {id_: label for id_, label in {**edits.labels, **new_labels}.items() if label != ""}
-    classes = {name: row[name] for name in ("classes", "class_ids") if name in row}
-    if "classes" not in row:
-        classes = {"classes": list(edits.classes)}
-        if edits.class_ids is not None:
-            classes["class_ids"] = list(edits.class_ids)
-    read = Edits.from_dict({**classes, "labels": {str(id_): label for id_, label in all_labels.items()}})
-    all_own = {**edits.own, **{id_: masks[place] for id_, place in new_own.items() if place != _NONE}}
-    return replace(
-        read,
-        hidden=edits.hidden ^ frozenset(ids_in(row, "hidden")),
-        deleted=edits.deleted ^ frozenset(ids_in(row, "deleted")),
-        own={id_: mask for id_, mask in all_own.items() if new_own.get(id_) != _NONE},
-    )
+    kept = {id_: mask for id_, mask in own.items() if id_ not in places}
+    return kept | {id_: masks[place] for id_, place in places.items() if place != _NONE}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from automask_ui.masks.rle import Rle
 from automask_ui.session import Session, step_fields
 from automask_ui.session.drawing import Piece, Stroke, area_of
 from automask_ui.session.edits import Origin, OwnMask
+from automask_ui.session.pixel_work import PixelWork
 from automask_ui.session.step_fields import Field
 
 __all__ = ["MASK_EDITS", "MaskEdit", "NewMasks"]
@@ -52,15 +54,28 @@ class MaskEdit:
     """A kind of edit.
 
     Attributes:
-        rule: called with the session and the fields by their names.
+        rule: called with the session, something to do work on pixels with, and the fields by their names.
         fields: of a step of this kind.
     """
 
     rule: Rule
     fields: Mapping[str, Field[Any]]
 
-    def do(self, session: Session, step: Mapping[str, Any]) -> tuple[int, ...]:
-        """Do this to masks of ``session`` in one step of its history; nothing in ``step`` is trusted.
+    def do(
+        self,
+        session: Session,
+        step: Mapping[str, Any],
+        ids_now: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
+    ) -> tuple[int, ...]:
+        """Do this to masks of ``session`` in one step of its history.
+
+        Pixels of many masks can take seconds. They are computed while everybody goes on, and then looked up while the
+        session waits; only what was changed meanwhile is computed there.
+
+        Args:
+            session: whose masks are meant.
+            step: nothing in it is trusted.
+            ids_now: gives ``step`` with the ids that masks have when it is called.
 
         Returns:
             Ids of the masks that were made or changed.
@@ -68,12 +83,18 @@ class MaskEdit:
         Raises:
             EditError: a field cannot be used, or the edit makes no sense for these masks. Nothing has changed.
         """
-        values = {name: read(name, step.get(name)) for name, read in self.fields.items()}
+        work = PixelWork()
+        # What is refused now can be right by the time that it counts, and is refused then if not.
+        with suppress(EditError):
+            self._new_masks(session, ids_now(step), work)
         # What a run finds meanwhile waits: the masks that go in are those that are replaced.
         with session.lock:
-            new = self.rule(session, **values)
+            new = self._new_masks(session, ids_now(step), work)
             put = session.editor.put_masks
             return put(new.kind, new.masks, new.ids, new.instead_of, labels=new.labels, count=new.count)
+
+    def _new_masks(self, session: Session, step: Mapping[str, Any], work: PixelWork) -> NewMasks:
+        return self.rule(session, work, **{name: read(name, step.get(name)) for name, read in self.fields.items()})
 
 
 MASK_EDITS: dict[str, MaskEdit] = {}
@@ -96,7 +117,7 @@ _id = step_fields.whole(0, MAX_ID)  # 0: none
 
 
 @_edit("take", ticket=step_fields.ticket, candidate=step_fields.whole(0, 2), id=_id)
-def take(session: Session, ticket: str, candidate: int, id: int) -> NewMasks:
+def take(session: Session, work: PixelWork, ticket: str, candidate: int, id: int) -> NewMasks:
     """A candidate of a prediction becomes a new mask, or the pixels of the mask ``id``."""
     mask = session.offered.candidate(ticket, candidate)
     if not id:
@@ -108,7 +129,7 @@ def take(session: Session, ticket: str, candidate: int, id: int) -> NewMasks:
 
 
 @_edit("keep", x=step_fields.number(0, MAX_ID), y=step_fields.number(0, MAX_ID))
-def keep(session: Session, x: float, y: float) -> NewMasks:
+def keep(session: Session, work: PixelWork, x: float, y: float) -> NewMasks:
     """The best candidate at a place becomes a mask, though a rule has dropped it or Show only leaves it out."""
     work = session.snapshot()
     result = work.result
@@ -134,21 +155,21 @@ def keep(session: Session, x: float, y: float) -> NewMasks:
 
 @_edit("combine", how=step_fields.one_of("merge", "subtract", "intersect"), ids=step_fields.id_list,
        label=step_fields.optional(step_fields.text))  # fmt: skip
-def combine(session: Session, how: str, ids: tuple[int, ...], label: str | None) -> NewMasks:
+def combine(session: Session, work: PixelWork, how: str, ids: tuple[int, ...], label: str | None) -> NewMasks:
     """One mask of several. By subtracting, the first one changes; otherwise a new one takes the place of all."""
     masks = _picked(session, ids, least=2)
     first, *others = (mask.own.rle for mask in masks)
     if how == "subtract":
-        left = operations.difference(first, others)
+        left = work(operations.difference, first, others)
         if not rle_codec.area(left):
             raise EditError("Nothing of the first mask would be left: the others cover all of it.")
         if left == first:
             raise EditError("The first mask has no pixel in common with the others.")
         return NewMasks(how, [OwnMask(left, "merged")], [ids[0]], count=len(masks))
     if how == "merge":
-        joined = operations.union([first, *others])
+        joined = work(operations.union, [first, *others])
     else:
-        joined = operations.intersection([first, *others])
+        joined = work(operations.intersection, [first, *others])
         if not rle_codec.area(joined):
             raise EditError("These masks have no pixel in common.")
     label = _common_label(masks) if label is None else label
@@ -156,7 +177,7 @@ def combine(session: Session, how: str, ids: tuple[int, ...], label: str | None)
 
 
 @_edit("disjoint", ids=step_fields.id_list, on_top=step_fields.one_of("smallest", "best", "newest"))
-def one_object_a_pixel(session: Session, ids: tuple[int, ...], on_top: str) -> NewMasks:
+def one_object_a_pixel(session: Session, work: PixelWork, ids: tuple[int, ...], on_top: str) -> NewMasks:
     """Of masks that overlap, each pixel is left to the one on top; masks that lie below others altogether go."""
     masks = _picked(session, ids, least=2)
     rank: Callable[[_Picked], float] = {
@@ -166,7 +187,7 @@ def one_object_a_pixel(session: Session, ids: tuple[int, ...], on_top: str) -> N
     }[on_top]
     from_top = sorted(masks, key=rank)
     rles = [mask.own.rle for mask in from_top]
-    changed = operations.disjoint(rles)
+    changed = work(operations.disjoint, rles)
     after = [changed.get(place, rle) for place, rle in enumerate(rles)]
     return _changed(from_top, after, "disjoint", len(masks))
 
@@ -175,12 +196,12 @@ def one_object_a_pixel(session: Session, ids: tuple[int, ...], on_top: str) -> N
 
 
 @_edit("split", ids=step_fields.id_list)
-def split_parts(session: Session, ids: tuple[int, ...]) -> NewMasks:
+def split_parts(session: Session, work: PixelWork, ids: tuple[int, ...]) -> NewMasks:
     """A mask for each piece of a mask; specks go. Masks of one piece stay as they are."""
     masks = _picked(session, ids)
     share, least = _SMALLEST_PART
     smallest = max(least, math.ceil(share * math.prod(masks[0].own.rle["size"])))
-    split = [(mask, operations.split(operations.remove_specks(mask.own.rle, smallest))) for mask in masks]
+    split = [(mask, work(_pieces, mask.own.rle, smallest)) for mask in masks]
     parts = [(mask, pieces) for mask, pieces in split if len(pieces) > 1]
     if not parts:
         raise EditError(f"There is nothing to split: pieces of fewer than {smallest:,} px do not count.")
@@ -191,25 +212,25 @@ def split_parts(session: Session, ids: tuple[int, ...]) -> NewMasks:
 
 @_edit("reshape", how=step_fields.one_of("fill", "smooth", "grow", "shrink"), ids=step_fields.id_list,
        px=step_fields.whole(1, MAX_PX))  # fmt: skip
-def reshape(session: Session, how: str, ids: tuple[int, ...], px: int) -> NewMasks:
+def reshape(session: Session, work: PixelWork, how: str, ids: tuple[int, ...], px: int) -> NewMasks:
     """Fill the holes of masks, smooth their outlines, or move these by ``px``."""
     masks = _picked(session, ids)
     if how == "smooth" and px > operations.MAX_SMOOTHING:
         raise EditError(f"Smoothing reaches at most {operations.MAX_SMOOTHING} px, but {px} are asked for.")
-    change: Callable[[Rle], Rle] = {
-        "fill": operations.fill_holes,
-        "smooth": lambda rle: operations.smooth(rle, px),
-        "grow": lambda rle: operations.grow(rle, px),
-        "shrink": lambda rle: operations.shrink(rle, px),
-    }[how]
-    reshaped = [change(mask.own.rle) for mask in masks]
+    by_px: dict[str, Callable[[Rle, float], Rle]] = {
+        "smooth": operations.smooth,
+        "grow": operations.grow,
+        "shrink": operations.shrink,
+    }
+    change, arguments = (operations.fill_holes, ()) if how == "fill" else (by_px[how], (px,))
+    reshaped: list[Rle] = [work(change, mask.own.rle, *arguments) for mask in masks]
     if gone := [mask.id for mask, rle in zip(masks, reshaped, strict=True) if not rle_codec.area(rle)]:
         raise EditError(f"Nothing of mask {gone[0]} would be left: it is too small or too thin for {px} px.")
     return _changed(masks, reshaped, how)
 
 
 @_edit("duplicate", ids=step_fields.id_list)
-def duplicate(session: Session, ids: tuple[int, ...]) -> NewMasks:
+def duplicate(session: Session, work: PixelWork, ids: tuple[int, ...]) -> NewMasks:
     """Each mask once more, with its label and its scores."""
     masks = _picked(session, ids)
     return NewMasks("duplicate", [mask.own for mask in masks], labels=[mask.label for mask in masks])
@@ -220,9 +241,13 @@ def duplicate(session: Session, ids: tuple[int, ...]) -> NewMasks:
 
 @_edit("paint", id=_id, cut=step_fields.flag, strokes=step_fields.strokes,
        outline=step_fields.optional(step_fields.polygon))  # fmt: skip
-def paint(session: Session, id: int, cut: bool, strokes: tuple[Stroke, ...], outline: np.ndarray | None) -> NewMasks:
+def paint(
+    session: Session, work: PixelWork, id: int, cut: bool, strokes: tuple[Stroke, ...], outline: np.ndarray | None
+) -> NewMasks:
     """Add what is painted or drawn around to the mask ``id``, or cut it out; a mask without a pixel left goes."""
-    area = area_of([Piece(strokes, outline)], session.size_hw)
+    area: Rle = work(area_of, [Piece(strokes, outline)], session.size_hw)
+    if not rle_codec.area(area):
+        raise EditError("Nothing is drawn inside the picture.")
     if not id:
         if cut:
             raise EditError("There is nothing to cut from: select a mask first.")
@@ -235,6 +260,10 @@ def paint(session: Session, id: int, cut: bool, strokes: tuple[Stroke, ...], out
     if not rle_codec.area(after):
         return NewMasks(kind, instead_of=[id], count=1)
     return NewMasks(kind, [OwnMask(after, "painted")], [id])
+
+
+def _pieces(mask: Rle, smallest: int) -> list[Rle]:
+    return operations.split(operations.remove_specks(mask, smallest))
 
 
 class _Picked(NamedTuple):

@@ -6,6 +6,7 @@ calls them, with what they write for the viewer. CPU time is told beside time, s
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -31,7 +32,7 @@ T = TypeVar("T")
 
 ROUNDS = 3
 MOVES = 10  # of the slider
-MASKS = 200  # about as many are on the screen when it is moved
+MASKS = 200  # at least as many are on the screen when it is moved, if the model has as many candidates
 STEP = 0.02  # of the slider, each way
 
 _VISITOR = Visitor("bench", Words("en"))
@@ -56,7 +57,7 @@ def run_page_bench(
 
     Returns:
         Plain values: settings, seconds of CPU and of time of both runs (median of several), their ratio, and
-        milliseconds of a slider's picture, median and longest, with how many masks are in it.
+        milliseconds of a slider's picture, median and longest, with the fewest and the most masks in one.
 
     Raises:
         CheckpointError: the model cannot be had.
@@ -74,8 +75,8 @@ def run_page_bench(
         controls = _controls(service, options, session)
         spent, updates = _timed(partial(_run, handlers, controls))
         page.append(spent)
-    options, masks = _with_many_masks(service, session, options)
-    moves = list(_moves(handlers, service, session, options))
+    options = _with_many_masks(service, session, options)
+    moves, masks = zip(*_moves(handlers, service, session, options), strict=True)
     return {
         "model": service.models.default,
         "device": str(engine.model.device),
@@ -85,7 +86,7 @@ def run_page_bench(
         "page": {**_median(page)._asdict(), "updates": updates},
         "cpu_ratio": _median(page).cpu / _median(alone).cpu,
         "slider": {
-            "masks": masks,
+            "masks": [min(masks), max(masks)],
             "milliseconds": {
                 kind: [1000 * float(np.median(values)), 1000 * max(values)]
                 for kind, values in zip(_Spent._fields, zip(*moves, strict=True), strict=True)
@@ -125,28 +126,33 @@ def _count_updates(updates: Iterator[Changes]) -> int:
     return count
 
 
-def _with_many_masks(service: Service, session: Session, options: GeneratorOptions) -> tuple[GeneratorOptions, int]:
-    """The options, with thresholds that let about ``MASKS`` masks through; how many these are."""
-    best, best_masks = options, len(session.current_masks().ids)
-    for threshold in np.arange(0.9, 0.0, -0.05).round(2).tolist():
-        looser = options.replace(pred_iou_thresh=threshold, stability_score_thresh=0.0, box_nms_thresh=0.9)
-        run_to_end(service.runs.refilter(session, looser))
-        masks = len(session.current_masks().ids)
-        if abs(masks - MASKS) < abs(best_masks - MASKS):
-            best, best_masks = looser, masks
-        if masks > MASKS:
+def _with_many_masks(service: Service, session: Session, options: GeneratorOptions) -> GeneratorOptions:
+    """The options, with the strictest thresholds that leave ``MASKS`` masks at either end of a move, if any do.
+
+    A model that finds few things has as many masks only where it may find one of them many times.
+    """
+    loose = options
+    for overlap, threshold in itertools.product((0.9, 0.97, 1.0), np.arange(0.9, -0.01, -0.05).round(2).tolist()):
+        loose = options.replace(
+            pred_iou_thresh=min(1.0, threshold + STEP), stability_score_thresh=0.0, box_nms_thresh=overlap
+        )
+        run_to_end(service.runs.refilter(session, loose))
+        if len(session.current_masks().ids) >= MASKS:
             break
-    return best, best_masks
+    return loose.replace(pred_iou_thresh=max(0.0, (loose.filter.pred_iou_thresh or 0.0) - STEP))
 
 
-def _moves(handlers: Handlers, service: Service, session: Session, options: GeneratorOptions) -> Iterator[_Spent]:
-    """What each move of the slider costs, back and forth."""
+def _moves(
+    handlers: Handlers, service: Service, session: Session, options: GeneratorOptions
+) -> Iterator[tuple[_Spent, int]]:
+    """What each move of the slider costs, back and forth, and how many masks there are after it."""
     run_to_end(service.runs.refilter(session, options))
     threshold = options.filter.pred_iou_thresh or 0.0
     for move in range(MOVES):
         moved = options.replace(pred_iou_thresh=max(0.0, threshold + (STEP if move % 2 == 0 else -STEP)))
         controls = replace(_controls(service, moved, session), preset="custom")
-        yield _timed(partial(_count_updates, handlers.settings.refilter(_VISITOR, controls)))[0]
+        spent = _timed(partial(_count_updates, handlers.settings.refilter(_VISITOR, controls)))[0]
+        yield spent, len(session.current_masks().ids)
 
 
 def _timed(work: Callable[[], T]) -> tuple[_Spent, T]:

@@ -9,7 +9,7 @@ from automask_ui.errors import EditError
 from automask_ui.session import Session
 from automask_ui.session.class_names import ClassList, parse_class_list
 from automask_ui.session.history import Action
-from automask_ui.session.mask_edits import MASK_EDITS, MaskEdit
+from automask_ui.session.mask_edits import MASK_EDITS
 from automask_ui.session.step_fields import flag, id_list, text
 
 __all__ = ["Outcome", "take_steps"]
@@ -72,12 +72,18 @@ def take_steps(session: Session, steps: object, *, is_renumbered: bool = True) -
 def _take(session: Session, step: object, is_renumbered: bool) -> _Done:
     if not isinstance(step, Mapping):
         raise EditError("A step of an edit must be an object.")
+
+    def ids_now(step: Mapping[str, Any]) -> Mapping[str, Any]:
+        return step if is_renumbered else _renumbered(step, session.editor.renumbered)
+
     do = step.get("do")
+    if isinstance(do, str) and do in MASK_EDITS:
+        return _Done(made=MASK_EDITS[do].do(session, step, ids_now))
     take = _STEPS.get(do) if isinstance(do, str) else None
     if take is None:
         raise EditError(f"There is no edit {str(do)[:20]!r}.")
     with session.lock:
-        return take(session, step if is_renumbered else _renumbered(step, session.editor.renumbered))
+        return take(session, ids_now(step))
 
 
 def _goes_back_or_forth(step: object) -> bool:
@@ -137,11 +143,7 @@ def _redo(session: Session, step: Mapping[str, Any]) -> _Done:
     return _Done(told=("redone", action) if action else None)
 
 
-def _mask_step(edit: MaskEdit) -> Callable[[Session, Mapping[str, Any]], _Done]:
-    return lambda session, step: _Done(made=edit.do(session, step))
-
-
-# What a step asks for by its "do"; kinds of edits that make masks are listed where their rules are.
+# What a step asks for by its "do"; kinds of edits that make masks are in MASK_EDITS.
 _STEPS: dict[str, Callable[[Session, Mapping[str, Any]], _Done]] = {
     "label": _label,
     "hide": _hide,
@@ -150,5 +152,4 @@ _STEPS: dict[str, Callable[[Session, Mapping[str, Any]], _Done]] = {
     "classes": _classes,
     "undo": _undo,
     "redo": _redo,
-    **{do: _mask_step(edit) for do, edit in MASK_EDITS.items()},
 }

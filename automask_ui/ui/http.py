@@ -28,6 +28,9 @@ _log = logging.getLogger(__name__)
 
 _HEARTBEAT = re.compile(r"/heartbeat/([^/]+)/?$")
 _REFUSED = {"error": "This request does not fit the page: see /gradio_api/info for the documented endpoints."}
+# Far above what a page sends, pasted points included; files come as multipart, which is not held in memory.
+_MAX_BODY_BYTES = 32 * 1024**2
+_TOO_LONG = {"error": f"This request has more than {_MAX_BODY_BYTES / 2**20:.0f} MB. Files go to /gradio_api/upload."}
 _DISK_FULL = {"error": "The server's disk is full. Try again later."}
 
 # In JSON: an escape, where halves of a character beyond the first 65,536 stand in pairs; or a half as bytes.
@@ -95,10 +98,11 @@ REFUSALS = Middleware(_Refusals)
 
 
 class _WholeCharacters:
-    """Replaces half characters (lone surrogates) in what is sent by U+FFFD.
+    """Replaces half characters (lone surrogates) in what is sent by U+FFFD, and refuses what no page sends in length.
 
-    Windows allows them in names of files, and JSON can say them; but an answer that repeats one cannot be written, and
-    would end the visitor's stream of events.
+    Windows allows half characters in names of files, and JSON can say them; but an answer that repeats one cannot be
+    written, and would end the visitor's stream of events. A request is held in memory and read at one go, while nobody
+    else is answered.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -114,6 +118,9 @@ class _WholeCharacters:
             if message["type"] != "http.request":
                 return
             body += message.get("body", b"")
+            if len(body) > _MAX_BODY_BYTES:
+                await JSONResponse(_TOO_LONG, 413)(scope, receive, send)
+                return
             is_whole = not message.get("more_body", False)
         whole: Message | None = {"type": "http.request", "body": _mended(bytes(body)), "more_body": False}
 

@@ -51,9 +51,11 @@
     const chooser = find("photo")?.querySelector("input[type=file]");
     if (chooser && !chooser.multiple) Object.assign(chooser, { multiple: true, accept: "image/*,.zip,.json" });
     // Its heading is Gradio's own, whatever title the error has.
-    for (const title of document.querySelectorAll(".toast-title.error")) {
-      const text = title.firstChild, said = words("error.title");
-      if (text && text.nodeValue !== said) text.nodeValue = said;
+    for (const [kind, key] of [["error", "error.title"], ["warning", "unkept.title"]]) {
+      for (const title of document.querySelectorAll(`.toast-title.${kind}`)) {
+        const text = title.firstChild, said = words(key);
+        if (text && text.nodeValue !== said) text.nodeValue = said;
+      }
     }
     for (const close of document.querySelectorAll("[data-testid=toast-close]")) {
       close.setAttribute("aria-label", words("error.close"));

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import threading
+import time
 import weakref
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
@@ -19,7 +20,7 @@ from filelock import FileLock
 from PIL import Image
 from pycocotools.coco import COCO
 
-from automask_ui.batch import Failure, one_picture, run_batch
+from automask_ui.batch import Failure, formats, one_picture, run_batch
 from automask_ui.batch import dataset as datasets
 from automask_ui.batch.dataset import Dataset, FilesRecord, MasksRecord
 from automask_ui.batch.pictures import Picture, find_pictures
@@ -29,7 +30,7 @@ from automask_ui.export import yolo as yolo_format
 from automask_ui.export.coco import to_coco
 from automask_ui.export.hard_masks import hard_mask_set
 from automask_ui.files.images import open_image
-from automask_ui.masks import rle
+from automask_ui.masks import Step, rle
 from automask_ui.options import GeneratorOptions
 
 
@@ -271,7 +272,7 @@ def test_a_full_disk_is_said_and_loses_nothing(photos, out, tmp_path, monkeypatc
 
 
 def test_a_full_disk_while_a_file_is_exported_stops_the_run(photos, out, monkeypatch):
-    def fails(name, items, folder, negatives):
+    def fails(name, items, folder, stem, negatives):
         raise ExportError("The file could not be written: full.") from OSError(28, "full")
 
     monkeypatch.setattr("automask_ui.batch.formats.export", fails)
@@ -319,12 +320,10 @@ def test_a_picture_that_the_model_cannot_take_does_not_stop_the_others(photos, o
 
 
 def test_a_format_that_cannot_hold_the_masks_is_named_and_the_others_written(out, tmp_path, monkeypatch):
-    def is_full(name, items, folder, negatives):
+    def is_full(name, items, folder, stem, negatives):
         if name == "voc":
             raise ExportError("Too many objects.")
-        return export(name, items, folder, negatives=negatives)
-
-    from automask_ui.batch import formats
+        return export(name, items, folder, stem=stem, negatives=negatives)
 
     export = formats.export
     monkeypatch.setattr(formats, "export", is_full)
@@ -690,8 +689,7 @@ def test_pictures_are_forgotten_as_the_run_goes_on(tmp_path, out):
     engine = Watching()
     run(tmp_path / "photos", out, "coco", "overlay", engine=engine)
     assert engine.shown == 12
-    # The one in hand, and the one before it that its loop has not let go of yet.
-    assert engine.most <= 2
+    assert engine.most <= one_picture.PICTURES_IN_HAND
 
 
 def test_the_next_picture_is_read_while_the_model_is_busy(photos, out, monkeypatch):
@@ -711,6 +709,68 @@ def test_the_next_picture_is_read_while_the_model_is_busy(photos, out, monkeypat
 
     monkeypatch.setattr(one_picture, "load_image", load_image)
     assert run(photos, out, "coco", engine=Waiting()).made == 4
+
+
+def test_files_are_written_while_the_model_looks_at_the_next_picture(photos, out, monkeypatch):
+    begun, export = threading.Semaphore(0), formats.export
+    # The first one's own beginning, and that of the next; after the last, nothing begins.
+    awaited = [2, 1, 1, 0]
+
+    class Telling(Engine):
+        def steps(self, image, options, earlier=None):
+            begun.release()
+            return super().steps(image, options, earlier)
+
+    def wait_and_export(*item, **how):
+        for _ in range(awaited.pop(0)):
+            assert begun.acquire(timeout=20)
+        return export(*item, **how)
+
+    monkeypatch.setattr(formats, "export", wait_and_export)
+    assert run(photos, out, "overlay", engine=Telling()).made == 4
+
+
+def test_a_run_that_is_given_up_ends_after_the_chunk_in_hand(photos, out):
+    is_slow = threading.Event()
+
+    class Slow(Engine):
+        is_ended = False
+
+        def steps(self, image, options, earlier=None):
+            if self.shown == 1:  # the second one
+                try:
+                    for _ in range(1000):
+                        is_slow.set()
+                        time.sleep(0.01)
+                        yield Step("decode", 1, 2, lambda: None)
+                except GeneratorExit:
+                    self.is_ended = True
+                    raise
+            return (yield from super().steps(image, options, earlier))
+
+    def interrupt(progress):
+        assert is_slow.wait(20)
+        raise KeyboardInterrupt
+
+    engine = Slow()
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(photos, out, engine, task("coco"), interrupt)
+    assert engine.is_ended
+    assert engine.shown == 1
+    assert run(photos, out, "coco").kept == 1
+
+
+def test_pictures_of_one_name_have_files_of_their_own_while_they_are_written(photos, out, monkeypatch):
+    names, export = [], formats.export
+
+    def note(*item, **how):
+        report = export(*item, **how)
+        names.append(report.path.name)
+        return report
+
+    monkeypatch.setattr(formats, "export", note)
+    run(photos, out, "overlay")
+    assert len(set(names)) == 4
 
 
 def test_progress_counts_every_picture_and_knows_the_rate(photos, out):
@@ -758,3 +818,30 @@ def test_keys_are_those_of_versions_without_adaptive_points_where_it_is_off():
     before = json.dumps([1, "0" * 64, "weights", options], sort_keys=True)
     assert off.key("0" * 64) == hashlib.sha256(before.encode()).hexdigest()
     assert on.key("0" * 64) != off.key("0" * 64)
+
+
+def test_turned_pictures_are_counted_since_coco_goes_with_the_photos_themselves(photos, out):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for number in (1, 2):
+        Image.new("RGB", (53, 37), "navy").save(photos / f"phone {number}.jpg", exif=exif)
+    report = run(photos, out, "coco")
+    assert [note for note in report.notes if "EXIF" in note] == [
+        "2 pictures are turned upright, as their files say (EXIF), and masks fit them so: what reads the photos "
+        "themselves has to turn them, too. OpenCV and browsers do; torchvision's datasets do not."
+    ]
+    sizes = {image["file_name"]: (image["width"], image["height"]) for image in COCO(out / "coco.json").imgs.values()}
+    assert sizes["phone 1.jpg"] == (37, 53)
+    assert sizes["photo 0.png"] == (53, 37)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode on Windows")
+def test_names_that_coco_cannot_hold_are_told(photos, out):
+    paint(photos / "b.png")
+    try:
+        (photos / "b.png").rename(photos / os.fsdecode(b"caf\xe9.png"))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    told = [note for note in run(photos, out, "coco").notes if "UTF-8" in note]
+    assert len(told) == 1
+    assert "caf\N{REPLACEMENT CHARACTER}.png" in told[0]

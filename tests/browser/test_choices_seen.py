@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 PAGE = str(Path(__file__).resolve().parents[1] / "page_app.py")
 PATIENCE_MS = 30_000
@@ -69,6 +71,88 @@ def test_model_that_cannot_be_fetched(
     page.locator("#model input").click()
     page.get_by_role("option", name="Fake").click()
     page.locator("#model-missing").wait_for(state="hidden")
+
+
+LITTLE_ROOM = f"""import sys
+sys.path[:0] = [{str(Path(PAGE).parent)!r}]
+from automask_ui.project.autosave import Autosave
+Autosave.__init__.__kwdefaults__["max_bytes"] = 2000
+from page_app import main
+main(int(sys.argv[1]), 0.0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("locale", "heading", "said"),
+    [
+        ("en-US", "Too large to be kept", "too large to be kept: download it"),
+        ("ko-KR", "너무 커서 보관할 수 없습니다", "내려받아 두세요"),
+    ],
+)
+def test_work_too_large_to_be_kept_is_said_once_it_is_made(
+    new_page: Callable[..., Any],
+    start_app: Callable[..., str],
+    tmp_path: Path,
+    locale: str,
+    heading: str,
+    said: str,
+) -> None:
+    photo = tmp_path / "photo.png"
+    Image.linear_gradient("L").convert("RGB").save(photo)
+    page = visit(new_page(locale=locale), start_app("-c", LITTLE_ROOM, AUTOMASK_CACHE=str(tmp_path / "cache")))
+    page.locator("#photo input[type=file]").set_input_files(str(photo))
+    page.locator("#viewer .file-name", has_text="photo.png").wait_for()
+    page.locator("#find").click()
+    toast = page.get_by_test_id("toast-body").filter(has_text=said)
+    toast.wait_for()
+    page.locator(".toast-title", has_text=heading).wait_for()
+    for part in ("#find", "[data-do=undo]", ".filter", ".download"):
+        assert not overlap(toast.bounding_box(), page.locator(part).first.bounding_box()), part
+
+
+def blue_buttons(page: Any) -> list[str]:
+    """What the buttons say that are in sight in the colour of the one to press next."""
+    return page.locator("button:visible:enabled").evaluate_all(
+        "buttons => buttons.filter((button) => getComputedStyle(button).backgroundColor === 'rgb(37, 99, 235)')"
+        ".map((button) => button.innerText.trim())"
+    )
+
+
+def test_one_button_at_a_time_is_the_next_to_press(page: Any, address: str, tmp_path: Path) -> None:
+    visit(page, address)
+    page.mouse.move(700, 60)
+    assert blue_buttons(page) == ["Find masks"]
+    page.get_by_role("button", name="Download").first.click()
+    page.get_by_role("menuitem", name="COCO JSON (RLE)").click()
+    page.locator(".sheet[data-state=exact]").wait_for()
+    page.mouse.move(700, 60)
+    assert blue_buttons(page) == ["Download"] or blue_buttons(page) == ["Save"]
+    page.keyboard.press("Escape")
+    assert blue_buttons(page) == ["Find masks"]
+    photos = [tmp_path / f"{number}.png" for number in range(2)]
+    for number, photo in enumerate(photos):
+        Image.new("RGB", (64, 48), (90 * number, 90, 90)).save(photo)
+    page.locator("#photo input[type=file]").set_input_files([str(photo) for photo in photos])
+    page.get_by_role("button", name="Find masks in all").wait_for()
+    assert blue_buttons(page) == ["Find masks in all"]
+
+
+def test_what_a_sentence_asks_is_a_button(page: Any, address: str) -> None:
+    visit(page, address)
+    field = page.locator("#pred_iou_thresh input[type=number]")
+    field.fill("1")
+    field.blur()
+    page.get_by_text("No masks.").wait_for()
+    # One click where a mask was dropped keeps just that one.
+    page.get_by_role("application").click(position={"x": 200, "y": 60})
+    page.get_by_role("button", name="Keep this mask").click()
+    page.locator("#viewer .totals", has_text="1 mask").wait_for()
+    page.keyboard.press("Control+z")
+    page.get_by_text("No masks.").wait_for()
+    page.get_by_role("button", name=re.compile(r"^Lower Mask quality to 0\.\d+: up to \d+ masks$")).click()
+    page.locator("#viewer .body .row").first.wait_for()
+    assert float(field.input_value()) < 1
+    assert page.get_by_role("button", name=re.compile("^Lower Mask quality")).is_hidden()
 
 
 def test_about_is_there_to_be_copied(page: Any, address: str) -> None:

@@ -166,9 +166,23 @@ def test_tabs_have_work_of_their_own_and_a_new_one_goes_on_with_that_of_a_closed
     page.reload()
     reads(page, "^photo 2.png is back as you left it")
     page.close()
+    brings(plain, photos[0])
+    reads(plain, "Press Find masks")
+    runs(plain)
+    plain.wait_for_timeout(3000)
+    plain.close()
     last = copy.context.new_page()
     last.goto(address)
+    reads(last, "^photo 1.png is back as you left it")
+    # What another closed tab was at is one click back.
+    last.get_by_role("button", name=re.compile("^Go on with photo 2.png: ")).click()
     reads(last, "^photo 2.png is back as you left it")
+    # The card that comes under the pointer does not look like the chosen one.
+    card = last.get_by_role("button", name=re.compile("^Go on with photo 1.png: "))
+    card.hover()
+    accent = last.evaluate("getComputedStyle(document.querySelector('#find')).backgroundColor")
+    assert accent not in card.locator("img").evaluate("image => getComputedStyle(image).boxShadow")
+    assert not last.locator("#recent button:focus-visible").count()
 
 
 def test_queue_from_drop_to_dataset(visit: Callable[..., Any], photos: list[Path], tmp_path: Path) -> None:

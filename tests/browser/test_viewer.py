@@ -626,6 +626,39 @@ def test_every_control_has_a_name(viewer: Viewer) -> None:
     assert "Mask 3 selected" in viewer.page.locator(".spoken").inner_text()
 
 
+def test_question_mark_opens_the_help_which_lists_every_key(viewer: Viewer) -> None:
+    page, help_panel = viewer.page, viewer.page.get_by_role("dialog", name="Keyboard and mouse")
+    assert help_panel.is_hidden()
+    page.keyboard.press("Shift+?")  # nothing has the focus
+    listed = " ".join(help_panel.locator("dt").all_inner_texts())
+    page.keyboard.press("Escape")
+    assert help_panel.is_hidden()
+
+    viewer.click(CENTRE)
+    page.keyboard.press("Shift+?")
+    help_panel.wait_for()
+    page.keyboard.press("Escape")
+    assert help_panel.is_hidden()
+    # The keys go on to the picture, where they went before.
+    assert viewer.selected() == [3]
+    assert page.evaluate("document.activeElement.role") == "application"
+    page.keyboard.press("Shift+?")
+    page.keyboard.press("Shift+?")
+    assert help_panel.is_hidden()
+
+    field = page.get_by_role("searchbox", name="Filter masks")
+    field.press("Shift+?")
+    assert field.input_value() == "?"
+    assert help_panel.is_hidden()
+
+    shortcuts = page.locator("[aria-keyshortcuts]").evaluate_all("nodes => nodes.map(node => node.ariaKeyShortcuts)")
+    titled = re.findall(r"\((.)\)", " ".join(VIEWER_TEXTS["en"].values()))
+    known = {"Delete": "Del", "Control+Z": "Ctrl + Z", "Control+Shift+Z": "Y", "Control+Enter": "Ctrl + Enter"}
+    keys = {known.get(key, key) for key in [*shortcuts, *titled]}
+    assert len(keys) > 20
+    assert {key for key in keys if key not in listed} == set()
+
+
 def test_both_languages_have_every_text() -> None:
     english, korean = VIEWER_TEXTS["en"], VIEWER_TEXTS["ko"]
     assert set(english) == set(korean)

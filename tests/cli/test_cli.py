@@ -225,17 +225,36 @@ def test_bench_measures_what_a_share_of_the_points_finds(photo, capsys, tmp_path
 def test_bench_measures_the_page(photo, capsys, monkeypatch):
     monkeypatch.setattr("automask_ui.ui.bench.ROUNDS", 1)
     monkeypatch.setattr("automask_ui.ui.bench.MOVES", 2)
+    monkeypatch.setattr("automask_ui.ui.bench.MASKS", 5)
     arguments = ["bench", "--image", str(photo), "--size", "80x53", "--grid", "4", "--page"]
     assert main([*arguments, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["model"], report["image_hw"]) == ("tiny", [53, 80])
     assert report["cpu_ratio"] == report["page"]["cpu"] / report["command_line"]["cpu"]
     assert report["page"]["updates"] >= 2
+    fewest, most = report["slider"]["masks"]
+    assert 5 <= fewest <= most <= 3 * 16
     assert all(0 < median <= longest for median, longest in report["slider"]["milliseconds"].values())
     assert main([*arguments, "--predict"]) == 2
     assert "leave one out" in capsys.readouterr().err
     assert main([*arguments, "--precision", "bf16"]) == 2
     assert "--precision" in capsys.readouterr().err
+
+
+def test_bench_measures_a_folder_of_pictures(photo, capsys, monkeypatch):
+    monkeypatch.setattr("automask_ui.cli.bench_batch.ROUNDS", 1)
+    (photo.parent / "text.jpg").write_text("no picture")
+    arguments = ["bench", "--batch", str(photo.parent), "--grid", "4", "--checkpoint", "own.pth"]
+    assert main([*arguments, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["pictures"], report["failures"], report["grid"]) == (1, 1, 4)
+    (row,) = report["rounds"]
+    assert row["pictures_per_second"] == 1 / row["seconds"]
+    assert 0 < row["engine"] < row["seconds"]
+    assert main(arguments) == 0
+    assert "1 pictures, 1 failures, coco, yolo, masks" in capsys.readouterr().out
+    assert main([*arguments, "--page"]) == 2
+    assert "leave one out" in capsys.readouterr().err
 
 
 def test_bench_measures_turbo_against_the_exact_engine(photo, capsys):

@@ -181,7 +181,7 @@ ZOO: dict[str, tuple[bytes, np.ndarray, float, str]] = {
         tiff(GREY, TiffLayout(tags={270: (_ASCII, b"ImageJ=1.54f\nimages=12\nslices=12\n\0")})),
         GREY_RGB, 0, "first of 12 pages"),
     "on its side": (
-        tiff(np.rot90(RGB), TiffLayout(photometric=2, tags={274: (_SHORT, (6,))})), RGB, 0, ""),
+        tiff(np.rot90(RGB), TiffLayout(photometric=2, tags={274: (_SHORT, (6,))})), RGB, 0, "Turned upright"),
     "GDAL's no data": (
         tiff(np.where(GREY == 0, 65535, GREY.astype(np.uint16) * 16), TiffLayout(
             16, tags={42113: (_ASCII, b"65535\0")})), np.rint(GREY_RGB.astype(int) * 16 / 4095 * 255), 0,

@@ -215,7 +215,7 @@ test("with Alt the brush cuts, and the eraser adds", () => {
 });
 
 test("what is outlined, painted and cut out is where to look, one after the other, in px of the original", () => {
-  const { region, regionTool, looks, draft, drag, size } = started();
+  const { region, regionTool, looks, draft, drag, size, restart } = started();
   region.setPainted(true);
   regionTool.click({ x: 1, y: 1 }, { ...PLAIN, minus: true }); // there is nothing yet to cut from
   assert.deepEqual([looks, region.pieces], [[], []]);
@@ -236,6 +236,32 @@ test("what is outlined, painted and cut out is where to look, one after the othe
   assert.deepEqual(looks[3], { session: "session", drawn, only: false });
   region.clear();
   assert.deepEqual(looks[4].drawn, []);
+  restart();
+  assert.deepEqual([regionTool.undo?.(), regionTool.redo?.()], [false, false]); // of another picture
+});
+
+test("where to look is taken back piece by piece, open corners first, and comes again", () => {
+  const { region, regionTool, looks, drag, draft } = started();
+  const outline = [{ x: 0, y: 0 }, { x: 9, y: 0 }, { x: 9, y: 9 }];
+  assert.equal(regionTool.undo?.(), false); // so that masks are what is taken back
+  drag(regionTool, outline);
+  drag(regionTool, outline, { ...KEYS, altKey: true });
+  regionTool.click({ x: 1, y: 1 }, PLAIN);
+  const counts = () => [looks.length, looks.at(-1).drawn.length];
+  assert.equal(regionTool.undo?.(), true);
+  assert.deepEqual([draft.outline, counts()], [[], [2, 2]]);
+  assert.equal(regionTool.undo?.(), true);
+  assert.deepEqual(counts(), [3, 1]);
+  assert.equal(regionTool.redo?.(), true);
+  assert.deepEqual(counts(), [4, 2]);
+  assert.equal(regionTool.redo?.(), false);
+  region.clear();
+  assert.equal(regionTool.undo?.(), true);
+  assert.deepEqual(counts(), [6, 2]);
+  for (let left = 2; left > 0; left--) regionTool.undo?.();
+  assert.deepEqual([counts(), regionTool.undo?.()], [[8, 0], false]);
+  drag(regionTool, outline);
+  assert.equal(regionTool.redo?.(), false); // something else was drawn since
 });
 
 test("the brush's keys work where it paints, and a stroke that is given up is none", () => {

@@ -73,7 +73,13 @@ def test_every_change_is_noticed_and_nothing_else(
     list(service.runs.find(session, "fake", OPTIONS))
     autosave.follow(ANN, "ann")
     written: list[ProjectFolder] = []
-    monkeypatch.setattr(ProjectFolder, "write", lambda folder, project, most: written.append(folder))
+    write = ProjectFolder.write
+
+    def noted(folder: ProjectFolder, project: ProjectToSave, most: int) -> None:
+        written.append(folder)
+        write(folder, project, most)
+
+    monkeypatch.setattr(ProjectFolder, "write", noted)
     autosave.save("ann")
     assert not written  # nothing was done yet: the sample that a page begins with is no work
     if change == "edit":
@@ -371,7 +377,7 @@ def test_photo_that_version_1_has_kept_comes_back_and_goes_then(
 def test_what_is_too_large_is_not_tried_again_until_it_changes(
     autosave: Autosave, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tried = []
+    tried, write = [], ProjectFolder.write
 
     def refuse(folder: ProjectFolder, project: ProjectToSave, most: int) -> None:
         tried.append(project)
@@ -391,7 +397,7 @@ def test_what_is_too_large_is_not_tried_again_until_it_changes(
     assert len(tried) == 2
     assert autosave.untold_refusal("ann") is None
     with monkeypatch.context() as patch:
-        patch.setattr(ProjectFolder, "write", lambda *arguments: None)
+        patch.setattr(ProjectFolder, "write", write)
         list(service.runs.find(session, "fake", GeneratorOptions(points_per_side=4)))
         autosave.save("ann")
     list(service.runs.find(session, "fake", OPTIONS))

@@ -185,6 +185,65 @@ def test_a_new_tab_takes_it_over_with_the_work_of_a_closed_one(
     assert not recent.of("ann")
 
 
+def leaves_work(service: Service, autosave: Autosave, photo: Path, token: str, *pictures: str) -> None:
+    """A tab in which these pictures were worked on, one after the other, and which is closed."""
+    owner = f"tab {token[0]}"
+    autosave.keep_recent(token, owner)
+    autosave.follow(token, owner)
+    for name in pictures:
+        worked_on(service, photo, owner, name)
+        autosave.save(owner)
+    autosave.leave(owner)
+    service.projects.leave(owner)
+
+
+def comes(service: Service, autosave: Autosave, token: str, owner: str, closed: list[str]) -> str:
+    """A new tab: the name of the picture that it goes on with."""
+    autosave.take_over(token, closed)
+    autosave.keep_recent(token, owner)
+    back = autosave.restore(token, owner, "photo")
+    return "" if back is None or back.session is None else back.session.image.name
+
+
+def test_work_of_all_closed_tabs_is_offered_and_what_has_no_room_waits_for_the_next_one(
+    service: Service, recent: Recent, autosave: Autosave, photo: Path
+) -> None:
+    tabs = {"a" * 32: ["a1", "a2"], "b" * 32: ["b1", "b2"], "c" * 32: ["c1", "c2", "c3"]}
+    for token, pictures in tabs.items():
+        leaves_work(service, autosave, photo, token, *pictures)
+    assert comes(service, autosave, "d" * 32, "dan", list(tabs)) == "c3"
+    assert names(recent, "dan") == ["c2", "c1", "b2", "b1", "a2"][:MOST]
+    assert [piece.masks for piece in recent.of("dan")] == [len(service.store.current("dan").current_masks().ids)] * 5
+    assert reopens(service, recent.of("dan")[2].key, "dan").image.name == "b2"
+    assert comes(service, autosave, "e" * 32, "eve", list(tabs)) == ""
+    assert not names(recent, "eve")
+
+
+def test_a_tab_without_room_for_its_last_picture_is_the_next_ones(
+    service: Service, recent: Recent, autosave: Autosave, photo: Path
+) -> None:
+    leaves_work(service, autosave, photo, ANN, "a1")
+    leaves_work(service, autosave, photo, BOB, *(f"b{number}" for number in range(MOST + 1)))
+    assert comes(service, autosave, "c" * 32, "cid", [ANN, BOB]) == f"b{MOST}"
+    assert names(recent, "cid") == [f"b{number}" for number in range(MOST - 1, -1, -1)]
+    assert comes(service, autosave, "d" * 32, "dan", [ANN, BOB]) == "a1"
+
+
+def test_a_sample_that_nobody_has_worked_on_is_not_offered(
+    service: Service, recent: Recent, autosave: Autosave, photo: Path
+) -> None:
+    autosave.follow(ANN, "ann")
+    worked_on(service, photo)
+    autosave.save("ann")
+    sample = worked_on(service, photo, name="sample.png")
+    sample.given = sample.result
+    autosave.leave("ann")
+    service.projects.leave("ann")
+    leaves_work(service, autosave, photo, BOB, "bob.png")
+    assert comes(service, autosave, "c" * 32, "cid", [ANN, BOB]) == "bob.png"
+    assert names(recent, "cid") == []
+
+
 def test_old_work_goes_with_its_files(
     service: Service, recent: Recent, autosave: Autosave, photo: Path, folder: Path
 ) -> None:

@@ -667,6 +667,20 @@ def test_masks_made_by_hand_of_a_picture_without_a_run_come_back(photo: LoadedIm
     assert after.edited().ids == (1,)
 
 
+@pytest.mark.parametrize(
+    "named",
+    [{"classes": ["cat"], "labels": {"1000000": "cat"}}, {"hidden": [10**6]}, {"deleted": [1, 10**6]}],
+    ids=["label", "hidden", "deleted"],
+)
+def test_edits_of_a_mask_that_was_never_given_an_id_are_refused(session: Session, named: dict[str, Any]) -> None:
+    # Such numbers would be given to the next masks that are made, which would be hidden or deleted from the start.
+    def spoil(document: Any) -> None:
+        work(document).update(history={}, edits={"classes": [], "labels": {}, **named})
+
+    with pytest.raises(RestoreError, match="mask 1000000 is not among"):
+        parse(broken(session, spoil))
+
+
 def test_own_mask_whose_id_was_never_given_is_refused(session: Session) -> None:
     own = Edits(own={10**6: OwnMask(rle.encode(np.eye(37, 53) > 0), "clicked")}).to_dict()["own"]
     with pytest.raises(RestoreError, match="mask 1000000 is not among"):

@@ -15,6 +15,9 @@ from urllib.request import urlopen
 import pytest
 from visitors import Visitor
 
+from automask_ui.engine.loading import pool
+from automask_ui.serving import start
+
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ("AUTOMASK", "XDG_", "GRADIO", "HF_", "MPLCONFIGDIR", "TORCH_HOME")
 
@@ -69,3 +72,29 @@ def test_a_model_that_cannot_be_fetched_is_no_end(url: str) -> None:
         with pytest.raises(Exception, match="AUTOMASK_OFFLINE is set"):
             visitor.find(model="vit_b")
         assert visitor.find(points_per_side=4)["name"] == "coins.png"
+
+
+def missing(name: str) -> None:
+    raise OSError(f"{name}: cannot open shared object file")
+
+
+@pytest.mark.parametrize(
+    ("device", "system", "has_driver", "is_asked"),
+    [
+        ("cpu", "linux", True, False),
+        (None, "linux", False, False),
+        ("auto", "linux", False, False),
+        (None, "linux", True, True),
+        (None, "darwin", True, False),  # its GPU is no CUDA device
+        (None, "win32", False, True),
+        ("cuda:1", "linux", False, True),  # a device that is not there is to be named
+    ],
+)
+def test_pytorch_is_asked_for_a_gpu_where_there_may_be_one(
+    monkeypatch: pytest.MonkeyPatch, device: str | None, system: str, has_driver: bool, is_asked: bool
+) -> None:
+    monkeypatch.setattr(pool, "free_gpu_bytes", lambda device: 5)
+    monkeypatch.setattr(start.sys, "platform", system)
+    monkeypatch.setattr(start.ctypes, "CDLL", str if has_driver else missing)
+    monkeypatch.setattr(start.Path, "exists", lambda path: False)
+    assert start._free_gpu_bytes(device) == (5 if is_asked else None)

@@ -118,3 +118,23 @@ def test_nothing_in_it_is_trusted(place: tuple[Any, ...], value: Any) -> None:
 def test_what_is_no_object_is_refused(data: Any) -> None:
     with pytest.raises(LabelError, match="must be an object"):
         history_json.from_dict(data, Edits(), SIZE_HW)
+
+
+def test_small_steps_on_very_many_labels_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_json, "MAX_ENTRIES", 10_000)
+    now = Edits().with_label(range(1, 1001), "cat")
+    rows = [{"kind": "unlabel", "count": 1, "label": "", "labels": {str(number): ""}} for number in range(1, 101)]
+    back = history_json.from_dict({"past": rows}, now, SIZE_HW)
+    # The steps nearest to the edits as they are; each holds some 990 labels.
+    assert len(back.past) == 10
+    assert [len(edits.labels) for _, edits in back.past] == list(range(990, 1000))
+
+
+def test_steps_share_what_they_leave_as_it_is() -> None:
+    now = Edits().with_label(range(1, 1001), "cat").with_own({7: own(1)})
+    rows = [{"kind": "hide", "count": 1, "label": "", "hidden": [number]} for number in range(1, 101)]
+    back = history_json.from_dict({"past": rows}, now, SIZE_HW)
+    assert len(back.past) == 100
+    for _, edits in back.past:
+        assert edits.labels is now.labels
+        assert edits.own is now.own

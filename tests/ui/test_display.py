@@ -95,7 +95,8 @@ def test_layers_read_back() -> None:
     none = np.zeros((0, 2), dtype=np.uint32)
     words = np.frombuffer(gzip.decompress(pack_layers([(12, first), (700, none)])), dtype="<u4")
     assert words[:3].tolist() == [2, 12, len(first)]
-    np.testing.assert_array_equal(words[3 : 3 + first.size].reshape(-1, 2), first)
+    steps, lengths = words[3 : 3 + first.size].reshape(-1, 2).T
+    np.testing.assert_array_equal(np.stack([np.cumsum(steps), lengths], axis=1), first)
     assert words[3 + first.size :].tolist() == [700, 0]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -20,6 +20,7 @@ from starlette.routing import Route
 from automask_ui import __version__
 from automask_ui.serving import presence
 from automask_ui.serving.service import Service
+from automask_ui.ui import http
 from automask_ui.ui.http import REFUSALS, WHOLE_CHARACTERS, Heartbeats, health_route
 
 
@@ -121,18 +122,34 @@ def test_a_page_is_there_for_as_long_as_its_heartbeat(service: Service, monkeypa
     ],
 )
 def test_half_characters_do_not_come_in(sent: bytes, arrives: str) -> None:
+    assert posted(sent).text == repr(arrives)
+
+
+def test_what_no_page_sends_in_length_is_refused_while_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_MAX_BODY_BYTES", 100_000)
+    assert posted(b'"' + b"x" * 99_998 + b'"').status_code == 200
+    sent: list[int] = []
+    answer = posted(b'"' + b"x" * 10_000_000 + b'"', sent.append)
+    assert answer.status_code == 413
+    assert "/gradio_api/upload" in answer.json()["error"]
+    assert sum(sent) < 200_000
+
+
+def posted(body: bytes, on_piece: Callable[[int], None] = lambda size: None) -> httpx.Response:
+    """The answer to a request that comes in pieces and is repeated as Python reads it."""
+
     async def echo(request: Request) -> Response:
         return Response(repr(await request.json()))
 
-    async def body() -> AsyncIterator[bytes]:
-        for at in range(0, len(sent), 65_536):
-            yield sent[at : at + 65_536]
+    async def pieces() -> AsyncIterator[bytes]:
+        for at in range(0, len(body), 65_536):
+            on_piece(len(body[at : at + 65_536]))
+            yield body[at : at + 65_536]
 
     async def post() -> httpx.Response:
         app = Starlette(routes=[Route("/", echo, methods=["POST"])], middleware=[WHOLE_CHARACTERS])
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://page") as client:
-            return await client.post("/", content=body(), headers={"Content-Type": "application/json"})
+            return await client.post("/", content=pieces(), headers={"Content-Type": "application/json"})
 
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(lambda: asyncio.run(post())).result()
-    assert answer.text == repr(arrives)
+        return pool.submit(lambda: asyncio.run(post())).result()

@@ -11,9 +11,9 @@ import pytest
 from segment_anything.utils.amg import build_point_grid
 
 from automask_ui.files.point_grids import format_point_grids, parse_point_grids
+from automask_ui.masks import rle
 from automask_ui.options import GeneratorOptions
 from automask_ui.session import Session, ShowOnly
-from automask_ui.session.drawing import Piece
 from automask_ui.session.look_at import grid_points
 from automask_ui.ui.controls import Controls, controls_of
 from automask_ui.ui.handlers import Changes, Handlers, Visitor
@@ -117,9 +117,6 @@ def test_dots_stay_while_masks_are_edited(handlers: Handlers, session: Session, 
         ({"drawn": [outlined([math.nan, 0], [1, 1], [2, 0])]}, "must be 2 numbers"),  # no number
         ({"drawn": [painted(0, [1, 1])]}, "from 1 to 2,000"),  # no brush
         ({"drawn": [painted(5)]}, "at least one point"),  # no point
-        ({"drawn": [outlined([4, 1], [6, 1], [6, 3])]}, "No point of the grid lies there"),  # between the points
-        ({"drawn": [outlined([99, 99], [120, 99], [120, 120])]}, "Nothing is drawn inside"),  # outside
-        ({"drawn": [painted(20, [9, 9]), painted(30, [9, 9], cut=True)]}, "Nothing is drawn inside"),  # erased
     ],
 )
 def test_what_cannot_be_done_is_told_in_the_status(
@@ -129,6 +126,31 @@ def test_what_cannot_be_done_is_told_in_the_status(
     assert changes.status is not None
     assert said in changes.status["text"]
     assert (changes.points_text, changes.view) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "said", "kind"),
+    [
+        ([outlined([4, 1], [6, 1], [6, 3])], "No point of the grid lies there", "error"),  # between the points
+        ([outlined([99, 99], [120, 99], [120, 120])], "Nothing is left", "idle"),  # outside
+        ([painted(20, [9, 9]), painted(30, [9, 9], cut=True)], "Nothing is left", "idle"),  # erased
+        ([], "looks everywhere", "idle"),  # cleared
+    ],
+)
+@pytest.mark.parametrize("only", [True, False])
+def test_list_goes_with_the_drawing(
+    handlers: Handlers, session: Session, controls: Controls, drawn: list[Any], said: str, kind: str, only: bool
+) -> None:
+    if kind == "error" and not only:
+        drawn = [outlined([-9, -9], [99, -9], [99, 99], [-9, 99])]  # leaves out everything
+    changes = look_at(handlers, session, controls, drawn=drawn, only=only)
+    assert changes.points_text == ""
+    assert changes.view is not None
+    assert changes.view.points == []
+    assert changes.status is not None
+    assert said in changes.status["text"]
+    assert "looks everywhere" in changes.status["text"]
+    assert changes.status["kind"] == kind
 
 
 def test_crops_have_no_place_to_leave_out(handlers: Handlers, session: Session, controls: Controls) -> None:
@@ -147,6 +169,6 @@ def test_text_of_a_list_is_read_as_the_same_points() -> None:
 
 @pytest.mark.parametrize("side", [1, 2, 7, 32])
 def test_whole_picture_is_the_grid_itself(side: int) -> None:
-    whole = [Piece(outline=np.array([[-10, -10], [1000, -10], [1000, 1000], [-10, 1000]], float))]
-    assert np.array_equal(grid_points(side, whole, (480, 640), inside=True), build_point_grid(side))
-    assert not len(grid_points(side, whole, (480, 640), inside=False))
+    whole = rle.encode(np.ones((480, 640), bool))
+    assert np.array_equal(grid_points(side, whole, inside=True), build_point_grid(side))
+    assert not len(grid_points(side, whole, inside=False))

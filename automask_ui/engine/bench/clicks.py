@@ -42,14 +42,15 @@ def measure_clicks(engine: MaskEngine, image: np.ndarray) -> dict[str, list[floa
     places = random.uniform(0.05, 0.95, (CLICKS, 1, 2)) * (image.shape[1], image.shape[0])
     clicks: list[dict[str, Any]] = [{"points_xy": place, "labels": [1]} for place in places]
     six = {"points_xy": places[:6, 0], "labels": [1, 1, 1, 0, 0, 0]}
-    logits = engine.predict(image, **clicks[0]).logits[0]
-    masks = [logits + 0.01 * turn for turn in range(ROUNDS)]
-    with_new = [click | {"mask": mask} for click, mask in zip(clicks, masks, strict=False)]
+    answers = [engine.predict(image, **click) for click in clicks]
+    # As pixels, and another one each time: so does a page begin to correct a mask.
+    refined = [
+        click | {"mask": answer.masks.rle[answer.best]} for click, answer in zip(clicks, reversed(answers), strict=True)
+    ]
     found = {
         "a click": _timed(engine, image, clicks),
         "six clicks": _timed(engine, image, [six] * ROUNDS),
-        "a click and a new mask": _timed(engine, image, with_new),
-        "a click and the same mask": _timed(engine, image, [click | {"mask": masks[0]} for click in clicks]),
+        "a click and a new mask": _timed(engine, image, refined),
     }
     # A run that never ends by itself while clicks are answered.
     stop = threading.Event()

@@ -22,6 +22,9 @@ The weights with which an image token takes up from a head's tokens add up to 1,
 leave: it is taken up by all alike, and the others' vectors are differences from it. Biases that add the same to every
 score of a softmax are left out. Scores are to the base 2, whose powers are computed twice as fast as e's.
 
+A mask as input is the first that image tokens take up: its code is a few vectors too (see ``mask_code``), so it needs
+nothing of its own for the whole picture.
+
 All of this is done for one tile of the picture after the other, since only a softmax over the image tokens needs them
 all, and those of tiles can be joined. In memory a row of N lies for each head, each of its tokens, and each point, in
 this order: so products with what all points share are of one matrix a head, and those with a point's own of one matrix
@@ -38,6 +41,7 @@ import torch
 from segment_anything.modeling.transformer import Attention
 from torch import Tensor, nn
 
+from automask_ui.engine.decoder.mask_code import MaskCode
 from automask_ui.engine.decoder.shared_tokens import (
     SharedBlock,
     SharedKeysValues,
@@ -87,17 +91,25 @@ class ImageTokens:
         batch: B.
         tokens: how many tokens a point has of its own.
         scratch: memory to work in.
+        mask: the code of a mask as input, of each point or of all; None for none.
     """
 
-    def __init__(self, tiles: Sequence[SharedTokens], batch: int, tokens: int, scratch: Scratch) -> None:
-        rows = sum(len(block.queries.fixed) * (tokens - 1) + 1 for block in tiles[0].blocks) + 1
+    def __init__(
+        self, tiles: Sequence[SharedTokens], batch: int, tokens: int, scratch: Scratch, mask: MaskCode | None = None
+    ) -> None:
+        mask_rows = 0 if mask is None else len(mask.vectors)
+        rows = mask_rows + sum(len(block.queries.fixed) * (tokens - 1) + 1 for block in tiles[0].blocks) + 1
         counts = [len(shared.tokens) for shared in tiles]
         weights = scratch.take("weights", (rows * batch * sum(counts),), tiles[0].tokens)
         parts = weights.split([rows * batch * count for count in counts])
         self._tiles = [
             _Tile(shared, part.view(rows, batch, -1), scratch) for shared, part in zip(tiles, parts, strict=True)
         ]
-        self._vectors = weights.new_zeros(batch, 1, tiles[0].tokens.shape[1], dtype=torch.float32)  # V
+        self._vectors = weights.new_zeros(batch, mask_rows + 1, tiles[0].tokens.shape[1], dtype=torch.float32)  # V
+        if mask is not None:
+            self._vectors[:, :mask_rows] = mask.vectors
+            for tile, taken in zip(self._tiles, mask.weights.flatten(2).split(counts, dim=2), strict=True):
+                tile.begin_with(taken)
         self._offered: list[_Offered] = []
         self._pending: _Change | None = None
 
@@ -172,7 +184,7 @@ class ImageTokens:
         """Prepare projected tokens (B×T×Hd) for an attention that projects image tokens with ``image``."""
         tokens = _by_heads(projected, heads)
         tokens = tokens / (math.sqrt(tokens.shape[-1]) * math.log(2))
-        if not self._offered:
+        if self._vectors.shape[1] == 1:
             return _Tokens(tokens, None)
         folded = torch.einsum("htbd,hdc->bhtc", tokens, by_head(image.weight, heads))
         return _Tokens(tokens, folded.flatten(1, 2) @ self._vectors.transpose(1, 2))
@@ -212,6 +224,12 @@ class _Tile:
         self._weights = weights  # U; the last of its rows in use is 1 / r, the weight of a norm's bias
         self._weights[0] = 1
         self._rows = 1  # of U, in use
+
+    def begin_with(self, taken: Tensor) -> None:
+        """Let the image tokens, which nothing has changed yet, take up a mask's code: B×M×N, or the same for all."""
+        self._rows = 1 + taken.shape[1]
+        self._weights[: self._rows - 1] = taken.transpose(0, 1)
+        self._weights[self._rows - 1] = 1
 
     @property
     def _used_weights(self) -> Tensor:
@@ -258,10 +276,11 @@ class _Tile:
     def _scores(self, sight: SharedProjection, tokens: _Tokens) -> Tensor:
         """Compute the scores (H×T×B×N) of tokens with their points' image tokens; valid until the next call."""
         scores = self._scratch.take("scores", (*tokens.heads.shape[:3], sight.fixed.shape[2]), sight.fixed)
-        if sight.scaled is None or tokens.folded is None:
-            return _multiply(tokens.heads, sight.fixed, out=scores)
-        _multiply(tokens.heads, sight.scaled, out=scores)
-        scores.flatten(0, 1).transpose(0, 1).baddbmm_(tokens.folded.to(scores.dtype), self._used_weights)
+        _multiply(tokens.heads, sight.fixed if sight.scaled is None else sight.scaled, out=scores)
+        if tokens.folded is not None:
+            scores.flatten(0, 1).transpose(0, 1).baddbmm_(tokens.folded.to(scores.dtype), self._used_weights)
+        if sight.scaled is None:  # in the first block, where r is 1
+            return scores
         fixed = _multiply(tokens.heads, sight.fixed, out=self._scratch.take("products", scores.shape, scores))
         return torch.addcmul(fixed, scores, self._scale.to(scores.dtype), out=scores)
 
@@ -281,7 +300,9 @@ class _Tile:
 
     def _dots_with_shared(self, block: SharedBlock, change: _Change, out: Tensor) -> None:
         """Compute twice the mean over the width of V's products with X, into ``out`` (R×B×N)."""
-        end = 0
+        # The rows of a mask as input come first; an update has one for its bias.
+        end = len(out) - sum(1 + offered.others.shape[0] * offered.others.shape[1] for offered in change.offered)
+        torch.mul(block.mask_dots[:end, None], 2, out=out[:end])
         for offered, likeness, constant in zip(change.offered, block.likeness, block.constants, strict=True):
             begin, end = end, end + 1 + offered.others.shape[0] * offered.others.shape[1]
             _multiply(2 * offered.others, likeness, out=out[begin + 1 : end].unflatten(0, offered.others.shape[:2]))

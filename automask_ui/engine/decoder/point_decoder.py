@@ -17,6 +17,7 @@ from torch import Tensor
 
 from automask_ui.engine.decoder.heads import head_of
 from automask_ui.engine.decoder.image_tokens import ImageTokens
+from automask_ui.engine.decoder.mask_code import MaskCode, mask_vectors
 from automask_ui.engine.decoder.shared_tokens import SharedTokens
 from automask_ui.engine.encoders.embedding import ImageEmbedding
 from automask_ui.engine.runtime.scratch import Scratch
@@ -46,7 +47,7 @@ class PointDecoder:
         shown_hw: the part of the embedding's grid that shows the picture; masks are made of it alone. The rest is
             padding, which the model attends to all the same.
         dtype: type of the large products; the point's own tokens stay float32.
-        mask_code: C×h×w float32: what a mask that all prompts have as input adds to the embedding; None = no mask.
+        takes_masks: whether prompts can have a mask as input.
         scratch: memory to work in, its own by default.
         workers: the pool that does the setup on a CPU.
     """
@@ -57,7 +58,7 @@ class PointDecoder:
         embedding: ImageEmbedding,
         shown_hw: tuple[int, int] | None = None,
         dtype: torch.dtype = torch.float32,
-        mask_code: Tensor | None = None,
+        takes_masks: bool = False,
         scratch: Scratch | None = None,
         workers: str = "decode",
     ) -> None:
@@ -70,9 +71,9 @@ class PointDecoder:
         self._head = head_of(sam.mask_decoder, embedding, dtype, self._scratch)
         margin, (shown_rows, shown_columns) = self._head.margin, self._shown_hw
         self._drawn_hw = (min(shown_rows + margin, height), min(shown_columns + margin, width))
-        if mask_code is None:
-            mask_code = sam.prompt_encoder.no_mask_embed.weight.reshape(-1, 1, 1)
-        tokens = (embedding.tokens + mask_code).permute(1, 2, 0)  # h×w×C
+        no_mask = sam.prompt_encoder.no_mask_embed.weight.reshape(-1, 1, 1)
+        tokens = (embedding.tokens + no_mask).permute(1, 2, 0)  # h×w×C
+        vectors = mask_vectors(sam.prompt_encoder)[: None if takes_masks else 0]
         position = sam.prompt_encoder.get_dense_pe()[0].permute(1, 2, 0)
         rows = max(1, TILE_TOKENS_ON_CPU // width) if embedding.device.type == "cpu" else height
 
@@ -80,7 +81,8 @@ class PointDecoder:
         def share(top: int) -> tuple[SharedTokens, Tensor]:
             band = slice(top, top + rows)
             transformer = self._decoder.transformer
-            tile = SharedTokens(transformer, tokens[band].flatten(0, 1), position[band].flatten(0, 1), dtype)
+            of_band = (part[band].flatten(0, 1) for part in (tokens, position))
+            tile = SharedTokens(transformer, *of_band, vectors, dtype)
             drawn = tile.tokens.unflatten(0, (-1, width))[: max(0, self._drawn_hw[0] - top), : self._drawn_hw[1]]
             return tile, (drawn @ self._head.upscaling.first[0]).permute(2, 0, 1).contiguous()
 
@@ -111,17 +113,18 @@ class PointDecoder:
         return self.decode_prompts(prompts)
 
     @torch.inference_mode()
-    def decode_prompts(self, prompts: Tensor, with_single: bool = False) -> DecodedPoints:
+    def decode_prompts(self, prompts: Tensor, with_single: bool = False, mask: MaskCode | None = None) -> DecodedPoints:
         """Run the transformer for prompts.
 
         Args:
             prompts: B×T×C float32, from the prompt encoder.
             with_single: decode the mask for prompts that leave no doubt too, before the L others.
+            mask: the code of the mask that each prompt, or all, have as input; only where this decoder takes masks.
         """
         point_tokens = torch.cat([self._head.tokens.expand(len(prompts), -1, -1), prompts], dim=1)
 
         transformer, queries = self._decoder.transformer, point_tokens
-        image = ImageTokens(self._tiles, len(point_tokens), point_tokens.shape[1], self._scratch)
+        image = ImageTokens(self._tiles, len(point_tokens), point_tokens.shape[1], self._scratch, mask)
         for index, block in enumerate(transformer.layers):
             queries = _self_attention(block, queries, point_tokens)
             gathered = image.gather(index, block.cross_attn_token_to_image, queries + point_tokens)

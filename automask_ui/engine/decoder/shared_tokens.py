@@ -35,6 +35,7 @@ class SharedBlock(SharedKeysValues):
     likeness: list[Tensor]  # for this and each earlier block, H×d×N: dot products of what is taken up with X
     constants: list[Tensor]  # for this and each earlier block, N: dot products of the biases taken up in it with X
     power: Tensor  # N: mean square of X over its width
+    mask_dots: Tensor  # M×N: mean products over the width of what a mask as input adds with X
 
 
 class SharedTokens:
@@ -44,11 +45,17 @@ class SharedTokens:
         transformer: the mask decoder's.
         image_tokens: N×C float32, before the first block.
         position: N×C float32, their positional code.
+        mask_vectors: M×C float32, what a mask as input adds to image tokens, each so many times; M may be 0.
         dtype: type of the large products.
     """
 
     def __init__(
-        self, transformer: TwoWayTransformer, image_tokens: Tensor, position: Tensor, dtype: torch.dtype
+        self,
+        transformer: TwoWayTransformer,
+        image_tokens: Tensor,
+        position: Tensor,
+        mask_vectors: Tensor,
+        dtype: torch.dtype,
     ) -> None:
         self.dtype = dtype
         self.blocks: list[SharedBlock] = []
@@ -62,12 +69,13 @@ class SharedTokens:
             queries = self._projection(back.q_proj, back.num_heads, shared, position, changed, biased=True)
             factors.append(by_head(back.out_proj.weight.T, back.num_heads))
             biases[-1] = biases[-1] + back.out_proj.bias
-            shared, *biases = (centred(x) for x in (shared, *biases))
+            shared, mask_vectors, *biases = (centred(x) for x in (shared, mask_vectors, *biases))
             likeness = [self._compact(centred(factor) @ (shared.T / width)) for factor in factors]
             constants = [self._compact(shared @ bias / width) for bias in biases]
             power = shared.square().mean(dim=1)
-            self.blocks.append(SharedBlock(seen.keys, seen.values, queries, likeness, constants, power))
-            shared = shared * block.norm4.weight
+            mask_dots = self._compact(mask_vectors @ (shared.T / width))
+            self.blocks.append(SharedBlock(seen.keys, seen.values, queries, likeness, constants, power, mask_dots))
+            shared, mask_vectors = shared * block.norm4.weight, mask_vectors * block.norm4.weight
             factors = [centred(factor) * block.norm4.weight for factor in factors]
             biases = [*(bias * block.norm4.weight for bias in biases), block.norm4.bias]
         self.last = self._keys_values(transformer.final_attn_token_to_image, shared, position, True)
@@ -78,7 +86,9 @@ class SharedTokens:
         """Memory of all that is kept here."""
         seen: list[SharedKeysValues] = [*self.blocks, self.last]
         tensors = [self.tokens, *(keys_values.values for keys_values in seen)]
-        tensors += [part for block in self.blocks for part in (*block.likeness, *block.constants, block.power)]
+        tensors += [
+            part for block in self.blocks for part in (*block.likeness, *block.constants, block.power, block.mask_dots)
+        ]
         for projection in (*(keys_values.keys for keys_values in seen), *(block.queries for block in self.blocks)):
             tensors += [part for part in (projection.scaled, projection.fixed) if part is not None]
         return sum(tensor.nbytes for tensor in tensors)

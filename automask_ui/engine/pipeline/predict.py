@@ -1,9 +1,8 @@
 """Answer prompts (clicks, a box, an earlier mask) on one picture, from its embedding.
 
 What the prompts of a picture share is computed once and kept, as for the points of a grid: the first click pays for it,
-and each of the following, while the pointer moves, for its own tokens only. A mask as input changes every image token,
-so it has a setup of its own. The work on a prompt grows with the square of its clicks; above a few, upstream's decoder,
-where it does not, takes less time.
+and each of the following, while the pointer moves, for its own tokens and its mask only. The work on a prompt grows
+with the square of its clicks; above a few, upstream's decoder, where it does not, takes less time.
 """
 
 from __future__ import annotations
@@ -14,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automask_ui.cache import ByteLRU, array_key
+from automask_ui.cache import ByteLRU
 from automask_ui.engine.decoder.heads import is_decoded_by_upstream
+from automask_ui.engine.decoder.mask_code import mask_code
 from automask_ui.engine.decoder.point_decoder import PointDecoder
 from automask_ui.engine.encoders.embedding import ImageEmbedding
 from automask_ui.engine.encoders.geometry import Geometry
@@ -79,11 +79,10 @@ class Predictor:
         """
         on_cpu = embedding.device.type == "cpu"
         try:
-            tokens = self._prompt_tokens(prompt, size_hw)
             # A setup is for all workers, so none of them may wait for it.
-            is_shared = tokens.shape[1] <= MOST_SHARED_TOKENS or not is_decoded_by_upstream(self._sam.mask_decoder)
-            decoder = self._decoder(embedding, image_key, prompt.mask) if is_shared else None
-            answer = partial(self._answer, embedding, tokens, size_hw, prompt, decoder)
+            is_shared = _tokens(prompt) <= MOST_SHARED_TOKENS or not is_decoded_by_upstream(self._sam.mask_decoder)
+            decoder = self._decoder(embedding, image_key) if is_shared else None
+            answer = partial(self._answer, embedding, size_hw, prompt, decoder)
             # For a single prompt, threads wait for each other longer than they compute.
             return run_on_worker(answer, WORKERS) if on_cpu else answer()
         except (MemoryError, RuntimeError) as error:
@@ -97,18 +96,20 @@ class Predictor:
     def _answer(
         self,
         embedding: ImageEmbedding,
-        tokens: Tensor,
         size_hw: tuple[int, int],
         prompt: PicturePrompt,
         decoder: PointDecoder | None,
     ) -> Prediction:
-        """Decode the ``tokens`` (1×T×C) of ``prompt``, by upstream's decoder where no other is given."""
+        """Decode ``prompt``, by upstream's decoder where no other is given."""
+        tokens = self._prompt_tokens(prompt, size_hw)
+        mask = None if prompt.mask is None else self._as_tensor(prompt.mask)[None]
         if decoder is not None:
-            decoded = decoder.decode_prompts(tokens, with_single=True)
+            code = None if mask is None else mask_code(self._sam.prompt_encoder, mask)
+            decoded = decoder.decode_prompts(tokens, with_single=True, mask=code)
             scores = decoded.predicted_iou[0]
             logits = decoder.masks(decoded, torch.ones_like(decoded.predicted_iou, dtype=torch.bool))
         else:
-            logits, scores = self._decode_many_tokens(embedding, tokens, prompt.mask)
+            logits, scores = self._decode_many_tokens(embedding, tokens, mask)
         if self._geometry.is_stretched:
             # SAM 2 answers with its multiple masks where the single one is unsure, and cuts logits off for later use.
             logits, scores = with_settled_single(logits, scores)
@@ -156,41 +157,36 @@ class Predictor:
             others, _ = self._sam.prompt_encoder(points=points, boxes=None, masks=None)
         return torch.cat([corners, others], dim=1)
 
-    def _mask_code(self, mask: np.ndarray | None) -> Tensor:
-        """What a mask as input adds to the embedding, C×h×w, or what stands for no mask."""
-        masks = None if mask is None else self._as_tensor(mask)[None, None]
-        return self._sam.prompt_encoder(points=None, boxes=None, masks=masks)[1][0]
-
     def _as_tensor(self, values: np.ndarray) -> Tensor:
         return torch.as_tensor(values, dtype=torch.float32, device=self._sam.device)
 
     @torch.inference_mode()
-    def _decoder(self, embedding: ImageEmbedding, image_key: str, mask: np.ndarray | None) -> PointDecoder:
-        """The decoder for prompts on this picture that have this mask, set up once."""
-        key = (image_key, None if mask is None else array_key(mask))
-        decoder = self._decoders.get(key)
+    def _decoder(self, embedding: ImageEmbedding, image_key: str) -> PointDecoder:
+        """The decoder for prompts on this picture, set up once."""
+        decoder = self._decoders.get(image_key)
         if decoder is None:
             dtype = torch.float32 if embedding.device.type == "cpu" else self._dtype
             decoder = PointDecoder(
-                self._sam,
-                embedding,
-                dtype=dtype,
-                mask_code=self._mask_code(mask),
-                scratch=self._scratch,
-                workers=WORKERS,
+                self._sam, embedding, dtype=dtype, takes_masks=True, scratch=self._scratch, workers=WORKERS
             )
-            self._decoders.put(key, decoder)
+            self._decoders.put(image_key, decoder)
         return decoder
 
     def _decode_many_tokens(
-        self, embedding: ImageEmbedding, tokens: Tensor, mask: np.ndarray | None
+        self, embedding: ImageEmbedding, tokens: Tensor, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Decode one prompt with upstream's decoder: logits M×h×w and scores M, the single mask's first."""
+        """Decode one prompt, with a mask (1×h×w) or without, by upstream's decoder.
+
+        Returns:
+            Logits M×h×w and scores M, the single mask's first.
+        """
+        masks = None if mask is None else mask[None]
+        _, dense = self._sam.prompt_encoder(points=None, boxes=None, masks=masks)
         logits, scores = self._sam.mask_decoder.predict_masks(
             image_embeddings=embedding.tokens[None],
             image_pe=self._sam.prompt_encoder.get_dense_pe(),
             sparse_prompt_embeddings=tokens,
-            dense_prompt_embeddings=self._mask_code(mask)[None],
+            dense_prompt_embeddings=dense,
         )
         return logits[0], scores[0]
 
@@ -202,3 +198,8 @@ class Predictor:
             resampler = Resampler(*self._geometry.of_logits(logits.shape[1], size_hw), box, size_hw, logits.device)
             self._resamplers.put(size_hw, resampler)
         return resampler
+
+
+def _tokens(prompt: PicturePrompt) -> int:
+    """How many tokens the prompt encoder makes of clicks and box: the box has two corners, and stands for the pad."""
+    return len(prompt.points_xy) + (1 if prompt.box_xyxy is None else 2)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from automask_ui.errors import ImageTooLargeError, UnreadableImageError
 from automask_ui.files.colour_spaces import from_palette, from_ycbcr, rgb_from_cmyk_or_lab
-from automask_ui.files.raster import Raster, rgb_of, upright
+from automask_ui.files.raster import Raster, rgb_of, turn_notes, upright
 from automask_ui.files.tiff.codecs import PICTURES
 from automask_ui.files.tiff.layout import FLOAT, SIGNED, UNSIGNED, Layout, TiffTooLargeError, layout_of
 from automask_ui.files.tiff.segments import read_samples
@@ -80,7 +80,8 @@ def read_tiff(data: bytes, name: str, max_pixels: int) -> tuple[np.ndarray, list
         raise ImageTooLargeError(f"{name} {error}") from error
     except TiffError as error:
         raise UnreadableImageError(f"{name} {error}") from error
-    return upright(rgb, page.number(274, 1)), [*_page_notes(page, pages), *notes]
+    orientation = page.number(274, 1)
+    return upright(rgb, orientation), [*_page_notes(page, pages), *turn_notes(orientation), *notes]
 
 
 def _is_picture(page: Directory) -> bool:

@@ -7,9 +7,11 @@ from typing import Any
 
 from automask_ui.errors import OptionError
 from automask_ui.files.point_grids import format_point_grids, parse_point_grids, read_point_grids
+from automask_ui.masks import rle
 from automask_ui.options import check_value
 from automask_ui.serving.service import Service
 from automask_ui.session import step_fields
+from automask_ui.session.drawing import area_of
 from automask_ui.session.look_at import grid_points
 from automask_ui.ui.components.status_line import status
 from automask_ui.ui.controls import Controls
@@ -57,9 +59,9 @@ class PointHandlers:
         return Changes(view, status(visitor.words.count("status.points", count, points=count)))
 
     def look_at(self, visitor: Visitor, controls: Controls, payload: Any) -> Changes:
-        """Make the list of points those of the grid inside what was drawn, or outside; without a drawing, empty.
+        """Make the list of points those of the grid inside what was drawn, or outside; empty where none is left.
 
-        Every error goes into the status line.
+        Every error goes into the status line. The list never stays that of an earlier drawing unnoticed.
         """
         try:
             return self._look_at(visitor, controls, payload if isinstance(payload, dict) else {})
@@ -69,15 +71,18 @@ class PointHandlers:
     def _look_at(self, visitor: Visitor, controls: Controls, payload: dict[str, Any]) -> Changes:
         session = self._service.store.get(visitor.owner, payload.get("session"))
         drawn = step_fields.drawing("drawn", payload.get("drawn"))
-        text = ""
-        if drawn:
+        area = area_of(drawn, session.size_hw)
+        text, told = "", status(visitor.words.say("status.region_gone" if drawn else "status.everywhere"))
+        if rle.area(area):
             side = check_value("points_per_side", controls.values.get("points_per_side"))
             if controls.values.get("crop_n_layers"):
                 title = visitor.words.say("parameter.crop_n_layers")
                 raise OptionError(f"A list of points cannot leave out a place of zoomed crops: set {title} to 0 first.")
             inside = step_fields.flag("only", payload.get("only"))
-            points = grid_points(int(side), drawn, session.size_hw, inside=inside)
-            if not len(points):
-                raise OptionError("No point of the grid lies there: draw more, or choose a denser grid.")
-            text = format_point_grids([points.tolist()])
-        return replace(self.preview_points(visitor, text), points_text=text)
+            points = grid_points(int(side), area, inside=inside)
+            if len(points):
+                text = format_point_grids([points.tolist()])
+            else:
+                told = status(visitor.words.say("status.no_grid_point"), "error")
+        shown = self.preview_points(visitor, text)
+        return replace(shown, points_text=text, status=shown.status or told)

@@ -128,6 +128,9 @@ EN: dict[str, str] = {
     "proof.unlabelled.one": "{masks:,} mask without a label is in the class “object”.",
     "status.points": "{points:,} points of your own: press Find masks.",
     "status.points.one": "{points:,} point of your own: press Find masks.",
+    "status.everywhere": "The next run looks everywhere.",
+    "status.region_gone": "Nothing is left of what you drew: the next run looks everywhere.",
+    "status.no_grid_point": "No point of the grid lies there: the next run looks everywhere. A denser grid can help.",
     # What people want with a file
     "purpose.train": "To train on",
     "purpose.correct": "To correct elsewhere",
@@ -189,6 +192,8 @@ EN: dict[str, str] = {
     "empty.other": "Try another preset.",
     "empty.show": "All {all:,} masks are hidden by Show only: widen it?",
     "suggest.lower": "Lower {title} to {value:g}",
+    "suggest.lower_all": "Lower {title} to {value:g}: up to {most:,} masks",
+    "suggest.lower_all.one": "Lower {title} to {value:g}: one mask at most",
     # A place without a mask
     "why.unknown": "Why there is no mask here is known once a slider has been moved.",
     "why.none": "No candidate covers this place. A denser grid may find one.",

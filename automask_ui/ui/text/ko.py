@@ -189,6 +189,9 @@ KO: dict[str, str] = {
     "format.overlay-jpeg.loses": "JPEG는 날카로운 경계를 흐리게 합니다. 마스크의 일부 픽셀이 다르게 보입니다.",
     "status.points": "직접 지정한 점 {points:,}개. ‘마스크 찾기’를 누르세요.",
     "status.points.one": "직접 지정한 점 {points:,}개. ‘마스크 찾기’를 누르세요.",
+    "status.everywhere": "다음에는 사진 전체에서 찾습니다.",
+    "status.region_gone": "그린 것이 남아 있지 않습니다. 다음에는 사진 전체에서 찾습니다.",
+    "status.no_grid_point": "그 안에 격자의 점이 없어 다음에는 사진 전체에서 찾습니다. 격자를 촘촘하게 해 보세요.",
     # What people want with a file
     "purpose.train": "학습용",
     "purpose.correct": "다른 도구에서 고치기",
@@ -254,6 +257,8 @@ KO: dict[str, str] = {
     "empty.show": "마스크 {all:,}개가 모두 ‘보기 범위’ 때문에 숨었습니다. 범위를 넓혀 볼까요?",
     # A place without a mask
     "suggest.lower": "{title} 낮추기: {value:g}",
+    "suggest.lower_all": "{title} 낮추기: {value:g} (마스크 최대 {most:,}개)",
+    "suggest.lower_all.one": "{title} 낮추기: {value:g} (마스크 최대 1개)",
     "why.unknown": "여기에 마스크가 없는 까닭은 슬라이더를 한 번 움직이면 알 수 있습니다.",
     "why.none": "이 자리를 덮는 후보가 없습니다. 격자를 더 촘촘하게 하면 찾을 수도 있습니다.",
     "why.kept": "여기 있는 마스크는 ‘보기 범위’ 때문에 숨었습니다.",

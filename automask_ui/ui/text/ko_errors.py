@@ -67,6 +67,7 @@ _SENTENCES = (
     (r"There is no picture yet.*", "아직 사진이 없습니다. 사진을 열거나 예시를 고르세요."),
     (r"This picture was closed meanwhile\.", "그 사이에 이 사진이 닫혔습니다."),
     (r"The file is incomplete: its last part.*", "파일이 덜 복사되었습니다. 없는 끝부분은 한 가지 색으로 표시합니다."),
+    (r"Turned upright, as the file says \(EXIF\)\.", "파일에 적힌 대로(EXIF) 바로 세웠습니다."),
     # Archives, lists, kept work
     (r"(.+) is no ZIP that can be read.*", "{0}: 읽을 수 있는 ZIP 파일이 아닙니다. 다시 복사하거나 저장하세요."),
     (r"(.+) is no complete ZIP.*", "{0}: ZIP 파일이 손상되었거나 덜 복사되었습니다. 다시 복사하거나 저장하세요."),
@@ -116,10 +117,6 @@ _SENTENCES = (
     (
         r"A list of points cannot leave out a place of zoomed crops.*",
         "확대 단계를 쓰면 찾을 영역을 정할 수 없습니다. 먼저 확대 단계를 0으로 하세요.",
-    ),
-    (
-        r"No point of the grid lies there.*",
-        "그 안에 격자의 점이 하나도 없습니다. 더 넓게 그리거나 격자를 촘촘하게 하세요.",
     ),
     (r"Line (\d+): .*", "점 목록의 {0}번째 줄을 읽을 수 없습니다. 0.25, 0.5처럼 x, y를 0에서 1 사이로 쓰세요."),
     # Models

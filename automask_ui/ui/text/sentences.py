@@ -180,7 +180,7 @@ def empty_suggestion(words: Words, session: Session) -> ViewerSuggestion | None:
     scores = np.sort(scores[(result.candidates.verdict == worst) & np.isfinite(scores)])
     if not len(scores):
         return None
-    return _lower(words, _OPTION_OF[worst], float(scores[-min(_BEST, len(scores))]))
+    return _lower(words, _OPTION_OF[worst], float(scores[-min(_BEST, len(scores))]), scores)
 
 
 def why_suggestion(words: Words, reason: Reason) -> ViewerSuggestion | None:
@@ -190,12 +190,18 @@ def why_suggestion(words: Words, reason: Reason) -> ViewerSuggestion | None:
     return _lower(words, _OPTION_OF[reason.verdict], reason.score)
 
 
-def _lower(words: Words, option: str, score: float) -> ViewerSuggestion | None:
-    """Lower ``option`` until ``score`` passes, on the slider's steps."""
+def _lower(words: Words, option: str, score: float, scores: np.ndarray | None = None) -> ViewerSuggestion | None:
+    """Lower ``option`` until ``score`` passes, on the slider's steps; ``scores`` are all that it keeps out."""
     value = math.floor(score * 100) / 100
     if not 0 <= value <= 1:
         return None
-    label = words.say("suggest.lower", title=words.say(f"parameter.{option}"), value=value)
+    title = words.say(f"parameter.{option}")
+    if scores is None:
+        label = words.say("suggest.lower", title=title, value=value)
+    else:
+        # At most: another threshold may keep some of them out, and doubles go.
+        most = int((scores >= value).sum())
+        label = words.count("suggest.lower_all", most, title=title, value=value, most=most)
     return {"label": label, "option": option, "value": value}
 
 

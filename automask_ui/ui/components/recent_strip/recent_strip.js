@@ -40,7 +40,7 @@ function addButton(work) {
 function show() {
   /** @type {Work[]} */
   const works = props.value || [];
-  const place = [...group.children].indexOf(/** @type {Element} */ (document.activeElement));
+  const place = [...group.children].findIndex((button) => button.matches(":focus-visible"));
   group.replaceChildren();
   works.forEach(addButton);
   section.hidden = !works.length;

@@ -41,7 +41,7 @@ __all__ = [
 LONGEST_SIDE = 1600  # px; sharp on a 4K monitor's picture pane, and a tenth of a 12-megapixel photo's pixels
 WEBP_QUALITY = 88
 WEBP_EFFORT = 1  # of 6: a tenth larger than the default, encoded in half the time
-GZIP_LEVEL = 4
+GZIP_LEVEL = 1
 # Files of masks a session keeps. A run makes one every half second; a busy machine or a slow line is seconds behind.
 _KEPT_LAYERS = 20
 _KEPT_RUNS = 4_000  # masks whose display form a session remembers
@@ -283,14 +283,18 @@ def _row_runs(lefts: np.ndarray, tops: np.ndarray, bottoms: np.ndarray, display_
     """Runs along the rows of a mask given as vertical segments one pixel wide (display px)."""
     x0, y0 = int(lefts.min()), int(tops.min())
     box_width, box_height = int(lefts.max()) - x0 + 1, int(bottoms.max()) - y0
-    # Within a column segments do not touch the same start or the same end, so plain assignment adds safely.
-    marks = np.zeros((box_height + 1, box_width + 2), dtype=np.int8)
-    marks[tops - y0, lefts - x0 + 1] += 1
-    marks[bottoms - y0, lefts - x0 + 1] -= 1
-    inside = np.cumsum(marks[:-1], axis=0, dtype=np.int8)
-    # A blank column on both sides closes every run inside its own row.
-    edges = np.flatnonzero(np.diff(inside.ravel(), prepend=np.int8(0)))
-    rows, columns = np.divmod(edges, box_width + 2)
+    # A blank column on both sides closes every run inside its own row; whole words are five times as fast as bytes.
+    stride = -(-(box_width + 2) // 8) * 8
+    pixels = np.zeros((box_height + 1, stride), dtype=np.uint8)
+    # Within a column segments do not touch the same start or the same end, so plain assignment toggles safely.
+    pixels[tops - y0, lefts - x0 + 1] ^= 1
+    pixels[bottoms - y0, lefts - x0 + 1] ^= 1
+    np.bitwise_xor.accumulate(pixels.view(np.uint64), axis=0, out=pixels.view(np.uint64))
+    edges = pixels.ravel()
+    edges[1:] ^= edges[:-1].copy()
+    words = np.flatnonzero(edges.view(np.uint64))
+    word, byte = np.nonzero(edges.reshape(-1, 8)[words])
+    rows, columns = np.divmod(8 * words[word] + byte, stride)
     positions = (rows + y0) * display_width + columns - 1 + x0
     begin, end = positions[0::2], positions[1::2]
     return np.stack([begin, end - begin], axis=1).astype(np.uint32)
@@ -299,7 +303,8 @@ def _row_runs(lefts: np.ndarray, tops: np.ndarray, bottoms: np.ndarray, display_
 def pack_layers(runs: Sequence[tuple[int, np.ndarray]]) -> bytes:
     """The file the viewer reads: gzip of little-endian uint32.
 
-    ``[masks, (number, runs, start, length, start, length, ...) for each mask]``
+    ``[masks, (number, runs, start, length, step, length, ...) for each mask]``, where a step is from the start of one
+    run to that of the next: small numbers that repeat, which halve the file and the time to pack it.
 
     Args:
         runs: number of each mask with its ``display_runs`` (n×2).
@@ -307,6 +312,7 @@ def pack_layers(runs: Sequence[tuple[int, np.ndarray]]) -> bytes:
     parts = [np.array([len(runs)], dtype="<u4")]
     for number, pairs in runs:
         parts.append(np.array([number, len(pairs)], dtype="<u4"))
-        parts.append(pairs.astype("<u4").ravel())
+        steps = np.diff(pairs[:, 0], prepend=np.uint32(0))
+        parts.append(np.stack([steps, pairs[:, 1]], axis=1).astype("<u4").ravel())
     # No time stamp: equal masks give equal bytes, which the browser and the file cache then keep once.
     return gzip.compress(np.concatenate(parts).tobytes(), GZIP_LEVEL, mtime=0)

@@ -25,7 +25,7 @@ ENGLISH = {
     "colour_quality": "Quality",
     "numbers": "Show numbers (N)",
     "photo_only": "Photo only: click, or hold (P)",
-    "keys": "Keyboard and mouse",
+    "keys": "Keyboard and mouse (?)",
     # Picture
     "picture": "Picture",
     "picture_name": "{name}, {masks}. Choose masks in the table with the keyboard.",
@@ -290,4 +290,8 @@ ENGLISH = {
     "key_shapes_does": "merge, cut, share, split, fill, smooth, grow, shrink, duplicate",
     "key_pictures": "J  K",
     "key_pictures_does": "next, previous picture of the list",
+    "key_find": "Ctrl + Enter",
+    "key_find_does": "find masks; Esc stops",
+    "key_help": "?",
+    "key_help_does": "these keys",
 }

@@ -25,7 +25,7 @@ KOREAN = {
     "colour_quality": "품질",
     "numbers": "번호 표시 (N)",
     "photo_only": "사진만 보기: 클릭하거나 누르고 있기 (P)",
-    "keys": "키보드와 마우스",
+    "keys": "키보드와 마우스 (?)",
     # Picture
     "picture": "사진",
     "picture_name": "{name}, {masks}. 키보드로는 표에서 마스크를 선택하세요.",
@@ -291,4 +291,8 @@ KOREAN = {
     "key_shapes_does": "합치기, 빼기, 겹침, 나누기, 메우기, 매끄럽게, 넓히기, 좁히기, 복제",
     "key_pictures": "J  K",
     "key_pictures_does": "목록의 다음, 이전 사진",
+    "key_find": "Ctrl + Enter",
+    "key_find_does": "마스크 찾기; Esc는 중지",
+    "key_help": "?",
+    "key_help_does": "이 도움말",
 }

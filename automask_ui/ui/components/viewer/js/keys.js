@@ -91,9 +91,10 @@ export function connectKeys(deps) {
     const isUndo = key === "z" && !event.shiftKey;
     if (key !== "y" && key !== "z") return;
     event.preventDefault();
-    if (!isUndo) commands.redo();
     // What a tool has in hand comes before what was done.
-    else if (!toolbox.current().undo?.()) commands.undo();
+    const tool = toolbox.current();
+    if (isUndo) void (tool.undo?.() || commands.undo());
+    else void (tool.redo?.() || commands.redo());
   }
   document.addEventListener("keydown", historyKeys);
 }

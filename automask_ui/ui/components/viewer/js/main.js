@@ -34,7 +34,7 @@ import { createNotices } from "./picture/notices.js";
 import { connectPointer } from "./picture/pointer.js";
 import { connectStage } from "./picture/stage.js";
 import { connectToolbar } from "./picture/toolbar.js";
-import { createPopups, fillKeyHelp } from "./popups.js";
+import { connectKeyHelp, createPopups } from "./popups.js";
 import { connectDetails } from "./table/details.js";
 import { connectFilterField } from "./table/filter_field.js";
 import { createTable } from "./table/table.js";
@@ -129,7 +129,7 @@ export function createViewer({ element, props, trigger, watch }) {
   const shapes = createShapeCommands({ edits, language, listing, notices, picture, selection });
   const shapeButtons = connectShapeButtons({ dom, language, popups, selection, shapes, signals });
   connectKeys({ commands, dom, labelField, look, notes, selection, shapeButtons, toolbox, viewport });
-  fillKeyHelp({ dom, language });
+  connectKeyHelp({ dom, language, popups });
 
   // Download
   const scope = createScope({ dom, language, listing, picture, selection, signals });

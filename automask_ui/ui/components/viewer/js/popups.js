@@ -1,11 +1,12 @@
 // @ts-check
 /** @import { Dom, Language, Picture } from "./types.d.ts" */
-import { find, make, targetOf } from "./dom.js";
+/** @import { Popups } from "./types.d.ts" */
+import { find, isTyping, make, targetOf } from "./dom.js";
 
 const KEY_HELP = [
   "click", "add", "band", "wheel", "zoom", "label", "search", "hide", "delete", "undo", "photo", "numbers", "rows",
   "all", "escape", "tools", "minus", "take", "cross", "brush", "shapes",
-  "pictures",
+  "pictures", "find", "help",
 ];
 
 /**
@@ -14,7 +15,7 @@ const KEY_HELP = [
  * @param {{ dom: Dom, picture: Picture }} deps
  */
 export function createPopups({ dom: { element, all }, picture }) {
-  /** @type {{ button: HTMLElement, panel: HTMLElement } | null} */
+  /** With what had the focus before. @type {{ button: HTMLElement, panel: HTMLElement, before: HTMLElement } | null} */
   let open = null;
 
   /** @param {HTMLElement} button */
@@ -25,16 +26,17 @@ export function createPopups({ dom: { element, all }, picture }) {
     if (!opens) return;
     panel.hidden = false;
     button.setAttribute("aria-expanded", "true");
-    open = { button, panel };
-    /** @type {HTMLElement | null} */ (panel.querySelector("[role=menuitem]:not([disabled])"))?.focus();
+    const focused = document.activeElement;
+    open = { button, panel, before: focused instanceof HTMLElement && element.contains(focused) ? focused : button };
+    /** @type {HTMLElement} */ (panel.querySelector("[role=menuitem]:not([disabled])") ?? open.before).focus();
   }
 
-  /** @param {boolean} refocus whether the focus goes back to the button */
+  /** @param {boolean} refocus whether the focus goes back to where it was before */
   function close(refocus = false) {
     if (!open) return;
     open.panel.hidden = true;
     open.button.setAttribute("aria-expanded", "false");
-    if (refocus) open.button.focus();
+    if (refocus) open.before.focus();
     open = null;
   }
 
@@ -73,9 +75,22 @@ export function createPopups({ dom: { element, all }, picture }) {
   return { close, toggle };
 }
 
-/** Fills the panel that says which key does what. @param {{ dom: Dom, language: Language }} deps */
-export function fillKeyHelp({ dom: { one }, language: { text } }) {
+/**
+ * The panel that says which key does what; ? opens and closes it from anywhere on the page.
+ *
+ * @param {{ dom: Dom, language: Language, popups: Popups }} deps
+ */
+export function connectKeyHelp({ dom: { element, one }, language: { text }, popups }) {
   for (const key of KEY_HELP) {
     one(".keys dl").append(make("dt", "", text(`key_${key}`)), make("dd", "", text(`key_${key}_does`)));
   }
+
+  /** @param {KeyboardEvent} event */
+  function helpKey(event) {
+    if (!element.isConnected) return void document.removeEventListener("keydown", helpKey);
+    if (event.key !== "?" || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
+    event.preventDefault();
+    popups.toggle(one("[data-popup=keys]"));
+  }
+  document.addEventListener("keydown", helpKey);
 }

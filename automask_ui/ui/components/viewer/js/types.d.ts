@@ -255,6 +255,8 @@ export interface Tool {
   key?(key: string, isShifted?: boolean): boolean;
   /** Takes back the last piece of a draft. @returns whether there was one */
   undo?(): boolean;
+  /** Does again what `undo` took back last. @returns whether there was anything */
+  redo?(): boolean;
 }
 
 export interface ClickKeys {

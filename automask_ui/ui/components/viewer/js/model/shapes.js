@@ -62,7 +62,8 @@ export function readLayers(buffer, width, old) {
   let at = 1;
   for (let i = 0; i < words[0]; i++) {
     const id = words[at], length = 2 * words[at + 1];
-    const runs = words.subarray(at + 2, at + 2 + length);
+    const runs = words.slice(at + 2, at + 2 + length);
+    for (let run = 2; run < length; run += 2) runs[run] += runs[run - 2];
     at += 2 + length;
     if (!length) continue;
     const shape = new Shape(runs, width);

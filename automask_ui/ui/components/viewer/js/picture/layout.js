@@ -7,6 +7,7 @@ const WIDE = 610; // px that all columns need
 const STEP = 24; // px of an arrow key
 // px of what stands around the photo: tools and splitter beside it, toolbar and caption above and below, details
 const BESIDE = 56, ABOVE = 80, DETAILS = 172, AIR = 16;
+const LEAST_PANE = 300; // px: the tools stand beside it, and a strip would leave no room to zoom in
 
 /**
  * Shares the room between photo, table and the selected mask's details.
@@ -25,7 +26,8 @@ export function connectLayout({ dom: { one }, look, picture, signals }) {
     if (wanted) viewer.style.setProperty("--side", `${Math.min(most, Math.max(LEAST, wanted))}px`);
     else viewer.style.removeProperty("--side");
     const { w, h } = picture.size();
-    const photoHeight = ((width - BESIDE - side.offsetWidth) * h) / w + AIR;
+    const photoHeight = ((width - BESIDE - side.offsetWidth - AIR) * h) / w + AIR;
+    if (photoHeight > 0) viewer.style.setProperty("--pane", `${Math.ceil(Math.max(LEAST_PANE, photoHeight))}px`);
     viewer.dataset.details = photoHeight + ABOVE + DETAILS <= height ? "below" : "beside";
   }
 

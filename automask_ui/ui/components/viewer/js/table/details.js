@@ -62,7 +62,8 @@ export function connectDetails({ commands, dom: { one }, edits, language, pictur
     const origin = mask.origin === "found" ? "" : ` · ${text(`origin_${mask.origin}`)}`;
     one(".details-head h3").textContent = several + name + origin;
     one("[data-do=hide]").textContent = ids.every(edits.isHidden) ? text("show") : text("hide");
-    for (const { value, valueOf } of values) value.textContent = valueOf(mask);
+    // As a title, too: numbers of a large picture may be cut off.
+    for (const { value, valueOf } of values) value.title = value.textContent = valueOf(mask);
     drawCut(mask.id, topics);
   }
 

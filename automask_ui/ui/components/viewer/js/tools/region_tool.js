@@ -41,16 +41,42 @@ export function createRegionTool({ brush, draft, picture, trigger, viewport }) {
     },
 
     clear() {
-      region.pieces = [];
-      send();
+      change([]);
     },
   };
+  /** What was drawn before each change. @type {(readonly RegionPiece[])[]} */
+  let past = [];
+  /** What was drawn before changes were taken back, the last one last. @type {(readonly RegionPiece[])[]} */
+  let future = [];
+
+  /** @param {readonly RegionPiece[]} pieces */
+  function change(pieces) {
+    past.push(region.pieces);
+    future = [];
+    region.pieces = pieces;
+    send();
+  }
+
+  /**
+   * Goes to what was drawn before, or after.
+   *
+   * @param {(readonly RegionPiece[])[]} from
+   * @param {(readonly RegionPiece[])[]} to where the way back leads
+   * @returns {boolean} whether there is anything
+   */
+  function go(from, to) {
+    const pieces = from.pop();
+    if (!pieces) return false;
+    to.push(region.pieces);
+    region.pieces = pieces;
+    send();
+    return true;
+  }
 
   /** @param {RegionPiece} piece */
   function add(piece) {
     // Nothing can be cut out of nothing.
-    if (!piece.cuts || region.pieces.length) region.pieces = [...region.pieces, piece];
-    if (region.pieces.length) send();
+    if (!piece.cuts || region.pieces.length) change([...region.pieces, piece]);
   }
 
   function send() {
@@ -63,6 +89,8 @@ export function createRegionTool({ brush, draft, picture, trigger, viewport }) {
 
   picture.onSessionStarted(() => {
     region.pieces = [];
+    past = [];
+    future = [];
   });
 
   /** @param {DraftLine | null} line */
@@ -86,7 +114,8 @@ export function createRegionTool({ brush, draft, picture, trigger, viewport }) {
     click: (point, how) => current().click(point, how),
     startDrag: (point, how) => current().startDrag?.(point, how) ?? null,
     stop: () => outlined.stop?.(),
-    undo: () => outlined.undo?.() ?? false,
+    undo: () => outlined.undo?.() || go(past, future),
+    redo: () => go(future, past),
     key: (key) => current().key?.(key) ?? false,
   };
   return { region, tool };
