@@ -1,8 +1,9 @@
 """The generator's parameters: as frozen dataclasses split by stage, and as one table for people.
 
-Field names are exactly those of ``segment_anything.SamAutomaticMaskGenerator``; ``adaptive_points`` is our own. The
-dataclasses accept what upstream accepts, so that our generator can stand in for it; :func:`checked_options` also keeps
-callers from outside (page, API, command line) inside the ranges of :data:`PARAMETERS`.
+Field names are exactly those of ``segment_anything.SamAutomaticMaskGenerator``. ``use_m2m`` and ``multimask_output``
+are those that SAM 2's generator has besides, here for every model; ``adaptive_points`` is our own. The dataclasses
+accept what upstream accepts, so that our generator can stand in for it; :func:`checked_options` also keeps callers from
+outside (page, API, command line) inside the ranges of :data:`PARAMETERS`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from automask_ui.errors import OptionError
 
@@ -45,6 +48,9 @@ class _Checked:
             if name == "point_grids" or (name == "points_per_side" and value is None):
                 continue
             row = PARAMETERS[name]
+            if row.is_switch:
+                object.__setattr__(self, name, _switch(name, value))
+                continue
             number = _number(value, row.is_integer)
             if number is None or number < row.minimum:
                 kind = "a whole number" if row.is_integer else "a number"
@@ -63,6 +69,8 @@ class GridOptions(_Checked):
     crop_n_points_downscale_factor: int = 1  # layer i has points_per_side / factor**i points a side
     point_grids: PointGrids | None = None  # a layer's points as (x, y) in 0 to 1; instead of points_per_side
     adaptive_points: float = 1.0  # share of a crop's points that is decoded, where answers differ most; 1: all
+    use_m2m: bool = False  # give each mask back to the model, with its point, for a better one
+    multimask_output: bool = True  # the model's several masks of a point; else the one for prompts that leave no doubt
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "point_grids", _frozen_grids(self.point_grids))
@@ -166,7 +174,7 @@ class GeneratorOptions:
         return GeneratorOptions(**{**self.flat(), **flat})
 
     def flat(self) -> dict[str, Any]:
-        """All options by name: upstream's 13 in its order, then our own."""
+        """All options by name: upstream's 13 in its order, then the others."""
         values = {**vars(self.grid), **vars(self.filter), **vars(self.cleanup), "output_mode": self.output_mode}
         return {name: values[name] for name in (*_UPSTREAM, *_STAGE_OF)}  # a name that comes again keeps its place
 
@@ -176,7 +184,7 @@ class GeneratorOptions:
         return {name: flat[name] for name in _UPSTREAM}
 
 
-# Flat name -> stage; upstream's in the order of its constructor, then our own.
+# Flat name -> stage; upstream's in the order of its constructor, then the others.
 _STAGE_OF = {
     "points_per_side": "grid",
     "points_per_batch": "grid",
@@ -191,13 +199,16 @@ _STAGE_OF = {
     "point_grids": "grid",
     "min_mask_region_area": "cleanup",
     "adaptive_points": "grid",
+    "use_m2m": "grid",
+    "multimask_output": "grid",
 }
-_UPSTREAM = (*(name for name in _STAGE_OF if name != "adaptive_points"), "output_mode")
+_NOT_UPSTREAM = ("adaptive_points", "use_m2m", "multimask_output")
+_UPSTREAM = (*(name for name in _STAGE_OF if name not in _NOT_UPSTREAM), "output_mode")
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One option as people meet it: a slider, a flag, a field of the API, a line of the README."""
+    """One option as people meet it: a slider or a switch, a flag, a field of the API, a line of the README."""
 
     field: str  # upstream's name, or that of our own
     group: str  # "look", "keep" or "clean"
@@ -205,9 +216,9 @@ class Parameter:
     minimum: float
     maximum: float
     step: float
-    default: float
-    raise_if: str  # completes "Raise it if ..."
-    lower_if: str  # completes "Lower it if ..."
+    default: float  # bool makes it a switch
+    raise_if: str  # completes "Raise it if ...", or "On if ..."
+    lower_if: str  # completes "Lower it if ...", or "Off if ..."
     unit: str = ""
     is_basic: bool = False  # always on the page; the others are one click away
 
@@ -217,8 +228,15 @@ class Parameter:
         return self.step >= 1
 
     @property
+    def is_switch(self) -> bool:
+        """Whether it is on or off, as True or False."""
+        return isinstance(self.default, bool)
+
+    @property
     def help(self) -> str:
         """One sentence on when to move it which way."""
+        if self.is_switch:
+            return f"On if {self.raise_if}; off if {self.lower_if}."
         return f"Raise it if {self.raise_if}; lower it if {self.lower_if}."
 
 
@@ -235,6 +253,10 @@ _ROWS = (
               "things are cut at crop edges", "crops repeat too much work"),
     Parameter("crop_n_points_downscale_factor", "look", "Thin out the grid per level", 1, 8, 1, 1,
               "zoom levels take too long", "small things in the crops are missed"),
+    Parameter("multimask_output", "look", "Several masks a point", 0, 1, 1, True,
+              "both things and their parts are wanted", "parts of things are in the way"),
+    Parameter("use_m2m", "look", "Refine every mask", 0, 1, 1, False,
+              "outlines are poor", "it takes too long (each mask is decoded once more, alone)"),
     Parameter("pred_iou_thresh", "keep", "Mask quality", 0, 1, 0.01, 0.88,
               "there are poor masks", "good things are missing", is_basic=True),
     Parameter("stability_score_thresh", "keep", "Edge stability", 0, 1, 0.01, 0.95,
@@ -297,12 +319,14 @@ PRESETS: dict[str, Preset] = {row.name: row for row in _PRESETS}
 
 
 def check_value(name: str, value: object) -> int | float:
-    """``value`` as a number inside the range of the parameter ``name``.
+    """``value`` as a number inside the range of the parameter ``name``, or as True or False of a switch.
 
     Raises:
         OptionError: naming the parameter, the range and the value.
     """
     row = PARAMETERS[name]
+    if row.is_switch:
+        return _switch(name, value)
     kind = "a whole number" if row.is_integer else "a number"
     number = _number(value, row.is_integer)
     if number is None or not row.minimum <= number <= row.maximum:
@@ -339,6 +363,12 @@ def _number(value: object, whole: bool) -> int | float | None:
     if not math.isfinite(number) or (whole and number != int(number)):
         return None
     return int(number) if whole else number
+
+
+def _switch(name: str, value: object) -> bool:
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise OptionError(f"{name} must be True or False, but is {_shown(value)}.")
 
 
 def _shown(value: object) -> str:

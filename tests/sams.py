@@ -1,6 +1,8 @@
 """Small SAMs with random weights, of the same classes as the published ones, a picture, and what is the same mask."""
 
+import copy
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,6 +62,18 @@ def small_sam2() -> Sam:
             if "pos_embed" in name or "no_mem" in name:
                 tensor.normal_(0, 0.2)
     return make_lifelike(sam)
+
+
+@torch.no_grad()
+def with_lively_single(sam: torch.nn.Module) -> Any:
+    """A copy in which the first mask of a point, the single one, varies as the others do."""
+    sam = copy.deepcopy(sam)
+    decoder = sam.mask_decoder if hasattr(sam, "mask_decoder") else sam.sam_mask_decoder
+    first, _, third, *_ = decoder.output_hypernetworks_mlps
+    first.load_state_dict(third.state_dict())
+    scores = decoder.iou_prediction_head.layers[-1]
+    scores.weight[0], scores.bias[0] = scores.weight[2], scores.bias[2]
+    return sam
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:

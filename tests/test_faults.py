@@ -20,7 +20,7 @@ from page_handlers import prepare
 from PIL import Image
 
 from automask_ui import export as exports
-from automask_ui.engine.decoder.point_decoder import PointDecoder
+from automask_ui.engine.decoder.proposals import Proposals
 from automask_ui.engine.loading.load import find_file
 from automask_ui.engine.loading.pool import ModelPool
 from automask_ui.engine.pipeline.generator import MaskEngine
@@ -137,7 +137,7 @@ def test_model_that_does_not_fit(
     handlers = real_handlers(tmp_path, photo)
     before = find(handlers, controls("mine", **LOOSE))
     with monkeypatch.context() as patched:
-        patched.setattr(PointDecoder, "decode", raising(error))
+        patched.setattr(Proposals, "decode", raising(error))
         with pytest.raises(gr.Error, match="Memory ran out even with one point at a time"):
             find(handlers, controls("mine", **LOOSE, stability_score_offset=2))
     assert shown(handlers) == before

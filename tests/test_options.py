@@ -28,8 +28,8 @@ UPSTREAM = {
 }
 
 
-# What upstream has not: switched off by default.
-OWN = {"adaptive_points": 1.0}
+# What upstream has not, SAM 2's generator partly: without effect by default.
+OWN = {"adaptive_points": 1.0, "use_m2m": False, "multimask_output": True}
 
 
 def test_names_order_and_defaults_are_upstreams():
@@ -45,7 +45,7 @@ def test_the_table_has_a_row_for_every_number():
     for name, row in PARAMETERS.items():
         assert row.default == {**UPSTREAM, **OWN}[name]
         assert row.minimum <= row.default <= row.maximum
-        assert row.help.startswith("Raise it if ")
+        assert row.help.startswith("On if " if row.is_switch else "Raise it if ")
 
 
 def test_flat_names_and_stages_are_the_same():
@@ -105,7 +105,18 @@ def test_point_grids_in_any_form_are_the_same(grids):
     assert options.replace(pred_iou_thresh=0.1).grid.point_grids == options.grid.point_grids
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize("name", [name for name, row in PARAMETERS.items() if row.is_switch])
+def test_switches_are_true_or_false(name):
+    for value in (True, False, np.True_, np.False_):
+        assert check_value(name, value) is bool(value)
+        assert getattr(GeneratorOptions(**{name: value}).grid, name) is bool(value)
+    for wrong in (0, 1, 1.0, "true", "off", None, [True], math.nan):
+        for make in (lambda value: check_value(name, value), lambda value: GeneratorOptions(**{name: value})):
+            with pytest.raises(OptionError, match=rf"{name} must be True or False, but is "):
+                make(wrong)
+
+
+@pytest.mark.parametrize("name", [name for name, row in PARAMETERS.items() if not row.is_switch])
 def test_every_range_is_checked(name):
     row = PARAMETERS[name]
     assert check_value(name, row.minimum) == row.minimum

@@ -17,6 +17,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 @pytest.mark.parametrize("row", PARAMETERS.values(), ids=PARAMETERS)
 def test_every_parameter_is_explained(row):
     limits = f"{row.minimum:g} to {row.maximum:g} | {row.default:.4g}"
+    if row.is_switch:
+        limits = f"on or off | {'on' if row.default else 'off'}"
     assert f"| {row.title} | `{row.field}` | {limits} | {row.help} |" in README
 
 

@@ -56,7 +56,8 @@ def as_written(saved: Saved, document: dict[str, Any], *, is_untouched: bool = F
     assert contents == document["contents"] or (is_untouched and sorted(contents) == sorted(document["contents"]))
     assert saved.options is not None
     assert saved.model is not None
-    assert saved.options.flat() == {"adaptive_points": 1.0, **document["options"]}  # which came later
+    came_later = {"adaptive_points": 1.0, "use_m2m": False, "multimask_output": True}
+    assert saved.options.flat() == {**came_later, **document["options"]}
     assert (saved.model.name, saved.model.sha256) == (document["model"]["name"], document["model"]["sha256"])
     assert saved.show.smallest == document["show"]["smallest"]
     return True

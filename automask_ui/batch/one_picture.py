@@ -35,6 +35,8 @@ PICTURES_IN_HAND = 3  # one is read, one is with the model, one is written
 _KEY_VERSION = 1  # raised when the engine finds other masks for the same key
 # Options that change how masks are computed or handed over, but not the masks.
 _WITHOUT_EFFECT = ("points_per_batch", "output_mode")
+# Options that the first versions did not have, and the values at which they change nothing.
+_CAME_LATER = {"adaptive_points": 1, "use_m2m": False, "multimask_output": True}
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,9 @@ class BatchTask:
     def key(self, sha256: str) -> str:
         """Make the key of a picture's masks, from its file's hash, the model and all options that change masks."""
         options = {name: value for name, value in self.options.flat().items() if name not in _WITHOUT_EFFECT}
-        if options["adaptive_points"] == 1:
-            del options["adaptive_points"]  # as keys were made before there was this option
+        for name, off in _CAME_LATER.items():
+            if options[name] == off:
+                del options[name]  # as keys were made before there was this option
         parts = [_KEY_VERSION, sha256, self.model_key, options]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

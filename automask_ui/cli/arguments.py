@@ -82,11 +82,15 @@ def add_precision(group: argparse._ActionsContainer) -> None:
 
 
 def _add_generator_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add every parameter of the generator, under the names of upstream's ``scripts/amg.py``."""
+    """Add every parameter of the generator, under the names of upstream's ``scripts/amg.py`` where that has it."""
     group = parser.add_argument_group("what to look for (names and meanings as in segment-anything)")
     group.add_argument("--preset", choices=list(PRESETS), default="balanced", help="what the flags below start from")
     for row in PARAMETERS.values():
         flag = "--" + row.field.replace("_", "-")
+        if row.is_switch:
+            text = f"{row.title} (default: {'on' if row.default else 'off'}). {row.help}"
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, help=text)
+            continue
         kind: Any = int if row.is_integer else float
         metavar = "N" if row.is_integer else "X"
         text = f"{row.title}, {row.minimum:g} to {row.maximum:g}. {row.help}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from automask_ui.models.registry import BUILT_IN_MODEL, BUILT_IN_NOTICE, CHECKPO
 __all__ = [
     "AvailableModel",
     "ModelChoice",
+    "TakenFile",
     "available_models",
     "cache_folder",
     "checksum",
@@ -59,6 +60,14 @@ class AvailableModel:
     licence: str
     size_bytes: int | None
     path: Path | None
+
+
+@dataclass(frozen=True)
+class TakenFile:
+    """A model's file that was handed in. ``is_compared`` says whether its hash was that of the published one."""
+
+    path: Path
+    is_compared: bool
 
 
 @dataclass(frozen=True)
@@ -183,23 +192,40 @@ def fetch(
     return target
 
 
-def take_file(name: str, file: Path) -> Path:
+def take_file(name: str, file: Path, architecture_of: Callable[[Path], str]) -> TakenFile:
     """Take ``file`` for registry model ``name``: checked as a download is, then copied into the cache folder.
+
+    Args:
+        architecture_of: loads a file and gives its architecture as the registry calls it, or raises
+            CheckpointFormatError. Called where only the hub knows the hash, and cannot be asked.
 
     Raises:
         UnknownModelError: the registry has no such model.
-        CheckpointFormatError: it is not the file that was published.
-        DownloadError: the disk cannot take it, or the hub, which knows its hash, does not answer.
+        CheckpointFormatError: it is not the file that was published, or none of that architecture.
+        DownloadError: the disk cannot take it.
     """
     row = CHECKPOINTS.get(name)
     if row is None or row.url is None:
         raise UnknownModelError(f"No model {name!r} to have a file for. The models are: {', '.join(CHECKPOINTS)}.")
-    size, (published_size, digest) = file.stat().st_size, _published(row)
-    if size != published_size or sha256_of(file) != digest:
+    try:
+        size, digest = _published(row)
+    except DownloadError:
+        if (found := architecture_of(file)) != row.arch:
+            raise CheckpointFormatError(
+                f"This file holds a {found}, not the {row.arch} that {row.title} is. Choose that of {row.title}, or "
+                "fetch it."
+            ) from None
+        return TakenFile(_keep(row, file, sha256_of(file)), is_compared=False)
+    if file.stat().st_size != size or sha256_of(file) != digest:
         raise CheckpointFormatError(
-            f"This file of {size:,} bytes is not the published {row.title}: that is {row.filename} with "
-            f"{published_size:,} bytes. Choose that file, or fetch it."
+            f"This file of {file.stat().st_size:,} bytes is not the published {row.title}: that is {row.filename} with "
+            f"{size:,} bytes. Choose that file, or fetch it."
         )
+    return TakenFile(_keep(row, file, digest), is_compared=True)
+
+
+def _keep(row: Checkpoint, file: Path, digest: str) -> Path:
+    """Copy ``file``, whose SHA-256 is ``digest``, into the cache folder."""
     target = cache_folder() / row.filename
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -188,14 +188,14 @@ class ModelRuns(Runs):
         store: sessions of the visitors.
         max_points: most points, over all crops, of one run; None is the machine's limit.
         fetch: downloads the file of a model that is not on this machine.
-
-    Attributes:
         speeds: seconds a crop and a point take, by model, as measured by earlier runs.
     """
 
-    def __init__(self, models: Models, store: SessionStore, max_points: int | None, fetch: Fetch) -> None:
+    def __init__(
+        self, models: Models, store: SessionStore, max_points: int | None, fetch: Fetch, speeds: Speeds
+    ) -> None:
         super().__init__()
-        self.speeds = Speeds()
+        self.speeds = speeds
         self._models = models
         self._store = store
         self._max_points = max_points
@@ -258,7 +258,7 @@ class ModelRuns(Runs):
         with job_of(session) as job:
             engine, result = self._models.load(model), session.result
             earlier = result if result is not None and result.has_candidates and session.model == model else None
-            yield from self._advance(session, model, engine.steps(session.image.rgb, options, earlier), job)
+            yield from self._advance(session, model, engine.steps(session.image.rgb, options, earlier), job, options)
 
     def resume(self, session: Session) -> Run:
         """Finish a stopped run.
@@ -302,7 +302,7 @@ class ModelRuns(Runs):
             steps = self._models.load(session.model).steps(None, wanted, result)
             if is_stopped:
                 steps = _without_decoding(steps)
-            yield from self._advance(session, session.model, steps, job)
+            yield from self._advance(session, session.model, steps, job, wanted)
 
     def stop(self, session: Session) -> bool:
         """Stop the run in progress after its current chunk; return whether there is one."""
@@ -331,7 +331,7 @@ class ModelRuns(Runs):
         """
         self.workload(options)
         session = Session(image, owner="")
-        yield from self._advance(session, model, self._models.load(model).steps(image.rgb, options), Job())
+        yield from self._advance(session, model, self._models.load(model).steps(image.rgb, options), Job(), options)
         assert session.result is not None, "a run that was not stopped ends with a result"
         return session.result
 
@@ -341,13 +341,14 @@ class ModelRuns(Runs):
         with job_of(session, options) as job:
             job.is_whole = True
             engine = self._models.load(session.model)
-            yield from self._advance(session, session.model, engine.steps(session.image.rgb, options), job)
+            yield from self._advance(session, session.model, engine.steps(session.image.rgb, options), job, options)
 
-    def _advance(self, session: Session, model: str, steps: Steps, job: Job) -> Run:
+    def _advance(self, session: Session, model: str, steps: Steps, job: Job, options: GeneratorOptions) -> Run:
         loaded = self._models.loaded[model]
         kind = "find" if job.refilter_options is None else "refilter"
         with self.noted(RunNote(kind, model, str(loaded.device), session.image.rgb.shape[:2])) as note:
-            for progress in run_into(session, model, steps, job, self.speeds):
+            is_refined = options.grid.use_m2m
+            for progress in run_into(session, model, steps, job, self.speeds, is_refined=is_refined):
                 note.outcome, note.points = progress.stage, progress.done
                 if progress.change is not None:
                     note.result = session.result

@@ -17,7 +17,8 @@ from automask_ui.serving.clicks import ClickPredictor
 from automask_ui.serving.presence import Presence
 from automask_ui.serving.runs import ModelRuns, Models
 from automask_ui.serving.samples import Samples
-from automask_ui.session.run import Fetch
+from automask_ui.serving.speeds import speeds_here
+from automask_ui.session.run import Fetch, Speeds
 from automask_ui.session.store import SessionStore
 
 __all__ = ["Service"]
@@ -38,6 +39,7 @@ class Service:
         fetch: downloads the file of a model that is not on this machine.
         background_engines: engines for what no visitor has asked for, where ``engines`` take from what a visitor is
             given.
+        speeds: what earlier processes have measured; None begins anew.
 
     Attributes:
         store: the visitors' sessions.
@@ -60,11 +62,12 @@ class Service:
         max_points: int | None = None,
         fetch: Fetch = checkpoints.fetch,
         background_engines: Callable[[str], Engine] | None = None,
+        speeds: Speeds | None = None,
     ) -> None:
         self.store = SessionStore(store_bytes)
         self.models = Models(engines, models, default_model)
         self.presence = Presence()
         self.projects = Projects(self.store, self.models, self.presence.has_gone)
-        self.runs = ModelRuns(self.models, self.store, max_points, fetch)
+        self.runs = ModelRuns(self.models, self.store, max_points, fetch, speeds or speeds_here())
         self.clicks = ClickPredictor(self.models, self.store)
         self.samples = Samples(samples, self.store, self.models, self.runs, background_engines)

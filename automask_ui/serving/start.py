@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
+import platform
 import sys
 import threading
 from collections.abc import Sequence
@@ -14,12 +16,15 @@ from automask_ui.models.checkpoints import (
     ASSETS_FOLDER,
     AvailableModel,
     available_models,
+    cache_folder,
     default_model,
     own_checkpoint,
 )
 from automask_ui.protocol import Engine
 from automask_ui.serving import zero_gpu
 from automask_ui.serving.service import Service
+from automask_ui.serving.speeds import speeds_here
+from automask_ui.session.run import Speeds
 
 __all__ = ["SAMPLES", "build_service"]
 
@@ -68,13 +73,21 @@ def build_service(
         _log.info("Beginning with %s. %s", first, choice.note)
     engines = _Engines(where, places)
     if spaces is None:
-        return Service(engines, models, first, samples)
+        return Service(engines, models, first, samples, speeds=_speeds_on(where, free_bytes is not None))
     # Before any process forks: a lock that an import holds at that moment would stay held there.
     import automask_ui.engine.pipeline.generator  # noqa: F401
 
     # A pool that nobody here touches: a lock of it that is held while the process forks would stay so.
     on_gpu = zero_gpu.on_loaned_gpu(engines, _Engines("cuda", places), spaces)
     return Service(on_gpu, models, first, samples, background_engines=engines)
+
+
+def _speeds_on(device: str | None, has_gpu: bool) -> Speeds:
+    """What was measured on this machine with this device and as many cores, which PyTorch need not be asked for."""
+    kind = device or ("cuda" if has_gpu else "default")
+    cores = os.environ.get("OMP_NUM_THREADS") or os.cpu_count()
+    is_cpu = kind == "cpu" or (kind == "default" and sys.platform != "darwin")
+    return speeds_here(cache_folder() / "speeds.json", f"{platform.node()}, {kind}, {cores} cores", on_cpu=is_cpu)
 
 
 class _Engines:

@@ -154,7 +154,7 @@ class _LoanEngine:
         """Estimate the seconds to borrow a GPU for, from earlier runs."""
         crops = workload(options.grid).crops
         encode = self._speeds.encode_seconds(self._name, crops)
-        decode = self._speeds.decode_seconds(self._name, points)
+        decode = self._speeds.decode_seconds(self._name, points, options.grid.use_m2m)
         work = _SAFETY_FACTOR * ((encode or crops * _ENCODE_SECONDS) + (decode or points * _DECODE_SECONDS))
         return min(MAX_SECONDS, START_SECONDS + max(MIN_SECONDS, work))
 
@@ -162,7 +162,7 @@ class _LoanEngine:
         seconds = update.result.seconds if update.result is not None else {}
         crops = round(workload(options.grid).crops * update.done / max(1, update.total))
         self._speeds.record_encode(self._name, seconds.get("encode", 0.0), max(1, crops))
-        self._speeds.record_decode(self._name, seconds.get("decode", 0.0), update.done)
+        self._speeds.record_decode(self._name, seconds.get("decode", 0.0), update.done, options.grid.use_m2m)
 
 
 def _first_step(steps: Steps) -> Step | MaskResult:

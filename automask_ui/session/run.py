@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
@@ -26,6 +27,7 @@ __all__ = [
     "UPDATE_SECONDS",
     "UPDATE_SHARE",
     "Fetch",
+    "Forecast",
     "Progress",
     "Run",
     "RunNote",
@@ -45,6 +47,8 @@ _log = logging.getLogger(__name__)
 
 # Called with a model's name, what to tell of bytes done, bytes in all and seconds since the start, and what stops it.
 Fetch = Callable[[str, Callable[[int, int, float], None], threading.Event], Path]
+
+Cost = tuple[float, float]  # of a crop, and of a point
 
 # A picture whose embedding was cached is read in next to no time, which says nothing about the next picture.
 _CACHED_SHARE = 0.1
@@ -70,6 +74,7 @@ class Workload:
 
     points: int  # decoded in all crops together
     crops: int  # encoded; the whole picture counts as one
+    is_refined: bool = False  # the masks of a point are decoded once more
 
 
 def workload(grid: GridOptions) -> Workload:
@@ -83,7 +88,7 @@ def workload(grid: GridOptions) -> Workload:
             layer_points = int((grid.points_per_side or 0) / grid.crop_n_points_downscale_factor**layer) ** 2
         crops += layer_crops
         points += layer_crops * grid.decoded_of(layer_points)
-    return Workload(points, crops)
+    return Workload(points, crops, grid.use_m2m)
 
 
 def check_workload(options: GeneratorOptions, max_points: int | None = None) -> Workload:
@@ -103,12 +108,38 @@ def check_workload(options: GeneratorOptions, max_points: int | None = None) -> 
     return work
 
 
-class Speeds:
-    """Measured seconds a crop to encode and a point to decode, by model. Says nothing before anything was measured."""
+@dataclass(frozen=True)
+class Forecast:
+    """Seconds of a run; ``judged_by`` names the model whose measure they follow from, None where it is its own."""
 
-    def __init__(self) -> None:
-        self._encode: dict[Hashable, float] = {}
-        self._decode: dict[Hashable, float] = {}
+    seconds: float
+    judged_by: Hashable | None
+
+
+class Speeds:
+    """Measured seconds a crop to encode and a point to decode, by model. Says nothing before anything was measured.
+
+    Points whose masks are refined have a measure of their own.
+
+    Args:
+        measured: seconds a crop and a point by model, as an earlier process has measured them.
+        costs: by model, how much longer than others it takes for a crop and for a point.
+        keep: called with a model and its two seconds when both are known after a run.
+    """
+
+    def __init__(
+        self,
+        measured: Mapping[Hashable, Cost] | None = None,
+        costs: Mapping[Hashable, Cost] | None = None,
+        keep: Callable[[Hashable, Cost], None] = lambda model, measured: None,
+    ) -> None:
+        measured = measured or {}
+        self._encode: dict[Hashable, float] = {model: seconds for model, (seconds, _) in measured.items()}
+        self._decode: dict[tuple[Hashable, bool], float] = {
+            (model, False): seconds for model, (_, seconds) in measured.items()
+        }
+        self._costs: Mapping[Hashable, Cost] = costs or {}
+        self._keep = keep
         self._lock = threading.Lock()
 
     def record_encode(self, model: Hashable, seconds: float, crops: int) -> None:
@@ -119,26 +150,44 @@ class Speeds:
             if known is None or each > _CACHED_SHARE * known:
                 self._encode[model] = each
 
-    def record_decode(self, model: Hashable, seconds: float, points: int) -> None:
+    def record_decode(self, model: Hashable, seconds: float, points: int, is_refined: bool = False) -> None:
         """A run of ``model`` decoded ``points`` points in ``seconds``."""
         if points > 0:
             with self._lock:
-                self._decode[model] = seconds / points
+                self._decode[model, is_refined] = seconds / points
+            if not is_refined and model in self._encode:
+                self._keep(model, (self._encode[model], seconds / points))
 
     def encode_seconds(self, model: Hashable, crops: int = 1) -> float | None:
         """Seconds to read ``crops`` crops, or None while unknown."""
         each = self._encode.get(model)
         return None if each is None else each * crops
 
-    def decode_seconds(self, model: Hashable, points: int) -> float | None:
+    def decode_seconds(self, model: Hashable, points: int, is_refined: bool = False) -> float | None:
         """Seconds to decode ``points`` points, or None while unknown."""
-        each = self._decode.get(model)
+        each = self._decode.get((model, is_refined))
         return None if each is None else each * points
 
     def run_seconds(self, model: Hashable, work: Workload) -> float | None:
         """Seconds of a whole run, or None while unknown."""
-        encode, decode = self.encode_seconds(model, work.crops), self.decode_seconds(model, work.points)
+        encode = self.encode_seconds(model, work.crops)
+        decode = self.decode_seconds(model, work.points, work.is_refined)
         return None if encode is None or decode is None else encode + decode
+
+    def forecast(self, model: Hashable, work: Workload) -> Forecast | None:
+        """What ``work`` will take with ``model``; None where nothing that was measured says it."""
+        seconds = self.run_seconds(model, work)
+        if seconds is not None:
+            return Forecast(seconds, None)
+        known = [other for other in self._costs if other in self._encode and (other, False) in self._decode]
+        if model not in self._costs or work.is_refined or not known:
+            return None
+        encode, decode = self._costs[model]
+        # Of the models that were measured, the one that is most like it.
+        judge = min(known, key=lambda other: abs(math.log(self._costs[other][0] / encode)))
+        encode, decode = encode / self._costs[judge][0], decode / self._costs[judge][1]
+        seconds = self._encode[judge] * work.crops * encode + self._decode[judge, False] * work.points * decode
+        return Forecast(seconds, judge)
 
 
 # A run in progress: to be closed by who follows it, since an error of theirs would keep it, and with it the session.
@@ -195,9 +244,9 @@ def fetch_into(fetch: Fetch, model: str, job: Job) -> Generator[Progress, None, 
         return file.result()
 
 
-def run_into(session: Session, model: str, steps: Steps, job: Job, speeds: Speeds) -> Run:
+def run_into(session: Session, model: str, steps: Steps, job: Job, speeds: Speeds, *, is_refined: bool = False) -> Run:
     """Advance ``steps`` to its end, or until ``job`` is cancelled, keeping ``session`` up to date before each yield."""
-    pace = _Pace(model, speeds)
+    pace = _Pace(model, speeds, is_refined)
     # A picture that this model has seen before need not be read again.
     is_read = session.result is not None and session.model == model
     updated, pause = time.monotonic(), UPDATE_SECONDS
@@ -231,7 +280,7 @@ def run_into(session: Session, model: str, steps: Steps, job: Job, speeds: Speed
     crops = len(result.candidates.crop_boxes_xyxy)
     if last is not None:
         speeds.record_encode(model, result.seconds.get("encode", 0.0), crops)
-        speeds.record_decode(model, result.seconds.get("decode", 0.0), last.total)
+        speeds.record_decode(model, result.seconds.get("decode", 0.0), last.total, is_refined)
     points = last.total if last else 0
     yield Progress("done", points, points, 0.0, session.update(result, model, ends_run=True))
 
@@ -239,8 +288,8 @@ def run_into(session: Session, model: str, steps: Steps, job: Job, speeds: Speed
 class _Pace:
     """How fast this run decodes; before the first chunk, how fast earlier runs were."""
 
-    def __init__(self, model: str, speeds: Speeds) -> None:
-        self._model, self._speeds = model, speeds
+    def __init__(self, model: str, speeds: Speeds, is_refined: bool) -> None:
+        self._model, self._speeds, self._is_refined = model, speeds, is_refined
         self._seconds = 0.0
         self._points = 0
         self._before: Step | None = None
@@ -261,7 +310,7 @@ class _Pace:
             return self._speeds.encode_seconds(self._model)
         if self._points:
             return self._seconds / self._points * (step.total - step.done)
-        return self._speeds.decode_seconds(self._model, step.total - step.done)
+        return self._speeds.decode_seconds(self._model, step.total - step.done, self._is_refined)
 
 
 @dataclass

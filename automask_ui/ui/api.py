@@ -31,10 +31,10 @@ _JSON_MODES = ("coco_rle", "uncompressed_rle")
 
 DESCRIPTION = (
     "Find every object in a picture: image=handle_file('photo.jpg'). Parameters are those of "
-    "SamAutomaticMaskGenerator; thresholds that are left out are the model's own. Returns image size [height, "
-    "width], the masks (segmentation as COCO RLE, area, bbox, predicted_iou, point_coords, stability_score, crop_box), "
-    "the number of candidates by verdict, the options used and the seconds taken. While it runs, job.outputs() holds "
-    "stage, points_done and points."
+    "SamAutomaticMaskGenerator and of SAM 2's; thresholds that are left out are the model's own. Returns image size "
+    "[height, width], the masks (segmentation as COCO RLE, area, bbox, predicted_iou, point_coords, stability_score, "
+    "crop_box), the number of candidates by verdict, the options used and the seconds taken. While it runs, "
+    "job.outputs() holds stage, points_done and points."
 )
 
 PREDICT_DESCRIPTION = (
@@ -107,19 +107,25 @@ def _predicted(service: Service, image: object, model: object, clicks: Clicks) -
 
 
 def _parameters(service: Service) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Types and defaults of the endpoint's parameters: those of the generator in upstream's order, then our own.
+    """Types and defaults of the endpoint's parameters: those of the generator in upstream's order, then the others.
 
     Defaults are the generator's or the model's. Types are for the documentation only: every value may be anything.
     """
     defaults = {**GeneratorOptions().flat(), **dict.fromkeys(_OF_MODEL), "output_mode": _JSON_MODES[0]}
     types: dict[str, Any] = {"image": FileData}
     for name, default in defaults.items():
-        numbers: Any = (int if PARAMETERS[name].is_integer else float) if name in PARAMETERS else str
-        type_ = list if name == "point_grids" else numbers
+        type_ = list if name == "point_grids" else _type_of(name)
         types[name] = type_ | None if default is None else type_
-    # Callers may give values by their places, so what came later comes last.
-    share = types.pop("adaptive_points")
-    return types | {"model": str, "adaptive_points": share}, defaults | {"model": service.models.default}
+    # Callers may give values by their places, so what came later comes last, in the order in which it came.
+    later = {name: types.pop(name) for name in ("adaptive_points", "use_m2m", "multimask_output")}
+    return types | {"model": str} | later, defaults | {"model": service.models.default}
+
+
+def _type_of(name: str) -> Any:
+    row = PARAMETERS.get(name)
+    if row is None:
+        return str
+    return bool if row.is_switch else int if row.is_integer else float
 
 
 def _answers(service: Service, image: object, model: object, values: dict[str, Any]) -> Iterator[dict[str, Any]]:

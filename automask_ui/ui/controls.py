@@ -21,7 +21,7 @@ class Controls:
 
     model: str
     preset: str
-    values: Mapping[str, Any] = field(default_factory=dict)  # slider values by option name
+    values: Mapping[str, Any] = field(default_factory=dict)  # of sliders and switches, by option name
     points_text: str = ""
     show_values: Mapping[str, Any] = field(default_factory=dict)  # Show only, by ShowOnly's fields; None: left empty
 
@@ -83,7 +83,9 @@ def controls_of(model: str, options: GeneratorOptions, show: ShowOnly, threshold
 
 
 def slider_value(row: Parameter, value: float) -> float:
-    """``value`` on the slider's steps, as its number field shows it."""
+    """``value`` on the slider's steps, as its number field shows it; of a switch, True or False."""
+    if row.is_switch:
+        return bool(value)
     return int(value) if row.is_integer else round(value, 4 if row.step < 0.01 else 2)
 
 

@@ -66,14 +66,14 @@ class PointsPanel:
 
 @dataclass(frozen=True)
 class SlidersPanel:
-    """Sliders by option name, in the order of ``PARAMETERS``, and what stands beside them."""
+    """Sliders and switches by option name, in the order of ``PARAMETERS``, and what stands beside them."""
 
-    all: dict[str, gr.Slider]
+    all: dict[str, gr.Slider | gr.Checkbox]
     points: PointsPanel
     candidates: gr.Markdown
 
     @property
-    def instant(self) -> list[gr.Slider]:
+    def instant(self) -> list[gr.Slider | gr.Checkbox]:
         """Those that filter what was found, without a run."""
         return [slider for name, slider in self.all.items() if PARAMETERS[name].group != "look"]
 
@@ -135,7 +135,7 @@ def sliders_panel(thresholds: Mapping[str, float]) -> tuple[SlidersPanel, dict[s
     values = preset_values("balanced", thresholds)
     with gr.Column(elem_id="basic"):
         candidates = gr.Markdown("", elem_id="candidates", elem_classes="note")
-        sliders = {name: _slider(row, values[name]) for name, row in PARAMETERS.items() if row.is_basic}
+        sliders = {name: _control(row, values[name]) for name, row in PARAMETERS.items() if row.is_basic}
     with gr.Accordion(t("group.all"), open=False, elem_id="group-all"):
         for group in ("keep", "look"):
             with gr.Column(elem_id=f"group-{group}", elem_classes="settings-group"):
@@ -143,7 +143,7 @@ def sliders_panel(thresholds: Mapping[str, float]) -> tuple[SlidersPanel, dict[s
                 if group == "look":
                     gr.Markdown(t("group.look.note"), elem_classes="note")
                 rows = {name: row for name, row in PARAMETERS.items() if row.group == group and not row.is_basic}
-                sliders |= {name: _slider(row, values[name]) for name, row in rows.items()}
+                sliders |= {name: _control(row, values[name]) for name, row in rows.items()}
                 if group == "look":
                     points = _points_panel()
         show = _show_panel()
@@ -195,17 +195,16 @@ def _title(model: AvailableModel) -> Any:
     return t(f"model.{model.name}.title") if model.name == BUILT_IN_MODEL else model.title
 
 
-def _slider(row: Parameter, value: float) -> gr.Slider:
-    return gr.Slider(
-        row.minimum,
-        row.maximum,
-        value,
-        step=row.step,
-        label=t(f"parameter.{row.field}"),
-        info=t(f"parameter.{row.field}.info"),
-        elem_id=row.field,
-        elem_classes="parameter",
-    )
+def _control(row: Parameter, value: float) -> gr.Slider | gr.Checkbox:
+    told: dict[str, Any] = {
+        "label": t(f"parameter.{row.field}"),
+        "info": t(f"parameter.{row.field}.info"),
+        "elem_id": row.field,
+        "elem_classes": "parameter",
+    }
+    if row.is_switch:
+        return gr.Checkbox(bool(value), **told)
+    return gr.Slider(row.minimum, row.maximum, value, step=row.step, **told)
 
 
 def _points_panel() -> PointsPanel:

@@ -52,7 +52,7 @@ class Parts:
 
     @property
     def settings(self) -> list[Any]:
-        """What a preset or a model sets: descriptions, device and forecast, the preset and every slider."""
+        """What a preset or a model sets: the menu's times, descriptions, device and forecast, preset and sliders."""
         model = self.model
-        told = [model.info, model.missing, model.preset_info, self.device, self.run.forecast]
+        told = [model.model, model.info, model.missing, model.preset_info, self.device, self.run.forecast]
         return [*told, model.preset, *self.sliders.all.values()]

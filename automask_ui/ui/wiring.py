@@ -63,7 +63,6 @@ def _wire_runs(on: _On, parts: Parts, handlers: Handlers) -> None:
         for after in (run.then, run.failure):
             on(after, runs.end, None, parts.screen, **_QUICK)
             settled = on(after, settings.refresh, parts.controls, parts.settings, **_QUICK)
-            on(after, settings.list_models, None, [parts.model.model], **_QUICK)
             # Sliders that were moved during the run count now.
             caught_up = on(settled.then, settings.catch_up, parts.controls, parts.screen, **_REFILTER)
             on(caught_up.then, handlers.reload.keep, None, [parts.status], **_QUEUED)
@@ -74,7 +73,6 @@ def _wire_opening(on: _On, page: gr.Blocks, parts: Parts, handlers: Handlers) ->
     """First visit, upload, samples, recent work."""
     opening, settings = handlers.opening, handlers.settings
     on(page.load, settings.refresh, parts.controls, parts.settings, **_QUICK)
-    on(page.load, settings.list_models, None, [parts.model.model], **_QUICK)
     visited = on(page.load, handlers.reload.load_page, parts.token, parts.arrival, js=TOKEN, **_QUEUED)
     on(visited.then, settings.refresh, parts.controls, parts.settings, **_QUICK)
 
@@ -103,7 +101,7 @@ def _wire_list(on: _On, parts: Parts, handlers: Handlers) -> None:
     saved = on(table.list_save, lists.save_list, None, [parts.download, table], **_WRITING)
     saved.success(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
     on(started.then, handlers.reload.keep, None, [table], **_QUEUED)
-    on(started.then, handlers.settings.list_models, None, [parts.model.model], **_QUICK)
+    on(started.then, handlers.settings.refresh, parts.controls, parts.settings, **_QUICK)
     for event in (started, saved):
         on(event.failure, handlers.screens.show_list, None, [table], **_QUICK)
 
@@ -121,7 +119,6 @@ def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
     taken = on(model.file.upload, handlers.models.take_file, [model.model, model.file], [model.info], **_QUEUED)
     for event in (fetched.then, fetched.failure, taken.then, taken.failure):
         on(event, settings.choose_model, parts.controls, told, **_QUICK)
-        on(event, settings.list_models, None, [model.model], **_QUICK)
 
     on(parts.about.fold.expand, handlers.models.about, model.model, [parts.about.text], **_QUEUED)
 

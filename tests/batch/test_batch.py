@@ -807,11 +807,11 @@ def test_a_folder_that_another_worker_removes_is_made_again(out, monkeypatch):
         dataset.move(out / "nothing", out / "folder" / "file")
 
 
-def test_keys_are_those_of_versions_without_adaptive_points_where_it_is_off():
+@pytest.mark.parametrize("changed", [{"adaptive_points": 0.5}, {"use_m2m": True}, {"multimask_output": False}], ids=str)
+def test_keys_are_those_of_versions_without_an_option_where_it_is_off(changed):
     """Else a folder that was finished by such a version would be done again."""
     off, on = (
-        one_picture.BatchTask(GeneratorOptions(points_per_side=16, adaptive_points=share), (), "weights")
-        for share in (1.0, 0.5)
+        one_picture.BatchTask(GeneratorOptions(points_per_side=16, **values), (), "weights") for values in ({}, changed)
     )
     options = off.options.upstream()
     del options["points_per_batch"], options["output_mode"]

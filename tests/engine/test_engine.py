@@ -25,7 +25,7 @@ class Counting:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.encoded = 0
         self.points = 0
-        encode, decode = chunks.encode_image, chunks.PointDecoder.decode
+        encode, decode = chunks.encode_image, chunks.Proposals.decode
 
         def counted_encode(*args):
             self.encoded += 1
@@ -36,7 +36,7 @@ class Counting:
             return decode(decoder, points_xy)
 
         monkeypatch.setattr(chunks, "encode_image", counted_encode)
-        monkeypatch.setattr(chunks.PointDecoder, "decode", counted_decode)
+        monkeypatch.setattr(chunks.Proposals, "decode", counted_decode)
 
     def take(self) -> tuple[int, int]:
         taken, self.encoded, self.points = (self.encoded, self.points), 0, 0
@@ -221,7 +221,7 @@ def test_wrong_image_says_what_it_is(engine, image, message):
     ],
 )
 def test_out_of_memory_halves_the_batch_and_goes_on(engine, monkeypatch, error):
-    decode, sizes = chunks.PointDecoder.decode, []
+    decode, sizes = chunks.Proposals.decode, []
 
     def tight(decoder, points_xy):
         sizes.append(len(points_xy))
@@ -229,7 +229,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(engine, monkeypatch, error):
             raise error
         return decode(decoder, points_xy)
 
-    monkeypatch.setattr(chunks.PointDecoder, "decode", tight)
+    monkeypatch.setattr(chunks.Proposals, "decode", tight)
     image = picture(53, 80)
     result = engine.generate(image, OPTIONS)
     assert sizes[0] > 2
@@ -245,7 +245,7 @@ def test_no_memory_at_all_is_a_clear_error_and_loses_nothing(engine, monkeypatch
     def full(decoder, points_xy):
         raise MemoryError
 
-    monkeypatch.setattr(chunks.PointDecoder, "decode", full)
+    monkeypatch.setattr(chunks.Proposals, "decode", full)
     lower = OPTIONS.replace(pred_iou_thresh=0.6)
     with pytest.raises(EngineOutOfMemoryError, match="one point at a time"):
         engine.refilter(result, lower)
@@ -279,7 +279,7 @@ def test_workers_that_are_ahead_are_forgotten_when_a_run_stops(engine, several_w
 
 
 def test_out_of_memory_in_one_of_several_workers_loses_nothing(engine, several_workers, monkeypatch):
-    decode, calls = chunks.PointDecoder.decode, []
+    decode, calls = chunks.Proposals.decode, []
 
     def tight(decoder, points_xy):
         calls.append(len(points_xy))
@@ -287,11 +287,11 @@ def test_out_of_memory_in_one_of_several_workers_loses_nothing(engine, several_w
             raise MemoryError
         return decode(decoder, points_xy)
 
-    monkeypatch.setattr(chunks.PointDecoder, "decode", tight)
+    monkeypatch.setattr(chunks.Proposals, "decode", tight)
     image = picture(53, 80)
     result = engine.generate(image, OPTIONS.replace(points_per_batch=6))
     assert calls[-1] == 1
-    monkeypatch.setattr(chunks.PointDecoder, "decode", decode)
+    monkeypatch.setattr(chunks.Proposals, "decode", decode)
     assert same_masks(result, fresh(image, OPTIONS))
 
 

@@ -262,14 +262,14 @@ def test_answers_while_a_run_holds_the_model(monkeypatch):
     """A run in another thread stands still in the middle of a chunk, and a click is answered all the same."""
     engine, image = engine_of(small_sam()), picture(*SIZE_HW)
     alone = engine.predict(image, **CLICK)
-    decode, is_in_chunk, go_on = chunks.PointDecoder.decode, threading.Event(), threading.Event()
+    decode, is_in_chunk, go_on = chunks.Proposals.decode, threading.Event(), threading.Event()
 
     def slow(decoder, points_xy):
         is_in_chunk.set()
         assert go_on.wait(60)
         return decode(decoder, points_xy)
 
-    monkeypatch.setattr(chunks.PointDecoder, "decode", slow)
+    monkeypatch.setattr(chunks.Proposals, "decode", slow)
     run = threading.Thread(target=engine.generate, args=(image, GeneratorOptions(points_per_side=4)))
     run.start()
     try:

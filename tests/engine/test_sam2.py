@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from sams import SMALL_HIERA, assert_same_masks, picture, small_sam2
+from sams import SMALL_HIERA, assert_same_masks, picture, small_sam2, with_lively_single
 from segment_anything.modeling import Sam
 
 from automask_ui import AutomaticMaskGenerator, MaskEngine
@@ -122,8 +122,19 @@ def test_same_embedding() -> None:
         ({"crop_n_layers": 1, "crop_n_points_downscale_factor": 2}, 4),
     ],
 )
-def test_same_masks_as_metas_generator(options: dict, fewest: int) -> None:
-    sam, theirs = pair()
+@pytest.mark.parametrize(
+    "mode",
+    [
+        {},
+        {"multimask_output": False},
+        {"use_m2m": True},
+        {"use_m2m": True, "multimask_output": False},
+    ],
+    ids=str,
+)
+def test_same_masks_as_metas_generator(options: dict, fewest: int, mode: dict) -> None:
+    sam, theirs = (with_lively_single(model) for model in pair())
+    options, fewest = options | mode, fewest if not mode else 2
     image = picture(200, 301) if options.get("crop_n_layers") else picture(90, 130)
     generator = SAM2AutomaticMaskGenerator(theirs, **LOOSE | options)
     generator.predictor = predictor_of(theirs)

@@ -285,9 +285,13 @@ def test_cache_folder_by_platform_convention(monkeypatch: pytest.MonkeyPatch) ->
     assert "automask-ui" in str(cache_folder())
 
 
+def unasked(file: Path) -> str:
+    raise AssertionError("what is published is known")
+
+
 def test_file_of_ones_own_is_taken_if_it_is_the_published_one(small_vit_b: None, tmp_path: Path) -> None:
     mine = put(tmp_path / "downloads", "my copy.pth")
-    taken = take_file("vit_b", mine)
+    taken = take_file("vit_b", mine, unasked).path
     assert (taken, taken.read_bytes()) == (cache_folder() / "sam_vit_b_01ec64.pth", CONTENT)
     assert resolve_checkpoint("vit_b") == taken
     assert mine.exists()
@@ -296,13 +300,13 @@ def test_file_of_ones_own_is_taken_if_it_is_the_published_one(small_vit_b: None,
 @pytest.mark.parametrize("content", [CONTENT[:-1], CONTENT.upper()])  # too short; another one
 def test_another_file_is_not_taken(small_vit_b: None, tmp_path: Path, content: bytes) -> None:
     with pytest.raises(CheckpointFormatError, match=r"is not the published SAM ViT-B: that is sam_vit_b_01ec64.pth"):
-        take_file("vit_b", put(tmp_path / "downloads", "sam_vit_b_01ec64.pth", content))
+        take_file("vit_b", put(tmp_path / "downloads", "sam_vit_b_01ec64.pth", content), unasked)
     assert find_checkpoint("vit_b") is None
 
 
 def test_no_file_is_taken_for_a_model_that_was_not_published(tmp_path: Path) -> None:
     with pytest.raises(UnknownModelError):
-        take_file("mine", put(tmp_path / "downloads", "mine.pth"))
+        take_file("mine", put(tmp_path / "downloads", "mine.pth"), unasked)
 
 
 @pytest.mark.parametrize(

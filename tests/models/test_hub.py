@@ -113,10 +113,40 @@ def test_offline(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     assert hub.asked == []
 
 
+def unasked(file: Path) -> str:
+    raise AssertionError("the hub says which file it is")
+
+
 def test_a_file_that_a_visitor_has(hub: Hub, tmp_path: Path) -> None:
     for name, content in (("good", CONTENT), ("other", CONTENT[:-1] + b"x"), ("short", CONTENT[:-1])):
         (tmp_path / name).write_bytes(content)
     for name in ("other", "short"):
         with pytest.raises(CheckpointFormatError, match="is not the published SAM-HQ light"):
-            take_file(NAME, tmp_path / name)
-    assert take_file(NAME, tmp_path / "good").read_bytes() == CONTENT
+            take_file(NAME, tmp_path / name, unasked)
+    taken = take_file(NAME, tmp_path / "good", unasked)
+    assert (taken.path.read_bytes(), taken.is_compared) == (CONTENT, True)
+
+
+@pytest.mark.parametrize("why", ["forbidden", "dead"])
+def test_without_the_hub_a_file_of_that_architecture_is_taken(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    if why == "forbidden":
+        monkeypatch.setenv("AUTOMASK_OFFLINE", "1")
+    else:
+        monkeypatch.setitem(CHECKPOINTS, NAME, dataclasses.replace(CHECKPOINTS[NAME], url="http://127.0.0.1:1/x.pth"))
+    file = tmp_path / "mine.pth"
+    file.write_bytes(CONTENT)
+
+    def broken(file: Path) -> str:
+        raise CheckpointFormatError(f"{file} holds no weights.")
+
+    with pytest.raises(CheckpointFormatError, match="holds no weights"):
+        take_file(NAME, file, broken)
+    with pytest.raises(CheckpointFormatError, match="holds a vit_t, not the hq_vit_t that SAM-HQ light is"):
+        take_file(NAME, file, lambda file: "vit_t")
+    assert not (cache_folder() / CHECKPOINTS[NAME].filename).exists()
+    taken = take_file(NAME, file, lambda file: "hq_vit_t")
+    assert (taken.path.read_bytes(), taken.is_compared) == (CONTENT, False)
+    assert resolve_checkpoint(NAME) == taken.path
+    assert hub.asked == []

@@ -50,9 +50,11 @@ def test_two_endpoints_are_documented(client: Any) -> None:
     }
     assert of_clicks == {"image": False, "points": True, "labels": True, "box": True, "model": True}
     parameters = {row["parameter_name"]: row for row in endpoints["/find_masks"]["parameters"]}
-    assert len(parameters) == 16
-    # The picture, SAM's 13 and the model stand where they always stood.
-    assert [*parameters][:2] + [*parameters][-2:] == ["image", "points_per_side", "model", "adaptive_points"]
+    assert len(parameters) == 18
+    # The picture, SAM's 13 and the model stand where they always stood, and so does what came later.
+    came_later = ["adaptive_points", "use_m2m", "multimask_output"]
+    assert [*parameters][:2] + [*parameters][14:] == ["image", "points_per_side", "model", *came_later]
+    assert parameters["use_m2m"]["type"]["type"] == "boolean"
     assert parameters["pred_iou_thresh"]["parameter_default"] is None  # the model's own
     assert parameters["model"]["parameter_default"] == "fake"
 

@@ -12,6 +12,7 @@ import pytest
 from fakes import FakeEngine, FakeModel, fake_models
 
 from automask_ui.errors import CheckpointFormatError, DownloadError
+from automask_ui.models.checkpoints import TakenFile
 from automask_ui.serving.service import Service
 from automask_ui.ui.controls import Controls, preset_values
 from automask_ui.ui.handlers import Handlers, Visitor, models
@@ -133,13 +134,25 @@ def test_file_that_is_handed_in(handlers: Handlers, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(models, "take_file", refuse)
     with pytest.raises(CheckpointFormatError):
-        handlers.models.take_file("far", str(tmp_path / "mine.pth"))
+        handlers.models.take_file(ANN, "far", str(tmp_path / "mine.pth"))
     far = Controls("far", "balanced", COARSE)
     assert "This is another file. 375 MB" in (handlers.settings.choose_model(ANN, far).model_info or "")
 
-    monkeypatch.setattr(models, "take_file", lambda name, file: file)
-    handlers.models.take_file("far", str(tmp_path / "mine.pth"))
+    monkeypatch.setattr(models, "take_file", lambda name, file: TakenFile(file, is_compared=True))
+    assert handlers.models.take_file(ANN, "far", str(tmp_path / "mine.pth")) is None
     assert handlers.settings.choose_model(ANN, far).is_missing is False
+
+
+def test_file_that_could_not_be_compared_is_taken_and_that_is_said(
+    handlers: Handlers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(models, "take_file", lambda name, file: TakenFile(file, is_compared=False))
+    changes = handlers.models.take_file(ANN, "far", str(tmp_path / "mine.pth"))
+    assert changes is not None
+    assert changes.warning is not None
+    assert changes.warning[0] == "Checksum not compared"
+    assert "whether it is the published one is not known" in changes.warning[1]
+    assert handlers.service.models.is_here("far")
 
 
 def test_model_whose_file_is_broken_says_why_when_it_is_chosen_again(handlers: Handlers) -> None:

@@ -18,6 +18,7 @@ from automask_ui.errors import AutoMaskError, BusyError, DownloadError, OptionEr
 from automask_ui.masks import Verdict
 from automask_ui.masks.explain import Reason
 from automask_ui.models.checkpoints import AvailableModel
+from automask_ui.models.registry import CHECKPOINTS
 from automask_ui.options import PARAMETERS, GeneratorOptions
 from automask_ui.serving.runs import MAX_WAITING
 from automask_ui.serving.service import Service
@@ -637,15 +638,41 @@ def test_stop_of_a_visitor_without_work_frees_the_button(handlers: Handlers) -> 
     assert handlers.runs.stop(ANN).is_busy is False
 
 
-@pytest.mark.parametrize(("language", "to_fetch"), [("en", "Far · fetch 375 MB"), ("ko", "Far · 375 MB 내려받기")])
+@pytest.mark.parametrize(("language", "to_fetch"), [("en", "Far · ↓ 375 MB"), ("ko", "Far · ↓ 375 MB")])
 def test_menu_has_models_that_are_here_first(engine: FakeEngine, tmp_path: Path, language: str, to_fetch: str) -> None:
     far = AvailableModel("far", "Far", "", "", 375_042_383, None)
     service = Service(lambda name: engine, [far, *fake_models("other")], "other", [])
     handlers, visitor = Handlers(service), Visitor("ann", Words(language))
-    here = (service.models["other"].title, "other")
-    assert handlers.settings.list_models(visitor).model_choices == [here, (to_fetch, "far")]
+    here, controls = (
+        (service.models["other"].title, "other"),
+        Controls("other", "balanced", preset_values("balanced", {})),
+    )
+    assert handlers.settings.refresh(visitor, controls).model_choices == [here, (to_fetch, "far")]
     service.models.set_path("far", tmp_path / "far.pth")
-    assert handlers.settings.list_models(visitor).model_choices == [("Far", "far"), here]
+    assert handlers.settings.refresh(visitor, controls).model_choices == [("Far", "far"), here]
+
+
+def test_times_are_told_before_a_model_has_ever_run(engine: FakeEngine, tmp_path: Path) -> None:
+    """By what another model took on this machine, and at once for other settings; then by its own runs."""
+    row = CHECKPOINTS["vit_b"]
+    rows = [AvailableModel(name, CHECKPOINTS[name].title, "Good", "", 10**6, tmp_path) for name in ("tiny", "vit_b")]
+    service = Service(lambda name: engine, [*rows, replace(rows[1], name="mine")], "tiny", [])
+    handlers, coarse = Handlers(service), {**preset_values("balanced", {}), "points_per_side": 10}
+    told = handlers.settings.refresh(ANN, Controls("vit_b", "balanced", coarse))
+    assert told.forecast == "100 points"
+    assert [label for label, _ in told.model_choices or ()] == ["Built-in model", row.title, row.title]
+    service.runs.speeds.record_encode("tiny", 1.0, 1)
+    service.runs.speeds.record_decode("tiny", 1.0, 100)
+    expected = round(row.encode_cost + row.decode_cost)
+    told = handlers.settings.refresh(ANN, Controls("vit_b", "balanced", coarse))
+    assert told.forecast == f"100 points · about {expected} s, judged by Built-in model"
+    labels = ["Built-in model · ~2 s", f"{row.title} · ~{expected} s", row.title]  # of one's own: unknown
+    assert [label for label, _ in told.model_choices or ()] == labels
+    service.runs.speeds.record_encode("vit_b", 3.0, 1)
+    service.runs.speeds.record_decode("vit_b", 4.0, 100)
+    told = handlers.settings.moved(ANN, Controls("vit_b", "balanced", coarse | {"points_per_side": 20}))
+    assert told.forecast == "400 points · about 19 s"
+    assert [label for label, _ in told.model_choices or ()][1] == f"{row.title} · ~19 s"
 
 
 @pytest.mark.parametrize(

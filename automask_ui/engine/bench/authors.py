@@ -67,4 +67,6 @@ def _sam2(model: SamModel, options: GeneratorOptions) -> Generate:
         for name in to_sam_names({key: tensor}):
             state[key] = ours[name]
     theirs.load_state_dict(state)
-    return SAM2AutomaticMaskGenerator(theirs, **options.upstream()).generate
+    flat = options.flat()
+    own = {name: flat[name] for name in ("use_m2m", "multimask_output")}
+    return SAM2AutomaticMaskGenerator(theirs, **options.upstream(), **own).generate

@@ -52,9 +52,11 @@ class MaskHead:
         tokens: those that every point has before those of its prompt, T×C. Token 0 guesses the IoU of every mask,
             tokens 1 and on stand for the masks. The first mask and the first guess are for single-mask output.
         margin: image tokens beyond those shown that masks of the shown part are made of.
+        settles_single: whether a single mask that is not stable gives way to the best of the others.
     """
 
     margin = 0
+    settles_single = False
 
     def __init__(self, decoder: MaskDecoder, dtype: torch.dtype, scratch: Scratch) -> None:
         self.levels = masks_per_point(decoder)
@@ -84,6 +86,8 @@ class MaskHead:
 
 class SAM2Head(MaskHead):
     """SAM 2's: a token more, for a score of video alone, features added while upscaling, and guesses from 0 to 1."""
+
+    settles_single = True
 
     def __init__(
         self, decoder: SAM2MaskDecoder, fine: tuple[Tensor, ...], dtype: torch.dtype, scratch: Scratch

@@ -20,6 +20,7 @@ from automask_ui.engine.decoder.image_tokens import ImageTokens
 from automask_ui.engine.decoder.mask_code import MaskCode, mask_vectors
 from automask_ui.engine.decoder.shared_tokens import SharedTokens
 from automask_ui.engine.encoders.embedding import ImageEmbedding
+from automask_ui.engine.encoders.sam2.model import settled_single
 from automask_ui.engine.runtime.scratch import Scratch
 from automask_ui.engine.runtime.threads import map_parallel
 
@@ -108,9 +109,29 @@ class PointDecoder:
         Args:
             points_xy: B×2, in pixels of the model's square input.
         """
+        return self.decode_prompts(self.prompts(points_xy))
+
+    @torch.inference_mode()
+    def prompts(self, points_xy: Tensor) -> Tensor:
+        """Encode points, B×2, in pixels of the model's square input: B×T×C float32."""
         labels = torch.ones(len(points_xy), 1, dtype=torch.int, device=points_xy.device)
-        prompts, _ = self._prompt_encoder(points=(points_xy[:, None], labels), boxes=None, masks=None)
-        return self.decode_prompts(prompts)
+        prompts: Tensor = self._prompt_encoder(points=(points_xy[:, None], labels), boxes=None, masks=None)[0]
+        return prompts
+
+    @torch.inference_mode()
+    def decode_single(self, prompts: Tensor) -> DecodedPoints:
+        """Run the transformer for prompts, B×T×C float32, that leave no doubt: one mask each."""
+        decoded = self.decode_prompts(prompts, with_single=True)
+        scores, weights = decoded.predicted_iou, decoded.mask_weights
+        levels = torch.zeros(len(scores), dtype=torch.int64, device=scores.device)
+        if self._head.settles_single:
+            is_single = torch.zeros_like(scores, dtype=torch.bool)
+            is_single[:, 0] = True
+            levels = settled_single(self.masks(decoded, is_single), scores)
+        chosen = levels[:, None]
+        return DecodedPoints(
+            scores.take_along_dim(chosen, dim=1), weights.take_along_dim(chosen[..., None], dim=1), decoded.image_tokens
+        )
 
     @torch.inference_mode()
     def decode_prompts(self, prompts: Tensor, with_single: bool = False, mask: MaskCode | None = None) -> DecodedPoints:

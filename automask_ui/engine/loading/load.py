@@ -184,8 +184,9 @@ def load_file(file: ModelFile) -> SamModel:
         ) from error
     arch = architecture.name
     row = CHECKPOINTS.get(name or ("" if file.is_own else BUILT_IN_MODEL))
-    if row is not None and file.is_own and arch != row.arch:
-        raise CheckpointFormatError(f"{path} holds a {arch}, not a {row.arch}. Leave the name out, or correct it.")
+    if row is not None and arch != row.arch:
+        advice = "Leave the name out, or correct it." if file.is_own else "Delete it and fetch it again, or rename it."
+        raise CheckpointFormatError(f"{path} holds a {arch}, not a {row.arch}. {advice}")
     _log.info("loaded %s (%s) on %s in %.1f s", path.name, arch, file.device, time.monotonic() - started)
     return SamModel(
         name=name or (model_stem(path) if file.is_own else BUILT_IN_MODEL),

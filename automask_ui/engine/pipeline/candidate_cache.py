@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from automask_ui.cache import ByteLRU
 from automask_ui.engine.loading.load import SamModel
 from automask_ui.engine.pipeline.candidate_table import CandidateTable
 from automask_ui.masks import Candidates, MaskResult
-from automask_ui.options import GeneratorOptions
+from automask_ui.options import GeneratorOptions, GridOptions
 
 __all__ = ["CandidateCache"]
 
@@ -19,11 +20,11 @@ class CandidateCache:
 
     Args:
         model: what decodes them.
-        levels: masks that it proposes for a point.
+        levels: how many masks it proposes for a point of a grid.
         max_bytes: bound of all that is kept.
     """
 
-    def __init__(self, model: SamModel, levels: int, max_bytes: int) -> None:
+    def __init__(self, model: SamModel, levels: Callable[[GridOptions], int], max_bytes: int) -> None:
         self._model, self._levels = model, levels
         # With the offset at which their stability was measured.
         self._kept: ByteLRU[tuple[Candidates, float]] = ByteLRU(max_bytes, _nbytes)
@@ -38,9 +39,9 @@ class CandidateCache:
         if earlier is not None and is_same_work and earlier.model_key == self._model.key:
             known = (earlier.candidates, earlier.options.filter.stability_score_offset)
         if known is None:
-            return CandidateTable.plan(size_hw, options.grid, self._levels)
+            return CandidateTable.plan(size_hw, options.grid, self._levels(options.grid))
         candidates, measured_at = known
-        table = CandidateTable(candidates, self._levels)
+        table = CandidateTable(candidates, self._levels(options.grid))
         if measured_at != offset:
             table.forget_masks()
         return table

@@ -17,8 +17,7 @@ import torch
 from segment_anything.modeling import Sam
 
 from automask_ui.cache import ByteLRU
-from automask_ui.engine.decoder.heads import masks_per_point
-from automask_ui.engine.decoder.point_decoder import PointDecoder
+from automask_ui.engine.decoder.proposals import Proposals, proposals_per_point
 from automask_ui.engine.encoders.embedding import ImageEmbedding
 from automask_ui.engine.encoders.encode import encode_image
 from automask_ui.engine.encoders.geometry import Geometry
@@ -28,7 +27,7 @@ from automask_ui.engine.pipeline.resample import MeasuredMask, Resampler
 from automask_ui.engine.runtime.out_of_memory import is_out_of_memory
 from automask_ui.engine.runtime.threads import map_in_order
 from automask_ui.errors import EngineOutOfMemoryError
-from automask_ui.options import FilterOptions
+from automask_ui.options import FilterOptions, GridOptions
 
 __all__ = ["ChunkDecoder", "CropTask"]
 
@@ -41,28 +40,32 @@ CACHE_BYTES = 32 << 20
 # Parts for each of its threads that a CPU goes on with while the caller looks at the last batch.
 PARTS_AHEAD = 2
 
+# How much longer a point takes whose masks are refined, about: Stop and the page's updates wait for whole batches.
+REFINING_COST = 8
+
 # Logits to a token of the embedding along each axis: the mask decoder's two upscalings by two.
 UPSCALING = 4
 
 
 class ChunkDecoder:
-    """Encode crops with one model and decode points of them; embeddings are cached within ``cache_bytes``.
-
-    Attributes:
-        levels: masks that the model proposes for a point.
-    """
+    """Encode crops with one model and decode points of them; embeddings are cached within ``cache_bytes``."""
 
     def __init__(self, model: SamModel, cache_bytes: int) -> None:
         self.model = model
         self.dtype = DTYPES[model.precision]
-        self.levels = masks_per_point(model.sam.mask_decoder)
         self._embeddings: ByteLRU[ImageEmbedding] = ByteLRU(cache_bytes, lambda embedding: embedding.nbytes)
 
-    def open(self, image: np.ndarray, image_key: str, table: CandidateTable, crop: int, stats: RunStats) -> CropTask:
+    def levels(self, grid: GridOptions) -> int:
+        """How many masks the model proposes for a point of ``grid``."""
+        return proposals_per_point(self.model.sam.mask_decoder, grid)
+
+    def open(
+        self, image: np.ndarray, image_key: str, table: CandidateTable, crop: int, grid: GridOptions, stats: RunStats
+    ) -> CropTask:
         """Encode ``crop`` of an H×W×3 uint8 picture, unless its embedding is cached, to decode points of it."""
         left, top, right, bottom = table.crop_boxes_xyxy[crop].tolist()
         embedding = self.embed(image, image_key, (left, top, right, bottom))
-        return CropTask(self.model.sam, embedding, self.dtype, table, crop, stats)
+        return CropTask(self.model.sam, embedding, self.dtype, table, crop, grid, stats)
 
     def cached(self, image_key: str, box_xyxy: tuple[int, int, int, int]) -> ImageEmbedding | None:
         """The embedding of a crop of a picture, if it is cached."""
@@ -95,9 +98,17 @@ class CropTask:
     """Decode points of one crop into ``table``, and add the seconds of each part to ``stats``."""
 
     def __init__(
-        self, sam: Sam, embedding: ImageEmbedding, dtype: torch.dtype, table: CandidateTable, crop: int, stats: RunStats
+        self,
+        sam: Sam,
+        embedding: ImageEmbedding,
+        dtype: torch.dtype,
+        table: CandidateTable,
+        crop: int,
+        grid: GridOptions,
+        stats: RunStats,
     ) -> None:
         self._stats = stats
+        self._grid = grid
         self._sam = sam
         self._embedding = embedding
         self._dtype = dtype
@@ -119,19 +130,18 @@ class CropTask:
         shown_hw = (-(-rows // UPSCALING), -(-columns // UPSCALING))
         # A CPU's decoder spends its time on what fewer bits do not speed up, and outlines would suffer from them.
         dtype = torch.float32 if self._device.type == "cpu" else self._dtype
-        self._decoder = PointDecoder(sam, embedding, shown_hw, dtype)
+        self._decoder = Proposals(sam, embedding, shown_hw, dtype, self._grid)
         points_in_cache = max(1, CACHE_BYTES // (embedding.tokens.numel() * 4))
         self._together = points_in_cache if self._device.type == "cpu" else None
 
     def decode(
-        self, points: np.ndarray, batch_size: int, filters: FilterOptions, wanted: np.ndarray | None
+        self, points: np.ndarray, filters: FilterOptions, wanted: np.ndarray | None
     ) -> Generator[int, None, None]:
         """Decode ``points`` ((n,) indices into the plan), and make the masks above ``pred_iou_thresh`` or ``wanted``.
 
         A CPU begins the next batch before the last has ended, but stores its masks only when the caller asks for them.
 
         Args:
-            batch_size: points from one yield to the next.
             wanted: len(points)×levels bool: the masks to make, instead of those above the threshold.
 
         Yields:
@@ -140,6 +150,8 @@ class CropTask:
         Raises:
             EngineOutOfMemoryError: not even one point fits on the CPU.
         """
+        # From one yield to the next; a refined point takes many times as long.
+        batch_size = max(1, self._grid.points_per_batch // (REFINING_COST if self._grid.use_m2m else 1))
         done = 0
         while done < len(points):
             together = min(self._together or batch_size, batch_size, self._for_each_worker(len(points) - done))

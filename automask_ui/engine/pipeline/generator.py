@@ -113,7 +113,7 @@ class MaskEngine:
         Returns:
             ``result`` whose candidates have a mask (``rle``, ``area``, ``box_xyxy``, ``stability_score``) in ``rows``.
         """
-        table = CandidateTable(result.candidates, self._decoder.levels)
+        table = CandidateTable(result.candidates, self._decoder.levels(result.options.grid))
         wanted = np.zeros(len(result.candidates), dtype=bool)
         wanted[rows] = True
         stats = RunStats()
@@ -213,11 +213,9 @@ class MaskEngine:
         for one in work:
             yield "encode", done, total
             with self._lock, _own_precision(self.model), stats.timed("encode"):
-                task = self._decoder.open(run.image, run.image_key, table, one.crop, stats)
+                task = self._decoder.open(run.image, run.image_key, table, one.crop, run.options.grid, stats)
             for points in one.groups:
-                batches = task.decode(
-                    points, run.options.grid.points_per_batch, filters, None if wanted is None else wanted[points]
-                )
+                batches = task.decode(points, filters, None if wanted is None else wanted[points])
                 with closing(batches):
                     while True:
                         with self._lock, _own_precision(self.model), stats.timed("decode"):
@@ -235,9 +233,10 @@ class AutomaticMaskGenerator:
     upstream lets pass, are refused.
 
     Args:
-        model: a ``Sam`` on its device, or what :func:`automask_ui.load_model` gives. All others but the last are
+        model: a ``Sam`` on its device, or what :func:`automask_ui.load_model` gives. All others but the last three are
             upstream's.
         adaptive_points: our own: the share of the points that is decoded, where answers differ; 1 decodes all.
+        use_m2m, multimask_output: those of ``SAM2AutomaticMaskGenerator``, for every model.
 
     Attributes:
         options: all of them; may be set. There are no others, so that none is set in vain.
@@ -265,6 +264,8 @@ class AutomaticMaskGenerator:
         min_mask_region_area: int = 0,
         output_mode: str = "binary_mask",
         adaptive_points: float = 1.0,
+        use_m2m: bool = False,
+        multimask_output: bool = True,
     ) -> None:
         self.options = GeneratorOptions(
             points_per_side=points_per_side,
@@ -281,6 +282,8 @@ class AutomaticMaskGenerator:
             min_mask_region_area=min_mask_region_area,
             output_mode=output_mode,
             adaptive_points=adaptive_points,
+            use_m2m=use_m2m,
+            multimask_output=multimask_output,
         )
         self._engine = _uncached_engine(model)
 

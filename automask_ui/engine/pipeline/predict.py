@@ -19,7 +19,7 @@ from automask_ui.engine.decoder.mask_code import mask_code
 from automask_ui.engine.decoder.point_decoder import PointDecoder
 from automask_ui.engine.encoders.embedding import ImageEmbedding
 from automask_ui.engine.encoders.geometry import Geometry
-from automask_ui.engine.encoders.sam2.model import with_settled_single
+from automask_ui.engine.encoders.sam2.model import as_mask_input, settled_single
 from automask_ui.engine.loading.load import SamModel
 from automask_ui.engine.pipeline.resample import Resampler
 from automask_ui.engine.runtime.out_of_memory import is_out_of_memory
@@ -112,12 +112,13 @@ class Predictor:
             logits, scores = self._decode_many_tokens(embedding, tokens, mask)
         if self._geometry.is_stretched:
             # SAM 2 answers with its multiple masks where the single one is unsure, and cuts logits off for later use.
-            logits, scores = with_settled_single(logits, scores)
+            level = settled_single(logits[:1], scores[None])
+            logits, scores = (torch.cat([values[level], values[1:]]) for values in (logits, scores))
         # The model has the single mask first.
         logits, scores = (torch.cat([values[1:], values[:1]]).float() for values in (logits, scores))
         masks = self._masks(logits, scores, size_hw)
         best = int(masks.predicted_iou[:-1].argmax()) if prompt.is_ambiguous else len(masks) - 1
-        lowres = (logits.clamp(-32, 32) if self._geometry.is_stretched else logits).cpu().numpy()
+        lowres = (as_mask_input(logits) if self._geometry.is_stretched else logits).cpu().numpy()
         lowres.setflags(write=False)
         return Prediction(masks, lowres, best)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from automask_ui.files.images import LoadedImage
-from automask_ui.models.checkpoints import take_file
 from automask_ui.serving.about import about
+from automask_ui.serving.model_files import take_file
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.ui.handlers.changes import Changes
@@ -43,8 +43,8 @@ class ModelHandlers:
         """
         return Changes(about=about(self._service.models, model))
 
-    def take_file(self, model: str, path: str | None) -> Changes | None:
-        """Take an uploaded file for the model's, if it is the one that was published.
+    def take_file(self, visitor: Visitor, model: str, path: str | None) -> Changes | None:
+        """Take an uploaded file for the model's, if it is the one that was published, as far as that can be known.
 
         Raises:
             CheckpointError: it is another file, or cannot be kept; the model's line keeps the reason.
@@ -53,5 +53,11 @@ class ModelHandlers:
         model = models[model].name
         if path:
             with models.noting_failure(model):
-                models.set_path(model, take_file(model, Path(path)))
+                taken = take_file(model, Path(path))
+                models.set_path(model, taken.path)
+            if not taken.is_compared:
+                title = sentences.model_title(visitor.words, models[model])
+                return Changes(
+                    warning=(visitor.words.say("uncompared.title"), visitor.words.say("uncompared", model=title))
+                )
         return None

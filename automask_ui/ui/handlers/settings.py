@@ -12,6 +12,7 @@ from automask_ui.options import PARAMETERS, PRESETS, GeneratorOptions, check_val
 from automask_ui.serving.runs import RunQueue
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
+from automask_ui.session.run import Forecast
 from automask_ui.ui.components.status_line import status
 from automask_ui.ui.controls import CUSTOM, Controls, preset_values
 from automask_ui.ui.handlers.changes import Changes
@@ -101,14 +102,10 @@ class SettingsHandlers:
             return replace(changes, status=status(line))
         return replace(changes, status=status(visitor.words.say("status.chosen")))
 
-    def list_models(self, visitor: Visitor) -> Changes:
-        """Fill the menu of models anew: one that was to be fetched may be here now."""
-        return Changes(model_choices=sentences.model_choices(visitor.words, self._service.models))
-
     def refresh(self, visitor: Visitor, controls: Controls) -> Changes:
         """Show what is known once a model is chosen or loaded; an untouched preset takes its thresholds."""
         if not self._service.models.is_here(controls.model):
-            return Changes(model_info=self.model_info(visitor, controls.model), is_missing=True)
+            return self._model_changes(visitor, controls)
         return self._changes(visitor, controls, self.untouched_preset(controls))
 
     def moved(self, visitor: Visitor, controls: Controls) -> Changes:
@@ -141,14 +138,25 @@ class SettingsHandlers:
         else:
             sliders = preset_values(preset, self._service.models.thresholds(controls.model))
             controls = replace(controls, values=sliders)
-        return Changes(
-            model_info=self.model_info(visitor, controls.model),
-            is_missing=not self._service.models.is_here(controls.model),
+        return replace(
+            self._model_changes(visitor, controls),
             preset_info=visitor.words.say(f"preset.{preset}.help"),
             device=self.device_line(visitor, controls.model),
             forecast=self.forecast(visitor, controls),
             preset=preset,
             sliders=sliders,
+        )
+
+    def _model_changes(self, visitor: Visitor, controls: Controls) -> Changes:
+        """The menu of models with what a run takes with each, and what is to be said of the chosen one."""
+        models, forecasts = self._service.models, dict[str, Forecast | None]()
+        with suppress(OptionError):  # which the forecast of the run tells
+            work = self._service.runs.workload(controls.options(models.thresholds(controls.model)))
+            forecasts = {name: self._service.runs.speeds.forecast(name, work) for name in models}
+        return Changes(
+            model_choices=sentences.model_choices(visitor.words, models, forecasts),
+            model_info=self.model_info(visitor, controls.model, forecasts.get(controls.model)),
+            is_missing=not models.is_here(controls.model),
         )
 
     def matching_preset(self, controls: Controls) -> str:
@@ -167,8 +175,8 @@ class SettingsHandlers:
             work = self._service.runs.workload(options)
         except OptionError as error:
             return visitor.words.error(error)
-        seconds = self._service.runs.speeds.run_seconds(controls.model, work)
-        line = sentences.forecast_line(visitor.words, work, seconds)
+        forecast = self._service.runs.speeds.forecast(controls.model, work)
+        line = sentences.forecast_line(visitor.words, work, forecast, self._service.models)
         session = self._service.store.peek(visitor.owner)
         if session is None or session.result is None:
             return line
@@ -196,10 +204,9 @@ class SettingsHandlers:
     def _title(self, visitor: Visitor, model: str) -> str:
         return sentences.model_title(visitor.words, self._service.models[model])
 
-    def model_info(self, visitor: Visitor, model: str) -> str:
+    def model_info(self, visitor: Visitor, model: str, forecast: Forecast | None = None) -> str:
         """What the chosen model is good for."""
-        models = self._service.models
-        return sentences.model_line(visitor.words, models[model], models.loaded.get(model), models.failed.get(model))
+        return sentences.model_line(visitor.words, self._service.models, model, forecast)
 
     def device_line(self, visitor: Visitor, model: str) -> str:
         """Model and device for the header."""

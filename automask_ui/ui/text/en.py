@@ -31,14 +31,22 @@ EN: dict[str, str] = {
     # Model and presets
     "model": "Model",
     "model.info": "{good_for}. Runs on {device}.",
-    "model.unloaded": "{good_for}. It is loaded at the first run; from then on, times are estimated.",
+    "model.unloaded": "{good_for}. It is loaded at the first run, whose time is then the measure.",
     "model.finer": "For finer masks choose {small} or {larger}, fetched once.",
     "model.download": ("{good_for}. Not on this machine yet. {size} Nothing changes until it is here."),
     "model.size": "{size}, {licence}, about {time} at 100 Mbit/s.",
+    "model.run": "A run takes about {time} here.",
+    "model.run.judged": "A run takes about {time} here, judged by {model}.",
     "model.failed": "This model could not be had. {why}",
-    "model.choice": "{model} · fetch {size}",
+    "model.choice": "↓ {size}",
+    "model.choice.time": "~{time}",
     "model.fetch": "Fetch",
     "model.file": "I have the file…",
+    "uncompared.title": "Checksum not compared",
+    "uncompared": (
+        "Only the Hugging Face hub knows the checksum of {model}, and cannot be asked now. The file holds a model of "
+        "that kind and is used, but whether it is the published one is not known."
+    ),
     "unkept": "After a reload this work will not be here as it is now. {why}",
     "unkept.title": "Too large to be kept",
     "found_with": "{model} · {preset}",
@@ -69,6 +77,7 @@ EN: dict[str, str] = {
     "forecast.points.one": "{points:,} point",
     "forecast.crops": "{points:,} points in {crops:,} crops",
     "forecast.time": "about {time}",
+    "forecast.judged": "about {time}, judged by {model}",
     "forecast.pending": "Waits for Find masks: {what}",
     "candidates": "{passing:,} of {all:,} candidates pass",
     "candidates.unknown": "Taken up without candidates: moving a slider has the model find them again",

@@ -27,14 +27,22 @@ KO: dict[str, str] = {
     # Model and presets
     "model": "모델",
     "model.info": "{good_for}. {device}에서 실행됩니다.",
-    "model.unloaded": "{good_for}. 처음 실행할 때 불러오고, 그 뒤로는 걸릴 시간을 알려 줍니다.",
+    "model.unloaded": "{good_for}. 처음 실행할 때 불러오며, 그때 걸린 시간이 다음 예상의 기준이 됩니다.",
     "model.finer": "더 세밀한 마스크가 필요하면 {small} 또는 {larger} 모델을 고르세요. 한 번만 내려받습니다.",
     "model.download": ("{good_for}. 아직 이 컴퓨터에 없습니다. {size} 받기 전에는 아무것도 바뀌지 않습니다."),
     "model.size": "{size}, {licence}, 100 Mbit/s에서 약 {time}.",
+    "model.run": "이 컴퓨터에서 한 번 실행에 약 {time} 걸립니다.",
+    "model.run.judged": "이 컴퓨터에서 한 번 실행에 약 {time} 걸립니다({model} 기준으로 짐작).",
     "model.failed": "이 모델을 쓸 수 없었습니다. {why}",
-    "model.choice": "{model} · {size} 내려받기",
+    "model.choice": "↓ {size}",
+    "model.choice.time": "약 {time}",
     "model.fetch": "내려받기",
     "model.file": "파일이 있어요…",
+    "uncompared.title": "체크섬을 비교하지 못함",
+    "uncompared": (
+        "{model}의 체크섬은 Hugging Face 허브에만 있는데 지금은 물어볼 수 없습니다. 같은 종류의 모델이 든 파일이어서 "
+        "사용하지만, 공개된 파일과 같은지는 알 수 없습니다."
+    ),
     "unkept": "페이지를 새로 고치면 지금의 작업이 그대로 남아 있지 않습니다. {why}",
     "unkept.title": "너무 커서 보관할 수 없습니다",
     "found_with": "{model}, {preset}",
@@ -101,6 +109,10 @@ KO: dict[str, str] = {
     "parameter.crop_n_points_downscale_factor.help": (
         "확대 단계가 너무 오래 걸리면 올리고, 크롭 속 작은 물체를 놓치면 내리세요."
     ),
+    "parameter.multimask_output": "점마다 여러 마스크",
+    "parameter.multimask_output.help": "물체와 그 일부를 모두 원하면 켜고, 물체의 일부가 방해되면 끄세요.",
+    "parameter.use_m2m": "마스크 다시 다듬기",
+    "parameter.use_m2m.help": ("윤곽이 거칠면 켜고, 너무 오래 걸리면 끄세요(마스크마다 모델이 한 번 더 계산합니다)."),
     "parameter.pred_iou_thresh": "마스크 품질",
     "parameter.pred_iou_thresh.help": "엉성한 마스크가 있으면 올리고, 좋은 물체가 빠지면 내리세요.",
     "parameter.stability_score_thresh": "경계 안정도",
@@ -124,6 +136,7 @@ KO: dict[str, str] = {
     "forecast.points.one": "점 {points:,}개",
     "forecast.crops": "크롭 {crops:,}개에 점 {points:,}개",
     "forecast.time": "약 {time}",
+    "forecast.judged": "약 {time}({model} 기준으로 짐작)",
     "forecast.pending": "‘마스크 찾기’를 눌러야 적용됨: {what}",
     "candidates": "후보 {all:,}개 중 {passing:,}개 통과",
     "candidates.unknown": "후보 없이 이어받았습니다. 슬라이더를 움직이면 모델이 후보를 다시 찾습니다",

@@ -109,6 +109,7 @@ _SENTENCES = (
         r"The run was stopped, and another stability test strength.*set it back to ([\d.]+),.*",
         "멈춘 실행이라 안정도 검사 강도를 바꿀 수 없습니다. {0} 값으로 되돌리고 ‘이어서 찾기’가 끝난 뒤 바꾸세요.",
     ),
+    (r"(\w+) must be True or False, but is (.+)\.", "{0}: True 또는 False여야 하는데 {1}입니다."),
     (r"(\w+) must be .+ from ([\d.-]+) to ([\d.-]+), but is (.+)\.", "{0}: {1}부터 {2}까지 쓸 수 있는데 {3}입니다."),
     (
         r"(?:.*\D)?at most ([\d,]+).*points.*|.*points.*at most ([\d,]+).*",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS, Checkpoint
 from automask_ui.protocol import LoadedModel
 from automask_ui.serving.runs import Models
 from automask_ui.session import Difference, Session
-from automask_ui.session.run import Progress, Workload, workload
+from automask_ui.session.run import Forecast, Progress, Workload, workload
 from automask_ui.ui.components.status_line import Status, status
 from automask_ui.ui.components.viewer import ViewerSuggestion
 from automask_ui.ui.controls import controls_of
@@ -217,14 +218,17 @@ def why_sentence(words: Words, result: MaskResult, reason: Reason) -> str:
     return words.say(key, score=reason.score, title=title, value=value)
 
 
-def forecast_line(words: Words, work: Workload, seconds: float | None) -> str:
-    """What a run will cost; the time only where it was measured."""
+def forecast_line(words: Words, work: Workload, forecast: Forecast | None, models: Models) -> str:
+    """What a run will cost; the time only where something that was measured says it."""
     if work.crops > 1:
         parts = [words.say("forecast.crops", points=work.points, crops=work.crops)]
     else:
         parts = [words.count("forecast.points", work.points, points=work.points)]
-    if seconds is not None:
-        parts.append(words.say("forecast.time", time=words.time(seconds)))
+    if forecast is not None and forecast.judged_by is None:
+        parts.append(words.say("forecast.time", time=words.time(forecast.seconds)))
+    elif forecast is not None:
+        judge = model_title(words, models[str(forecast.judged_by)])
+        parts.append(words.say("forecast.judged", time=words.time(forecast.seconds), model=judge))
     return " · ".join(parts)
 
 
@@ -233,14 +237,20 @@ def model_title(words: Words, model: AvailableModel) -> str:
     return TEXTS[words.language].get(f"model.{model.name}.title", model.title)
 
 
-def model_choices(words: Words, models: Models) -> list[tuple[str, str]]:
-    """Label and name of every model for the menu: those on this machine, then those to fetch, with their size."""
-    here = [(model_title(words, model), name) for name, model in models.items() if model.path is not None]
-    to_fetch = [
-        (words.say("model.choice", model=model_title(words, model), size=size_text(model.size_bytes or 0)), name)
-        for name, model in models.items()
-        if model.path is None
-    ]
+def model_choices(words: Words, models: Models, forecasts: Mapping[str, Forecast | None]) -> list[tuple[str, str]]:
+    """Label and name of every model for the menu: those on this machine, then those to fetch, with their size.
+
+    ``forecasts`` says by name what a run takes here, as far as that is known.
+    """
+    here: list[tuple[str, str]] = []
+    to_fetch: list[tuple[str, str]] = []
+    for name, model in models.items():
+        label, forecast = [model_title(words, model)], forecasts.get(name)
+        if model.path is None:
+            label.append(words.say("model.choice", size=size_text(model.size_bytes or 0)))
+        if forecast is not None:
+            label.append(words.say("model.choice.time", time=words.time(forecast.seconds)))
+        (to_fetch if model.path is None else here).append((" · ".join(label), name))
     return here + to_fetch
 
 
@@ -254,13 +264,12 @@ def found_with(words: Words, session: Session, models: Models) -> str:
     return words.say("found_with", model=model, preset=words.say(f"preset.{preset}"))
 
 
-def model_line(
-    words: Words, model: AvailableModel, loaded: LoadedModel | None, failed: AutoMaskError | None = None
-) -> str:
-    """What a model is good for, and where it runs; of one that is not here, what it takes to have it.
+def model_line(words: Words, models: Models, name: str, forecast: Forecast | None) -> str:
+    """What model ``name`` is good for, and where it runs; of one that is not here, what it takes to have and to run it.
 
-    ``failed`` is why it could not be had when it was last asked for.
+    Of one that could not be had when it was last asked for, it says why.
     """
+    model, loaded, failed = models[name], models.loaded.get(name), models.failed.get(name)
     if failed is not None:
         offer = "" if model.path is not None or not model.size_bytes else f" {_size_and_time(words, model)}"
         return words.say("model.failed", why=words.error(failed)) + offer
@@ -273,8 +282,16 @@ def model_line(
     if loaded is not None:
         return words.say("model.info", good_for=good_for, device=device_name(loaded))
     if model.path is None and model.size_bytes:
-        return words.say("model.download", good_for=good_for, size=_size_and_time(words, model))
+        told = words.say("model.download", good_for=good_for, size=_size_and_time(words, model))
+        return told if forecast is None else f"{told} {_run_time(words, models, forecast)}"
     return words.say("model.unloaded", good_for=good_for)
+
+
+def _run_time(words: Words, models: Models, forecast: Forecast) -> str:
+    time = words.time(forecast.seconds)
+    if forecast.judged_by is None:
+        return words.say("model.run", time=time)
+    return words.say("model.run.judged", time=time, model=model_title(words, models[str(forecast.judged_by)]))
 
 
 def _with_size(row: Checkpoint) -> str:

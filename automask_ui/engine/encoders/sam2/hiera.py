@@ -19,7 +19,7 @@ __all__ = ["Hiera", "HieraConfig", "HieraEncoder"]
 
 # Levels of the pyramid, from 0 with the finest, that take up the next coarser one.
 _TOP_DOWN = (2, 3)
-# Rows of a map whose cells pass through an MLP together: its hidden layer is four times as large as they are.
+# Rows of a map, about, that pass through a block together: what a block makes on the way is many times as large.
 _ROWS_TOGETHER = 32
 
 
@@ -85,13 +85,21 @@ class HieraBlock(nn.Module):
 
     def forward(self, cells: Tensor) -> Tensor:
         """(B, H, W, C) to (B, H, W, C'), or to (B, H/2, W/2, C') where it pools."""
+        if not self.window:
+            return self.transform(cells)
+        # Windows see nothing of each other: some rows of them at a time take little memory.
+        rows = self.window * max(1, _ROWS_TOGETHER // self.window)
+        return torch.cat([self.transform(band) for band in cells.split(rows, dim=1)], dim=1)
+
+    def transform(self, cells: Tensor) -> Tensor:
+        """All rows together, with shapes as in `forward`."""
         normed = self.norm1(cells)
         shortcut = cells
         if hasattr(self, "proj"):
             shortcut = self.proj(normed)
             shortcut = _pooled(shortcut) if self.pools else shortcut
         cells = shortcut + (self.attend(normed) if self.window else self.attn(normed))
-        return torch.cat([rows + self.mlp(self.norm2(rows)) for rows in cells.split(_ROWS_TOGETHER, dim=1)], dim=1)
+        return cells + self.mlp(self.norm2(cells))
 
     def attend(self, cells: Tensor) -> Tensor:
         """Attend in windows, with shapes as in `forward`."""

@@ -12,11 +12,13 @@ from torch.nn import functional
 
 from automask_ui.engine.encoders.embedding import ImageEmbedding
 
-__all__ = ["SAM2MaskDecoder", "encode_for_sam2", "stretched", "with_settled_single"]
+__all__ = ["SAM2MaskDecoder", "as_mask_input", "encode_for_sam2", "settled_single", "stretched"]
 
 # A single mask is stable where at least this share of its area stays, when its logits have to exceed a little more.
 _STABLE = 0.98
 _OFFSET = 0.05
+# Logits that are given back as a mask lie within plus and minus this.
+_MOST = 32.0
 
 
 class SAM2MaskDecoder(MaskDecoder):
@@ -48,18 +50,21 @@ def encode_for_sam2(sam: Sam, inputs: Tensor) -> ImageEmbedding:
     return ImageEmbedding(tokens[0], (decoder.conv_s0(finest)[0], decoder.conv_s1(finer)[0]))
 
 
-def with_settled_single(logits: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Put the best of the other masks in the place of the first, the single one, where that is not stable.
+def settled_single(logits: Tensor, scores: Tensor) -> Tensor:
+    """Choose for each prompt between its single mask and, where that is not stable, the best of the others.
 
     Args:
-        logits: M×h×w.
-        scores: M, the predicted IoU.
+        logits: B×h×w, of the single mask.
+        scores: B×M, the predicted IoU of all masks, the single one's first.
 
     Returns:
-        Both, changed or not.
+        B int64: the number of the mask; 0 is the single one.
     """
-    inner, outer = ((logits[0] > offset).sum() for offset in (_OFFSET, -_OFFSET))
-    if outer == 0 or inner / outer >= _STABLE:
-        return logits, scores
-    best = 1 + scores[1:].argmax()
-    return torch.cat([logits[best][None], logits[1:]]), torch.cat([scores[best][None], scores[1:]])
+    inner, outer = ((logits > offset).sum(dim=(1, 2)) for offset in (_OFFSET, -_OFFSET))
+    is_stable = (outer == 0) | (inner / outer >= _STABLE)
+    return torch.where(is_stable, 0, 1 + scores[:, 1:].argmax(dim=1))
+
+
+def as_mask_input(logits: Tensor) -> Tensor:
+    """Cut logits off as SAM 2 does before it takes them for a mask."""
+    return logits.clamp(-_MOST, _MOST)
