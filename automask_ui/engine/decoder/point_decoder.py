@@ -82,8 +82,8 @@ class PointDecoder:
         def share(top: int) -> tuple[SharedTokens, Tensor]:
             band = slice(top, top + rows)
             transformer = self._decoder.transformer
-            of_band = (part[band].flatten(0, 1) for part in (tokens, position))
-            tile = SharedTokens(transformer, *of_band, vectors, dtype)
+            tokens_there, position_there = (part[band].flatten(0, 1) for part in (tokens, position))
+            tile = SharedTokens(transformer, tokens_there, position_there, vectors, dtype)
             drawn = tile.tokens.unflatten(0, (-1, width))[: max(0, self._drawn_hw[0] - top), : self._drawn_hw[1]]
             return tile, (drawn @ self._head.upscaling.first[0]).permute(2, 0, 1).contiguous()
 
