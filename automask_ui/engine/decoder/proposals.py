@@ -9,11 +9,11 @@ from segment_anything.modeling import MaskDecoder, Sam
 from torch import Tensor
 
 from automask_ui.engine.decoder.heads import masks_per_point
+from automask_ui.engine.decoder.mask_code import mask_code
 from automask_ui.engine.decoder.point_decoder import DecodedPoints, PointDecoder
 from automask_ui.engine.encoders.embedding import ImageEmbedding
 from automask_ui.engine.encoders.geometry import Geometry
 from automask_ui.engine.encoders.sam2.model import as_mask_input
-from automask_ui.engine.runtime.scratch import Scratch
 from automask_ui.options import GridOptions
 
 __all__ = ["Decoded", "Proposals", "RefinedPoints", "proposals_per_point"]
@@ -38,8 +38,7 @@ Decoded = DecodedPoints | RefinedPoints
 class Proposals:
     """Decodes the points of one picture (or crop) as ``grid`` asks for it: as :class:`PointDecoder`, with L masks.
 
-    Refining runs the decoder once more for every mask, with that as its input: image tokens are then no longer shared
-    with other points, and nearly all of the work comes anew.
+    Refining runs the decoder once more for every mask, with that as its input: see ``mask_code.py``.
 
     Args:
         sam: the model.
@@ -52,11 +51,10 @@ class Proposals:
     def __init__(
         self, sam: Sam, embedding: ImageEmbedding, shown_hw: tuple[int, int], dtype: torch.dtype, grid: GridOptions
     ) -> None:
-        self._sam, self._embedding, self._shown_hw, self._dtype = sam, embedding, shown_hw, dtype
-        self._grid = grid
-        self._scratch = Scratch()
+        self._sam, self._grid = sam, grid
         # What is given back is a mask of the whole input, padding included.
         self._decoder = PointDecoder(sam, embedding, None if grid.use_m2m else shown_hw, dtype)
+        self._refiner = PointDecoder(sam, embedding, shown_hw, dtype, takes_masks=True) if grid.use_m2m else None
 
     @torch.inference_mode()
     def decode(self, points_xy: Tensor) -> Decoded:
@@ -64,7 +62,7 @@ class Proposals:
         prompts = self._decoder.prompts(points_xy)
         several = self._grid.multimask_output
         decoded = self._decoder.decode_prompts(prompts) if several else self._decoder.decode_single(prompts)
-        return self._refined(decoded, prompts) if self._grid.use_m2m else decoded
+        return decoded if self._refiner is None else self._refined(self._refiner, decoded, prompts)
 
     @torch.inference_mode()
     def masks(self, decoded: Decoded, wanted: Tensor) -> Tensor:
@@ -73,20 +71,16 @@ class Proposals:
             return decoded.logits[wanted]
         return self._decoder.masks(decoded, wanted)
 
-    def _refined(self, decoded: DecodedPoints, prompts: Tensor) -> RefinedPoints:
+    def _refined(self, refiner: PointDecoder, decoded: DecodedPoints, prompts: Tensor) -> RefinedPoints:
         """Give every mask back to the decoder, with the prompt (of B×T×C) that it came of."""
-        scores = torch.empty_like(decoded.predicted_iou)
-        logits = self._decoder.masks(decoded, torch.ones_like(scores, dtype=torch.bool))
+        given = torch.ones_like(decoded.predicted_iou, dtype=torch.bool)
+        logits = self._decoder.masks(decoded, given)
         if Geometry.of(self._sam).is_stretched:
             logits = as_mask_input(logits)
-        refined: list[Tensor] = []
-        for row, mask in enumerate(logits):
-            point, level = divmod(row, scores.shape[1])
-            _, code = self._sam.prompt_encoder(points=None, boxes=None, masks=mask[None, None])
-            decoder = PointDecoder(
-                self._sam, self._embedding, self._shown_hw, self._dtype, mask_code=code[0], scratch=self._scratch
-            )
-            single = decoder.decode_single(prompts[point : point + 1])
-            scores[point, level] = single.predicted_iou[0, 0]
-            refined.append(decoder.masks(single, torch.ones_like(single.predicted_iou, dtype=torch.bool)))
-        return RefinedPoints(scores, torch.cat(refined).unflatten(0, scores.shape))
+        scores, refined = [], []
+        for masks in logits.unflatten(0, given.shape).unbind(dim=1):
+            single = refiner.decode_single(prompts, mask_code(self._sam.prompt_encoder, masks))
+            scores.append(single.predicted_iou)
+            # The refiner's next masks take the place of these.
+            refined.append(refiner.masks(single, torch.ones_like(single.predicted_iou, dtype=torch.bool)).clone())
+        return RefinedPoints(torch.cat(scores, dim=1), torch.stack(refined, dim=1))
