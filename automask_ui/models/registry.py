@@ -22,8 +22,8 @@ class Checkpoint:
     Where ``sha256`` is None, its publisher gives no hash: the one that the hub publishes is asked for when the file is
     fetched, and ``size_bytes`` is about right.
 
-    Costs are about right, too: processor time of one core, with random weights, of MobileSAM and SAM 2.1 up to base+; of
-    the larger encoders from their floating-point operations at that speed, and the same for decoders of one kind.
+    Costs are about right, too: processor time of one core, with random weights, of MobileSAM and SAM 2.1 up to base+;
+    of larger encoders by their floating-point operations at that speed, and the same for decoders of one kind.
     """
 
     name: str
