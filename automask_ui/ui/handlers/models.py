@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from automask_ui.files.images import LoadedImage
+from automask_ui.models.checkpoints import take_file
 from automask_ui.serving.about import about
-from automask_ui.serving.model_files import take_file
+from automask_ui.serving.model_files import architecture_of
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.ui.handlers.changes import Changes
@@ -53,7 +54,7 @@ class ModelHandlers:
         model = models[model].name
         if path:
             with models.noting_failure(model):
-                taken = take_file(model, Path(path))
+                taken = take_file(model, Path(path), architecture_of)
                 models.set_path(model, taken.path)
             if not taken.is_compared:
                 title = sentences.model_title(visitor.words, models[model])
