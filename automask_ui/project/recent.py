@@ -159,7 +159,8 @@ def pieces(folder: Path, stem: str) -> list[Path]:
 
 def hand_over(folder: Path, old: str, new: str) -> None:
     """Put the pieces under the stem ``old`` under ``new``, as far as there is room for them."""
-    for path in pieces(folder, old)[: _room(folder, new)]:
+    room = max(0, MOST - len(pieces(folder, new)))
+    for path in pieces(folder, old)[:room]:
         # Another new tab may have taken it meanwhile.
         with suppress(OSError):
             path.rename(folder / f"{new}{_INFIX}{_key_of(path)}")
@@ -173,13 +174,8 @@ def make_piece(kept: Path, new: str) -> None:
     # Another new tab may have taken it meanwhile.
     with suppress(OSError):
         left_at = (kept / _SUMMARY).stat().st_mtime_ns
-        if _room(kept.parent, new):
+        if len(pieces(kept.parent, new)) < MOST:
             kept.rename(kept.parent / f"{new}{_INFIX}{left_at:020d}-{secrets.token_hex(4)}")
-
-
-def _room(folder: Path, stem: str) -> int:
-    """How many pieces there can still be under ``stem``."""
-    return max(0, MOST - len(pieces(folder, stem)))
 
 
 def describe(path: Path, session: Session) -> None:
