@@ -38,7 +38,7 @@ Decoded = DecodedPoints | RefinedPoints
 class Proposals:
     """Decodes the points of one picture (or crop) as ``grid`` asks for it: as :class:`PointDecoder`, with L masks.
 
-    Refining runs the decoder once more for every mask, with that as its input.
+    Refining runs the decoder once more for every mask, with that as its input: see ``mask_code.py``.
 
     Args:
         sam: the model.
@@ -51,10 +51,10 @@ class Proposals:
     def __init__(
         self, sam: Sam, embedding: ImageEmbedding, shown_hw: tuple[int, int], dtype: torch.dtype, grid: GridOptions
     ) -> None:
-        self._sam, self._shown_hw, self._grid = sam, shown_hw, grid
+        self._sam, self._grid = sam, grid
         # What is given back is a mask of the whole input, padding included.
-        drawn_hw = None if grid.use_m2m else shown_hw
-        self._decoder = PointDecoder(sam, embedding, drawn_hw, dtype, takes_masks=grid.use_m2m)
+        self._decoder = PointDecoder(sam, embedding, None if grid.use_m2m else shown_hw, dtype)
+        self._refiner = PointDecoder(sam, embedding, shown_hw, dtype, takes_masks=True) if grid.use_m2m else None
 
     @torch.inference_mode()
     def decode(self, points_xy: Tensor) -> Decoded:
@@ -62,7 +62,7 @@ class Proposals:
         prompts = self._decoder.prompts(points_xy)
         several = self._grid.multimask_output
         decoded = self._decoder.decode_prompts(prompts) if several else self._decoder.decode_single(prompts)
-        return self._refined(decoded, prompts) if self._grid.use_m2m else decoded
+        return decoded if self._refiner is None else self._refined(self._refiner, decoded, prompts)
 
     @torch.inference_mode()
     def masks(self, decoded: Decoded, wanted: Tensor) -> Tensor:
@@ -71,17 +71,16 @@ class Proposals:
             return decoded.logits[wanted]
         return self._decoder.masks(decoded, wanted)
 
-    def _refined(self, decoded: DecodedPoints, prompts: Tensor) -> RefinedPoints:
+    def _refined(self, refiner: PointDecoder, decoded: DecodedPoints, prompts: Tensor) -> RefinedPoints:
         """Give every mask back to the decoder, with the prompt (of B×T×C) that it came of."""
-        every = torch.ones_like(decoded.predicted_iou, dtype=torch.bool)
-        logits = self._decoder.masks(decoded, every).unflatten(0, every.shape)
+        given = torch.ones_like(decoded.predicted_iou, dtype=torch.bool)
+        logits = self._decoder.masks(decoded, given)
         if Geometry.of(self._sam).is_stretched:
             logits = as_mask_input(logits)
-        rows, columns = (4 * tokens for tokens in self._shown_hw)
         scores, refined = [], []
-        # One mask of each point at a time: that needs no more memory than the points did.
-        for masks in logits.unbind(dim=1):
-            single = self._decoder.decode_single(prompts, mask_code(self._sam.prompt_encoder, masks))
-            scores.append(single.predicted_iou[:, 0])
-            refined.append(self._decoder.masks(single, every[:, :1])[:, :rows, :columns])
-        return RefinedPoints(torch.stack(scores, dim=1), torch.stack(refined, dim=1))
+        for masks in logits.unflatten(0, given.shape).unbind(dim=1):
+            single = refiner.decode_single(prompts, mask_code(self._sam.prompt_encoder, masks))
+            scores.append(single.predicted_iou)
+            # The refiner's next masks take the place of these.
+            refined.append(refiner.masks(single, torch.ones_like(single.predicted_iou, dtype=torch.bool)).clone())
+        return RefinedPoints(torch.cat(scores, dim=1), torch.stack(refined, dim=1))
