@@ -43,6 +43,13 @@ def test_the_two_commands_stand_behind_their_markers(marker):
         assert (ROOT / requirements).exists()
 
 
+def test_the_start_says_what_an_install_weighs_and_how_it_weighs_less():
+    start = README.split("## What you can do")[0]
+    heavy, light = (float(size) for size in re.findall(r"([\d.]+) GB", start))
+    assert heavy > 3 * light
+    assert "pip install torch torchvision --index-url https://download.pytorch.org/whl/cpu" in start
+
+
 def test_python_examples_compile():
     blocks = re.findall(r"```python\n(.+?)```", README, re.DOTALL)
     assert len(blocks) >= 4

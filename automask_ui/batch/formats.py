@@ -6,7 +6,6 @@ folders are kept in it, so that pictures of one name do not collide.
 
 from __future__ import annotations
 
-import secrets
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -101,8 +100,7 @@ def _write_one(
     if exporter.is_archive():
         # Names in an archive come from the item's; other formats have it as a field, where it stays the picture's own.
         item = replace(item, name=picture.stem + PurePosixPath(picture.relative).suffix)
-    # Under a name that no other picture has: several are written at a time, and some are called the same.
-    report = export(name, [item], dataset.scratch, stem=secrets.token_hex(8), negatives=negatives)
+    report = export(name, [item], dataset.scratch, negatives=negatives)
     if exporter.is_archive():
         files = _unpack(dataset, picture, exporter, report.path, list_files)
     else:

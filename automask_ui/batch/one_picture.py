@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass, field
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -18,20 +15,19 @@ import numpy as np
 from automask_ui.batch.dataset import Dataset, MasksRecord
 from automask_ui.batch.dataset_files import MANIFEST, export_item
 from automask_ui.batch.formats import finished_formats, write_formats
-from automask_ui.batch.paths import is_local
+from automask_ui.batch.paths import exists, is_local
 from automask_ui.batch.pictures import Failure, Picture, printable
 from automask_ui.errors import AutoMaskError, BatchError
 from automask_ui.export import EXPORTERS
 from automask_ui.export.base import UNLABELLED, ClassList
 from automask_ui.files.images import load_image
 from automask_ui.files.raster import TURNED_NOTE
-from automask_ui.masks import MaskResult
+from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.options import GeneratorOptions
-from automask_ui.protocol import Engine, Steps, run_to_end
+from automask_ui.protocol import Engine, run_to_end
 
 __all__ = ["BatchTask", "PictureOutcome", "process_pictures"]
 
-PICTURES_IN_HAND = 3  # one is read, one is with the model, one is written
 _KEY_VERSION = 1  # raised when the engine finds other masks for the same key
 # Options that change how masks are computed or handed over, but not the masks.
 _WITHOUT_EFFECT = ("points_per_batch", "output_mode")
@@ -103,54 +99,51 @@ class PictureOutcome:
     is_turned: bool = False  # its file was read now, and says that it is to be seen otherwise than it lies there
 
 
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A picture that the model has looked at, if its masks were missing."""
+
+    loaded: Loaded
+    outcome: PictureOutcome  # so far
+    masks: MaskSet | None = None  # None where they were known, or could not be found
+
+
 def process_pictures(
     dataset: Dataset, engine: Engine, task: BatchTask, pictures: Iterable[Picture]
 ) -> Generator[PictureOutcome, None, None]:
-    """Process every picture; yield the outcomes in the order of ``pictures``.
+    """Process every picture; yield the outcomes in their order.
 
-    While the model looks at one picture, the next one is read, and the files of the last one are written and checked.
-    When the caller ends this, pictures in hand are given up after the chunk that is decoded.
+    While the model looks at one picture, in the caller's thread, the next one is read, and the files of the last one
+    are written and checked.
 
     Raises:
         BatchError: the disk cannot take what is made.
     """
-    model, is_over = threading.Lock(), threading.Event()
-
-    def find(image: np.ndarray, options: GeneratorOptions) -> MaskResult:
-        with model:
-            return run_to_end(_until(is_over, engine.steps(image, options)))
-
-    worker = Worker(dataset, find, task)
-    coming: deque[Future[PictureOutcome]] = deque()
-    with dataset.open_scratch(), ThreadPoolExecutor(PICTURES_IN_HAND, "pictures") as threads:
-        try:
-            for picture in pictures:
-                coming.append(threads.submit(worker.process, picture))
-                # One more than are in hand, so that no thread waits for the caller.
-                if len(coming) > PICTURES_IN_HAND:
-                    yield coming.popleft().result()
-            while coming:
-                yield coming.popleft().result()
-        finally:
-            is_over.set()
-            threads.shutdown(wait=False, cancel_futures=True)
+    worker = Worker(dataset, lambda image, options: run_to_end(engine.steps(image, options)), task)
+    written: Future[PictureOutcome] | None = None
+    # Ended on the way out of an error as well, so that no thread goes on.
+    with dataset.open_scratch(), ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
+        for loaded in _read_ahead(reader, worker.load, pictures):
+            writing = writer.submit(worker.write, worker.find(loaded))
+            if written is not None:
+                yield written.result()
+            written = writing
+        if written is not None:
+            yield written.result()
 
 
-class _Over(Exception):
-    """Whoever wanted the outcomes wants no more of them."""
-
-
-def _until(is_over: threading.Event, steps: Steps) -> Steps:
-    """Run ``steps``, but no further than to the first one at which ``is_over`` is set."""
-    with closing(steps):
-        while not is_over.is_set():
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                result: MaskResult = end.value
-                return result
-            yield step
-    raise _Over
+def _read_ahead(
+    reader: Executor, load: Callable[[Picture], Loaded], pictures: Iterable[Picture]
+) -> Generator[Loaded, None, None]:
+    """Yield every picture as it is loaded, with the next one on its way."""
+    coming: Future[Loaded] | None = None
+    for picture in pictures:
+        following = reader.submit(load, picture)
+        if coming is not None:
+            yield coming.result()
+        coming = following
+    if coming is not None:
+        yield coming.result()
 
 
 class Worker:
@@ -172,7 +165,7 @@ class Worker:
     def load(self, picture: Picture) -> Loaded:
         """Read a picture's file, and decode it if anything is missing. May run in parallel to :meth:`finish`."""
         # A pipe would be waited for, and a device never ends.
-        if is_local(picture.path) and picture.path.exists() and not picture.path.is_file():
+        if is_local(picture.path) and exists(picture.path) and not picture.path.is_file():
             return Loaded(picture, error="it is no file, but a pipe, a device or the like.")
         try:
             data = picture.path.read_bytes()
@@ -196,19 +189,41 @@ class Worker:
         Raises:
             BatchError: the disk cannot take them.
         """
+        return self.write(self.find(loaded))
+
+    def find(self, loaded: Loaded) -> Found:
+        """Generate the masks, if they are missing. May run in parallel to :meth:`load` and :meth:`write`."""
         outcome, name = PictureOutcome(loaded.picture), printable(loaded.picture.relative)
+        found = Found(loaded, outcome)
         if loaded.error:
             outcome.failures.append(Failure(name, loaded.error))
-            return outcome
+            return found
         # Photos of phones lie on their side by the hundred: they are counted.
         outcome.is_turned = TURNED_NOTE in loaded.notes
         outcome.notes.extend(f"{name}: {note}" for note in loaded.notes if note != TURNED_NOTE)
+        if loaded.record is not None:
+            return found
+        assert loaded.rgb is not None  # decoded, since its masks are not known
         try:
-            record = loaded.record or self._find(loaded, outcome)
+            result = self._find_masks(loaded.rgb, self._task.options)
         except BatchError:
             raise
         except AutoMaskError as error:
             outcome.failures.append(Failure(name, str(error)))
+            return found
+        outcome.made = True
+        outcome.notes.extend(f"{name}: {note}" for note in result.notes)
+        return replace(found, masks=result.masks)
+
+    def write(self, found: Found) -> PictureOutcome:
+        """Keep the masks that were found, and write the missing files. May run in parallel to :meth:`find`.
+
+        Raises:
+            BatchError: the disk cannot take them.
+        """
+        loaded, outcome = found.loaded, found.outcome
+        record = loaded.record if found.masks is None else self._keep(loaded, found.masks)
+        if record is None:
             return outcome
         outcome.masks = len(record.masks)
         if loaded.rgb is not None:
@@ -219,7 +234,7 @@ class Worker:
             for format_name, reason in write_formats(
                 self._dataset, loaded.picture, item, formats, files_key, negatives=negatives
             ):
-                outcome.failures.append(Failure(name, f"{format_name}: {reason}"))
+                outcome.failures.append(Failure(printable(loaded.picture.relative), f"{format_name}: {reason}"))
         return outcome
 
     def _has_files(self, picture: Picture, key: str) -> bool:
@@ -229,19 +244,14 @@ class Worker:
         )
         return not files.stale and finished.keys() >= set(self._task.picture_formats)
 
-    def _find(self, loaded: Loaded, outcome: PictureOutcome) -> MasksRecord:
-        assert loaded.rgb is not None  # decoded, since its masks are not known
-        result = self._find_masks(loaded.rgb, self._task.options)
-        outcome.made, name = True, printable(loaded.picture.relative)
-        outcome.notes.extend(f"{name}: {note}" for note in result.notes)
+    def _keep(self, loaded: Loaded, masks: MaskSet) -> MasksRecord:
+        """Keep a picture's masks; return them as a later run would read them, so that both make the same of them."""
         # What holds the whole dataset is out of date from here on, until it is made anew at the end.
         whole = [f"{row.name}.{row.extension}" for row in EXPORTERS.values() if row.whole_dataset is not None]
         self._dataset.remove([MANIFEST, *whole])
-        self._dataset.write_masks(
-            loaded.picture, MasksRecord(self._task.key(loaded.sha256), loaded.sha256, result.masks)
-        )
-        # As a later run would read it, so that both make the same of it.
+        self._dataset.write_masks(loaded.picture, MasksRecord(self._task.key(loaded.sha256), loaded.sha256, masks))
         record = self._dataset.read_masks(loaded.picture)
         if record is None:
+            name = printable(loaded.picture.relative)
             raise BatchError(f"The masks of {name} could not be read back from {self._dataset.root}.")
         return record

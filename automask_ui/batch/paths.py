@@ -12,7 +12,7 @@ from typing import Any
 
 from automask_ui.errors import BatchError
 
-__all__ = ["folder_at", "is_local", "same_folder", "walk"]
+__all__ = ["exists", "folder_at", "is_local", "same_folder", "walk"]
 
 
 def folder_at(text: str) -> Path:
@@ -39,6 +39,14 @@ def folder_at(text: str) -> Path:
 def is_local(place: Path) -> bool:
     """Whether ``place`` is on this machine, where files can be moved and locked."""
     return isinstance(place, Path)
+
+
+def exists(place: Path) -> bool:
+    """Whether there is something at ``place``, as far as this user may know. (``Path.exists`` raises there.)"""
+    try:
+        return place.exists()
+    except OSError:
+        return False
 
 
 def same_folder(one: Path, other: Path) -> bool:

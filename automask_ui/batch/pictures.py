@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from automask_ui.batch.paths import same_folder, walk
+from automask_ui.batch.paths import exists, same_folder, walk
 from automask_ui.errors import BatchError
 from automask_ui.files.names import RESERVED_STEM, safe_stem, unused_name
 
@@ -70,7 +70,11 @@ def find_pictures(folder: Path, out: Path, kept_stem: Callable[[Picture], str] |
     Raises:
         BatchError: there is no such folder, it is ``out`` itself, or there is no picture in it.
     """
-    if not folder.is_dir():
+    try:
+        is_folder = folder.is_dir()
+    except OSError as error:
+        raise BatchError(f"The folder {folder} could not be read: {error.strerror or error}.") from error
+    if not is_folder:
         raise BatchError(f"{folder} is {'no folder' if folder.exists() else 'not there'}: give a folder with pictures.")
     if same_folder(folder, out):
         raise BatchError(f"The dataset cannot be made in {out}, where the pictures are: give another folder.")
@@ -81,7 +85,7 @@ def find_pictures(folder: Path, out: Path, kept_stem: Callable[[Picture], str] |
         listing.unreadable.append(Failure(printable(str(error.filename)), reason))
 
     def is_searched(path: Path) -> bool:
-        return not (path.name.startswith(".") or (path / NOTES).exists() or same_folder(path, out))
+        return not (path.name.startswith(".") or exists(path / NOTES) or same_folder(path, out))
 
     for below, folders, files in walk(folder, note, is_searched):
         wanted = [name for name in files if _is_picture(name)]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from automask_ui.batch import BatchTask, run_batch
-from automask_ui.masks import MaskResult
 from automask_ui.options import PRESETS, GeneratorOptions
 from automask_ui.protocol import Engine, Steps, own_thresholds
+
+if TYPE_CHECKING:
+    from automask_ui.masks import MaskResult
 
 __all__ = ["batch_as_text", "run_batch_bench"]
 

@@ -114,11 +114,12 @@ def own_checkpoint(path: Path | str) -> Path:
         CheckpointNotFoundError: it is not there, is no file, or is a folder without weights.
     """
     path = Path(path).expanduser()
-    if not path.exists():
-        raise CheckpointNotFoundError(f"The checkpoint file {path} is not there. Correct its path.")
-    if path.is_dir():
+    # Not by the path's own methods, which raise where a folder is closed to this user, or a name is too long.
+    if not os.path.exists(path):
+        raise CheckpointNotFoundError(f"The checkpoint file {path} is not there, or closed to you. Correct its path.")
+    if os.path.isdir(path):
         return weights_in(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise CheckpointNotFoundError(f"The checkpoint {path} is no file. Give the path of the file itself.")
     return path
 
@@ -243,7 +244,7 @@ def checksum(model: AvailableModel) -> str | None:
     Raises:
         CheckpointNotFoundError: the file cannot be read.
     """
-    if model.path is None or not model.path.is_file():
+    if model.path is None or not os.path.isfile(model.path):
         return None
     try:
         return _verified_files().sha256(model.path)
@@ -310,22 +311,24 @@ def _model_files(folders: Sequence[Path | str]) -> Iterator[Path]:
     named = [Path(folder).expanduser() for folder in folders]
     named += [Path(part).expanduser() for part in os.environ.get("AUTOMASK_MODELS", "").split(os.pathsep) if part]
     for place in named:
-        if not place.exists():
+        if not os.path.exists(place):
             raise CheckpointNotFoundError(
-                f"The models folder {place} is not there. Correct the folder given, or AUTOMASK_MODELS."
+                f"The models folder {place} is not there, or closed to you. Correct it, or AUTOMASK_MODELS."
             )
     seen = set()
-    for place in (*named, cache_folder(), ASSETS_FOLDER):
+    # A home that is closed to this user, as in some containers, is no reason not to start.
+    own = [place for place in (cache_folder(), ASSETS_FOLDER) if os.access(place, os.R_OK | os.X_OK)]
+    for place in (*named, *own):
         for file in _inside(place):
             is_model = file.suffix.lower() in SUFFIXES or file == place or is_model_folder(file.parent)
-            if is_model and file.is_file() and file.resolve() not in seen:
+            if is_model and os.path.isfile(file) and file.resolve() not in seen:
                 seen.add(file.resolve())
                 yield file
 
 
 def _inside(place: Path) -> list[Path]:
     """What may be a model's file at ``place``: itself, or what it holds, where a folder of transformers is one file."""
-    if not place.is_dir():
+    if not os.path.isdir(place):
         return [place]
     if is_model_folder(place):
         return [weights_in(place)]
@@ -344,7 +347,7 @@ def _is_downloadable(row: Checkpoint) -> bool:
 
 def _free_disk_bytes(folder: Path) -> int:
     """Bytes that can be written to ``folder``, which may not exist yet."""
-    while not folder.exists():
+    while not os.path.exists(folder):
         folder = folder.parent
     return shutil.disk_usage(folder).free if os.access(folder, os.W_OK) else 0
 

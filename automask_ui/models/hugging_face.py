@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from automask_ui.errors import CheckpointNotFoundError
@@ -14,7 +15,8 @@ _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 def is_model_folder(folder: Path) -> bool:
     """Whether ``folder`` is one that transformers saved, with its weights in one file."""
-    return (folder / _CONFIG).is_file() and any((folder / name).is_file() for name in _WEIGHTS)
+    # Not by the paths' own methods, which raise where a folder is closed to this user.
+    return os.path.isfile(folder / _CONFIG) and any(os.path.isfile(folder / name) for name in _WEIGHTS)
 
 
 def weights_in(folder: Path) -> Path:
@@ -24,14 +26,14 @@ def weights_in(folder: Path) -> Path:
         CheckpointNotFoundError: the folder has none that can be read alone.
     """
     for name in _WEIGHTS:
-        if (folder / name).is_file():
+        if os.path.isfile(folder / name):
             return folder / name
-    if (folder / "adapter_config.json").is_file():
+    if os.path.isfile(folder / "adapter_config.json"):
         raise CheckpointNotFoundError(
             f"The folder {folder} holds only an adapter, without its SAM. Merge the two (in PEFT: "
             f"`merge_and_unload()`), and save the result."
         )
-    if any((folder / f"{name}.index.json").is_file() for name in _WEIGHTS):
+    if any(os.path.isfile(folder / f"{name}.index.json") for name in _WEIGHTS):
         raise CheckpointNotFoundError(
             f"The weights in the folder {folder} are in several files. Save them in one "
             f'(`save_pretrained(..., max_shard_size="50GB")`).'

@@ -21,6 +21,9 @@ class Checkpoint:
 
     Where ``sha256`` is None, its publisher gives no hash: the one that the hub publishes is asked for when the file is
     fetched, and ``size_bytes`` is about right.
+
+    Costs are about right, too: processor time of one core, with random weights, of MobileSAM and SAM 2.1 up to base+;
+    of larger encoders by their floating-point operations at that speed, and the same for decoders of one kind.
     """
 
     name: str
@@ -63,7 +66,7 @@ _ROWS = (
         licence="Apache-2.0",
         good_for="Good masks on a computer without a GPU",
         encode_cost=11,
-        decode_cost=1.6,
+        decode_cost=1.2,
     ),
     Checkpoint(
         name="sam2_t",
@@ -128,7 +131,7 @@ _ROWS = (
         licence="Apache-2.0",
         good_for="Annotation on a small GPU, or on a CPU with patience",
         encode_cost=95,
-        decode_cost=1.6,
+        decode_cost=1.2,
     ),
     Checkpoint(
         name="vit_l",
@@ -141,7 +144,7 @@ _ROWS = (
         licence="Apache-2.0",
         good_for="Nearly the best masks, half the size of ViT-H",
         encode_cost=290,
-        decode_cost=1.6,
+        decode_cost=1.2,
     ),
     Checkpoint(
         name="vit_h",
@@ -154,7 +157,7 @@ _ROWS = (
         licence="Apache-2.0",
         good_for="The best masks, on a GPU with 8 GB",
         encode_cost=580,
-        decode_cost=1.6,
+        decode_cost=1.2,
     ),
     Checkpoint(
         name="hq_vit_t",
@@ -167,7 +170,7 @@ _ROWS = (
         licence="Apache-2.0",
         good_for="Finer outlines on a computer without a GPU",
         encode_cost=11,
-        decode_cost=2.5,
+        decode_cost=3,
     ),
     Checkpoint(
         name="hq_vit_b",
@@ -180,7 +183,7 @@ _ROWS = (
         licence="Apache-2.0",
         good_for="Finer outlines, on a small GPU or with patience",
         encode_cost=95,
-        decode_cost=2.5,
+        decode_cost=3,
     ),
     Checkpoint(
         name="hq_vit_l",
@@ -193,7 +196,7 @@ _ROWS = (
         licence="Apache-2.0",
         good_for="Finer outlines, on a GPU",
         encode_cost=290,
-        decode_cost=2.5,
+        decode_cost=3,
     ),
     Checkpoint(
         name="hq_vit_h",
@@ -206,7 +209,7 @@ _ROWS = (
         licence="Apache-2.0",
         good_for="The finest outlines, on a GPU with 8 GB",
         encode_cost=580,
-        decode_cost=2.5,
+        decode_cost=3,
     ),
 )
 CHECKPOINTS: dict[str, Checkpoint] = {row.name: row for row in _ROWS}

@@ -81,7 +81,7 @@ class Autosave:
             if own == token:
                 self.save(owner)
         self._prune()
-        return next((path for path in self._kept.paths(token, kind) if path.exists()), None)
+        return next((path for path in self._kept.paths(token, kind) if os.path.exists(path)), None)
 
     def take_over(self, token: object, closed: Sequence[str]) -> None:
         """Put the latest work of tabs that are closed under the ``token`` of a new one; it is theirs no longer.

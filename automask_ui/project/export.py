@@ -74,7 +74,7 @@ def export_list(pictures: PictureList, name: object, folder: Path, *, negatives:
     Raises:
         ExportError: no such format, no masks, or the file failed its check.
     """
-    exporter = _exporter(name)
+    exporter, pictures = _exporter(name), pictures.snapshot()
     done = [index for index, item in enumerate(pictures.items) if item.state == "done"]
     if not (negatives and exporter.has_negatives):
         done = [index for index in done if pictures.shown_masks(index)]

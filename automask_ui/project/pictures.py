@@ -6,11 +6,13 @@ edited keeps the visitor's masks.
 
 from __future__ import annotations
 
+import copy
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from automask_ui.batch.dataset import Dataset, MasksRecord
 from automask_ui.batch.one_picture import BatchTask, Loaded
@@ -25,8 +27,6 @@ from automask_ui.project.document import Saved, SavedImage, SavedModel
 from automask_ui.project.restore_photo import found_of
 from automask_ui.project.thumbnails import Thumbnails
 from automask_ui.session.class_names import ClassList, joined
-
-T = TypeVar("T")
 
 __all__ = ["Item", "PictureList", "batch_task"]
 
@@ -71,9 +71,18 @@ class PictureList:
         self.model: SavedModel | None = None
         self.dataset = Dataset(folder / "masks")
         self.thumbnails = Thumbnails(folder)
-        self._images: dict[int, SavedImage] = {}  # of pictures that were looked at
-        self._hashes: dict[int, str] = {}  # of the pictures' files
+        # By the paths of the files, which are never given twice.
+        self._images: dict[Path, SavedImage] = {}  # of pictures that were looked at
+        self._hashes: dict[Path, str] = {}
         self.edited: dict[int, Saved] = {}
+        self._lock = threading.Lock()  # held while pictures come and go
+
+    def snapshot(self) -> PictureList:
+        """The list as it is now, for what takes its time: pictures and edits that come and go do not show in it."""
+        with self._lock:
+            now = copy.copy(self)
+            now.pictures, now.items, now.edited = list(self.pictures), list(self.items), dict(self.edited)
+            return now
 
     @property
     def done(self) -> int:
@@ -103,7 +112,8 @@ class PictureList:
         with self.dataset.open_scratch():
             for index, item, saved in work:
                 if saved is not None:
-                    self._images[index], self._hashes[index] = saved.image, saved.image.sha256
+                    path = self.pictures[index].path
+                    self._images[path], self._hashes[path] = saved.image, saved.image.sha256
                 if saved is not None and task is not None and not item.edited:
                     record = MasksRecord(task.key(saved.image.sha256), saved.image.sha256, saved.masks)
                     self.dataset.write_masks(self.pictures[index], record)
@@ -124,9 +134,10 @@ class PictureList:
             relative = unused_path(picture.relative, used)
             path = self.folder / f"{secrets.token_hex(8)}{picture.path.suffix}"
             picture.path.replace(path)
-            # In this order: others count the pictures.
-            self.items.append(Item(relative))
-            self.pictures.append(Picture(path, relative, safe_stem(relative)))
+            with self._lock:
+                # In this order: others count the pictures.
+                self.items.append(Item(relative))
+                self.pictures.append(Picture(path, relative, safe_stem(relative)))
         self.changes += 1
 
     def begin(self, task: BatchTask, model: SavedModel) -> None:
@@ -143,7 +154,8 @@ class PictureList:
             self.thumbnails.make(self.pictures[index], loaded.rgb)
             image = LoadedImage(loaded.rgb, self.items[index].name, ())
             size_hw = (loaded.rgb.shape[0], loaded.rgb.shape[1])
-            self._images[index] = SavedImage(image.name, size_hw, loaded.sha256, image.pixels_sha256)
+            path = self.pictures[index].path
+            self._images[path] = SavedImage(image.name, size_hw, loaded.sha256, image.pixels_sha256)
 
     def set_item(self, index: int, item: Item) -> None:
         """Say what has become of a picture."""
@@ -159,9 +171,11 @@ class PictureList:
         return load_image(self.pictures[index].path, name=self.items[index].name)
 
     def masks(self, index: int) -> MaskSet | None:
-        """The masks that were found in a picture; None where it was not worked on."""
+        """The masks that the list's run has found in a picture; None where it was not worked on, or another run has."""
         record = self.dataset.read_masks(self.pictures[index])
-        return None if record is None else record.masks
+        if record is None or self.task is None or record.key != self.task.key(record.sha256):
+            return None
+        return record.masks
 
     def shown_masks(self, index: int) -> int:
         """How many masks of a picture are neither deleted nor hidden."""
@@ -175,7 +189,7 @@ class PictureList:
             masks = self.masks(index)
         if masks is None or self.task is None or self.model is None:
             return edited
-        return found_of(self._images[index], self.model, self.task.options, masks)
+        return found_of(self._images[self.pictures[index].path], self.model, self.task.options, masks)
 
     def sha256(self, index: int) -> str:
         """Of a picture's file.
@@ -183,9 +197,10 @@ class PictureList:
         Raises:
             OSError: it cannot be read.
         """
-        if index not in self._hashes:
-            self._hashes[index] = sha256_of(self.pictures[index].path)
-        return self._hashes[index]
+        path = self.pictures[index].path
+        if path not in self._hashes:
+            self._hashes[path] = sha256_of(path)
+        return self._hashes[path]
 
     def set_edited(self, index: int, saved: Saved) -> None:
         """Take over what the visitor has made of a picture."""
@@ -195,10 +210,10 @@ class PictureList:
 
     def remove(self, index: int) -> None:
         """Take a picture out, with its file and its masks; nobody is at work on the list meanwhile."""
-        picture = self.pictures.pop(index)
-        self.items.pop(index)
-        self._images, self._hashes = _without(self._images, index), _without(self._hashes, index)
-        self.edited = _without(self.edited, index)
+        with self._lock:
+            picture = self.pictures.pop(index)
+            self.items.pop(index)
+            self.edited = {place - (place > index): what for place, what in self.edited.items() if place != index}
         for path in (picture.path, self.thumbnails.path(picture)):
             path.unlink(missing_ok=True)
         self.changes += 1
@@ -211,8 +226,3 @@ class PictureList:
             labels = None if saved is None else saved.edited(with_hidden=False).labels
             count += self.shown_masks(index) if labels is None else sum(not label for label in labels)
         return count
-
-
-def _without(kept: Mapping[int, T], index: int) -> dict[int, T]:
-    """``kept`` by place, once the picture at ``index`` is taken out."""
-    return {place - (place > index): what for place, what in kept.items() if place != index}

@@ -72,11 +72,12 @@ def photo_to_save(session: Session, models: Mapping[str, AvailableModel]) -> Pro
 
 
 def list_to_save(pictures: PictureList, opened: int | None = None) -> ProjectToSave:
-    """A list of pictures, to be saved; ``opened`` is the one in the main view.
+    """A list of pictures as it is now, to be saved; ``opened`` is the one in the main view.
 
     Raises:
         OSError: a picture's file cannot be read.
     """
+    pictures = pictures.snapshot()
     model = pictures.model if pictures.task is not None else None
     options = pictures.task.options if pictures.task is not None and model is not None else None
     rows = [_from_list(pictures, index) for index in range(len(pictures.pictures))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import threading
 import weakref
@@ -68,6 +69,6 @@ class TokenFolder:
         What was left under ``old`` before goes with it, as far as there is room. A list of pictures stays, with all
         that belongs to it: a tab has one list at a time.
         """
-        if not any(path.exists() for path in self.paths(old, "pictures")):
+        if not any(map(os.path.exists, self.paths(old, "pictures"))):
             make_piece(self.paths(old, "photo")[0], self.stem(new))
             hand_over(self.path, self.stem(old), self.stem(new))

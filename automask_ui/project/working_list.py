@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from automask_ui.errors import BatchError, NoImageError
@@ -35,7 +36,19 @@ class WorkingList:
         self.begun_at = time.monotonic()
         self.run = ListRun(pictures)
         self._opened: _Opened | None = None
-        self._lock = threading.Lock()  # held while ``_opened`` is used or changed
+        self._writers = 0  # downloads that are being written
+        self._lock = threading.Lock()  # held while the two above are used or changed
+
+    @contextmanager
+    def being_written(self) -> Iterator[None]:
+        """Keep all pictures for as long as the block lasts, which writes them to a file."""
+        with self._lock:
+            self._writers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._writers -= 1
 
     def check_index(self, index: object) -> int:
         """``index``, which may be anything that a page sends, as that of a picture.
@@ -62,11 +75,13 @@ class WorkingList:
         """Take a picture out of the list; the main view keeps what it shows.
 
         Raises:
-            BatchError: the list is being worked on.
+            BatchError: the list is being worked on, or written to a file.
         """
         if self.run.is_running:
             raise BatchError("The list is being worked on: stop it before you take a picture out.")
         with self._lock:
+            if self._writers:
+                raise BatchError("The list is being written to a file: take the picture out when that is done.")
             self.pictures.remove(index)
             opened = self._opened
             if opened is not None:

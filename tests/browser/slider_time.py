@@ -1,8 +1,8 @@
-"""From a slider's move to the painted masks in a running page: ``python tests/browser/slider_time.py http://127.0.0.1:7860``.
+"""From a slider's move to the painted masks: ``python tests/browser/slider_time.py http://127.0.0.1:7860``.
 
-Loosens the thresholds of the sample that is open until there are many masks, then moves *Mask quality* by one step of
-the keyboard, back and forth, and takes the time in the page itself: from the key to the frame in which the masks are
-painted.
+Loosens the thresholds of the sample that is open in a running page until there are many masks, then moves *Mask quality*
+by one step of the keyboard, back and forth, and takes the time in the page itself: from the key to the frame in which
+the masks are painted.
 """
 
 from __future__ import annotations

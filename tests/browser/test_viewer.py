@@ -702,6 +702,35 @@ def test_the_tip_names_what_the_next_click_takes(viewer: Viewer) -> None:
         assert tip.inner_text().startswith(f"#{next_one} · ")
 
 
+def test_the_tip_goes_with_its_mask(viewer: Viewer) -> None:
+    tip = viewer.page.locator(".tip")
+    viewer.click(IN_FIRST)
+    assert tip.inner_text().startswith("#1 · ")
+    viewer.page.keyboard.press("Delete")
+    tip.wait_for(state="hidden")
+
+
+def test_a_selection_stays_clear_while_the_rest_fades(viewer: Viewer) -> None:
+    viewer.click(CENTRE)
+    viewer.page.mouse.move(2, 2)
+    viewer.settle()
+    assert lit_at(viewer, CENTRE)
+    viewer.page.keyboard.press("Escape")
+    viewer.settle()
+    assert not lit_at(viewer, CENTRE)  # nothing is under the veil
+
+
+def test_all_columns_can_be_read_beside_each_other(page: Any, address: str) -> None:
+    viewer = Viewer(page, address, "Sixty")
+    page.get_by_role("button", name="Show box, point and crop").click()
+    viewer.settle()
+    cut = page.locator(".body .row").first.locator(".cell:visible")
+    assert cut.count() == 8
+    assert cut.evaluate_all("cells => cells.filter((cell) => cell.scrollWidth > cell.clientWidth + 1).length") == 0
+    frame, stability = (part.bounding_box() for part in (page.locator(".grid-frame").first, viewer.header("Stability")))
+    assert stability["x"] + stability["width"] <= frame["x"] + frame["width"]
+
+
 def test_the_width_of_the_table_stays_as_it_was_chosen(page: Any, address: str) -> None:
     viewer = Viewer(page, address, "Sixty")
     splitter, side = page.get_by_role("separator"), page.locator(".side")

@@ -108,6 +108,18 @@ def test_decoder_equals_upstream(shown_hw, depth, heads, tile, monkeypatch):
     torch.testing.assert_close(decoder.masks(decoded, wanted), masks[wanted][:, :rows, :columns], atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])  # as a GPU computes
+def test_masks_of_half_precision_are_nearly_the_same(dtype):
+    embedding = ImageEmbedding(encode_image(small_sam(), picture(80, 128)).tokens)
+    points = torch.rand(7, 2, generator=torch.Generator().manual_seed(0)) * 128
+    exact, half = PointDecoder(small_sam(), embedding), PointDecoder(small_sam(), embedding, dtype=dtype)
+    wanted = torch.ones(7, 3, dtype=torch.bool)
+    expected, found = (decoder.masks(decoder.decode(points), wanted) for decoder in (exact, half))
+    assert found.dtype == torch.float32
+    # Eight bits or eleven of each number, in some products one after the other.
+    assert 0 < (found - expected).abs().mean() < 0.05 * expected.std()
+
+
 @pytest.mark.parametrize("scale", [1.0, 3.0, 10.0])  # of what cancels: where rounding falls is not known beforehand
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_image_tokens_that_cancel_out_are_normalised(dtype, scale):

@@ -1,5 +1,6 @@
 """Files of SAM 2, Meta's and those of Hugging Face's transformers, whose ``Sam2Model`` has to see the same masks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from torch import Tensor
 from transformers import Sam2Config, Sam2Model
 
 from automask_ui.engine.decoder.point_decoder import PointDecoder
-from automask_ui.engine.encoders.sam2.hiera import HieraConfig
+from automask_ui.engine.encoders.sam2 import hiera
+from automask_ui.engine.encoders.sam2.hiera import HieraConfig, HieraEncoder
 from automask_ui.engine.encoders.sam2.model import encode_for_sam2
 from automask_ui.engine.loading import architecture
 from automask_ui.engine.loading.hugging_face import meta_names
@@ -108,3 +110,18 @@ def test_model_of_transformers(tmp_path: Path) -> None:
 
 def test_default_sizes_are_those_of_tiny() -> None:
     assert architecture._HIERA[96, (1, 2, 7, 2)] == ("sam2_t", HieraConfig())
+
+
+def test_rows_of_windows_are_the_same_alone_as_all_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows of the published sizes, and pooling, at maps that are no multiple of them, in bands of other heights."""
+    torch.manual_seed(0)
+    encoder = HieraEncoder(replace(SMALL_HIERA, windows=(8, 4, 14, 7))).eval()
+    inputs = torch.randn(1, 3, SMALL_HIERA.image_size, SMALL_HIERA.image_size)
+    with torch.inference_mode():
+        found = [encoder.pyramid(inputs)]
+        for rows in (1, 8, 1000):
+            monkeypatch.setattr(hiera, "_ROWS_TOGETHER", rows)
+            found.append(encoder.pyramid(inputs))
+    for other in found[1:]:
+        for mine, expected in zip(found[0], other, strict=True):
+            torch.testing.assert_close(mine, expected)

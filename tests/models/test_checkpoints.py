@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from closed_folder import close
 
 from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError, DownloadError, UnknownModelError
 from automask_ui.models import checkpoints
@@ -18,6 +19,7 @@ from automask_ui.models.checkpoints import (
     fetch,
     find_checkpoint,
     model_rows,
+    own_checkpoint,
     resolve_checkpoint,
     size_text,
     take_file,
@@ -327,3 +329,19 @@ def test_model_in_the_hubs_cache_is_called_by_its_folder_not_by_that_of_its_cont
     weights = tmp_path / "medsam" / "model.safetensors"
     weights.symlink_to(put(tmp_path / "blobs", "5f2c"))
     assert model_stem(weights) == "medsam"
+
+
+def test_what_is_closed_to_this_user_is_told_or_passed_over(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = places / "locked"
+    (locked / "inside").mkdir(parents=True)
+    monkeypatch.setenv("AUTOMASK_CACHE", str(locked / "cache"))
+    close(locked, monkeypatch)
+    # The cache is nothing that anybody has named.
+    assert "tiny" in {model.name for model in available_models()}
+    with pytest.raises(CheckpointNotFoundError, match="not there, or closed to you"):
+        available_models([locked / "inside"])
+    with pytest.raises(CheckpointNotFoundError, match="cannot be read"):
+        available_models([locked])
+    for path in (locked / "mine.pth", places / ("x" * 300)):
+        with pytest.raises(CheckpointNotFoundError, match="not there, or closed to you"):
+            own_checkpoint(path)

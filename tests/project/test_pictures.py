@@ -6,8 +6,10 @@ import io
 import json
 import threading
 import zipfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -17,16 +19,19 @@ from PIL import Image
 
 from automask_ui.batch.one_picture import BatchTask
 from automask_ui.errors import ArchiveError, BatchError, ExportError
-from automask_ui.export import EXPORTERS
+from automask_ui.export import EXPORTERS, ExportItem
 from automask_ui.files import upload_checks
 from automask_ui.masks import Candidates, MaskResult, Step
 from automask_ui.options import GeneratorOptions
+from automask_ui.project import export as project_export
 from automask_ui.project.collect_uploads import collect
 from automask_ui.project.document import SavedModel
 from automask_ui.project.export import export_list
 from automask_ui.project.list_run import ListRun
 from automask_ui.project.pictures import PictureList
 from automask_ui.project.restore_photo import saved_of
+from automask_ui.project.saving import list_to_save
+from automask_ui.project.working_list import WorkingList
 from automask_ui.session import Session
 from automask_ui.session.mask_edits import MASK_EDITS
 
@@ -337,6 +342,49 @@ def test_pictures_without_masks_are_in_the_dataset_if_they_are_meant_to_be(liste
     assert len(sizes) == 3
 
 
+def test_an_export_and_what_is_kept_hold_the_list_as_it_was_when_they_began(
+    listed: PictureList, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Formats go through all pictures several times, and the visitor goes on working meanwhile.
+    run_of(listed).start(FakeEngine().steps, JOB, MODEL)
+    wait(listed)
+    seen = []
+
+    def passes(name: str, items: Sequence[ExportItem], folder: Path, *rest: Any, **options: Any) -> None:
+        for change in (lambda: listed.remove(0), lambda: edit(listed, 1), lambda: None):
+            seen.append([(item.name, item.labels, [rle["counts"] for rle in item.masks.rle]) for item in items])
+            change()
+
+    to_keep = list_to_save(listed)
+    monkeypatch.setattr(project_export, "export", passes)
+    export_list(listed, "coco", tmp_path)
+    assert [name for name, _, _ in seen[0]] == ["1.png", "2.png", "3.png"]
+    assert seen[1:] == [seen[0], seen[0]]
+    for picture in to_keep.pictures:
+        work = picture.work()
+        assert work is None or work.image.sha256 == picture.row.sha256
+
+
+def test_masks_of_another_run_are_not_taken_for_those_of_this_one(listed: PictureList) -> None:
+    run_of(listed).start(FakeEngine().steps, JOB, MODEL)
+    wait(listed)
+    before = listed.snapshot()
+    assert before.masks(0) is not None
+    run_of(listed).start(FakeEngine().steps, replace(JOB, options=OPTIONS.replace(pred_iou_thresh=0.1)), MODEL)
+    wait(listed)
+    assert listed.masks(0) is not None
+    assert before.masks(0) is None
+
+
 def test_export_before_there_are_masks(listed: PictureList, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="no masks yet"):
         export_list(listed, "coco", tmp_path)
+
+
+def test_no_picture_is_taken_out_of_a_list_that_is_being_written(listed: PictureList) -> None:
+    own = WorkingList(listed)
+    with own.being_written(), own.being_written(), pytest.raises(BatchError, match="being written to a file"):
+        own.remove(0)
+    assert len(listed.items) == 4
+    own.remove(0)
+    assert len(listed.items) == 3

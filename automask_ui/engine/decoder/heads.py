@@ -146,7 +146,7 @@ class HQHead(MaskHead):
     def masks(self, tiles: Iterable[tuple[Tensor, Tensor]], shown_hw: tuple[int, int], weights: Tensor) -> Tensor:
         """As `MaskHead.masks`."""
         own, hq = weights.chunk(2, dim=2)
-        features = self.upscaling.features(tiles, shown_hw).float()
+        features = self.upscaling.features(tiles, shown_hw)
         added = [
             self._added(some, hq_weights[:, 0])
             for some, hq_weights in zip(features.split(HQ_POINTS_TOGETHER), hq.split(HQ_POINTS_TOGETHER), strict=True)

@@ -302,7 +302,7 @@ class _Tile:
         """Compute twice the mean over the width of V's products with X, into ``out`` (R×B×N)."""
         # The rows of a mask as input come first; an update has one for its bias.
         end = len(out) - sum(1 + offered.others.shape[0] * offered.others.shape[1] for offered in change.offered)
-        out[:end] = 2 * block.mask_dots[:end, None]
+        torch.mul(block.mask_dots[:end, None].expand_as(out[:end]), 2, out=out[:end])
         for offered, likeness, constant in zip(change.offered, block.likeness, block.constants, strict=True):
             begin, end = end, end + 1 + offered.others.shape[0] * offered.others.shape[1]
             _multiply(2 * offered.others, likeness, out=out[begin + 1 : end].unflatten(0, offered.others.shape[:2]))

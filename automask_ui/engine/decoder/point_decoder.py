@@ -80,8 +80,8 @@ class PointDecoder:
 
         @torch.inference_mode()
         def share(top: int) -> tuple[SharedTokens, Tensor]:
-            band = slice(top, top + rows)
-            transformer = self._decoder.transformer
+            """Set up the tile whose first row is ``top``, and what upscaling makes of it."""
+            transformer, band = self._decoder.transformer, slice(top, top + rows)
             tile = SharedTokens(transformer, tokens[band].flatten(0, 1), position[band].flatten(0, 1), vectors, dtype)
             drawn = tile.tokens.unflatten(0, (-1, width))[: max(0, self._drawn_hw[0] - top), : self._drawn_hw[1]]
             return tile, (drawn @ self._head.upscaling.first[0]).permute(2, 0, 1).contiguous()
@@ -119,7 +119,7 @@ class PointDecoder:
 
     @torch.inference_mode()
     def decode_single(self, prompts: Tensor, mask: MaskCode | None = None) -> DecodedPoints:
-        """Run the transformer for prompts that leave no doubt, one mask each; arguments of `decode_prompts`."""
+        """Run the transformer for prompts that leave no doubt: one mask each. Arguments as of `decode_prompts`."""
         decoded = self.decode_prompts(prompts, with_single=True, mask=mask)
         scores, weights = decoded.predicted_iou, decoded.mask_weights
         levels = torch.zeros(len(scores), dtype=torch.int64, device=scores.device)

@@ -106,12 +106,14 @@ class PictureListHandlers:
         Raises:
             ExportError: no such format, no masks, or the file failed its check.
         """
-        pictures = self._projects.lists.get(visitor.owner).pictures
+        own = self._projects.lists.get(visitor.owner)
+        pictures = own.pictures
         yield self._screens.say(visitor, visitor.words.say("status.exporting"))
         self._projects.collect_edits(visitor.owner)
         wanted = payload if isinstance(payload, dict) else {}
         negatives = wanted.get("negatives") is True
-        report = export_list(pictures, wanted.get("format"), new_folder(pictures.folder), negatives=negatives)
+        with own.being_written():
+            report = export_list(pictures, wanted.get("format"), new_folder(pictures.folder), negatives=negatives)
         self._screens.say(visitor, saved_line(visitor.words, report, pictures.unlabelled()))
         yield Changes(download=report.path, picture_list=self._screens.table(visitor))
 

@@ -67,6 +67,8 @@ _SENTENCES = (
     (r"There is no picture yet.*", "아직 사진이 없습니다. 사진을 열거나 예시를 고르세요."),
     (r"This picture was closed meanwhile\.", "그 사이에 이 사진이 닫혔습니다."),
     (r"The file is incomplete: its last part.*", "파일이 덜 복사되었습니다. 없는 끝부분은 한 가지 색으로 표시합니다."),
+    (r"The list is being worked on: stop it.*", "목록을 처리하고 있습니다. 멈춘 다음 사진을 빼세요."),
+    (r"The list is being written to a file.*", "목록을 파일로 쓰고 있습니다. 끝난 다음 사진을 빼세요."),
     (r"Turned upright, as the file says \(EXIF\)\.", "파일에 적힌 대로(EXIF) 바로 세웠습니다."),
     # Archives, lists, kept work
     (r"(.+) is no ZIP that can be read.*", "{0}: 읽을 수 있는 ZIP 파일이 아닙니다. 다시 복사하거나 저장하세요."),
