@@ -5,10 +5,10 @@ depend on (the file's content, the weights, the options), and the list of files 
 missing, so that being killed costs at most the pictures in hand, and a further format needs no model.
 """
 
-from automask_ui.batch.one_picture import BatchTask
 from automask_ui.batch.paths import folder_at
 from automask_ui.batch.pictures import Failure
 from automask_ui.batch.run import BatchProgress, BatchReport, run_batch
+from automask_ui.batch.worker import BatchTask
 
 __all__ = [
     "BatchProgress",

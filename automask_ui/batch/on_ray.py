@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from automask_ui.batch.dataset import Dataset
-from automask_ui.batch.one_picture import BatchTask, PictureOutcome, process_pictures
 from automask_ui.batch.pictures import Picture
 from automask_ui.batch.run import BatchProgress, BatchReport, run_batch_with
+from automask_ui.batch.worker import BatchTask, PictureOutcome, process_pictures
 from automask_ui.errors import BatchError
 from automask_ui.protocol import Engine
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from automask_ui.batch.dataset import Dataset, Written
 from automask_ui.batch.dataset_files import write_document, write_manifest, write_picture_list
-from automask_ui.batch.one_picture import BatchTask, PictureOutcome, process_pictures
 from automask_ui.batch.pictures import Failure, Listing, Picture, find_pictures, printable
+from automask_ui.batch.worker import BatchTask, PictureOutcome, process_pictures
 from automask_ui.errors import ExportError
 from automask_ui.export import EXPORTERS, Exporter
 from automask_ui.protocol import Engine

@@ -53,8 +53,8 @@ def run_start_bench(model: str, checkpoint: Path | None, device: str | None) -> 
     return {
         "arguments": arguments,
         "rounds": ROUNDS,
-        "page": _median(pages)._asdict(),
-        "first_sample": _median(samples)._asdict(),
+        "page": _medians(pages),
+        "first_sample": _medians(samples),
     }
 
 
@@ -123,5 +123,5 @@ def _cpu_seconds(process_id: int) -> float:
     return sum(map(int, fields[11:13])) / float(os.sysconf("SC_CLK_TCK"))
 
 
-def _median(spent: tuple[_Spent, ...]) -> _Spent:
-    return _Spent(*(median(values) for values in zip(*spent, strict=True)))
+def _medians(spent: tuple[_Spent, ...]) -> dict[str, float]:
+    return {name: median(values) for name, values in zip(_Spent._fields, zip(*spent, strict=True), strict=True)}

@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from automask_ui.batch.one_picture import BatchTask, Loaded, Worker
+from automask_ui.batch.worker import BatchTask, Loaded, Worker
 from automask_ui.errors import AutoMaskError
 from automask_ui.masks import MaskResult, Step
 from automask_ui.options import GeneratorOptions
@@ -123,7 +123,7 @@ class ListRun:
             following = todo[place + 1 : place + 2]
             coming = reader.submit(worker.load, pictures.pictures[following[0]]) if following else None
             pictures.take_in(index, loaded)
-            outcome = worker.finish(loaded)
+            outcome = worker.write(worker.find(loaded))
             state = "failed" if outcome.masks is None else "done"
             reasons = " ".join(failure.reason for failure in outcome.failures)
             name, seconds = pictures.items[index].name, time.monotonic() - began

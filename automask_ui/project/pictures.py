@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 from automask_ui.batch.dataset import Dataset, MasksRecord
-from automask_ui.batch.one_picture import BatchTask, Loaded
 from automask_ui.batch.pictures import Picture
+from automask_ui.batch.worker import BatchTask, Loaded
 from automask_ui.files.hashes import sha256_of
 from automask_ui.files.images import LoadedImage, load_image
 from automask_ui.files.names import safe_stem, unused_path
@@ -28,7 +28,7 @@ from automask_ui.project.restore_photo import found_of
 from automask_ui.project.thumbnails import Thumbnails
 from automask_ui.session.class_names import ClassList, joined
 
-__all__ = ["Item", "PictureList", "batch_task"]
+__all__ = ["Item", "PictureList", "batch_task", "unlabelled_masks"]
 
 
 @dataclass(frozen=True)
@@ -218,11 +218,12 @@ class PictureList:
             path.unlink(missing_ok=True)
         self.changes += 1
 
-    def unlabelled(self) -> int:
-        """How many of the masks that are shown have no label, in all pictures."""
-        count = 0
-        for index in range(len(self.items)):
-            saved = self.edited.get(index)
-            labels = None if saved is None else saved.edited(with_hidden=False).labels
-            count += self.shown_masks(index) if labels is None else sum(not label for label in labels)
-        return count
+
+def unlabelled_masks(pictures: PictureList) -> int:
+    """How many of the masks that are shown have no label, in all pictures."""
+    count = 0
+    for index in range(len(pictures.items)):
+        saved = pictures.edited.get(index)
+        labels = None if saved is None else saved.edited(with_hidden=False).labels
+        count += pictures.shown_masks(index) if labels is None else sum(not label for label in labels)
+    return count

@@ -21,7 +21,7 @@ from filelock import FileLock
 from PIL import Image
 from pycocotools.coco import COCO
 
-from automask_ui.batch import Failure, formats, one_picture, run_batch
+from automask_ui.batch import Failure, formats, run_batch, worker
 from automask_ui.batch import dataset as datasets
 from automask_ui.batch.dataset import Dataset, FilesRecord, MasksRecord
 from automask_ui.batch.pictures import Picture, find_pictures
@@ -696,7 +696,7 @@ def test_pictures_are_forgotten_as_the_run_goes_on(tmp_path, out):
 
 def test_the_next_picture_is_read_while_the_model_is_busy(photos, out, monkeypatch):
     read = threading.Semaphore(0)
-    load = one_picture.load_image
+    load = worker.load_image
 
     def load_image(*source, **name):
         read.release()
@@ -709,7 +709,7 @@ def test_the_next_picture_is_read_while_the_model_is_busy(photos, out, monkeypat
                 assert read.acquire(timeout=20)
             return super().steps(image, options, earlier)
 
-    monkeypatch.setattr(one_picture, "load_image", load_image)
+    monkeypatch.setattr(worker, "load_image", load_image)
     assert run(photos, out, "coco", engine=Waiting()).made == 4
 
 
@@ -770,7 +770,7 @@ def test_a_folder_that_another_worker_removes_is_made_again(out, monkeypatch):
 def test_keys_are_those_of_versions_without_an_option_where_it_is_off(changed):
     """Else a folder that was finished by such a version would be done again."""
     off, on = (
-        one_picture.BatchTask(GeneratorOptions(points_per_side=16, **values), (), "weights") for values in ({}, changed)
+        worker.BatchTask(GeneratorOptions(points_per_side=16, **values), (), "weights") for values in ({}, changed)
     )
     options = off.options.upstream()
     del options["points_per_batch"], options["output_mode"]

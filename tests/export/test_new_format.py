@@ -16,7 +16,7 @@ from fakes import FakeEngine
 from PIL import Image
 from sams import picture, small_sam
 
-from automask_ui.batch.one_picture import BatchTask
+from automask_ui.batch.worker import BatchTask
 from automask_ui.cli import main
 from automask_ui.engine.loading import load
 from automask_ui.engine.loading.load import SamModel

@@ -17,7 +17,7 @@ import pytest
 from fakes import FakeEngine, fake_models
 from PIL import Image
 
-from automask_ui.batch.one_picture import BatchTask
+from automask_ui.batch.worker import BatchTask
 from automask_ui.errors import ArchiveError, BatchError, ExportError
 from automask_ui.export import EXPORTERS, ExportItem
 from automask_ui.files import upload_checks

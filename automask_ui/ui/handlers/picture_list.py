@@ -17,7 +17,7 @@ from automask_ui.options import GeneratorOptions
 from automask_ui.project.autosave import Autosave
 from automask_ui.project.document import SavedModel
 from automask_ui.project.export import export_list
-from automask_ui.project.pictures import batch_task
+from automask_ui.project.pictures import batch_task, unlabelled_masks
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.ui.controls import Controls
@@ -114,7 +114,7 @@ class PictureListHandlers:
         negatives = wanted.get("negatives") is True
         with own.being_written():
             report = export_list(pictures, wanted.get("format"), new_folder(pictures.folder), negatives=negatives)
-        self._screens.say(visitor, saved_line(visitor.words, report, pictures.unlabelled()))
+        self._screens.say(visitor, saved_line(visitor.words, report, unlabelled_masks(pictures)))
         yield Changes(download=report.path, picture_list=self._screens.table(visitor))
 
     def _with_masks(self, visitor: Visitor, changes: Changes) -> Changes:

@@ -160,10 +160,10 @@ class Worker:
         Raises:
             BatchError: the disk cannot take them.
         """
-        return self.finish(self.load(picture))
+        return self.write(self.find(self.load(picture)))
 
     def load(self, picture: Picture) -> Loaded:
-        """Read a picture's file, and decode it if anything is missing. May run in parallel to :meth:`finish`."""
+        """Read a picture's file, and decode it if anything is missing. May run in parallel to the others."""
         # A pipe would be waited for, and a device never ends.
         if is_local(picture.path) and exists(picture.path) and not picture.path.is_file():
             return Loaded(picture, error="it is no file, but a pipe, a device or the like.")
@@ -182,14 +182,6 @@ class Worker:
         except AutoMaskError as error:
             return Loaded(picture, error=str(error))
         return Loaded(picture, sha256, record, loaded.rgb, loaded.notes)
-
-    def finish(self, loaded: Loaded) -> PictureOutcome:
-        """Generate the masks, if they are missing, and write the missing files.
-
-        Raises:
-            BatchError: the disk cannot take them.
-        """
-        return self.write(self.find(loaded))
 
     def find(self, loaded: Loaded) -> Found:
         """Generate the masks, if they are missing. May run in parallel to :meth:`load` and :meth:`write`."""
