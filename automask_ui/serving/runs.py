@@ -15,6 +15,7 @@ from automask_ui.errors import AutoMaskError, BusyError, NoImageError, OptionErr
 from automask_ui.files.images import LoadedImage
 from automask_ui.masks import MaskResult, Verdict
 from automask_ui.models.checkpoints import AvailableModel
+from automask_ui.models.recommended import recommended_in
 from automask_ui.options import CleanupOptions, FilterOptions, GeneratorOptions
 from automask_ui.project.restore_photo import check_model
 from automask_ui.protocol import Engine, LoadedModel, Steps, own_thresholds
@@ -108,9 +109,13 @@ class Models(UserDict[str, AvailableModel]):
         self.failed.pop(name, None)
 
     def thresholds(self, name: str) -> dict[str, float]:
-        """The model's own default thresholds by option name; empty until it is loaded."""
-        model = self.loaded.get(name) if name in self else None
-        return own_thresholds(model) if model is not None else {}
+        """The model's own default thresholds by option name; until it is loaded, as far as its file's header tells."""
+        if name not in self:
+            return {}
+        if name in self.loaded:
+            return own_thresholds(self.loaded[name])
+        path = self[name].path
+        return {} if path is None else recommended_in(path)
 
 
 class RunQueue:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from segment_anything.modeling import Sam
@@ -23,6 +21,7 @@ from automask_ui.errors import CheckpointFormatError, CheckpointNotFoundError, E
 from automask_ui.models.checkpoints import own_checkpoint, resolve_checkpoint
 from automask_ui.models.download import DownloadProgress
 from automask_ui.models.hugging_face import model_stem
+from automask_ui.models.recommended import recommended_thresholds
 from automask_ui.models.registry import BUILT_IN_MODEL, CHECKPOINTS
 
 __all__ = [
@@ -172,7 +171,7 @@ def load_file(file: ModelFile) -> SamModel:
     weights = read_weights(path)
     try:
         architecture, sam = _build(weights, file.device)
-        thresholds = {"pred_iou_thresh": architecture.pred_iou_thresh} | _read_thresholds(weights.metadata)
+        thresholds = {"pred_iou_thresh": architecture.pred_iou_thresh} | recommended_thresholds(weights.metadata)
     except CheckpointFormatError as error:
         raise CheckpointFormatError(f"{path} {error}.") from error
     except (RuntimeError, MemoryError) as error:
@@ -230,25 +229,6 @@ def _own_copy(tensor: Tensor, dtype: torch.dtype, device: torch.device) -> Tenso
     """A copy apart from the file, which may be deleted or overwritten while the model is in use."""
     # Converted before it is moved: not every device knows every type.
     return tensor.to(dtype).to(device, copy=True)
-
-
-def _read_thresholds(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Read the thresholds and the clean-up that the file recommends, by field of `SamModel`."""
-    found = {}
-    for key in ("pred_iou_thresh", "stability_score_thresh"):
-        if key in metadata:
-            try:
-                found[key] = float(metadata[key])
-            except ValueError:
-                found[key] = math.nan
-            if not 0.0 <= found[key] <= 1.0:
-                raise CheckpointFormatError(f"recommends {key} {metadata[key]!r}, which is no number from 0 to 1")
-    if "min_mask_region_area" in metadata:
-        text = metadata["min_mask_region_area"]
-        if not text.isdecimal():
-            raise CheckpointFormatError(f"recommends min_mask_region_area {text!r}, which is no number of pixels")
-        found["min_mask_region_area"] = int(text)
-    return found
 
 
 def file_key(path: Path) -> str:
