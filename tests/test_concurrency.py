@@ -155,7 +155,7 @@ def test_full_queue_says_so_and_recovers(page: page_app.RunningPage, tmp_path: P
     with Visitor(page.url) as visitor:
         uploaded = visitor.upload(picture.path)
         body = {
-            "data": [uploaded, 64, 16, 0, 0, 1, 0.7, 0, 0.7, 0.3, 1, None, 0, "coco_rle", "bright", 1],
+            "data": [uploaded, 64, 16, 0, 0, 1, 0.7, 0, 0.7, 0.3, 1, None, 0, "coco_rle", "bright", 1, False, True],
             "fn_index": visitor.events["find_masks"]["id"],
         }
         answers = [
@@ -188,7 +188,7 @@ def test_run_ends_when_its_visitor_has_gone(tmp_path: Path, way: str) -> None:
             run = visitor.finding(model="bright", points_per_side=64, points_per_batch=16)
         else:
             uploaded = visitor.upload(picture.path)
-            data = [uploaded, 64, 16, 0, 0, 1, 0.7, 0, 0.7, 0.3, 1, None, 0, "coco_rle", "bright", 1]
+            data = [uploaded, 64, 16, 0, 0, 1, 0.7, 0, 0.7, 0.3, 1, None, 0, "coco_rle", "bright", 1, False, True]
             run = visitor.stream("find_masks", data)
         for _ in range(4):
             next(run)

@@ -19,15 +19,17 @@ async () => {
   const pause = (ms) => new Promise((resolve) => void setTimeout(resolve, ms));
 
   try {
-    const tokens = (localStorage.getItem(NAME) ?? "").split(" ").filter((token) => TOKEN.test(token));
+    const remembered = () => (localStorage.getItem(NAME) ?? "").split(" ").filter((token) => TOKEN.test(token));
     const remember = (token) => {
       sessionStorage.setItem(NAME, token);
-      localStorage.setItem(NAME, [token, ...tokens.filter((other) => other !== token)].slice(0, MOST).join(" "));
+      // Read again: another tab may have come to the list while this one waited.
+      const others = remembered().filter((other) => other !== token);
+      localStorage.setItem(NAME, [token, ...others].slice(0, MOST).join(" "));
     };
     const before = sessionStorage.getItem(NAME) ?? "";
     if (!navigator.locks) {
       // Plain http from another machine: nothing tells whether a tab is open, so all tabs share what they keep.
-      const shared = tokens[0] ?? made();
+      const shared = remembered()[0] ?? made();
       remember(shared);
       return [shared];
     }
@@ -41,7 +43,7 @@ async () => {
       }
     }
     const open = new Set(((await navigator.locks.query()).held ?? []).map((lock) => lock.name));
-    const closed = tokens.filter((token) => !open.has(`${NAME}-${token}`));
+    const closed = remembered().filter((token) => !open.has(`${NAME}-${token}`));
     const own = made();
     await held(own);
     remember(own);

@@ -129,7 +129,7 @@ def test_fetch_that_fails_leaves_its_reason(handlers: Handlers, shop: Shop) -> N
 
 
 def test_file_that_is_handed_in(handlers: Handlers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def refuse(name: str, file: Path) -> Path:
+    def refuse(name: str, file: Path, architecture_of: object) -> Path:
         raise CheckpointFormatError("This is another file.")
 
     monkeypatch.setattr(models, "take_file", refuse)
@@ -138,7 +138,7 @@ def test_file_that_is_handed_in(handlers: Handlers, monkeypatch: pytest.MonkeyPa
     far = Controls("far", "balanced", COARSE)
     assert "This is another file. 375 MB" in (handlers.settings.choose_model(ANN, far).model_info or "")
 
-    monkeypatch.setattr(models, "take_file", lambda name, file: TakenFile(file, is_compared=True))
+    monkeypatch.setattr(models, "take_file", lambda name, file, architecture_of: TakenFile(file, is_compared=True))
     assert handlers.models.take_file(ANN, "far", str(tmp_path / "mine.pth")) is None
     assert handlers.settings.choose_model(ANN, far).is_missing is False
 
@@ -146,7 +146,7 @@ def test_file_that_is_handed_in(handlers: Handlers, monkeypatch: pytest.MonkeyPa
 def test_file_that_could_not_be_compared_is_taken_and_that_is_said(
     handlers: Handlers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(models, "take_file", lambda name, file: TakenFile(file, is_compared=False))
+    monkeypatch.setattr(models, "take_file", lambda name, file, architecture_of: TakenFile(file, is_compared=False))
     changes = handlers.models.take_file(ANN, "far", str(tmp_path / "mine.pth"))
     assert changes is not None
     assert changes.warning is not None
