@@ -28,7 +28,11 @@ def sample(page: Any, address: str) -> Any:
     return page
 
 
-def test_all_formats_are_in_sight_by_purpose(sample: Any) -> None:
+@pytest.mark.parametrize("with_details", [False, True], ids=["nothing selected", "over the details of a mask"])
+def test_all_formats_are_in_sight_by_purpose(sample: Any, with_details: bool) -> None:
+    if with_details:
+        sample.get_by_role("grid").get_by_role("row").nth(2).click()
+        sample.get_by_text("Predicted IoU").wait_for()
     sample.get_by_role("button", name="Download", exact=True).click()
     items = sample.get_by_role("menuitem")
     assert items.count() > 20

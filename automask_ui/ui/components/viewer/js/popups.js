@@ -3,6 +3,7 @@
 /** @import { Popups } from "./types.d.ts" */
 import { find, isTyping, make, targetOf } from "./dom.js";
 
+const WINDOW_MARGIN = 8; // px
 const KEY_HELP = [
   "click", "add", "band", "wheel", "zoom", "label", "search", "hide", "delete", "undo", "photo", "numbers", "rows",
   "all", "escape", "tools", "minus", "take", "cross", "brush", "shapes",
@@ -25,6 +26,9 @@ export function createPopups({ dom: { element, all }, picture }) {
     close();
     if (!opens) return;
     panel.hidden = false;
+    // Above a button that stands high, as over the details of a mask, a long menu would leave the window.
+    panel.style.translate = "";
+    panel.style.translate = `0 ${Math.max(0, WINDOW_MARGIN - panel.getBoundingClientRect().top)}px`;
     button.setAttribute("aria-expanded", "true");
     const focused = document.activeElement;
     open = { button, panel, before: focused instanceof HTMLElement && element.contains(focused) ? focused : button };
