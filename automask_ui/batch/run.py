@@ -57,7 +57,7 @@ def run_batch(
     Args:
         folder: searched with all folders below it.
         out: made where it is not there.
-        engine: generates the masks, of one picture at a time, in threads of this function's own.
+        engine: generates the masks; called by this thread only.
         task: options and formats.
         progress: called after every picture.
 

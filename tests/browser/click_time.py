@@ -6,13 +6,11 @@ press of the button to the frame in which the suggestion is painted.
 
 from __future__ import annotations
 
-import shutil
 import statistics
 import sys
 
-from playwright.sync_api import sync_playwright
+from running_page import opened_sample
 
-MINUTES = 60_000  # ms
 CLICKS = 20
 CLICK = """async ([x, y]) => {
   const stage = document.querySelector(".stage"), box = stage.getBoundingClientRect();
@@ -36,18 +34,12 @@ CLICK = """async ([x, y]) => {
 
 def main(address: str) -> None:
     """Print the median and the slowest of many clicks, ms."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 800}, locale="en-US")
-        page.goto(address)
-        page.get_by_role("grid").get_by_role("row").nth(3).wait_for(timeout=3 * MINUTES)
-        page.get_by_text("already done").first.wait_for(timeout=3 * MINUTES)
+    with opened_sample(address) as page:
         page.get_by_role("radio", name="Add a mask").click()
         times = []
         for number in range(CLICKS + 1):
             times.append(page.evaluate(CLICK, [0.3 + 0.02 * number, 0.3 + 0.4 * (number % 3) / 2]))
             page.wait_for_timeout(200)
-        browser.close()
     # The first one sets up what the others use.
     print(f"median {statistics.median(times[1:]):.0f} ms, slowest {max(times[1:]):.0f} ms, first {times[0]:.0f} ms")
 

@@ -8,14 +8,12 @@ frame in which the masks are painted.
 from __future__ import annotations
 
 import re
-import shutil
 import statistics
 import sys
 from typing import Any
 
-from playwright.sync_api import sync_playwright
+from running_page import opened_sample
 
-MINUTES = 60_000  # ms
 MASKS, MOVES = 200, 20
 LOOSE = {"stability_score_thresh": "0", "box_nms_thresh": "1"}
 WATCH = """slider => {
@@ -35,12 +33,7 @@ WATCH = """slider => {
 
 def main(address: str) -> None:
     """Print the number of masks, and the median and the slowest of many moves, ms."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 800}, locale="en-US")
-        page.goto(address)
-        page.get_by_role("grid").get_by_role("row").nth(3).wait_for(timeout=3 * MINUTES)
-        page.get_by_text("already done").first.wait_for(timeout=3 * MINUTES)
+    with opened_sample(address) as page:
         page.get_by_role("button", name="All settings").click()
         for name, value in LOOSE.items():
             sets(page, name, value)
@@ -56,7 +49,6 @@ def main(address: str) -> None:
             times.append(page.evaluate("window.took"))
             counts.append(masks(page))
             page.wait_for_timeout(500)
-        browser.close()
     # The first two bring masks that were never shown.
     print(f"{min(counts)} to {max(counts)} masks: median {statistics.median(times[2:]):.0f} ms, ", end="")
     print(f"slowest {max(times[2:]):.0f} ms, first {times[0]:.0f} ms")
