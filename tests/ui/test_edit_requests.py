@@ -295,7 +295,7 @@ def test_what_was_left_out_of_a_typed_class_list_is_told_as_that_of_a_file_is(
     assert (found["lines"], found["note"]) == (lines, note)
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "Download this, then reload"), ("ko", "다운로드한 뒤")])
+@pytest.mark.parametrize(("language", "words"), [("en", "Download this, then reload"), ("ko", "내려받은 뒤")])
 def test_work_of_a_page_that_the_server_has_lost_sight_of_is_said_not_to_be_kept(
     handlers: Handlers, tmp_path: Path, language: str, words: str
 ) -> None:
