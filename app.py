@@ -11,15 +11,10 @@ import sys
 import threading
 from ipaddress import ip_address
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from httpx import InvalidURL
-
-from automask_ui import limits
-from automask_ui.cli.models import fetch_visibly
-from automask_ui.errors import AutoMaskError
-from automask_ui.serving.service import Service
-from automask_ui.serving.start import SAMPLES, build_service
+if TYPE_CHECKING:
+    from automask_ui.serving.service import Service
 
 
 def parse_flags() -> argparse.Namespace:
@@ -57,6 +52,13 @@ def main() -> None:
     # Other packages' own talk would drown a run's line.
     logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("automask_ui").setLevel(flags.log_level.upper())
+    # Only here: it takes seconds, in which Ctrl+C is pressed, too.
+    from httpx import InvalidURL
+
+    from automask_ui import limits
+    from automask_ui.cli.models import fetch_visibly
+    from automask_ui.errors import AutoMaskError
+    from automask_ui.serving.start import SAMPLES, build_service
     from automask_ui.ui import build_app, launch_options
 
     try:
@@ -102,7 +104,7 @@ def in_url(host: str) -> str:
         return host
 
 
-def end_on_signals(service: Service) -> None:
+def end_on_signals(service: Service | None = None) -> None:
     """End quietly by SIGTERM (containers, service managers), Ctrl+C, and when the terminal is closed."""
     for name in ("SIGTERM", "SIGINT", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
@@ -111,9 +113,10 @@ def end_on_signals(service: Service) -> None:
             signal.signal(number, lambda *_: end(service))
 
 
-def end(service: Service, exit_code: int = 0) -> NoReturn:
+def end(service: Service | None, exit_code: int = 0) -> NoReturn:
     """Remove temporary files and end at once: a run in another thread would stumble over what ends before it."""
-    shutil.rmtree(service.store.scratch, ignore_errors=True)
+    if service is not None:
+        shutil.rmtree(service.store.scratch, ignore_errors=True)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exit_code)
@@ -127,4 +130,5 @@ def trust_own_address(host: str) -> None:
 
 
 if __name__ == "__main__":
+    end_on_signals()
     main()

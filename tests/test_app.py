@@ -86,6 +86,32 @@ def test_unknown_flags_are_refused(monkeypatch: pytest.MonkeyPatch, arguments: l
         flags(monkeypatch, *arguments)
 
 
+@pytest.mark.parametrize(
+    ("program", "exit_code", "said"),
+    [(["app.py"], 0, ""), (["-m", "automask_ui", "formats"], 130, "interrupted: files that were finished are")],
+)
+def test_interrupted_while_it_is_imported(program: list[str], exit_code: int, said: str) -> None:
+    """Imports take seconds: Ctrl+C in them was a traceback of forty lines."""
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", *program],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            if "numpy" in line:
+                break
+    finally:
+        process.send_signal(signal.SIGINT)
+        after = process.communicate(timeout=60)[1]
+    assert process.returncode == exit_code
+    assert "Traceback" not in after
+    assert said in after
+
+
 def test_samples_are_there() -> None:
     assert all(sample.is_file() for sample in SAMPLES)
 
@@ -109,10 +135,10 @@ def test_cannot_start(monkeypatch: pytest.MonkeyPatch, arguments: list[str], mes
 def test_the_page_is_built_without_what_only_models_need() -> None:
     """PyTorch and what is built on it take as long to import as all else until the page answers."""
     code = """if True:
-        import sys, app
-        from automask_ui.serving.start import build_service
+        import sys
+        from automask_ui.serving.start import SAMPLES, build_service
         from automask_ui.ui import build_app, launch_options
-        service = build_service("tiny", device="cpu", samples=app.SAMPLES)
+        service = build_service("tiny", device="cpu", samples=SAMPLES)
         build_app(service, keeps_work=True), launch_options(service)
         late = {"torch", "torchvision", "segment_anything", "transformers", "timm", "matplotlib", "pycocotools.coco"}
         print("imported:", *sorted(late & set(sys.modules)))

@@ -35,7 +35,7 @@ ALLOWED = {
     "training": "engine",
     "cli": "batch engine errors export files models options protocol ui",
     "__main__": "cli",
-    "__init__": "errors files masks options",
+    "__init__": "",
 }
 TORCH = {"torch", "torchvision", "segment_anything"}
 

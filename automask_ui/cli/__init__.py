@@ -1,6 +1,7 @@
 """The command line: ``python -m automask_ui generate|batch|models|formats|bench``.
 
-Exit codes: 0 done, 1 some pictures failed, 2 the command line is wrong, 3 nothing could be done, 130 interrupted.
+Exit codes: 0 done, 1 some pictures failed, 2 the command line is wrong, 3 nothing could be done; 130 interrupted, which
+``__main__`` takes care of.
 """
 
 from __future__ import annotations
@@ -40,6 +41,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AutoMaskError as error:
         say(f"error: {error}", sys.stderr)
         return 3
-    except KeyboardInterrupt:
-        say("\ninterrupted: files that were finished are complete.", sys.stderr)
-        return 130

@@ -52,6 +52,8 @@ Cost = tuple[float, float]  # of a crop, and of a point
 
 # A picture whose embedding was cached is read in next to no time, which says nothing about the next picture.
 _CACHED_SHARE = 0.1
+# A few points mostly take what is set up once for all: their seconds would be ten times too many for a whole grid.
+_TELLING_POINTS = 32
 UPDATE_SECONDS = 0.5  # a browser that draws more often has no time left for the person in front of it
 UPDATE_SHARE = 0.1  # of the time from one update to the next that making and showing it may take: the rest is the run's
 
@@ -147,12 +149,12 @@ class Speeds:
         each = seconds / max(1, crops)
         with self._lock:
             known = self._encode.get(model)
-            if known is None or each > _CACHED_SHARE * known:
+            if each > _CACHED_SHARE * (known or 0.0):
                 self._encode[model] = each
 
     def record_decode(self, model: Hashable, seconds: float, points: int, is_refined: bool = False) -> None:
-        """A run of ``model`` decoded ``points`` points in ``seconds``."""
-        if points > 0:
+        """A run of ``model`` decoded ``points`` points in ``seconds``, which says nothing of others if they are few."""
+        if points >= _TELLING_POINTS:
             with self._lock:
                 self._decode[model, is_refined] = seconds / points
             if not is_refined and model in self._encode:

@@ -106,7 +106,10 @@ class SessionStore:
         """
         session = self._sessions.get(id_) if isinstance(id_, str) else None
         if session is None or session.owner != owner:
-            raise RunGoneError("These masks are no longer on the server. Open the photo and find masks again.")
+            raise RunGoneError(
+                "These masks are no longer on the server. Reload the page to have back what was kept, or open the "
+                "photo and find masks again."
+            )
         return session
 
     def forget(self, owner: str) -> None:

@@ -24,14 +24,29 @@
 
   // All settings stay as they were left: folded at first, one click away.
   const UNFOLDED = "automask.all-settings";
+  // A browser whose cookies are blocked refuses even to be asked.
+  const remembered = (name) => {
+    try {
+      return localStorage.getItem(name);
+    } catch {
+      return null;
+    }
+  };
+  const remember = (name, value) => {
+    try {
+      localStorage.setItem(name, value);
+    } catch {
+      // The next visit begins as the first one did.
+    }
+  };
   const rememberFold = () => {
     const header = document.querySelector("#group-all > button");
     if (!header) return;
     if (!header.dataset.remembered) {
       header.dataset.remembered = "yes";
-      if (localStorage.getItem(UNFOLDED) === "yes" && !header.classList.contains("open")) header.click();
+      if (remembered(UNFOLDED) === "yes" && !header.classList.contains("open")) header.click();
       header.addEventListener("click", () => {
-        localStorage.setItem(UNFOLDED, header.classList.contains("open") ? "no" : "yes");
+        remember(UNFOLDED, header.classList.contains("open") ? "no" : "yes");
       }, true);
     }
   };

@@ -375,6 +375,21 @@ def test_reset_button_of_a_slider(person: Person) -> None:
     person.reads("no change|more")
 
 
+def test_browser_that_keeps_nothing(new_page: Callable[..., Any], address: str) -> None:
+    """With its cookies blocked, Chromium refuses even to be asked: the photo and the table stayed empty."""
+    page = new_page()
+    page.add_init_script(
+        """for (const name of ["localStorage", "sessionStorage"]) {
+          Object.defineProperty(window, name, { get() { throw new DOMException("denied", "SecurityError"); } });
+        }"""
+    )
+    page.goto(address)
+    page.locator("#viewer .body .row").nth(3).wait_for(timeout=90_000)
+    page.locator("#viewer .splitter").press("ArrowLeft")
+    page.locator("#group-all > button").click()
+    page.locator("#group-all > button[aria-expanded=true]").wait_for()
+
+
 def test_korean(new_page: Callable[..., Any], address: str, photo: Path) -> None:
     person = Person(new_page(locale="ko-KR"), address)
     assert person.find.inner_text() == "마스크 찾기"

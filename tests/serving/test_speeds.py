@@ -14,7 +14,7 @@ WORK = Workload(1000, 2)
 
 def measure(speeds: Speeds, model: str, encode: float, decode: float) -> None:
     speeds.record_encode(model, encode, 1)
-    speeds.record_decode(model, decode * 10, 10)
+    speeds.record_decode(model, decode * 100, 100)
 
 
 def test_nothing_is_said_before_anything_was_measured() -> None:
@@ -34,13 +34,25 @@ def test_measures_outlive_the_process_for_the_same_machine_alone(tmp_path: Path)
     assert speeds_here(notes, "a, cpu, 8 threads").forecast("vit_b", WORK) == Forecast(3.0, None)
 
 
+def test_runs_that_say_nothing_of_others(tmp_path: Path) -> None:
+    """After a run of one point, 0.2 s of set-up were said for each of the next run's thousand."""
+    speeds = speeds_here()
+    speeds.record_encode("tiny", 0.0, 1)  # clicks had read the picture before
+    speeds.record_decode("tiny", 0.2, 1)
+    assert speeds.forecast("tiny", WORK) is None
+    measure(speeds, "tiny", 0.5, 0.01)
+    speeds.record_encode("tiny", 0.0, 1)
+    speeds.record_decode("tiny", 0.2, 1)
+    assert speeds.forecast("tiny", WORK) == Forecast(11.0, None)
+
+
 def test_files_of_ones_own_and_refined_points_are_not_noted(tmp_path: Path) -> None:
     """Another file can have the same name tomorrow."""
     notes = tmp_path / "speeds.json"
     speeds = speeds_here(notes, "here")
     measure(speeds, "mine", 5.0, 0.01)
     speeds.record_encode("tiny", 1.0, 1)
-    speeds.record_decode("tiny", 10.0, 10, is_refined=True)
+    speeds.record_decode("tiny", 100.0, 100, is_refined=True)
     assert speeds.forecast("mine", WORK) == Forecast(20.0, None)
     assert speeds.forecast("tiny", Workload(10, 1, is_refined=True)) == Forecast(11.0, None)
     assert not notes.exists()

@@ -295,6 +295,25 @@ def test_what_was_left_out_of_a_typed_class_list_is_told_as_that_of_a_file_is(
     assert (found["lines"], found["note"]) == (lines, note)
 
 
+@pytest.mark.parametrize(("language", "words"), [("en", "Download this, then reload"), ("ko", "내려받은 뒤")])
+def test_work_of_a_page_that_the_server_has_lost_sight_of_is_said_not_to_be_kept(
+    handlers: Handlers, tmp_path: Path, language: str, words: str
+) -> None:
+    """The server was started anew, or the computer slept: what was done then was gone after a reload, unsaid."""
+    keeping = Handlers(handlers.service, Autosave(tmp_path / "work", handlers.service.projects))
+    visitor = Visitor("ann", Words(language))
+    autosave = keeping.opening._autosave
+    assert autosave is not None
+    for token in ("", "a" * 32):  # a browser that keeps nothing knows it
+        autosave.follow(token, "ann")
+        assert keeping.reload.keep(visitor).warning is None
+        keeping.reload.leave(visitor)
+        heading, sentence = keeping.reload.keep(visitor).warning or ("", "")
+        assert heading == visitor.words.say("stranger.title")
+        assert words in sentence
+        assert keeping.reload.keep(visitor).warning is None  # said once
+
+
 @pytest.mark.parametrize(("language", "words"), [("en", "After a reload"), ("ko", "새로 고치면")])
 def test_work_that_is_too_large_to_be_kept_is_said_by_the_page(
     session: Session, handlers: Handlers, tmp_path: Path, language: str, words: str

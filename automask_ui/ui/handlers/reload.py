@@ -63,9 +63,16 @@ class ReloadHandlers:
             autosave.follow(token, owner)
 
     def keep(self, visitor: Visitor) -> Changes:
-        """Keep what a run has made, and say so if it is too large for that."""
+        """Keep what a run has made; say so, once, if it is too large for that, or if the page has to be reloaded first.
+
+        A page that was open while the server was started anew, or whose computer slept, goes on as a stranger: nobody
+        knows any more under which token its work is kept.
+        """
         if self._autosave is None:
             return Changes()
+        if not self._autosave.knows(visitor.owner):
+            self._autosave.follow("", visitor.owner)  # told once
+            return Changes(warning=(visitor.words.say("stranger.title"), visitor.words.say("stranger")))
         self._autosave.save(visitor.owner)
         return Changes(warning=sentences.unkept_warning(visitor.words, self._autosave.untold_refusal(visitor.owner)))
 

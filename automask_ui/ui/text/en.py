@@ -47,6 +47,9 @@ EN: dict[str, str] = {
         "Only the Hugging Face hub knows the checksum of {model}, and cannot be asked now. The file holds a model of "
         "that kind and is used, but whether it is the published one is not known."
     ),
+    "stranger": "The server has lost sight of this page, so a reload brings back what was there before, not what you "
+    "do now. Download this, then reload the page.",
+    "stranger.title": "Not kept any more",
     "unkept": "After a reload this work will not be here as it is now. {why}",
     "unkept.title": "Too large to be kept",
     "found_with": "{model} · {preset}",

@@ -27,7 +27,7 @@ KO_ERRORS: dict[str, str] = {
     "EngineOutOfMemoryError": "메모리가 모자랍니다. 다른 프로그램을 닫거나 더 작은 모델을 고르세요.",
     "BusyError": "지금은 기다리는 사람이 너무 많습니다. 잠시 뒤에 다시 해 보세요.",
     "NoImageError": "먼저 사진을 여세요.",
-    "RunGoneError": "이 결과는 서버에 더 이상 없습니다. 사진을 다시 열어 주세요.",
+    "RunGoneError": "이 결과는 서버에 더 이상 없습니다. 페이지를 새로 고치거나 사진을 다시 열어 주세요.",
     "EditError": "이 편집은 할 수 없습니다.",
     "LabelError": "이 레이블이나 클래스 목록을 쓸 수 없습니다.",
     "ArchiveError": "이 ZIP 파일은 쓸 수 없습니다. 손상되었을 수 있으니 다시 복사하거나 저장하세요.",

@@ -2,6 +2,7 @@
 /** @import { Dom, Edits, Language, Look, Picture, Popups, Props } from "../types.d.ts" */
 /** @import { Proof, Scope, Selection, Signals, Trigger, Viewport, Watch } from "../types.d.ts" */
 import { closest, make, makeButton } from "../dom.js";
+import { remember, remembered } from "../remembered.js";
 
 const LAST = "automask.format"; // the list of pictures keeps its own under the same name
 const CHIPS = 60; // masks that are named; the button selects all
@@ -45,7 +46,7 @@ export function connectDownload(deps) {
 
   /** Groups the formats by what they are for, below the one that was used last. */
   function drawFormats() {
-    const last = lastFormat();
+    const last = remembered(LAST);
     /** @type {Map<string, HTMLElement>} */
     const groups = new Map();
     const inOrder = [...props.formats].sort((a, b) => Number(b.id === last) - Number(a.id === last));
@@ -84,7 +85,7 @@ export function connectDownload(deps) {
     withoutUnlabelled.checked = false;
     one(".sheet h3").textContent = language.localized(props.formats.find(({ id }) => id === format)?.label);
     showSheet(true);
-    rememberFormat(format);
+    remember(LAST, format);
     prepare(format);
   }
 
@@ -179,22 +180,4 @@ export function connectDownload(deps) {
   signals.on(["masks", "order", "shown", "selection"], drawMenu);
   scope.onChosen(drawMenu);
   drawMenu();
-}
-
-/** The format that this browser has chosen last; "" where it keeps nothing. */
-function lastFormat() {
-  try {
-    return localStorage.getItem(LAST) ?? "";
-  } catch {
-    return "";
-  }
-}
-
-/** @param {string} format its id */
-function rememberFormat(format) {
-  try {
-    localStorage.setItem(LAST, format);
-  } catch {
-    // A browser that keeps nothing begins with the first group.
-  }
 }

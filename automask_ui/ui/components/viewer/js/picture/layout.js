@@ -1,5 +1,6 @@
 // @ts-check
 /** @import { Dom, Look, Picture, Signals } from "../types.d.ts" */
+import { remember, remembered } from "../remembered.js";
 
 const KEPT = "automask-side"; // in the browser's storage: width of the table, px
 const LEAST = 280, LEAST_PHOTO = 240; // px of the table and of the photo
@@ -17,7 +18,7 @@ const LEAST_PANE = 300; // px: the tools stand beside it, and a strip would leav
 export function connectLayout({ dom: { one }, look, picture, signals }) {
   const viewer = one(".viewer"), splitter = one(".splitter"), side = one(".side");
   /** What a person has set; 0: nothing. */
-  let chosen = Number(localStorage.getItem(KEPT)) || 0;
+  let chosen = Number(remembered(KEPT)) || 0;
 
   function draw() {
     const { clientWidth: width, clientHeight: height } = viewer;
@@ -34,7 +35,7 @@ export function connectLayout({ dom: { one }, look, picture, signals }) {
   /** @param {number} width */
   function resize(width) {
     chosen = Math.round(Math.max(LEAST, Math.min(viewer.clientWidth - BESIDE - LEAST_PHOTO, width)));
-    localStorage.setItem(KEPT, String(chosen));
+    remember(KEPT, String(chosen));
     draw();
   }
 
@@ -47,7 +48,7 @@ export function connectLayout({ dom: { one }, look, picture, signals }) {
   });
   splitter.addEventListener("lostpointercapture", () => splitter.classList.remove("moving"));
   splitter.addEventListener("dblclick", () => {
-    localStorage.removeItem(KEPT);
+    remember(KEPT, "");
     chosen = 0;
     draw();
   });
