@@ -64,8 +64,7 @@ class Autosave:
     ) -> None:
         self._kept, self._projects = TokenFolder(folder), projects
         self._max_bytes, self._max_age_seconds = max_bytes, max_age_seconds
-        self._tokens: dict[str, str] = {}  # owner -> token
-        self._known: set[str] = set()  # owners who have said their token, or that they have none
+        self._tokens: dict[str, str | None] = {}  # owner -> token; None of a page that has none
         self._marks: dict[tuple[str, Kind], object] = {}  # owner and kind -> what was kept last
         self._failures: dict[str, _Failure] = {}  # by owner
         self._refusals: dict[tuple[str, Kind], AutoMaskError | None] = {}  # owner and kind -> why; None once told
@@ -133,8 +132,8 @@ class Autosave:
 
     def follow(self, token: object, owner: str) -> None:
         """Keep the owner's work under ``token`` whenever it changes from now on; where it is none, keep nothing."""
-        self._known.add(owner)
         if not is_token(token):
+            self._tokens.setdefault(owner, None)
             return
         with self._lock:
             self._tokens[owner] = token
@@ -146,12 +145,11 @@ class Autosave:
 
     def knows(self, owner: str) -> bool:
         """Whether the owner's page has come here and not left since: of others nobody knows the token."""
-        return owner in self._known
+        return owner in self._tokens
 
     def leave(self, owner: str) -> None:
         """Keep what the owner has for the last time."""
         self.save(owner)
-        self._known.discard(owner)
         with self._lock:
             token = self._tokens.pop(owner, None)
             self._failures.pop(owner, None)
