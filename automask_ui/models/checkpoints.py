@@ -56,6 +56,7 @@ class AvailableModel:
 
     name: str
     title: str
+    family: str  # the heading that it stands under where it is not here; "" for a file of one's own
     good_for: str
     licence: str
     size_bytes: int | None
@@ -103,7 +104,7 @@ def available_models(folders: Sequence[Path | str] = ()) -> list[AvailableModel]
         stem = model_stem(file)
         name = next((n for n in (stem, file.name, str(file)) if n not in models), None)
         if name is not None:
-            models[name] = AvailableModel(name, stem, "Your own file", "", file.stat().st_size, file)
+            models[name] = AvailableModel(name, stem, "", "Your own file", "", file.stat().st_size, file)
     return list(models.values())
 
 
@@ -293,7 +294,7 @@ def size_text(size_bytes: int) -> str:
 
 def _registry_model(row: Checkpoint, path: Path | None) -> AvailableModel:
     size = path.stat().st_size if path is not None else row.size_bytes
-    return AvailableModel(row.name, row.title, row.good_for, row.licence, size, path)
+    return AvailableModel(row.name, row.title, row.family, row.good_for, row.licence, size, path)
 
 
 def _get_model(name: str, folders: Sequence[Path | str]) -> AvailableModel:
