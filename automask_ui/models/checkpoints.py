@@ -23,7 +23,7 @@ from automask_ui.files.atomic import open_atomic
 from automask_ui.files.hashes import VerifiedFiles, sha256_of
 from automask_ui.models import hub
 from automask_ui.models.download import Download, DownloadProgress, download, is_offline
-from automask_ui.models.hugging_face import is_model_folder, model_stem, weights_in
+from automask_ui.models.hugging_face import is_model_folder, is_shard, model_stem, weights_in, whole_weights
 from automask_ui.models.registry import BUILT_IN_MODEL, BUILT_IN_NOTICE, CHECKPOINTS, Checkpoint
 
 __all__ = [
@@ -112,7 +112,7 @@ def own_checkpoint(path: Path | str) -> Path:
     """The file of a model that the user has named, by itself or by the folder in which transformers saved it.
 
     Raises:
-        CheckpointNotFoundError: it is not there, is no file, or is a folder without weights.
+        CheckpointNotFoundError: it is not there, is no file or only a part of one, or is a folder without weights.
     """
     path = Path(path).expanduser()
     # Not by the path's own methods, which raise where a folder is closed to this user, or a name is too long.
@@ -122,7 +122,7 @@ def own_checkpoint(path: Path | str) -> Path:
         return weights_in(path)
     if not os.path.isfile(path):
         raise CheckpointNotFoundError(f"The checkpoint {path} is no file. Give the path of the file itself.")
-    return path
+    return whole_weights(path)
 
 
 def find_checkpoint(name: str, folders: Sequence[Path | str] = ()) -> Path | None:
@@ -322,7 +322,7 @@ def _model_files(folders: Sequence[Path | str]) -> Iterator[Path]:
     for place in (*named, *own):
         for file in _inside(place):
             is_model = file.suffix.lower() in SUFFIXES or file == place or is_model_folder(file.parent)
-            if is_model and os.path.isfile(file) and file.resolve() not in seen:
+            if is_model and not is_shard(file) and os.path.isfile(file) and file.resolve() not in seen:
                 seen.add(file.resolve())
                 yield file
 
