@@ -18,7 +18,6 @@ from PIL import Image
 from pycocotools import mask as coco
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_MS = 30_000
 SIZE_WH = (480, 320)
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("reloads")]
@@ -31,7 +30,6 @@ class Annotator:
         self.page = page
         self._layers: dict[str, bytes] = {}
         page.on("response", self._keep_layers)
-        page.set_default_timeout(PATIENCE_MS)
         page.goto(address)
         self.reads("already done")
         page.wait_for_timeout(400)
