@@ -47,7 +47,9 @@ def read_weights(path: Path) -> Weights:
     except OSError as error:
         raise CheckpointNotFoundError(f"The checkpoint {path} cannot be read: {error}.") from error
     if len(head) < 64:
-        raise CheckpointFormatError(f"{path} has only {len(head)} bytes; it is no checkpoint. Delete it and fetch it again.")
+        raise CheckpointFormatError(
+            f"{path} has only {len(head)} bytes; it is no checkpoint. Delete and fetch it again."
+        )
     if head.startswith(b"version https://git-lfs"):
         raise CheckpointFormatError(f"{path} is only a Git LFS pointer, not the weights. Run `git lfs pull`.")
     if head.lstrip().startswith(b"<"):
