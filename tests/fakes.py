@@ -198,7 +198,8 @@ def fake_result(image: np.ndarray, options: GeneratorOptions) -> MaskResult:
 def fake_models(*names: str) -> list[AvailableModel]:
     """Rows for a service whose engines are fakes."""
     return [
-        AvailableModel(name, f"{name.title()} model", "Tests", "CC0", None, Path(name)) for name in names or ("fake",)
+        AvailableModel(name, f"{name.title()} model", "SAM", "Tests", "CC0", None, Path(name))
+        for name in names or ("fake",)
     ]
 
 
