@@ -19,7 +19,7 @@ from automask_ui.engine.encoders.sam2.model import SAM2MaskDecoder
 from automask_ui.engine.encoders.sam_hq import HQMaskDecoder
 from automask_ui.engine.runtime.scratch import Scratch
 
-__all__ = ["MaskHead", "head_of", "is_decoded_as_sam2", "is_decoded_by_upstream", "masks_per_point"]
+__all__ = ["MaskHead", "head_of", "is_decoded_by_upstream", "masks_per_point"]
 
 # Points of SAM-HQ that a GPU draws together: each takes some 50 MB for its features.
 HQ_POINTS_TOGETHER = 8
@@ -42,11 +42,6 @@ def head_of(decoder: MaskDecoder, embedding: ImageEmbedding, dtype: torch.dtype,
 def is_decoded_by_upstream(decoder: MaskDecoder) -> bool:
     """Whether ``decoder`` itself, called as upstream does, gives the model's masks."""
     return not isinstance(decoder, (HQMaskDecoder, SAM2MaskDecoder))
-
-
-def is_decoded_as_sam2(decoder: MaskDecoder) -> bool:
-    """Whether prompts mean to ``decoder``, and its answers to prompts, what they do in SAM 2."""
-    return isinstance(decoder, SAM2MaskDecoder)
 
 
 class MaskHead:

@@ -8,11 +8,11 @@ import torch
 from segment_anything.modeling import MaskDecoder, Sam
 from torch import Tensor
 
-from automask_ui.engine.decoder.heads import is_decoded_as_sam2, masks_per_point
+from automask_ui.engine.decoder.heads import masks_per_point
 from automask_ui.engine.decoder.mask_code import mask_code
 from automask_ui.engine.decoder.point_decoder import DecodedPoints, PointDecoder
 from automask_ui.engine.encoders.embedding import ImageEmbedding
-from automask_ui.engine.encoders.sam2.model import as_mask_input
+from automask_ui.engine.encoders.sam2.model import SAM2MaskDecoder, as_mask_input
 from automask_ui.options import GridOptions
 
 __all__ = ["Decoded", "Proposals", "RefinedPoints", "proposals_per_point"]
@@ -74,7 +74,7 @@ class Proposals:
         """Give every mask back to the decoder, with the prompt (of B×T×C) that it came of."""
         given = torch.ones_like(decoded.predicted_iou, dtype=torch.bool)
         logits = self._decoder.masks(decoded, given)
-        if is_decoded_as_sam2(self._sam.mask_decoder):
+        if isinstance(self._sam.mask_decoder, SAM2MaskDecoder):
             logits = as_mask_input(logits)
         scores, refined = [], []
         for masks in logits.unflatten(0, given.shape).unbind(dim=1):

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from automask_ui.cache import ByteLRU
-from automask_ui.engine.decoder.heads import is_decoded_as_sam2, is_decoded_by_upstream
+from automask_ui.engine.decoder.heads import is_decoded_by_upstream
 from automask_ui.engine.decoder.mask_code import mask_code
 from automask_ui.engine.decoder.point_decoder import PointDecoder
 from automask_ui.engine.encoders.embedding import ImageEmbedding
 from automask_ui.engine.encoders.geometry import Geometry
-from automask_ui.engine.encoders.sam2.model import as_mask_input, settled_single
+from automask_ui.engine.encoders.sam2.model import SAM2MaskDecoder, as_mask_input, settled_single
 from automask_ui.engine.loading.load import SamModel
 from automask_ui.engine.pipeline.resample import Resampler
 from automask_ui.engine.runtime.out_of_memory import is_out_of_memory
@@ -51,7 +51,7 @@ class Predictor:
     def __init__(self, model: SamModel, dtype: torch.dtype, cache_bytes: int) -> None:
         self._sam = model.sam
         self._geometry = Geometry.of(model.sam)
-        self._is_sam2 = is_decoded_as_sam2(model.sam.mask_decoder)
+        self._is_sam2 = isinstance(model.sam.mask_decoder, SAM2MaskDecoder)
         self._dtype = dtype
         # Keys name the picture only: one predictor has one model.
         self._decoders: ByteLRU[PointDecoder] = ByteLRU(cache_bytes, lambda decoder: decoder.nbytes)
