@@ -495,6 +495,7 @@ def test_the_next_run_looks_where_it_is_painted(annotator: Annotator) -> None:
 
     whole = points()
     annotator.takes_up("Where to look")
+    assert not page.get_by_role("button", name="Cut out").is_visible()  # of nothing
     page.get_by_role("button", name="Paint").click()
     for _ in range(8):
         page.keyboard.press("]")
@@ -502,10 +503,13 @@ def test_the_next_run_looks_where_it_is_painted(annotator: Annotator) -> None:
     painted = becomes(lambda count: 0 < count < whole / 2)
     annotator.drags((150, 80), (160, 80), key="Alt")
     cut = becomes(lambda count: 0 < count < painted)
+    assert (
+        page.get_by_role("toolbar", name="Options of the tool").bounding_box()["height"] == 40
+    )  # one line, with all there is
     page.get_by_role("button", name="Cut out").click()
     annotator.drags((220, 80), (230, 80))
     left = becomes(lambda count: 0 < count < cut)
-    page.get_by_role("button", name="Not inside").click()
+    page.get_by_role("button", name="Outside").click()
     becomes(lambda count: count == whole - left)
     # Pieces are taken back one by one, and so is clearing.
     page.keyboard.press("Control+z")

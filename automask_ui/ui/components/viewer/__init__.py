@@ -44,6 +44,9 @@ HERE = Path(__file__).parent
 
 # Read once: Gradio builds a component anew with every update of a prop.
 SCRIPT = bundle(HERE / "js" / "main.js", "createViewer({ element, props, trigger, watch });")
+# Of rules that are equally strong the later one counts.
+_STYLES = ("base", "picture", "table", "labels", "details", "download", "narrow")
+STYLE = "\n".join((HERE / "css" / f"{name}.css").read_text(encoding="utf-8") for name in _STYLES)
 
 
 class ViewerMask(TypedDict):
@@ -208,7 +211,7 @@ class MaskViewer(OutputComponent):
         super().__init__(
             value=value,
             html_template=(HERE / "viewer.html").read_text(encoding="utf-8"),
-            css_template=(HERE / "viewer.css").read_text(encoding="utf-8"),
+            css_template=STYLE,
             js_on_load=SCRIPT,
             apply_default_css=False,
             # A prop, which the browser reads; in one text, as _Sent is.
