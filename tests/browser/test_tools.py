@@ -523,6 +523,7 @@ def test_the_next_run_looks_where_it_is_painted(annotator: Annotator) -> None:
     becomes(lambda count: count == whole - left)
     # Where all of it is cut out again, nothing of it stays.
     page.get_by_role("button", name="Outline", exact=True).click()
+    page.get_by_role("button", name="Cut out").click()
     annotator.drags((5, 5), (475, 5), (475, 315), (5, 315))
     becomes(lambda count: count == whole)
     annotator.reads("Nothing is left of what you drew")

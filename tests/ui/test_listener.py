@@ -67,16 +67,6 @@ def test_every_change_has_a_component(parts: Parts) -> None:
             assert outputs_of(Changes(**{name: value}), parts), name
 
 
-def test_the_last_values_of_a_generator_change_nothing_since_gradio_sends_them_twice(parts: Parts) -> None:
-    def counts() -> Iterator[Changes]:
-        yield Changes(candidates="1 of 9")
-        yield Changes(candidates="2 of 9")
-
-    told = list(listener(counts, parts, parts.screen)(KOREAN))
-    assert [values.get(parts.sliders.candidates) for values in told] == ["1 of 9", "2 of 9", None]
-    assert told[-1] == {parts.viewer: gr.skip()}
-
-
 def test_nothing_that_changed_clears_nothing(parts: Parts) -> None:
     def silent() -> Iterator[Changes]:
         yield from ()
