@@ -19,6 +19,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
+# What takes longer hangs: two cores that run two files of tests may need most of a minute for a second's work.
+PATIENCE_MS = 60_000
 OWN_HOSTS = {"127.0.0.1", "localhost", ""}
 QUIET = [
     "--no-sandbox",
@@ -83,6 +85,7 @@ def new_page(browser: Any, expected: list[str]) -> Iterator[Callable[..., Any]]:
             is_mobile=touch,
             accept_downloads=True,
         )
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         opened = context.new_page()
         watch(opened, problems)

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 PAGE = str(Path(__file__).resolve().parents[1] / "page_app.py")
-PATIENCE_MS = 30_000
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +21,6 @@ def address(start_app: Callable[..., str], browser: Any) -> str:
 
 
 def visit(page: Any, address: str) -> Any:
-    page.set_default_timeout(PATIENCE_MS)
     page.goto(address)
     page.get_by_role("grid").get_by_role("row").nth(3).wait_for()
     # Gradio sends the sample's last answer once more.

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 PAGE = str(Path(__file__).resolve().parents[1] / "page_app.py")
-PATIENCE_MS = 30_000
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +21,6 @@ def address(start_app: Callable[..., str], browser: Any) -> str:
 @pytest.fixture
 def sample(page: Any, address: str) -> Any:
     """A page with the first sample's masks."""
-    page.set_default_timeout(PATIENCE_MS)
     page.goto(address)
     page.get_by_role("grid").get_by_role("row").nth(3).wait_for()
     return page

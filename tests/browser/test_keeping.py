@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_MS = 30_000
 DROP = """([selector, name, base64]) => {
   const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
   const list = new DataTransfer();
@@ -41,7 +40,6 @@ def visit(new_page: Callable[..., Any], address: str) -> Callable[..., Any]:
 
     def come(**options: Any) -> Any:
         page = new_page(**options)
-        page.set_default_timeout(PATIENCE_MS)
         page.goto(address)
         reads(page, r"already done|이미 끝났습니다")
         return page

@@ -16,7 +16,6 @@ from pycocotools import mask as coco
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = str(ROOT / "tests" / "page_app.py")
 CHUNK_SECONDS = "0.12"
-PATIENCE_MS = 30_000
 
 pytestmark = pytest.mark.browser
 
@@ -38,7 +37,6 @@ class Person:
 
     def __init__(self, page: Any, address: str) -> None:
         self.page = page
-        page.set_default_timeout(PATIENCE_MS)
         page.goto(address)
         self.status = page.locator("#status .text")
         self.find = page.locator("#find")

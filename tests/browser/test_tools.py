@@ -19,7 +19,6 @@ from PIL import Image
 from pycocotools import mask as coco
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_MS = 30_000
 SIZE_WH = (480, 320)
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("reloads")]
@@ -41,7 +40,6 @@ class Annotator:
     def __init__(self, page: Any, address: str) -> None:
         self.page = page
         page.add_init_script(KEEP_LAYERS)
-        page.set_default_timeout(PATIENCE_MS)
         page.goto(address)
         self.reads("already done")
         page.wait_for_timeout(400)
