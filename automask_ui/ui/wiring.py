@@ -16,7 +16,8 @@ __all__ = ["MODEL_QUEUE", "wire"]
 
 # One model run at a time in the whole process, whichever event asks for it.
 MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
-_HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+# On nothing: otherwise the page tells all outputs of each step of an event, one by one, though none of them shows it.
+_HIDDEN: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 # Past the queue: only for what cannot fail, or tells of it in its answer: Gradio shows no error of such an event.
 _QUICK: dict[str, Any] = {"queue": False, **_HIDDEN}
 _QUEUED: dict[str, Any] = {"concurrency_limit": None, **_HIDDEN}
@@ -122,15 +123,17 @@ def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
 
     on(parts.about.fold.expand, handlers.models.about, model.model, [parts.about.text], **_QUEUED)
 
-    moved = [event for slider in sliders.all.values() for event in _events_of(slider)]
-    gr.on(
-        moved, listener(settings.moved, parts, parts.settings), parts.controls, parts.settings, queue=False, **_LATEST
-    )
-
     for controls, filter_ in ((sliders.instant, settings.refilter), (parts.show.values(), settings.show_only)):
         instant = [event for control in controls for event in _events_of(control)]
         filtered = gr.on(instant, listener(filter_, parts, parts.screen), parts.controls, parts.screen, **_REFILTER)
         on(filtered.failure, runs.buttons, None, parts.screen, **_QUICK)
+
+    # After the filter: the page asks for one answer to a move after the other, and the picture comes first. A move that
+    # finds the filter at work does not wait for it, so it can end it.
+    moved = [event for slider in sliders.all.values() for event in _events_of(slider)]
+    gr.on(
+        moved, listener(settings.moved, parts, parts.settings), parts.controls, parts.settings, queue=False, **_LATEST
+    )
 
     adjusted = on(parts.viewer.adjust, settings.adjust, parts.controls, parts.settings, **_QUEUED)
     on(adjusted.success, settings.refilter, parts.controls, parts.screen, **_REFILTER)

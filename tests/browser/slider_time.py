@@ -1,6 +1,6 @@
 """From a slider's move to the painted masks: ``python tests/browser/slider_time.py http://127.0.0.1:7860``.
 
-Loosens the thresholds of the sample that is open in a running page until there are many masks, then moves
+Loosens the thresholds of the sample that is open in a running page until there are about 200 masks, then moves
 *Mask quality* by one step of the keyboard, back and forth, and takes the time in the page itself: from the key to the
 frame in which the masks are painted.
 """
@@ -15,6 +15,7 @@ from typing import Any
 from running_page import opened_sample
 
 MASKS, MOVES = 200, 20
+TIGHT = 88  # hundredths: so high a quality have few masks of the built-in model
 LOOSE = {"stability_score_thresh": "0", "box_nms_thresh": "1"}
 WATCH = """slider => {
   const totals = document.querySelector("#viewer .totals");
@@ -37,15 +38,19 @@ def main(address: str) -> None:
         page.get_by_role("button", name="All settings").click()
         for name, value in LOOSE.items():
             sets(page, name, value)
-        quality = 100
-        while masks(page) < MASKS and quality > 5:
-            quality -= 5
-            sets(page, "pred_iou_thresh", str(quality / 100))
+        # One step of the slider at a time: far below, there are thousands of masks.
+        quality = TIGHT
+        sets(page, "pred_iou_thresh", f"{quality / 100}")
+        for name, value in LOOSE.items():
+            sets(page, name, value)
+        while masks(page) < MASKS:
+            quality -= 1
+            sets(page, "pred_iou_thresh", f"{quality / 100}")
         slider = page.get_by_label("range slider for Mask quality")
         slider.evaluate(WATCH)
         times, counts = [], []
         for number in range(MOVES + 2):
-            slider.press("ArrowLeft" if number % 2 == 0 else "ArrowRight")
+            slider.press("ArrowRight" if number % 2 == 0 else "ArrowLeft")
             times.append(page.evaluate("window.took"))
             counts.append(masks(page))
             page.wait_for_timeout(500)

@@ -526,8 +526,8 @@ def test_a_new_run_drops_the_selection_but_not_the_sort(viewer: Viewer) -> None:
 
 def test_a_late_file_of_an_older_run_is_dropped(viewer: Viewer) -> None:
     held = []
-    viewer.page.route("**/layers.bin", lambda route: route.continue_() if held else held.append(route))
-    viewer.page.get_by_role("button", name="Sixty", exact=True).click()
+    viewer.page.route("**/photo.webp", lambda route: route.continue_() if held else held.append(route))
+    viewer.page.get_by_role("button", name="Many", exact=True).click()
     while not held:
         viewer.page.wait_for_timeout(50)
     viewer.show("Three")

@@ -32,6 +32,7 @@ from automask_ui.ui.components.viewer.display import (
     display_image,
     display_runs,
     display_size,
+    pack_layer,
     pack_layers,
     viewer_edits,
 )
@@ -135,13 +136,13 @@ class Book(Session):
 
 
 class Scene:
-    """One photo with its masks, as files the viewer can fetch."""
+    """One photo with its masks, as the viewer takes them."""
 
     def __init__(self, masks: Sequence[rle.Rle], size_hw: tuple[int, int], name: str = "coffee.jpg") -> None:
         self.size_hw, self.name, self.session = size_hw, name, uuid.uuid4().hex
         self.display_hw = display_size(size_hw)
         self.rows = [row(i + 1, mask) for i, mask in enumerate(masks)]
-        self.runs = [(i + 1, display_runs(mask, self.display_hw)) for i, mask in enumerate(masks)]
+        self.layers = [pack_layer(i + 1, display_runs(mask, self.display_hw)) for i, mask in enumerate(masks)]
         self.image = save("photo.webp", display_image(photo(size_hw), self.display_hw))
 
     def value(self, count: int | None = None, **changes: object) -> ViewerData:
@@ -150,7 +151,7 @@ class Scene:
             "session": self.session,
             "name": self.name,
             "image": self.image,
-            "layers": save("layers.bin", pack_layers(self.runs[:count])),
+            "layers": pack_layers(self.layers[:count]),
             "width": self.size_hw[1],
             "height": self.size_hw[0],
             "display_width": self.display_hw[1],
@@ -191,13 +192,13 @@ def stream() -> Iterator[ViewerData]:
 
 def no_masks() -> ViewerData:
     """A finished run that kept nothing."""
-    return small(3).value(0, layers=None, empty=EMPTY)
+    return small(3).value(0, layers="", empty=EMPTY)
 
 
 def grid() -> ViewerData:
     """The photo with a point grid's preview."""
     places = [(i + 0.5) / 16 for i in range(16)]
-    return small(3).value(0, layers=None, points=[[x, y] for y, x in itertools.product(places, places)])
+    return small(3).value(0, layers="", points=[[x, y] for y, x in itertools.product(places, places)])
 
 
 def repeat(event: gr.EventData) -> str:
@@ -245,7 +246,7 @@ def build() -> gr.Blocks:
         "Partial": lambda: small(60).value(20, partial=True),
         "Nothing found": no_masks,
         "Grid": grid,
-        "Photo": lambda: small(3).value(0, layers=None),
+        "Photo": lambda: small(3).value(0, layers=""),
         "None": lambda: None,
         "Stream": stream,
     }

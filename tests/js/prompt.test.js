@@ -7,7 +7,7 @@ import { createPrompt } from "../../automask_ui/ui/components/viewer/js/model/pr
 import { fakeSignals } from "./helpers.js";
 
 /** Two candidates on a display copy of 10 px: one of three pixels and one of ten. */
-const LAYERS = Uint32Array.from([2, 1, 1, 0, 3, 2, 1, 10, 10]).buffer;
+const LAYERS = Uint32Array.from([1, 1, 0, 3, 2, 1, 10, 10]).buffer;
 const ROWS = [{ score: 0.9, stability: 0.8, area: 12 }, { score: 0.7, stability: null, area: 40 }];
 
 /** A prompt on a photo twice as large as its display copy; what it asks; and how to answer. */

@@ -14,15 +14,15 @@ test("a shape has exactly its pixels", () => {
   }
 });
 
-/** The layers file, unzipped. @param {[id: number, runs: number[]][]} layers with starts and lengths */
+/** Layers, unpacked. @param {[id: number, runs: number[]][]} layers with starts and lengths */
 function packed(layers) {
   const words = layers.flatMap(([id, runs]) => [
     id, runs.length / 2, ...runs.map((word, i) => (i % 2 || i === 0 ? word : word - runs[i - 2])),
   ]);
-  return Uint32Array.from([layers.length, ...words]).buffer;
+  return Uint32Array.from(words).buffer;
 }
 
-test("the layers file is read by id, without empty masks", () => {
+test("layers are read by id, without empty masks", () => {
   const shapes = readLayers(packed([[7, [1, 3, 11, 2, 22, 1]], [8, []], [9, [25, 5]]]), 10, new Map());
   assert.deepEqual([...shapes.keys()], [7, 9]);
   assert.deepEqual([...(shapes.get(7)?.runs ?? [])], [1, 3, 11, 2, 22, 1]);

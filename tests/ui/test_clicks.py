@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import json
 import math
+import zlib
 from typing import Any
 
 import numpy as np
@@ -31,10 +31,9 @@ def ask(handlers: Handlers, opened: Session, visitor: Visitor = ANN, **asked: An
 
 def layers(answer: ViewerPrediction) -> dict[int, int]:
     """Pixels of each layer by its number."""
-    values = np.frombuffer(gzip.decompress(base64.b64decode(answer["layers"])), "<u4").tolist()
-    count, *rest = values
+    rest = np.frombuffer(zlib.decompress(base64.b64decode(answer["layers"]), wbits=-zlib.MAX_WBITS), "<u4").tolist()
     found = {}
-    for _ in range(count):
+    while rest:
         number, runs, *rest = rest
         found[number] = sum(rest[1 : 2 * runs : 2])
         rest = rest[2 * runs :]

@@ -129,12 +129,11 @@ def test_find_says_where_it_stands(handlers: Handlers, photo: str) -> None:
     assert "masks in " in told[-1]
 
 
-def test_find_gives_plain_numbers_and_files(handlers: Handlers, photo: str) -> None:
+def test_find_gives_plain_numbers(handlers: Handlers, photo: str) -> None:
     handlers.opening.open_photo(ANN, photo)
     view = last(find(handlers, controls())).view
     assert view is not None
-    assert view.layers is not None
-    assert view.layers.path != ""
+    assert view.layers
     kinds = {type(value) for mask in view.masks for value in mask.values()}
     assert kinds <= {int, float, str, list, bool}
     assert {type(number) for mask in view.masks for number in (*mask["bbox"], *mask["point"], *mask["crop"])} <= {
@@ -143,13 +142,16 @@ def test_find_gives_plain_numbers_and_files(handlers: Handlers, photo: str) -> N
     }
 
 
-def test_files_of_earlier_updates_go(handlers: Handlers, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(display, "_KEPT_LAYERS", 3)
+def test_a_mask_is_packed_once(handlers: Handlers, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
     handlers.opening.open_photo(ANN, photo)
-    for _ in find(handlers, controls(points_per_batch=3)):
-        pass
-    folder = handlers.service.store.current("ann").folder
-    assert len(list(folder.glob("masks-*.bin"))) <= 3
+    found = last(find(handlers, controls())).view
+    assert found is not None
+
+    def refuse(number: int, runs: object) -> bytes:
+        raise AssertionError(f"mask {number} was packed before")
+
+    monkeypatch.setattr(display, "pack_layer", refuse)
+    assert handlers.screens.view(ANN, handlers.service.store.current("ann")).layers == found.layers
 
 
 def test_preset_takes_the_models_own_thresholds(handlers: Handlers, photo: str) -> None:

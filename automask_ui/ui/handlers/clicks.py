@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from automask_ui.masks import MaskSet
@@ -10,7 +9,7 @@ from automask_ui.serving.service import Service
 from automask_ui.session import step_fields
 from automask_ui.session.offered_masks import MAX_CLICKS, Clicks
 from automask_ui.ui.components.viewer import ViewerPrediction
-from automask_ui.ui.components.viewer.display import display_runs, display_size, pack_layers
+from automask_ui.ui.components.viewer.display import display_runs, display_size, pack_layer, pack_layers
 from automask_ui.ui.errors import error_sentence
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.visitor import Visitor
@@ -67,5 +66,6 @@ def _clicks(asked: dict[str, Any]) -> Clicks:
 
 def _layers(masks: MaskSet, display_hw: tuple[int, int]) -> str:
     """The masks as the viewer draws them, numbered from 1."""
-    runs = [(number, display_runs(rle, display_hw)) for number, rle in enumerate(masks.rle, start=1)]
-    return base64.b64encode(pack_layers(runs)).decode("ascii")
+    return pack_layers(
+        pack_layer(number, display_runs(rle, display_hw)) for number, rle in enumerate(masks.rle, start=1)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,11 +59,16 @@ class PictureTable(OutputComponent):
             css_template=(HERE / "picture_table.css").read_text(encoding="utf-8"),
             js_on_load=(HERE / "picture_table.js").read_text(encoding="utf-8"),
             apply_default_css=False,
-            formats=list(formats),
-            negatives=[name for name, row in EXPORTERS.items() if row.has_negatives],
-            texts={
-                code: {key: text for key, text in texts.items() if key.startswith("list.")}
-                for code, texts in TEXTS.items()
-            },
+            # In one text, as ViewerData is.
+            constants=json.dumps(
+                {
+                    "formats": list(formats),
+                    "negatives": [name for name, row in EXPORTERS.items() if row.has_negatives],
+                    "texts": {
+                        code: {key: text for key, text in texts.items() if key.startswith("list.")}
+                        for code, texts in TEXTS.items()
+                    },
+                }
+            ),
             **kwargs,
         )

@@ -18,7 +18,8 @@ const board = one(".board"), select = /** @type {HTMLSelectElement} */ (element.
 const negatives = /** @type {HTMLInputElement} */ (element.querySelector(".negatives input"));
 const [start, halt, save] = [".start", ".halt", ".save"].map((name) => /** @type {HTMLButtonElement} */ (one(name)));
 const language = (navigator.language || "en").slice(0, 2);
-const texts = props.texts[language] || props.texts.en;
+const constants = JSON.parse(props.constants);
+const texts = constants.texts[language] || constants.texts.en;
 /** @param {string} key @returns {string} */
 const say = (key) => texts[`list.${key}`];
 /** @param {string} key @param {Record<string, string | number>} values */
@@ -51,7 +52,7 @@ negatives.addEventListener("change", show);
 
 /** Whether there is a choice: pictures without masks, and a format that can say that nothing is in them. */
 const hasNegatives = () => props.value.items.some((/** @type {Item} */ item) => item.state === "done" && !item.masks)
-  && props.negatives.includes(select.value);
+  && constants.negatives.includes(select.value);
 const wantsNegatives = () => hasNegatives() && negatives.checked;
 
 const LAST = "automask.format"; // as the download of one picture keeps it
@@ -59,7 +60,7 @@ const LAST = "automask.format"; // as the download of one picture keeps it
 function addFormats() {
   /** @type {Map<string, HTMLOptGroupElement>} */
   const groups = new Map();
-  for (const format of props.formats) {
+  for (const format of constants.formats) {
     const title = format.purpose[language] || format.purpose.en;
     const group = groups.get(title) ?? document.createElement("optgroup");
     group.label = title;
@@ -73,7 +74,7 @@ function addFormats() {
   select.append(...groups.values());
   try {
     const last = localStorage.getItem(LAST);
-    if (props.formats.some((/** @type {{ id: string }} */ { id }) => id === last)) select.value = last ?? "";
+    if (constants.formats.some((/** @type {{ id: string }} */ { id }) => id === last)) select.value = last ?? "";
   } catch {
     // A browser that keeps nothing begins with the first format.
   }

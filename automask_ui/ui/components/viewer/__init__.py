@@ -8,6 +8,7 @@ can become markup.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -43,6 +44,9 @@ HERE = Path(__file__).parent
 
 # Read once: Gradio builds a component anew with every update of a prop.
 SCRIPT = bundle(HERE / "js" / "main.js", "createViewer({ element, props, trigger, watch });")
+# Of rules that are equally strong the later one counts.
+_STYLES = ("base", "picture", "table", "labels", "details", "download", "narrow")
+STYLE = "\n".join((HERE / "css" / f"{name}.css").read_text(encoding="utf-8") for name in _STYLES)
 
 
 class ViewerMask(TypedDict):
@@ -115,7 +119,7 @@ class ViewerPrediction(TypedDict):
     session: str  # its id
     ticket: str  # as the event has it
     error: str  # why there is none, in the visitor's words
-    layers: str  # base64 of pack_layers, with the numbers 1, 2, 3 in the candidates' order
+    layers: str  # from pack_layers, with the numbers 1, 2, 3 in the candidates' order
     candidates: list[ViewerCandidate]  # none where there is an error
 
 
@@ -125,7 +129,7 @@ class ViewerData(GradioModel):
     session: str = ""  # its id
     name: str = ""  # the photo's file name
     image: FileData | None = None  # from display_image
-    layers: FileData | None = None  # from pack_layers
+    layers: str = ""  # from pack_layers
     width: int = 0  # of the original, px
     height: int = 0
     display_width: int = 0
@@ -137,6 +141,17 @@ class ViewerData(GradioModel):
     suggestion: ViewerSuggestion | None = None  # what would help then
     found_with: str = ""  # the model and the preset of the masks, in words
     points: list[list[float]] = Field(default_factory=list)  # preview of a point grid, x and y in 0 to 1
+
+
+class _Sent(GradioModel):
+    """ViewerData on its way to the browser: all but the photo as JSON in one text.
+
+    Gradio's page makes every list and every object in a value reactive, and copies and compares all of them with each
+    event: with 200 masks that took longer than to draw them.
+    """
+
+    image: FileData | None
+    rest: str
 
 
 class DownloadFormat(TypedDict):
@@ -170,7 +185,7 @@ def viewer_note(
 class MaskViewer(OutputComponent):
     """Photo, masks and table in one component."""
 
-    data_model = ViewerData
+    data_model = _Sent
 
     def __init__(
         self,
@@ -196,14 +211,22 @@ class MaskViewer(OutputComponent):
         super().__init__(
             value=value,
             html_template=(HERE / "viewer.html").read_text(encoding="utf-8"),
-            css_template=(HERE / "viewer.css").read_text(encoding="utf-8"),
+            css_template=STYLE,
             js_on_load=SCRIPT,
             apply_default_css=False,
-            # What follows are props: the browser reads them, and gr.update can change them one by one.
-            texts={code: dict(entries) for code, entries in texts.items()},
-            formats=list(formats),
-            offer_sample=offer_sample,
-            palette=list(PALETTE),
-            no_class_colour=NO_CLASS_COLOUR,
+            # A prop, which the browser reads; in one text, as _Sent is.
+            constants=json.dumps(
+                {
+                    "texts": {code: dict(entries) for code, entries in texts.items()},
+                    "formats": list(formats),
+                    "offer_sample": offer_sample,
+                    "palette": list(PALETTE),
+                    "no_class_colour": NO_CLASS_COLOUR,
+                }
+            ),
             **kwargs,
         )
+
+    def postprocess(self, value: ViewerData | None) -> _Sent | None:
+        """``value`` as it is sent."""
+        return None if value is None else _Sent(image=value.image, rest=value.model_dump_json(exclude={"image"}))

@@ -1,16 +1,17 @@
-"""What the viewer draws: a session's masks and edits as plain data, and the files that the browser fetches.
+"""What the viewer draws: a session's masks and edits as plain data, and the photo as a file that the browser fetches.
 
-Masks stay exact in the original's pixels; these files are only for looking and pointing: a bounded copy of the photo,
-and every mask as runs at that copy's size. The viewer never needs whole frames: runs of 600 masks are a few hundred
-kilobytes, and the browser fills, outlines and hit-tests from them.
+Masks stay exact in the original's pixels; this is only for looking and pointing: a bounded copy of the photo, and every
+mask as runs at that copy's size. The viewer never needs whole frames: runs of 600 masks are a few hundred kilobytes,
+and the browser fills, outlines and hit-tests from them.
 """
 
 from __future__ import annotations
 
-import gzip
+import base64
 import io
 import math
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
 from typing import cast
@@ -34,6 +35,7 @@ __all__ = [
     "display_image",
     "display_runs",
     "display_size",
+    "pack_layer",
     "pack_layers",
     "viewer_edits",
 ]
@@ -41,10 +43,8 @@ __all__ = [
 LONGEST_SIDE = 1600  # px; sharp on a 4K monitor's picture pane, and a tenth of a 12-megapixel photo's pixels
 WEBP_QUALITY = 88
 WEBP_EFFORT = 1  # of 6: a tenth larger than the default, encoded in half the time
-GZIP_LEVEL = 1
-# Files of masks a session keeps. A run makes one every half second; a busy machine or a slow line is seconds behind.
-_KEPT_LAYERS = 20
-_KEPT_RUNS = 4_000  # masks whose display form a session remembers
+ZIP_LEVEL = 1
+_KEPT_LAYERS = 4_000  # masks whose display form a session remembers
 _SHOWN_POINTS = 5_000  # dots of a point list that are previewed
 
 
@@ -81,7 +81,7 @@ class SessionViews:
             session=session.id,
             name=session.image.name,
             image=display.photo(),
-            layers=display.layers(ids, masks) if ids else None,
+            layers=display.layers(ids, masks),
             width=width,
             height=height,
             display_width=display.size_hw[1],
@@ -111,7 +111,7 @@ class SessionViews:
 
 
 class _Display:
-    """One session's files and what its masks look like at display size."""
+    """One session's photo and what its masks look like at display size."""
 
     def __init__(self, session: Session) -> None:
         self.size_hw = display_size(session.size_hw)
@@ -119,11 +119,8 @@ class _Display:
         self._rgb = session.image.rgb
         self._folder: Path = session.folder
         self._lock = Lock()
-        self._runs: dict[bytes, np.ndarray] = {}
+        self._layers: dict[tuple[int, bytes], bytes] = {}  # number and counts of a mask -> its packed layer
         self._colours: dict[bytes, str] = {}
-        self._files: list[Path] = []
-        self._made = 0
-        self._last: tuple[tuple[int, bytes], ...] = ()
 
     def photo(self) -> FileData:
         """The display copy of the photo."""
@@ -133,20 +130,12 @@ class _Display:
                 _write(path, display_image(self._rgb, self.size_hw))
         return FileData(path=str(path), orig_name=path.name, mime_type="image/webp")
 
-    def layers(self, ids: tuple[int, ...], masks: MaskSet) -> FileData:
-        """The file of all masks' runs; the same file for the same masks."""
-        content = tuple((id_, rle["counts"]) for id_, rle in zip(ids, masks.rle, strict=True))
+    def layers(self, ids: tuple[int, ...], masks: MaskSet) -> str:
+        """The runs of all masks, packed."""
         with self._lock:
-            if content != self._last or not self._files:
-                self._made += 1
-                path = self._folder / f"masks-{self._made}.bin"
-                _write(path, pack_layers([(id_, self._runs_of(rle)) for id_, rle in zip(ids, masks.rle, strict=True)]))
-                self._files.append(path)
-                self._last = content
-            while len(self._files) > _KEPT_LAYERS:
-                self._files.pop(0).unlink(missing_ok=True)
-            path = self._files[-1]
-        return FileData(path=str(path), orig_name=path.name, mime_type="application/octet-stream")
+            if len(self._layers) > _KEPT_LAYERS:
+                self._layers.clear()
+            return pack_layers([self._layer(id_, rle) for id_, rle in zip(ids, masks.rle, strict=True)])
 
     def colour(self, rle: Rle) -> str:
         """The mask's colour."""
@@ -154,12 +143,11 @@ class _Display:
             self._colours[rle["counts"]] = mask_colour(rle)
         return self._colours[rle["counts"]]
 
-    def _runs_of(self, rle: Rle) -> np.ndarray:
-        if len(self._runs) > _KEPT_RUNS:
-            self._runs.clear()
-        if rle["counts"] not in self._runs:
-            self._runs[rle["counts"]] = display_runs(rle, self.size_hw)
-        return self._runs[rle["counts"]]
+    def _layer(self, id_: int, rle: Rle) -> bytes:
+        key = id_, rle["counts"]
+        if key not in self._layers:
+            self._layers[key] = pack_layer(id_, display_runs(rle, self.size_hw))
+        return self._layers[key]
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -300,19 +288,27 @@ def _row_runs(lefts: np.ndarray, tops: np.ndarray, bottoms: np.ndarray, display_
     return np.stack([begin, end - begin], axis=1).astype(np.uint32)
 
 
-def pack_layers(runs: Sequence[tuple[int, np.ndarray]]) -> bytes:
-    """The file the viewer reads: gzip of little-endian uint32.
+def pack_layer(number: int, runs: np.ndarray) -> bytes:
+    """One mask as the viewer reads it: a part of a deflate stream that stands alone, so it is packed only once.
 
-    ``[masks, (number, runs, start, length, step, length, ...) for each mask]``, where a step is from the start of one
-    run to that of the next: small numbers that repeat, which halve the file and the time to pack it.
+    Its content are little-endian uint32: ``number, runs, (step, length) for each run``, where a step is from the start
+    of one run to that of the next: small numbers that repeat, which halve the size and the time to pack it.
 
     Args:
-        runs: number of each mask with its ``display_runs`` (n×2).
+        number: of the mask.
+        runs: its ``display_runs`` (n×2).
     """
-    parts = [np.array([len(runs)], dtype="<u4")]
-    for number, pairs in runs:
-        parts.append(np.array([number, len(pairs)], dtype="<u4"))
-        steps = np.diff(pairs[:, 0], prepend=np.uint32(0))
-        parts.append(np.stack([steps, pairs[:, 1]], axis=1).astype("<u4").ravel())
-    # No time stamp: equal masks give equal bytes, which the browser and the file cache then keep once.
-    return gzip.compress(np.concatenate(parts).tobytes(), GZIP_LEVEL, mtime=0)
+    steps = np.diff(runs[:, 0], prepend=np.uint32(0))
+    words = [np.array([number, len(runs)]), np.stack([steps, runs[:, 1]], axis=1).ravel()]
+    packing = zlib.compressobj(ZIP_LEVEL, wbits=-zlib.MAX_WBITS)
+    # After a full flush nothing refers to what was before.
+    return packing.compress(np.concatenate(words).astype("<u4").tobytes()) + packing.flush(zlib.Z_FULL_FLUSH)
+
+
+def pack_layers(layers: Iterable[bytes]) -> str:
+    """Masks from ``pack_layer`` as one deflate stream, in base64; no mask makes an empty text."""
+    packed = b"".join(layers)
+    return base64.b64encode(packed + _END).decode("ascii") if packed else ""
+
+
+_END = zlib.compressobj(wbits=-zlib.MAX_WBITS).flush()

@@ -3,7 +3,7 @@
 import { completeData } from "./model/picture.js";
 
 /**
- * Takes values from the server. They come every half second while a run goes on; files load at their own pace.
+ * Takes values from the server. They come every half second while a run goes on; the photo loads at its own pace.
  *
  * @param {object} deps
  * @param {Language} deps.language
@@ -15,13 +15,13 @@ import { completeData } from "./model/picture.js";
  * @returns {() => Promise<void>} shows the value that the props have now
  */
 export function createLoader({ language: { text }, notes, notices, picture, props, viewport }) {
-  const photos = keepLast(decodePhoto), layers = keepLast(fetchLayers);
+  const photos = keepLast(decodePhoto);
   let arrived = 0; // values, in order of arrival
   let applied = 0; // the newest value that is on screen
 
   /** @param {ViewerData} data @param {number} ticket */
   async function show(data, ticket) {
-    const { image, layers: file } = data;
+    const { image, layers } = data;
     if (!image) return;
     const photo = image.url === picture.photoUrl && picture.photo ? picture.photo : await photos(image.url);
     if (!isCurrent(data, ticket)) return;
@@ -29,27 +29,28 @@ export function createLoader({ language: { text }, notes, notices, picture, prop
       picture.setPhoto(data, photo);
       viewport.fit();
     }
-    const buffer = file && (await layers(file.url));
+    const shapes = await unpackLayers(layers);
     if (!isCurrent(data, ticket)) return;
     applied = ticket;
-    showMasks(data, buffer);
+    showMasks(data, shapes);
   }
 
   /** Whether nothing newer is on screen, nor another session. @param {ViewerData} data @param {number} ticket */
   const isCurrent = (data, ticket) => ticket > applied && data.session === picture.session;
 
-  /** @param {ViewerData} data @param {ArrayBuffer | null} buffer */
-  function showMasks(data, buffer) {
+  /** @param {ViewerData} data @param {ArrayBuffer} shapes its layers, unpacked */
+  function showMasks(data, shapes) {
     const before = picture.data;
     // What was said of a place with other masks may not be true any more.
-    if (data.layers?.url !== before.layers?.url) notes.hideNote();
-    picture.setMasks(data, buffer);
+    if (data.layers !== before.layers) notes.hideNote();
+    picture.setMasks(data, shapes);
     if (data.display_width !== before.display_width || data.display_height !== before.display_height) viewport.fit();
     notices.draw();
   }
 
   return async function load() {
-    const data = completeData(props.value);
+    const { value } = props;
+    const data = completeData(value && { image: value.image, ...JSON.parse(value.rest) });
     const ticket = ++arrived;
     if (data.session !== picture.session || !data.image) picture.start(data);
     try {
@@ -84,27 +85,20 @@ function keepLast(fetchIt) {
 
 /** @param {string} url */
 async function decodePhoto(url) {
-  return createImageBitmap(await (await fetchFile(url)).blob());
-}
-
-/** The layers file, unzipped. @param {string} url */
-async function fetchLayers(url) {
-  const { body } = await fetchFile(url);
-  if (!body) throw new Error(`nothing in ${url}`);
-  return unzipped(body);
-}
-
-/** A layers file that came in base64, unzipped. @param {string} base64 */
-export async function unpackLayers(base64) {
-  return unzipped(new Blob([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))]).stream());
-}
-
-/** @param {ReadableStream<Uint8Array<ArrayBuffer>>} stream */
-const unzipped = (stream) => new Response(stream.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
-
-/** @param {string} url */
-async function fetchFile(url) {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${response.status} for ${url}`);
-  return response;
+  return createImageBitmap(await response.blob());
+}
+
+/**
+ * Unpacks layers: base64 of a deflate stream (see pack_layers in viewer/display.py).
+ *
+ * @param {string} packed "" for none
+ * @returns {Promise<ArrayBuffer>}
+ */
+export async function unpackLayers(packed) {
+  if (!packed) return new ArrayBuffer(0);
+  const text = atob(packed), bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"))).arrayBuffer();
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Props, Trigger, Watch } from "./types.d.ts" */
+/** @import { Constants, Props, Trigger, Watch } from "./types.d.ts" */
 import { createDom, translateTemplate } from "./dom.js";
 import { createScope } from "./download/scope.js";
 import { connectDownload } from "./download/sheet.js";
@@ -57,7 +57,9 @@ import { connectTools } from "./tools/tools.js";
  */
 export function createViewer({ element, props, trigger, watch }) {
   const dom = createDom(element);
-  const language = createLanguage(props.texts, navigator.language);
+  /** @type {Constants} */
+  const constants = JSON.parse(props.constants);
+  const language = createLanguage(constants.texts, navigator.language);
   const signals = createSignals();
   const pixelRatio = () => window.devicePixelRatio || 1;
   /** @param {string} sentence */
@@ -70,7 +72,7 @@ export function createViewer({ element, props, trigger, watch }) {
   const listing = createListing({ signals, picture, edits, language });
   const selection = createSelection({ signals, picture, listing, language, say });
   const look = createLook({ signals });
-  const { palette, no_class_colour: noClassColour } = props;
+  const { palette, no_class_colour: noClassColour } = constants;
   const colours = createColours({ signals, picture, edits, look, palette, noClassColour });
   const viewport = createViewport({ signals, picture, pixelRatio });
   const draft = createDraft({ signals });
@@ -80,14 +82,21 @@ export function createViewer({ element, props, trigger, watch }) {
 
   // The picture
   const notes = createNotes({ dom, edits, picture, signals, trigger, viewport });
-  const notices = createNotices({ dom, language, picture, props, trigger });
+  const notices = createNotices({ dom, language, offersSample: constants.offer_sample, picture, trigger });
   const popups = createPopups({ dom, picture });
   const toolbox = createToolbox({ dom, draft, look, picture, signals, viewport });
   connectStage({ dom, language, picture, signals, toolbox, viewport });
   const masks = maskLayers({ colours, dom, edits, listing, look, picture, viewport });
+  // Other masks leave the photo as it is: to shrink it well takes longer than to draw 200 of them.
+  paintLayers({
+    canvas: dom.one(".photo", HTMLCanvasElement),
+    layers: [photoLayer({ picture })],
+    topics: ["view"],
+    signals, picture, viewport,
+  });
   paintLayers({
     canvas: dom.one(".scene", HTMLCanvasElement),
-    layers: [photoLayer({ picture }), masks.fills, masks.outlines, pointsLayer({ picture, viewport }), masks.ids],
+    layers: [masks.fills, masks.outlines, pointsLayer({ picture, viewport }), masks.ids],
     topics: ["masks", "order", "shown", "view", "style", "opacity"],
     signals, picture, viewport,
   });
@@ -134,7 +143,8 @@ export function createViewer({ element, props, trigger, watch }) {
   // Download
   const scope = createScope({ dom, language, listing, picture, selection, signals });
   connectDownload({
-    dom, edits, language, look, picture, popups, props, scope, selection, signals, trigger, viewport, watch,
+    dom, edits, formats: constants.formats, language, look, picture, popups, props, scope, selection, signals, trigger,
+    viewport, watch,
   });
 
   // What Python sets

@@ -99,7 +99,8 @@ export interface ViewerData {
   session: string;
   name: string;
   image: { url: string } | null;
-  layers: { url: string } | null;
+  /** The masks' shapes, packed. */
+  layers: string;
   width: number;
   height: number;
   display_width: number;
@@ -142,7 +143,7 @@ export interface PredictionAnswer {
   session: string;
   ticket: string;
   error: string;
-  /** The candidates' shapes as a layers file, in base64; their ids count from 1. */
+  /** The candidates' shapes, packed; their ids count from 1. */
   layers: string;
   candidates: { score: number; stability: number | null; area: number }[];
 }
@@ -154,13 +155,20 @@ export interface Suggestion {
   value: number;
 }
 
-export interface Props {
-  value: Partial<ViewerData> | null;
+/** What never changes. */
+export interface Constants {
   texts: Record<string, Record<string, string>>;
   formats: DownloadFormat[];
   offer_sample: boolean;
   palette: string[];
   no_class_colour: string;
+}
+
+export interface Props {
+  /** ViewerData; `rest` is all but the photo, as JSON. */
+  value: { image: ViewerData["image"], rest: string } | null;
+  /** Constants as JSON. */
+  constants: string;
   note: { text: string; x: number; y: number; suggestion?: Suggestion | null; keeps?: boolean } | null;
   edits: EditsAnswer | null;
   class_list: { lines: string[]; note: string } | null;

@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Dom, Edits, Language, Look, Picture, Popups, Props } from "../types.d.ts" */
+/** @import { Dom, DownloadFormat, Edits, Language, Look, Picture, Popups, Props } from "../types.d.ts" */
 /** @import { Proof, Scope, Selection, Signals, Trigger, Viewport, Watch } from "../types.d.ts" */
 import { closest, make, makeButton } from "../dom.js";
 import { remember, remembered } from "../remembered.js";
@@ -14,11 +14,12 @@ const CHIPS = 60; // masks that are named; the button selects all
  * @param {object} deps
  * @param {Dom} deps.dom
  * @param {Edits} deps.edits
+ * @param {DownloadFormat[]} deps.formats
  * @param {Language} deps.language
  * @param {Look} deps.look
  * @param {Picture} deps.picture
  * @param {Popups} deps.popups which opens and closes it
- * @param {Pick<Props, "formats" | "proof">} deps.props
+ * @param {Pick<Props, "proof">} deps.props
  * @param {Scope} deps.scope
  * @param {Selection} deps.selection
  * @param {Signals} deps.signals
@@ -27,7 +28,8 @@ const CHIPS = 60; // masks that are named; the button selects all
  * @param {Watch} deps.watch
  */
 export function connectDownload(deps) {
-  const { edits, language, look, picture, popups, props, scope, selection, signals, trigger, viewport, watch } = deps;
+  const { edits, formats, language, look, picture, popups, props, scope, selection, signals } = deps;
+  const { trigger, viewport, watch } = deps;
   const { one } = deps.dom, { text } = language;
   const sheet = one(".sheet"), menu = one(".formats .menu"), items = one(".formats [role=menu]");
   const line = one(".proof-line"), more = one(".proof-more"), chips = one(".proof-masks");
@@ -40,7 +42,7 @@ export function connectDownload(deps) {
 
   function drawMenu() {
     const count = scope.ids().length;
-    openButton.disabled = !count || !props.formats.length;
+    openButton.disabled = !count || !formats.length;
     one(".formats .menu h3").textContent = text("download_as", { count: text("count", { n: count }) });
   }
 
@@ -49,7 +51,7 @@ export function connectDownload(deps) {
     const last = remembered(LAST);
     /** @type {Map<string, HTMLElement>} */
     const groups = new Map();
-    const inOrder = [...props.formats].sort((a, b) => Number(b.id === last) - Number(a.id === last));
+    const inOrder = [...formats].sort((a, b) => Number(b.id === last) - Number(a.id === last));
     for (const { id, label, hint, purpose } of inOrder) {
       const title = id === last ? text("format_last") : language.localized(purpose);
       let group = groups.get(title);
@@ -83,7 +85,7 @@ export function connectDownload(deps) {
     leaveOut.hidden = !unlabelled || unlabelled === ids.length;
     one(".leave-out span").textContent = text("leave_out", { n: unlabelled });
     withoutUnlabelled.checked = false;
-    one(".sheet h3").textContent = language.localized(props.formats.find(({ id }) => id === format)?.label);
+    one(".sheet h3").textContent = language.localized(formats.find(({ id }) => id === format)?.label);
     showSheet(true);
     remember(LAST, format);
     prepare(format);

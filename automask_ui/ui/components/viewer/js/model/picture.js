@@ -6,7 +6,7 @@ import { createHook } from "./signals.js";
 
 /** @type {ViewerData} */
 const NO_DATA = {
-  session: "", name: "", image: null, layers: null, width: 0, height: 0, display_width: 0, display_height: 0,
+  session: "", name: "", image: null, layers: "", width: 0, height: 0, display_width: 0, display_height: 0,
   masks: [], edits: null, partial: false, empty: "", found_with: "", suggestion: null, points: [],
 };
 
@@ -91,16 +91,15 @@ export function createPicture({ signals, edits }) {
       picture.data = data;
     },
 
-    /** @param {ViewerData} data @param {ArrayBuffer | null} layers the layers file, unzipped */
+    /** @param {ViewerData} data @param {ArrayBuffer} layers its layers, unpacked */
     setMasks(data, layers) {
       if (edits.isOutdated(data.edits)) return;
       picture.data = data;
       // First, since masks may have other ids from now on.
       edits.take(data.edits);
       picture.all = data.masks;
-      picture.shapes = layers ? readLayers(layers, data.display_width, picture.shapes) : new Map();
+      picture.shapes = readLayers(layers, data.display_width, picture.shapes);
       refreshMasks();
-      signals.changed("masks", "view");
     },
 
     /** Another session is shown: who keeps something about the old one lets go of it. */
@@ -123,5 +122,5 @@ export function createPicture({ signals, edits }) {
   return picture;
 }
 
-/** @param {Partial<ViewerData> | null} value of the component @returns {ViewerData} with nothing left out */
-export const completeData = (value) => ({ ...NO_DATA, ...value });
+/** @param {Partial<ViewerData> | null} data @returns {ViewerData} with nothing left out */
+export const completeData = (data) => ({ ...NO_DATA, ...data });

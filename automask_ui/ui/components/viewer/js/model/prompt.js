@@ -21,7 +21,7 @@ const ANSWER_WITHIN = 60_000; // ms: a large model may have to read the picture 
  * @param {Pick<Picture, "session" | "data" | "enlargement" | "onRenumbered" | "onSessionStarted">} deps.picture
  * @param {(parcel: Parcel) => void} deps.send to the server, which answers with `take`
  * @param {Pick<Signals, "changed">} deps.signals
- * @param {(base64: string) => Promise<ArrayBuffer>} deps.unpack unzips a layers file
+ * @param {(layers: string) => Promise<ArrayBuffer>} deps.unpack
  */
 export function createPrompt({ picture, send, signals, unpack }) {
   /** @type {Point | null} */
@@ -136,8 +136,7 @@ export function createPrompt({ picture, send, signals, unpack }) {
     async take(answer) {
       if (!answer || !asked || answer.ticket !== asked.ticket) return;
       const { key, timer } = asked, { session } = picture;
-      const layers = answer.layers && (await unpack(answer.layers));
-      const shapes = layers ? readLayers(layers, picture.data.display_width, new Map()) : new Map();
+      const shapes = readLayers(await unpack(answer.layers), picture.data.display_width, new Map());
       if (session !== picture.session || asked?.ticket !== answer.ticket) return;
       clearTimeout(timer);
       asked = null;

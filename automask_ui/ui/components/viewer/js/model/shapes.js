@@ -49,7 +49,7 @@ function fingerprint(runs) {
 }
 
 /**
- * Reads the layers file, unzipped (see pack_layers in viewer/display.py). Shapes equal to the old ones are kept.
+ * Reads layers, unpacked (see pack_layer in viewer/display.py). Shapes equal to the old ones are kept.
  *
  * @param {ArrayBuffer} buffer
  * @param {number} width of the display copy, px
@@ -59,8 +59,7 @@ function fingerprint(runs) {
 export function readLayers(buffer, width, old) {
   const words = new Uint32Array(buffer);
   const shapes = new Map();
-  let at = 1;
-  for (let i = 0; i < words[0]; i++) {
+  for (let at = 0; at < words.length; ) {
     const id = words[at], length = 2 * words[at + 1];
     const runs = words.slice(at + 2, at + 2 + length);
     for (let run = 2; run < length; run += 2) runs[run] += runs[run - 2];

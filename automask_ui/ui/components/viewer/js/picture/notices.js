@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Dom, Language, Picture, Props, Suggestion, Trigger } from "../types.d.ts" */
+/** @import { Dom, Language, Picture, Suggestion, Trigger } from "../types.d.ts" */
 import { suggestionButton } from "./suggestion.js";
 
 const FLASH = 4000; // ms
@@ -10,11 +10,11 @@ const FLASH = 4000; // ms
  * @param {object} deps
  * @param {Dom} deps.dom
  * @param {Language} deps.language
+ * @param {boolean} deps.offersSample
  * @param {Picture} deps.picture
- * @param {Pick<Props, "offer_sample">} deps.props
  * @param {Trigger} deps.trigger
  */
-export function createNotices({ dom: { one }, language: { text }, picture, props, trigger }) {
+export function createNotices({ dom: { one }, language: { text }, offersSample, picture, trigger }) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   const suggest = suggestionButton(one(".notice .suggestion"), trigger);
@@ -22,7 +22,7 @@ export function createNotices({ dom: { one }, language: { text }, picture, props
   function draw() {
     const { data } = picture;
     one(".viewer").dataset.state = !data.image ? "empty" : picture.photo ? "photo" : "loading";
-    one(".sample").hidden = !props.offer_sample;
+    one(".sample").hidden = !offersSample;
     show(data.masks.length ? "" : data.empty, data.masks.length ? null : data.suggestion);
     one(".stopped").hidden = !data.partial;
     one(".file-name").textContent = one(".file-name").title = data.name;

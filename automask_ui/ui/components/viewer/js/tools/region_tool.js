@@ -50,10 +50,17 @@ export function createRegionTool({ brush, draft, picture, trigger, viewport }) {
   let future = [];
 
   /** @param {readonly RegionPiece[]} pieces */
+  function setPieces(pieces) {
+    region.pieces = pieces;
+    // Nothing can be cut out of nothing, and the choice is not offered then.
+    if (!pieces.length) region.cuts = false;
+  }
+
+  /** @param {readonly RegionPiece[]} pieces */
   function change(pieces) {
     past.push(region.pieces);
     future = [];
-    region.pieces = pieces;
+    setPieces(pieces);
     send();
   }
 
@@ -68,7 +75,7 @@ export function createRegionTool({ brush, draft, picture, trigger, viewport }) {
     const pieces = from.pop();
     if (!pieces) return false;
     to.push(region.pieces);
-    region.pieces = pieces;
+    setPieces(pieces);
     send();
     return true;
   }
@@ -88,7 +95,7 @@ export function createRegionTool({ brush, draft, picture, trigger, viewport }) {
   }
 
   picture.onSessionStarted(() => {
-    region.pieces = [];
+    setPieces([]);
     past = [];
     future = [];
   });

@@ -4,9 +4,14 @@
 import { score } from "../model/language.js";
 
 /**
- * A choice of two that some tools have.
+ * A choice of two that some tools have; `yes` and `no` are texts' keys.
  *
- * @typedef {{ yes: string, no: string, isYes: () => boolean, choose: (yes: boolean) => void }} Choice texts' keys
+ * @typedef {object} Choice
+ * @property {string} yes
+ * @property {string} no
+ * @property {() => boolean} isYes
+ * @property {(yes: boolean) => void} choose
+ * @property {() => boolean} [isOffered] left out: always
  */
 
 /**
@@ -33,6 +38,8 @@ export function connectToolBar(deps) {
   /** What to do next with the tool. */
   function hint() {
     const { name } = toolbox;
+    // Who has drawn something knows how; the bar has one line.
+    if (name === "region" && region.pieces.length) return "";
     if (name === "region" && region.isPainted) return text("hint_region_paint");
     if (name !== "add" && name !== "refine") return prompt.isOpen() ? "" : text(`hint_${name}`);
     if (prompt.error) return prompt.error === "lost" ? text("edit_lost") : prompt.error;
@@ -52,7 +59,7 @@ export function connectToolBar(deps) {
     one(".tool-hint").textContent = sentence;
     for (const [place, group] of groups.entries()) {
       const choice = choices[name]?.[place];
-      group.hidden = !choice;
+      group.hidden = !choice || choice.isOffered?.() === false;
       if (!choice) continue;
       for (const button of buttonsOf(group)) {
         const isYes = button.dataset.choice === "yes";

@@ -59,7 +59,8 @@ export function connectTools(deps) {
           yes: "region_outline", no: "region_paint", isYes: () => !region.isPainted,
           choose: (yes) => region.setPainted(!yes),
         },
-        addOrCut(region),
+        // Nothing can be cut out of nothing.
+        { ...addOrCut(region), isOffered: () => region.pieces.length > 0 },
         { yes: "region_only", no: "region_not", isYes: () => region.isOnly, choose: region.setOnly },
       ],
     },
