@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from automask_ui.masks import MaskSet
 from automask_ui.serving.service import Service
 from automask_ui.session import step_fields
 from automask_ui.session.offered_masks import MAX_CLICKS, Clicks
@@ -41,7 +40,10 @@ class ClickHandlers:
             masks = self._service.clicks.predict(session, str(model), _clicks(asked), ticket)
         except Exception as error:
             return Changes(prediction={**answer, "error": error_sentence(visitor.words, error)})
-        answer["layers"] = _layers(masks, display_size(session.size_hw))
+        display_hw = display_size(session.size_hw)
+        answer["layers"] = pack_layers(
+            pack_layer(number, display_runs(rle, display_hw)) for number, rle in enumerate(masks.rle, start=1)
+        )
         answer["candidates"] = [
             {"score": mask.predicted_iou, "stability": mask.stability_score, "area": mask.area} for mask in masks
         ]
@@ -62,10 +64,3 @@ def _clicks(asked: dict[str, Any]) -> Clicks:
     clicks = step_fields.points(MAX_CLICKS, 3)("clicks", asked.get("clicks"))
     corners = step_fields.optional(step_fields.box)("box", asked.get("box"))
     return Clicks(clicks[:, :2], clicks[:, 2], corners, step_fields.whole(0, _MAX_ID)("id", asked.get("id")))
-
-
-def _layers(masks: MaskSet, display_hw: tuple[int, int]) -> str:
-    """The masks as the viewer draws them, numbered from 1."""
-    return pack_layers(
-        pack_layer(number, display_runs(rle, display_hw)) for number, rle in enumerate(masks.rle, start=1)
-    )
