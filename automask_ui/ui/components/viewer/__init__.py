@@ -227,6 +227,6 @@ class MaskViewer(OutputComponent):
             **kwargs,
         )
 
-    def postprocess(self, value: ViewerData | None) -> _Sent | None:
-        """``value`` as it is sent."""
+    def postprocess(self, value: Any) -> Any:
+        """``value``, ViewerData or None, as it is sent."""
         return None if value is None else _Sent(image=value.image, rest=value.model_dump_json(exclude={"image"}))
