@@ -228,5 +228,5 @@ class MaskViewer(OutputComponent):
         )
 
     def postprocess(self, value: Any) -> Any:
-        """The ViewerData ``value`` as it is sent."""
+        """``value``, ViewerData or None, as it is sent."""
         return None if value is None else _Sent(image=value.image, rest=value.model_dump_json(exclude={"image"}))
