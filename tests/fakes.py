@@ -78,9 +78,10 @@ class FakeEngine:
         if len(points):
             yield Step("encode", 0, len(points), lambda: result(True))
             if key not in self._embeddings:
+                began = time.perf_counter()
                 time.sleep(self.encode_seconds)
                 self._embeddings.add(key)
-                seconds["encode"] = self.encode_seconds
+                seconds["encode"] = time.perf_counter() - began
         for start in range(0, len(points), options.grid.points_per_batch):
             chunk = points[start : start + options.grid.points_per_batch]
             time.sleep(self.chunk_seconds)
@@ -198,7 +199,8 @@ def fake_result(image: np.ndarray, options: GeneratorOptions) -> MaskResult:
 def fake_models(*names: str) -> list[AvailableModel]:
     """Rows for a service whose engines are fakes."""
     return [
-        AvailableModel(name, f"{name.title()} model", "Tests", "CC0", None, Path(name)) for name in names or ("fake",)
+        AvailableModel(name, f"{name.title()} model", "SAM", "Tests", "CC0", None, Path(name))
+        for name in names or ("fake",)
     ]
 
 

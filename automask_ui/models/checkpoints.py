@@ -23,7 +23,7 @@ from automask_ui.files.atomic import open_atomic
 from automask_ui.files.hashes import VerifiedFiles, sha256_of
 from automask_ui.models import hub
 from automask_ui.models.download import Download, DownloadProgress, download, is_offline
-from automask_ui.models.hugging_face import is_model_folder, model_stem, weights_in
+from automask_ui.models.hugging_face import is_model_folder, is_shard, model_stem, weights_in, whole_weights
 from automask_ui.models.registry import BUILT_IN_MODEL, BUILT_IN_NOTICE, CHECKPOINTS, Checkpoint
 
 __all__ = [
@@ -56,6 +56,7 @@ class AvailableModel:
 
     name: str
     title: str
+    family: str  # the heading that it stands under where it is not here; "" for a file of one's own
     good_for: str
     licence: str
     size_bytes: int | None
@@ -103,7 +104,7 @@ def available_models(folders: Sequence[Path | str] = ()) -> list[AvailableModel]
         stem = model_stem(file)
         name = next((n for n in (stem, file.name, str(file)) if n not in models), None)
         if name is not None:
-            models[name] = AvailableModel(name, stem, "Your own file", "", file.stat().st_size, file)
+            models[name] = AvailableModel(name, stem, "", "Your own file", "", file.stat().st_size, file)
     return list(models.values())
 
 
@@ -111,7 +112,7 @@ def own_checkpoint(path: Path | str) -> Path:
     """The file of a model that the user has named, by itself or by the folder in which transformers saved it.
 
     Raises:
-        CheckpointNotFoundError: it is not there, is no file, or is a folder without weights.
+        CheckpointNotFoundError: it is not there, is no file or only a part of one, or is a folder without weights.
     """
     path = Path(path).expanduser()
     # Not by the path's own methods, which raise where a folder is closed to this user, or a name is too long.
@@ -121,7 +122,7 @@ def own_checkpoint(path: Path | str) -> Path:
         return weights_in(path)
     if not os.path.isfile(path):
         raise CheckpointNotFoundError(f"The checkpoint {path} is no file. Give the path of the file itself.")
-    return path
+    return whole_weights(path)
 
 
 def find_checkpoint(name: str, folders: Sequence[Path | str] = ()) -> Path | None:
@@ -293,7 +294,7 @@ def size_text(size_bytes: int) -> str:
 
 def _registry_model(row: Checkpoint, path: Path | None) -> AvailableModel:
     size = path.stat().st_size if path is not None else row.size_bytes
-    return AvailableModel(row.name, row.title, row.good_for, row.licence, size, path)
+    return AvailableModel(row.name, row.title, row.family, row.good_for, row.licence, size, path)
 
 
 def _get_model(name: str, folders: Sequence[Path | str]) -> AvailableModel:
@@ -321,7 +322,7 @@ def _model_files(folders: Sequence[Path | str]) -> Iterator[Path]:
     for place in (*named, *own):
         for file in _inside(place):
             is_model = file.suffix.lower() in SUFFIXES or file == place or is_model_folder(file.parent)
-            if is_model and os.path.isfile(file) and file.resolve() not in seen:
+            if is_model and not is_shard(file) and os.path.isfile(file) and file.resolve() not in seen:
                 seen.add(file.resolve())
                 yield file
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from automask_ui.errors import CheckpointNotFoundError
 
-__all__ = ["is_model_folder", "model_stem", "weights_in"]
+__all__ = ["is_model_folder", "is_shard", "model_stem", "weights_in", "whole_weights"]
 
 _CONFIG = "config.json"
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_SHARD = re.compile(r"-\d{5}-of-\d{5}\.(safetensors|bin)")
 
 
 def is_model_folder(folder: Path) -> bool:
@@ -34,12 +36,32 @@ def weights_in(folder: Path) -> Path:
             f"`merge_and_unload()`), and save the result."
         )
     if any(os.path.isfile(folder / f"{name}.index.json") for name in _WEIGHTS):
-        raise CheckpointNotFoundError(
-            f"The weights in the folder {folder} are in several files. Save them in one "
-            f'(`save_pretrained(..., max_shard_size="50GB")`).'
-        )
+        raise _in_several_files(folder)
     raise CheckpointNotFoundError(
         f"The folder {folder} holds neither {' nor '.join(_WEIGHTS)}. Give the path of the checkpoint file itself."
+    )
+
+
+def is_shard(file: Path) -> bool:
+    """Whether ``file`` is named as one of several that hold a model together."""
+    return _SHARD.search(file.name) is not None
+
+
+def whole_weights(file: Path) -> Path:
+    """``file`` itself, which holds a whole model.
+
+    Raises:
+        CheckpointNotFoundError: by its name it is only a part of one.
+    """
+    if is_shard(file):
+        raise _in_several_files(file.parent)
+    return file
+
+
+def _in_several_files(folder: Path) -> CheckpointNotFoundError:
+    return CheckpointNotFoundError(
+        f"The weights in the folder {folder} are in several files. Save them in one "
+        f'(`save_pretrained(..., max_shard_size="50GB")`).'
     )
 
 

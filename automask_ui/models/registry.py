@@ -28,6 +28,7 @@ class Checkpoint:
 
     name: str
     title: str
+    family: str
     arch: str
     filename: str
     size_bytes: int | None
@@ -44,6 +45,7 @@ _ROWS = (
     Checkpoint(
         name=BUILT_IN_MODEL,
         title="Built-in model",
+        family="SAM",
         arch="tiny",
         filename="automask-tiny.safetensors",
         size_bytes=8_275_720,
@@ -56,21 +58,9 @@ _ROWS = (
         image_size=512,
     ),
     Checkpoint(
-        name="vit_t",
-        title="MobileSAM",
-        arch="vit_t",
-        filename="mobile_sam.pt",
-        size_bytes=40_728_226,
-        sha256="6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
-        url="https://github.com/ChaoningZhang/MobileSAM/raw/master/weights/mobile_sam.pt",
-        licence="Apache-2.0",
-        good_for="Good masks on a computer without a GPU",
-        encode_cost=11,
-        decode_cost=1.2,
-    ),
-    Checkpoint(
         name="sam2_t",
         title="SAM 2.1 tiny",
+        family="SAM 2.1",
         arch="sam2_t",
         filename="sam2.1_hiera_tiny.pt",
         size_bytes=156_000_000,
@@ -84,6 +74,7 @@ _ROWS = (
     Checkpoint(
         name="sam2_s",
         title="SAM 2.1 small",
+        family="SAM 2.1",
         arch="sam2_s",
         filename="sam2.1_hiera_small.pt",
         size_bytes=184_000_000,
@@ -97,6 +88,7 @@ _ROWS = (
     Checkpoint(
         name="sam2_b",
         title="SAM 2.1 base+",
+        family="SAM 2.1",
         arch="sam2_b",
         filename="sam2.1_hiera_base_plus.pt",
         size_bytes=323_000_000,
@@ -110,6 +102,7 @@ _ROWS = (
     Checkpoint(
         name="sam2_l",
         title="SAM 2.1 large",
+        family="SAM 2.1",
         arch="sam2_l",
         filename="sam2.1_hiera_large.pt",
         size_bytes=898_000_000,
@@ -121,8 +114,23 @@ _ROWS = (
         decode_cost=1.6,
     ),
     Checkpoint(
+        name="vit_t",
+        title="MobileSAM",
+        family="SAM",
+        arch="vit_t",
+        filename="mobile_sam.pt",
+        size_bytes=40_728_226,
+        sha256="6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
+        url="https://github.com/ChaoningZhang/MobileSAM/raw/master/weights/mobile_sam.pt",
+        licence="Apache-2.0",
+        good_for="Good masks on a computer without a GPU",
+        encode_cost=11,
+        decode_cost=1.2,
+    ),
+    Checkpoint(
         name="vit_b",
         title="SAM ViT-B",
+        family="SAM",
         arch="vit_b",
         filename="sam_vit_b_01ec64.pth",
         size_bytes=375_042_383,
@@ -136,6 +144,7 @@ _ROWS = (
     Checkpoint(
         name="vit_l",
         title="SAM ViT-L",
+        family="SAM",
         arch="vit_l",
         filename="sam_vit_l_0b3195.pth",
         size_bytes=1_249_524_607,
@@ -149,6 +158,7 @@ _ROWS = (
     Checkpoint(
         name="vit_h",
         title="SAM ViT-H",
+        family="SAM",
         arch="vit_h",
         filename="sam_vit_h_4b8939.pth",
         size_bytes=2_564_550_879,
@@ -162,6 +172,7 @@ _ROWS = (
     Checkpoint(
         name="hq_vit_t",
         title="SAM-HQ light",
+        family="SAM-HQ",
         arch="hq_vit_t",
         filename="sam_hq_vit_tiny.pth",
         size_bytes=42_500_000,
@@ -175,6 +186,7 @@ _ROWS = (
     Checkpoint(
         name="hq_vit_b",
         title="SAM-HQ ViT-B",
+        family="SAM-HQ",
         arch="hq_vit_b",
         filename="sam_hq_vit_b.pth",
         size_bytes=379_000_000,
@@ -188,6 +200,7 @@ _ROWS = (
     Checkpoint(
         name="hq_vit_l",
         title="SAM-HQ ViT-L",
+        family="SAM-HQ",
         arch="hq_vit_l",
         filename="sam_hq_vit_l.pth",
         size_bytes=1_250_000_000,
@@ -201,6 +214,7 @@ _ROWS = (
     Checkpoint(
         name="hq_vit_h",
         title="SAM-HQ ViT-H",
+        family="SAM-HQ",
         arch="hq_vit_h",
         filename="sam_hq_vit_h.pth",
         size_bytes=2_570_000_000,

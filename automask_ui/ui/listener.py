@@ -146,8 +146,8 @@ def outputs_of(changes: Changes, parts: Parts) -> dict[Any, Any]:
     if changes.is_busy is not None:
         found[parts.run.find] = gr.update(interactive=not changes.is_busy)
         found[parts.run.stop] = gr.update(interactive=changes.is_busy)
-    if changes.model_choices is not None:
-        found[parts.model.model] = gr.update(choices=list(changes.model_choices))
+    if changes.model_groups is not None:
+        found[parts.model.model] = gr.update(groups=list(changes.model_groups))
     if changes.is_missing is not None:
         found[parts.model.missing] = gr.update(visible=changes.is_missing)
     if changes.controls is not None:

@@ -14,14 +14,6 @@
     }
   });
 
-  // Gradio's list of models opens at any key but Escape, also at the Tab that leaves it, and would stay open for good.
-  document.addEventListener("keydown", (event) => {
-    const { key, target } = event;
-    if (key !== "Tab" || !target.matches?.("#model input")) return;
-    event.stopImmediatePropagation();
-    target.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
-  }, true);
-
   // All settings stay as they were left: folded at first, one click away.
   const UNFOLDED = "automask.all-settings";
   // A browser whose cookies are blocked refuses even to be asked.

@@ -22,7 +22,8 @@ from automask_ui.ui.components.viewer import DownloadFormat, MaskViewer
 from automask_ui.ui.handlers import Handlers
 from automask_ui.ui.http import REFUSALS, WHOLE_CHARACTERS, Heartbeats, health_route
 from automask_ui.ui.parts import Parts
-from automask_ui.ui.text import I18N, TEXTS
+from automask_ui.ui.text import I18N, TEXTS, Words
+from automask_ui.ui.text.sentences import model_groups
 from automask_ui.ui.theme import THEME
 from automask_ui.ui.wiring import MODEL_QUEUE, wire
 
@@ -56,7 +57,7 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
                 # First for the keyboard, which so reaches it in a few steps; the style sheet puts it below.
                 run = panels.run_panel()
                 with gr.Column(elem_id="settings"):
-                    model = panels.model_panel(service.models, service.models.default)
+                    model = panels.model_panel(model_groups(Words("en"), service.models, {}), service.models.default)
                     sliders, show = panels.sliders_panel(thresholds)
                     about = panels.about_panel()
             with gr.Column(elem_id="stage", min_width=320):

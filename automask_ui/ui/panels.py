@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from automask_ui.models.checkpoints import AvailableModel
-from automask_ui.models.registry import BUILT_IN_MODEL
 from automask_ui.options import PARAMETERS, PRESETS, Parameter
+from automask_ui.ui.components.model_menu import MenuGroup, ModelMenu
 from automask_ui.ui.components.photo_upload import UploadFile, UploadFiles, UploadImage
 from automask_ui.ui.components.recent_strip import RecentStrip
 from automask_ui.ui.components.sample_strip import SampleStrip
@@ -47,7 +46,7 @@ class PhotoPanel:
 class ModelPanel:
     """Which model, and which ready-made settings."""
 
-    model: gr.Dropdown
+    model: ModelMenu
     info: gr.Markdown
     missing: gr.Row  # ways to have the file of a model that is not here
     fetch: gr.Button
@@ -110,10 +109,9 @@ def photo_panel(samples: Mapping[str, Path]) -> PhotoPanel:
     return PhotoPanel(upload, files, *strips)
 
 
-def model_panel(models: Mapping[str, AvailableModel], default: str) -> ModelPanel:
+def model_panel(models: Sequence[MenuGroup], default: str) -> ModelPanel:
     """Which model, and which ready-made settings."""
-    choices = [(_title(model), name) for name, model in models.items()]
-    model = gr.Dropdown(choices, value=default, label=t("model"), filterable=False, elem_id="model")
+    model = ModelMenu(models, default, elem_id="model")
     info = gr.Markdown("", elem_id="model-info", elem_classes="note")
     with gr.Row(visible=False, elem_id="model-missing") as missing:
         fetch = gr.Button(t("model.fetch"), size="sm", elem_id="model-fetch", min_width=64)
@@ -188,11 +186,6 @@ def run_panel() -> RunPanel:
             stop = gr.Button(t("stop"), interactive=False, elem_id="stop", scale=1, min_width=64)
         forecast = gr.Markdown("", elem_id="forecast", elem_classes="note")
     return RunPanel(find, stop, forecast)
-
-
-def _title(model: AvailableModel) -> Any:
-    """The built-in model has a name in every language; those of the others are proper names."""
-    return t(f"model.{model.name}.title") if model.name == BUILT_IN_MODEL else model.title
 
 
 def _control(row: Parameter, value: float) -> gr.Slider | gr.Checkbox:

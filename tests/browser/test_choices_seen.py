@@ -48,8 +48,7 @@ def test_model_that_cannot_be_fetched(
 ) -> None:
     page = visit(new_page(width=width, locale=locale), address)
     before = page.locator("#viewer .totals").inner_text()
-    page.locator("#model input").click()
-    page.get_by_role("option", name="Far").click()
+    page.locator("#model select").select_option("far")
     page.locator("#model-info", has_text="375 MB").wait_for()
     assert page.locator("#model-file").is_visible()
     page.locator("#model-missing").get_by_role("button", name=fetch, exact=True).click()
@@ -66,8 +65,7 @@ def test_model_that_cannot_be_fetched(
     page.locator("#model-info", has_text=reason).wait_for()
     assert page.locator("#model-missing").is_visible()
     assert page.locator("#viewer .totals").inner_text() == before
-    page.locator("#model input").click()
-    page.get_by_role("option", name="Fake").click()
+    page.locator("#model select").select_option("fake")
     page.locator("#model-missing").wait_for(state="hidden")
 
 

@@ -252,14 +252,13 @@ def test_file_that_is_no_picture_leaves_everything(person: Person, tmp_path: Pat
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        ("Broken model", "Something went wrong on our side"),  # raises in the middle
-        ("Missing model", "The file of missing is not on this machine"),  # cannot be loaded
+        ("broken", "Something went wrong on our side"),  # raises in the middle
+        ("missing", "The file of missing is not on this machine"),  # cannot be loaded
     ],
 )
 def test_failing_run_keeps_the_last_result(person: Person, model: str, said: str) -> None:
     before = person.masks()
-    person.page.get_by_label("Model").click()
-    person.page.get_by_role("option", name=model).click()
+    person.page.get_by_label("Model").select_option(model)
     person.find.click()
     person.sees_error(said)
     person.reads("The last result is still here")
@@ -459,15 +458,27 @@ def test_find_is_near_for_the_keyboard(person: Person) -> None:
     pytest.fail("Find masks is further than ten stops away")
 
 
-def test_list_of_models_closes_when_it_is_left(person: Person) -> None:
-    person.page.get_by_label("Model", exact=True).focus()
-    person.page.get_by_role("option", name="Bright").wait_for()
-    person.page.keyboard.press("Tab")
-    person.page.get_by_role("option", name="Bright").wait_for(state="hidden")
+def test_menu_of_models_has_headings_that_cannot_be_chosen(person: Person) -> None:
+    page, menu = person.page, person.page.get_by_role("combobox", name="Model", exact=True)
+    groups = "all => Object.fromEntries(all.map(one => [one.label, [...one.children].map(({ value }) => value)]))"
+    assert menu.locator("optgroup").evaluate_all(groups) == {
+        "Ready here": ["fake", "broken", "missing", "bright"],
+        "SAM": ["far"],
+    }
+    menu.focus()
+    # From one group to the next in one step.
+    for expected in ("broken", "missing", "bright", "far", "far"):
+        page.keyboard.press("ArrowDown")
+        assert menu.input_value() == expected
+    page.locator("#model-info", has_text="375 MB").wait_for()
+    page.keyboard.press("b")
+    page.locator("#model-missing").wait_for(state="hidden")
+    assert menu.input_value() in ("broken", "bright")
+    page.keyboard.press("Tab")
     # One more stop for all presets together, with arrows among them.
-    assert person.page.evaluate("document.activeElement.value") == "balanced"
-    person.page.keyboard.press("ArrowRight")
-    person.page.get_by_text("Looks at the picture in zoomed crops").wait_for()
+    assert page.evaluate("document.activeElement.value") == "balanced"
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("Looks at the picture in zoomed crops").wait_for()
 
 
 def test_two_visitors_do_not_see_each_other(new_page: Callable[..., Any], address: str, photo: Path) -> None:

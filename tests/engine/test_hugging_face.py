@@ -118,6 +118,16 @@ def test_folders_without_a_whole_model(tmp_path: Path, files: list[str], reason:
         load_model(checkpoint=tmp_path)
 
 
+def test_one_of_several_files_is_no_model(theirs: SamModel, tmp_path: Path) -> None:
+    theirs.save_pretrained(tmp_path, max_shard_size="100KB")
+    parts = sorted(tmp_path.glob("model-0*.safetensors"))
+    assert len(parts) > 1
+    with pytest.raises(CheckpointNotFoundError, match=r"in several files\. Save them in one"):
+        load_model(checkpoint=parts[0])
+    listed = {model.name for model in available_models([tmp_path])}
+    assert not listed & {part.stem for part in parts}
+
+
 def test_missing_tensors_are_named(theirs: SamModel, tmp_path: Path) -> None:
     state = {key: value for key, value in theirs.state_dict().items() if "upscale_conv2" not in key}
     with pytest.raises(CheckpointFormatError, match=r"2 tensors missing \(mask_decoder.output_upscaling.3"):

@@ -146,6 +146,23 @@ def test_same_masks_as_metas_generator(options: dict, fewest: int, mode: dict) -
     assert_same_masks(found, expected)
 
 
+@pytest.mark.parametrize("area", [60, 10**7])
+@pytest.mark.parametrize("mode", [{}, {"use_m2m": True}, {"crop_n_layers": 1, "crop_n_points_downscale_factor": 2}])
+def test_clean_up_is_the_one_of_sam(area: int, mode: dict) -> None:
+    """Meta's generator still has it, but calls a CUDA extension on small logits instead, and nothing without that."""
+    sam, theirs = (with_lively_single(model) for model in pair())
+    image = picture(200, 301) if "crop_n_layers" in mode else picture(90, 130)
+    generator = SAM2AutomaticMaskGenerator(theirs, **LOOSE | mode)
+    generator.predictor = predictor_of(theirs)
+    generate, overlap = generator._generate_masks, max(generator.box_nms_thresh, generator.crop_nms_thresh)
+    generator._generate_masks = lambda image: generator.postprocess_small_regions(generate(image), area, overlap)
+    expected = generator.generate(image)
+    found = AutomaticMaskGenerator(sam, **LOOSE | mode, min_mask_region_area=area).generate(image)
+    for mask in (*found, *expected):
+        mask["point_coords"] = np.round(np.array(mask["point_coords"]), 2).tolist()
+    assert_same_masks(found, expected)
+
+
 POINTS = np.array([[20, 30], [60, 11], [44, 40]])
 PROMPTS = [
     {"points": POINTS[:1], "labels": np.array([1])},

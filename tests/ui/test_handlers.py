@@ -638,41 +638,57 @@ def test_stop_of_a_visitor_without_work_frees_the_button(handlers: Handlers) -> 
     assert handlers.runs.stop(ANN).is_busy is False
 
 
-@pytest.mark.parametrize(("language", "to_fetch"), [("en", "Far · ↓ 375 MB"), ("ko", "Far · ↓ 375 MB")])
-def test_menu_has_models_that_are_here_first(engine: FakeEngine, tmp_path: Path, language: str, to_fetch: str) -> None:
-    far = AvailableModel("far", "Far", "", "", 375_042_383, None)
-    service = Service(lambda name: engine, [far, *fake_models("other")], "other", [])
+@pytest.mark.parametrize(("language", "ready"), [("en", "Ready here"), ("ko", "바로 쓸 수 있음")])
+def test_menu_has_models_that_are_here_first_then_families(
+    engine: FakeEngine, tmp_path: Path, language: str, ready: str
+) -> None:
+    far = [AvailableModel(name, name.title(), family, "", "", 375_042_383, None)
+           for name, family in (("far", "SAM 2.1"), ("old", "SAM"), ("farther", "SAM 2.1"))]  # fmt: skip
+    service = Service(lambda name: engine, [*far, *fake_models("other")], "other", [])
     handlers, visitor = Handlers(service), Visitor("ann", Words(language))
-    here, controls = (
-        (service.models["other"].title, "other"),
-        Controls("other", "balanced", preset_values("balanced", {})),
-    )
-    assert handlers.settings.refresh(visitor, controls).model_choices == [here, (to_fetch, "far")]
+    controls = Controls("other", "balanced", preset_values("balanced", {}))
+    other, old = (service.models["other"].title, "other"), ("Old · ↓ 375 MB", "old")
+    assert handlers.settings.refresh(visitor, controls).model_groups == [
+        {"label": ready, "choices": [other]},
+        {"label": "SAM 2.1", "choices": [("Far · ↓ 375 MB", "far"), ("Farther · ↓ 375 MB", "farther")]},
+        {"label": "SAM", "choices": [old]},
+    ]
     service.models.set_path("far", tmp_path / "far.pth")
-    assert handlers.settings.refresh(visitor, controls).model_choices == [("Far", "far"), here]
+    service.models.set_path("farther", tmp_path / "farther.pth")
+    assert handlers.settings.refresh(visitor, controls).model_groups == [
+        {"label": ready, "choices": [("Far", "far"), ("Farther", "farther"), other]},
+        {"label": "SAM", "choices": [old]},
+    ]
+
+
+def menu_labels(told: Changes) -> list[str]:
+    """What stands in the menu of models."""
+    return [label for group in told.model_groups or () for label, _ in group["choices"]]
 
 
 def test_times_are_told_before_a_model_has_ever_run(engine: FakeEngine, tmp_path: Path) -> None:
     """By what another model took on this machine, and at once for other settings; then by its own runs."""
     row = CHECKPOINTS["vit_b"]
-    rows = [AvailableModel(name, CHECKPOINTS[name].title, "Good", "", 10**6, tmp_path) for name in ("tiny", "vit_b")]
+    rows = [
+        AvailableModel(name, CHECKPOINTS[name].title, "SAM", "Good", "", 10**6, tmp_path) for name in ("tiny", "vit_b")
+    ]
     service = Service(lambda name: engine, [*rows, replace(rows[1], name="mine")], "tiny", [])
     handlers, coarse = Handlers(service), {**preset_values("balanced", {}), "points_per_side": 10}
     told = handlers.settings.refresh(ANN, Controls("vit_b", "balanced", coarse))
     assert told.forecast == "100 points"
-    assert [label for label, _ in told.model_choices or ()] == ["Built-in model", row.title, row.title]
+    assert menu_labels(told) == ["Built-in model", row.title, row.title]
     service.runs.speeds.record_encode("tiny", 1.0, 1)
     service.runs.speeds.record_decode("tiny", 1.0, 100)
     expected = round(row.encode_cost + row.decode_cost)
     told = handlers.settings.refresh(ANN, Controls("vit_b", "balanced", coarse))
     assert told.forecast == f"100 points · about {expected} s, judged by Built-in model"
     labels = ["Built-in model · ~2 s", f"{row.title} · ~{expected} s", row.title]  # of one's own: unknown
-    assert [label for label, _ in told.model_choices or ()] == labels
+    assert menu_labels(told) == labels
     service.runs.speeds.record_encode("vit_b", 3.0, 1)
     service.runs.speeds.record_decode("vit_b", 4.0, 100)
     told = handlers.settings.moved(ANN, Controls("vit_b", "balanced", coarse | {"points_per_side": 20}))
     assert told.forecast == "400 points · about 19 s"
-    assert [label for label, _ in told.model_choices or ()][1] == f"{row.title} · ~19 s"
+    assert menu_labels(told)[1] == f"{row.title} · ~19 s"
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,7 @@ from automask_ui.engine.decoder.heads import masks_per_point
 from automask_ui.engine.decoder.mask_code import mask_code
 from automask_ui.engine.decoder.point_decoder import DecodedPoints, PointDecoder
 from automask_ui.engine.encoders.embedding import ImageEmbedding
-from automask_ui.engine.encoders.geometry import Geometry
-from automask_ui.engine.encoders.sam2.model import as_mask_input
+from automask_ui.engine.encoders.sam2.model import SAM2MaskDecoder, as_mask_input
 from automask_ui.options import GridOptions
 
 __all__ = ["Decoded", "Proposals", "RefinedPoints", "proposals_per_point"]
@@ -75,7 +74,7 @@ class Proposals:
         """Give every mask back to the decoder, with the prompt (of B×T×C) that it came of."""
         given = torch.ones_like(decoded.predicted_iou, dtype=torch.bool)
         logits = self._decoder.masks(decoded, given)
-        if Geometry.of(self._sam).is_stretched:
+        if isinstance(self._sam.mask_decoder, SAM2MaskDecoder):
             logits = as_mask_input(logits)
         scores, refined = [], []
         for masks in logits.unflatten(0, given.shape).unbind(dim=1):

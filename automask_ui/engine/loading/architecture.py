@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 
+import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from torch import Tensor, nn
 
@@ -120,7 +121,7 @@ def recognise(shapes: Shapes, declared: str | None = None) -> Architecture:
         sizes = {(known.embed_dim, known.depth): name for name, known in _VIT.items()}
         name = sizes.get((config.embed_dim, config.depth), "vit")
         return _variant(name, partial(build_vit_sam, config), shapes)
-    if "image_encoder.trunk.patch_embed.proj.weight" in shapes:
+    if "image_encoder.trunk.pos_embed_window" in shapes:
         name, hiera = _read_hiera(shapes)
         return Architecture(name, partial(build_sam2, hiera, _read_decoder(shapes)), _SAM2_PRED_IOU_THRESH)
     raise CheckpointFormatError(
@@ -138,9 +139,10 @@ def check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], arch:
     """Check a state dict against that of its architecture, ``expected``, which may be on the "meta" device.
 
     Raises:
-        CheckpointFormatError: tensors are missing, too many, of another shape or type, or hold no finite numbers.
+        CheckpointFormatError: tensors are missing, too many, of another shape or type, or without finite numbers.
     """
     both = [key for key in expected if key in found]
+    dense = [key for key in both if found[key].layout is torch.strided and not found[key].is_meta]
     faults = {
         "missing": [key for key in expected if key not in found],
         "not of SAM": [key for key in found if key not in expected],
@@ -154,9 +156,10 @@ def check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], arch:
             for key in both
             if expected[key].is_floating_point() and not found[key].is_floating_point()
         ],
+        "stored without their numbers, or sparse": [key for key in both if key not in dense],
         # One sum a tensor: it is not finite as soon as one number is not.
         "with infinite numbers or NaN": [
-            key for key in both if found[key].is_floating_point() and not math.isfinite(found[key].float().sum())
+            key for key in dense if found[key].is_floating_point() and not math.isfinite(found[key].float().sum())
         ],
     }
     listed = [

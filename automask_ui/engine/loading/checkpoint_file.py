@@ -47,7 +47,9 @@ def read_weights(path: Path) -> Weights:
     except OSError as error:
         raise CheckpointNotFoundError(f"The checkpoint {path} cannot be read: {error}.") from error
     if len(head) < 64:
-        raise CheckpointFormatError(f"{path} has only {len(head)} bytes; it is no checkpoint. Fetch it again.")
+        raise CheckpointFormatError(
+            f"{path} has only {len(head)} bytes; it is no checkpoint. Delete and fetch it again."
+        )
     if head.startswith(b"version https://git-lfs"):
         raise CheckpointFormatError(f"{path} is only a Git LFS pointer, not the weights. Run `git lfs pull`.")
     if head.lstrip().startswith(b"<"):
@@ -82,7 +84,7 @@ def _read_safetensors(path: Path) -> Weights:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
             metadata = dict(file.metadata() or {})
     except (SafetensorError, OSError) as error:
-        raise CheckpointFormatError(f"{path} is damaged or cut off ({error}). Fetch it again.") from error
+        raise CheckpointFormatError(f"{path} is damaged or cut off ({error}). Delete it and fetch it again.") from error
     return Weights(_unwrap(tensors, path), metadata)
 
 
@@ -108,7 +110,7 @@ def _read_torch(path: Path, is_zip: bool) -> Weights:
         raise CheckpointFormatError(f"{path} is not a PyTorch or safetensors file.") from error
     except (RuntimeError, ValueError, EOFError, OSError, KeyError, IndexError, AttributeError, TypeError) as error:
         raise CheckpointFormatError(
-            f"{path} is not a PyTorch checkpoint, or is damaged or cut off. Fetch it again."
+            f"{path} is not a PyTorch checkpoint, or is damaged or cut off. Delete it and fetch it again."
         ) from error
     return Weights(_unwrap(content, path), {})
 

@@ -44,6 +44,7 @@ _RELATIVES = (
         "SAM 3",
     ),
     UnsupportedModel(re.compile(r"(^|\.)image_encoder\.backbone\."), "EfficientViT-SAM"),
+    UnsupportedModel(re.compile(r"(^|\.)sam_mask_decoder\.hf_token\."), "SAM-HQ on top of SAM 2"),
     UnsupportedModel(re.compile(r"(^|\.)mask_decoder\.final_output_upscaling_layers\."), "EfficientSAM"),
     UnsupportedModel(
         re.compile(r"(^|\.)\d+\.proto\.cv1\."), "FastSAM, or another segmentation model of the YOLO family"

@@ -19,7 +19,7 @@ from automask_ui.engine.decoder.mask_code import mask_code
 from automask_ui.engine.decoder.point_decoder import PointDecoder
 from automask_ui.engine.encoders.embedding import ImageEmbedding
 from automask_ui.engine.encoders.geometry import Geometry
-from automask_ui.engine.encoders.sam2.model import as_mask_input, settled_single
+from automask_ui.engine.encoders.sam2.model import SAM2MaskDecoder, as_mask_input, settled_single
 from automask_ui.engine.loading.load import SamModel
 from automask_ui.engine.pipeline.resample import Resampler
 from automask_ui.engine.runtime.out_of_memory import is_out_of_memory
@@ -51,6 +51,7 @@ class Predictor:
     def __init__(self, model: SamModel, dtype: torch.dtype, cache_bytes: int) -> None:
         self._sam = model.sam
         self._geometry = Geometry.of(model.sam)
+        self._is_sam2 = isinstance(model.sam.mask_decoder, SAM2MaskDecoder)
         self._dtype = dtype
         # Keys name the picture only: one predictor has one model.
         self._decoders: ByteLRU[PointDecoder] = ByteLRU(cache_bytes, lambda decoder: decoder.nbytes)
@@ -110,7 +111,7 @@ class Predictor:
             logits = decoder.masks(decoded, torch.ones_like(decoded.predicted_iou, dtype=torch.bool))
         else:
             logits, scores = self._decode_many_tokens(embedding, tokens, mask)
-        if self._geometry.is_stretched:
+        if self._is_sam2:
             # SAM 2 answers with its multiple masks where the single one is unsure, and cuts logits off for later use.
             level = settled_single(logits[:1], scores[None])
             logits, scores = (torch.cat([values[level], values[1:]]) for values in (logits, scores))
@@ -118,7 +119,7 @@ class Predictor:
         logits, scores = (torch.cat([values[1:], values[:1]]).float() for values in (logits, scores))
         masks = self._masks(logits, scores, size_hw)
         best = int(masks.predicted_iou[:-1].argmax()) if prompt.is_ambiguous else len(masks) - 1
-        lowres = (as_mask_input(logits) if self._geometry.is_stretched else logits).cpu().numpy()
+        lowres = (as_mask_input(logits) if self._is_sam2 else logits).cpu().numpy()
         lowres.setflags(write=False)
         return Prediction(masks, lowres, best)
 
@@ -144,7 +145,7 @@ class Predictor:
             points = self._as_tensor(in_model)[None], torch.as_tensor(prompt.labels, device=self._sam.device)[None]
         if prompt.box_xyxy is not None:
             box = self._as_tensor(self._geometry.in_input(prompt.box_xyxy.reshape(2, 2), size_hw).reshape(1, 4))
-        if self._geometry.is_stretched and box is not None:
+        if self._is_sam2 and box is not None:
             return self._sam2_box_tokens(points, box)
         sparse, _ = self._sam.prompt_encoder(points=points, boxes=box, masks=None)
         return sparse

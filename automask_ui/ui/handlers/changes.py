@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from automask_ui.ui.components.model_menu import MenuGroup
 from automask_ui.ui.components.picture_table import PictureTableData
 from automask_ui.ui.components.status_line import Status
 from automask_ui.ui.components.viewer import ViewerAnswer, ViewerData, ViewerPrediction
@@ -30,7 +31,7 @@ class Changes:
         frees_drop_zones: nothing stays in the fields in which files arrive.
         preset: the one that is chosen.
         sliders: slider values by option name.
-        model_choices: labels and names of the models in the menu.
+        model_groups: the models in the menu, in groups.
         model_info: what the chosen model is good for.
         is_missing: whether the chosen model's file is not here, so that ways to have it are offered.
         preset_info: what the preset does.
@@ -57,7 +58,7 @@ class Changes:
     frees_drop_zones: bool = False
     preset: str | None = None
     sliders: Mapping[str, float] | None = None
-    model_choices: Sequence[tuple[str, str]] | None = None
+    model_groups: Sequence[MenuGroup] | None = None
     model_info: str | None = None
     is_missing: bool | None = None
     preset_info: str | None = None

@@ -154,7 +154,7 @@ class SettingsHandlers:
             work = self._service.runs.workload(controls.options(models.thresholds(controls.model)))
             forecasts = {name: self._service.runs.speeds.forecast(name, work) for name in models}
         return Changes(
-            model_choices=sentences.model_choices(visitor.words, models, forecasts),
+            model_groups=sentences.model_groups(visitor.words, models, forecasts),
             model_info=self.model_info(visitor, controls.model, forecasts.get(controls.model)),
             is_missing=not models.is_here(controls.model),
         )

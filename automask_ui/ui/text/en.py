@@ -30,6 +30,7 @@ EN: dict[str, str] = {
     "recent.open.one": "Go on with {name}: {masks:,} mask",
     # Model and presets
     "model": "Model",
+    "model.here": "Ready here",
     "model.info": "{good_for}. Runs on {device}.",
     "model.unloaded": "{good_for}. It is loaded at the first run, whose time is then the measure.",
     "model.finer": "For finer masks choose {small} or {larger}, fetched once.",

@@ -26,6 +26,7 @@ KO: dict[str, str] = {
     "recent.open.one": "{name} 이어서 하기: 마스크 {masks:,}개",
     # Model and presets
     "model": "모델",
+    "model.here": "바로 쓸 수 있음",
     "model.info": "{good_for}. {device}에서 실행됩니다.",
     "model.unloaded": "{good_for}. 처음 실행할 때 불러오며, 그때 걸린 시간이 다음 예상의 기준이 됩니다.",
     "model.finer": "더 세밀한 마스크가 필요하면 {small} 또는 {larger} 모델을 고르세요. 한 번만 내려받습니다.",

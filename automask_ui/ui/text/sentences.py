@@ -16,6 +16,7 @@ from automask_ui.protocol import LoadedModel
 from automask_ui.serving.runs import Models
 from automask_ui.session import Difference, Session
 from automask_ui.session.run import Forecast, Progress, Workload, workload
+from automask_ui.ui.components.model_menu import MenuGroup
 from automask_ui.ui.components.status_line import Status, status
 from automask_ui.ui.components.viewer import ViewerSuggestion
 from automask_ui.ui.controls import controls_of
@@ -29,7 +30,7 @@ __all__ = [
     "empty_suggestion",
     "forecast_line",
     "found_with",
-    "model_choices",
+    "model_groups",
     "model_line",
     "model_title",
     "opened_line",
@@ -237,21 +238,21 @@ def model_title(words: Words, model: AvailableModel) -> str:
     return TEXTS[words.language].get(f"model.{model.name}.title", model.title)
 
 
-def model_choices(words: Words, models: Models, forecasts: Mapping[str, Forecast | None]) -> list[tuple[str, str]]:
-    """Label and name of every model for the menu: those on this machine, then those to fetch, with their size.
+def model_groups(words: Words, models: Models, forecasts: Mapping[str, Forecast | None]) -> list[MenuGroup]:
+    """The menu of models: those on this machine, then those to fetch, with their size, by family.
 
     ``forecasts`` says by name what a run takes here, as far as that is known.
     """
-    here: list[tuple[str, str]] = []
-    to_fetch: list[tuple[str, str]] = []
+    groups: dict[str, list[tuple[str, str]]] = {words.say("model.here"): []}
     for name, model in models.items():
         label, forecast = [model_title(words, model)], forecasts.get(name)
         if model.path is None:
             label.append(words.say("model.choice", size=size_text(model.size_bytes or 0)))
         if forecast is not None:
             label.append(words.say("model.choice.time", time=words.time(forecast.seconds)))
-        (to_fetch if model.path is None else here).append((" · ".join(label), name))
-    return here + to_fetch
+        heading = model.family if model.path is None else words.say("model.here")
+        groups.setdefault(heading, []).append((" · ".join(label), name))
+    return [{"label": heading, "choices": choices} for heading, choices in groups.items() if choices]
 
 
 def found_with(words: Words, session: Session, models: Models) -> str:
