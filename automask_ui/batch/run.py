@@ -176,14 +176,14 @@ def _of_the_photos_themselves(turned: int, pictures: Iterable[Picture]) -> list[
     notes = []
     if turned:
         notes.append(
-            f"{_pictures(turned, 'is', 'are')} turned upright, as the file says (EXIF), and masks fit that: what reads the "
-            "photos themselves has to turn them, too. OpenCV and browsers do; torchvision's datasets do not."
+            f"{_pictures(turned, 'is', 'are')} turned upright, as the file says (EXIF), and masks fit that: what "
+            "reads the photos themselves has to turn them, too. OpenCV and browsers do; torchvision's datasets do not."
         )
     changed = [name for name in (picture.relative for picture in pictures) if printable(name) != name]
     if changed:
         notes.append(
-            f"{_pictures(len(changed), 'has a name', 'have names')} not in UTF-8, such as {printable(changed[0])}: in the "
-            "files of the dataset “�” stands for what is none, and other tools do not find them by it. Rename them."
+            f"{_pictures(len(changed), 'has a name', 'have names')} not in UTF-8, such as {printable(changed[0])}: in "
+            "the files of the dataset “�” stands for what is none, and other tools do not find them by it. Rename them."
         )
     return notes
 
