@@ -175,11 +175,15 @@ def strokes(name: str, value: object) -> tuple[Stroke, ...]:
 
 
 def _are_numbers(values: Any, count: int) -> bool:
-    return isinstance(values, list) and len(values) == count and all(type(value) in (int, float) for value in values)
+    # NaN is none: it differs from itself.
+    return (
+        isinstance(values, list)
+        and len(values) == count
+        and all(type(value) in (int, float) and value == value for value in values)
+    )
 
 
 def _check_near(what: str, values: list[float]) -> None:
-    # NaN is nowhere.
     if not all(-_MAX_PLACE <= value <= _MAX_PLACE for value in values):
         raise EditError(f"{what} is far outside of the picture: {_said(values)}, in px.")
 
