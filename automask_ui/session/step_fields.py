@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -175,11 +176,11 @@ def strokes(name: str, value: object) -> tuple[Stroke, ...]:
 
 
 def _are_numbers(values: Any, count: int) -> bool:
-    # NaN is none: it differs from itself.
+    """Whether ``values`` is a list of so many numbers: infinity and NaN are none."""
     return (
         isinstance(values, list)
         and len(values) == count
-        and all(type(value) in (int, float) and value == value for value in values)
+        and all(type(value) in (int, float) and abs(value) < math.inf for value in values)
     )
 
 
