@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -175,7 +175,7 @@ def strokes(name: str, value: object) -> tuple[Stroke, ...]:
     return tuple(read)
 
 
-def _are_numbers(values: Any, count: int) -> bool:
+def _are_numbers(values: object, count: int) -> TypeGuard[list[float]]:
     """Whether ``values`` is a list of so many numbers: infinity and NaN are none."""
     return (
         isinstance(values, list)
