@@ -9,9 +9,12 @@ import shutil
 import signal
 import sys
 import threading
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+
+from automask_ui.streams import open_missing_streams
 
 if TYPE_CHECKING:
     from automask_ui.serving.service import Service
@@ -117,8 +120,9 @@ def end(service: Service | None, exit_code: int = 0) -> NoReturn:
     """Remove temporary files and end at once: a run in another thread would stumble over what ends before it."""
     if service is not None:
         shutil.rmtree(service.store.scratch, ignore_errors=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads it any more
+            stream.flush()
     os._exit(exit_code)
 
 
@@ -130,5 +134,6 @@ def trust_own_address(host: str) -> None:
 
 
 if __name__ == "__main__":
+    open_missing_streams()
     end_on_signals()
     main()

@@ -4,9 +4,12 @@ import signal
 import sys
 from contextlib import suppress
 
+from automask_ui.streams import open_missing_streams
+
 
 def main() -> int:
     """Run one command; returns the exit code, 130 where Ctrl+C or SIGTERM ended it."""
+    open_missing_streams()
     # Like Ctrl+C, so that half-written files are removed on the way out.
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -25,8 +25,8 @@ def last_table(updates: Iterator[Changes]) -> PictureTableData:
 def save(pictures: PictureListHandlers, visitor: Visitor, payload: object) -> tuple[Path, PictureTableData]:
     """The dataset's file, and the list as saving leaves it."""
     *_, changes = pictures.save_list(visitor, payload)
-    assert changes.download is not None
-    return changes.download, table_of(changes)
+    assert changes.dataset is not None
+    return changes.dataset, table_of(changes)
 
 
 def prepare(handlers: Handlers, visitor: Visitor, payload: Any) -> tuple[Path | None, Mapping[str, Any]]:

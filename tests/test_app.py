@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -78,6 +79,24 @@ def test_ends_quietly_and_leaves_no_uploads(tmp_path: Path, name: str) -> None:
     assert program.returncode == 0
     assert "Traceback" not in said
     assert not list(tmp_path.glob("automask-*"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="shells of other systems close no streams")
+def test_starts_and_ends_without_any_stream() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    command = [sys.executable, "app.py", "--device", "cpu", "--port", str(port)]
+    process = subprocess.Popen(["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', *command], cwd=ROOT)
+    try:
+        answer = None
+        while answer is None and process.poll() is None:
+            with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as page:
+                answer = json.load(page)
+        assert answer is not None
+    finally:
+        process.terminate()
+        assert process.wait(timeout=60) == 0
 
 
 @pytest.mark.parametrize("arguments", [["--share"], ["--port", "x"], ["--log-level", "loud"]], ids=" ".join)

@@ -19,6 +19,7 @@ FILES = list(SOURCES)
 ALLOWED = {
     "errors": "",
     "cache": "",
+    "streams": "",
     "limits": "errors",
     "options": "errors",
     "files": "errors limits",
@@ -34,7 +35,7 @@ ALLOWED = {
     "ui": "batch errors export files masks models options project protocol serving session",
     "training": "engine",
     "cli": "batch engine errors export files models options protocol ui",
-    "__main__": "cli",
+    "__main__": "cli streams",
     "__init__": "",
 }
 TORCH = {"torch", "torchvision", "segment_anything"}

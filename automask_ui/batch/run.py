@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from automask_ui.batch.dataset import Dataset, Written
 from automask_ui.batch.dataset_files import write_document, write_manifest, write_picture_list
@@ -144,22 +144,31 @@ def _write_whole(dataset: Dataset, task: BatchTask, listing: Listing, tally: _Ta
             write_picture_list(dataset, exporter, tally.usable)
     write_manifest(dataset, tally.usable, report.failures)
     report.notes += _of_the_photos_themselves(report.turned, tally.usable)
+    if any(EXPORTERS[name].whole_dataset for name in task.formats):
+        report.notes += _of_names_that_differ_in_their_ending(tally.with_masks)
     if report.empty:
         report.notes.append(_of_pictures_without_masks(report.empty, task))
-    if forgotten := dataset.count_others(listing.pictures):
+    # Those that fail now are among them: their files show what they were.
+    if others := dataset.count_others(tally.usable):
         report.notes.append(
-            f"{forgotten:,} pictures of earlier runs are no longer there: their files stay in {dataset.root}, but "
-            "manifest.csv and COCO files are without them."
+            f"{_pictures(others, 'is', 'are')} no longer there, or not usable any more, with files of earlier runs: "
+            f"these stay in {dataset.root}, with the class numbers of that time, and what reads whole folders (as "
+            "tools for YOLO do) finds them. manifest.csv and COCO files are without them."
         )
 
 
+def _pictures(count: int, is_: str, are: str) -> str:
+    """``count`` pictures with the verb that follows."""
+    return f"{count:,} picture {is_}" if count == 1 else f"{count:,} pictures {are}"
+
+
 def _of_pictures_without_masks(count: int, task: BatchTask) -> str:
-    start = f"{count:,} pictures have no masks with these settings"
+    start = f"{_pictures(count, 'has', 'have')} no masks with these settings"
     able = " and ".join(name for name in task.formats if EXPORTERS[name].has_negatives)
     if able and task.negatives:
         return f"{start}: {able} say that nothing is in them; other formats have no files of them."
     hint = f" With --negatives, {able} would say that nothing is in them." if able else ""
-    return f"{start}, and are only in manifest.csv.{hint}"
+    return f"{start}, and {'is' if count == 1 else 'are'} only in manifest.csv.{hint}"
 
 
 def _of_the_photos_themselves(turned: int, pictures: Iterable[Picture]) -> list[str]:
@@ -167,16 +176,31 @@ def _of_the_photos_themselves(turned: int, pictures: Iterable[Picture]) -> list[
     notes = []
     if turned:
         notes.append(
-            f"{turned:,} pictures are turned upright, as their files say (EXIF), and masks fit them so: what reads the "
-            "photos themselves has to turn them, too. OpenCV and browsers do; torchvision's datasets do not."
+            f"{_pictures(turned, 'is', 'are')} turned upright, as the file says (EXIF), and masks fit that: what "
+            "reads the photos themselves has to turn them, too. OpenCV and browsers do; torchvision's datasets do not."
         )
     changed = [name for name in (picture.relative for picture in pictures) if printable(name) != name]
     if changed:
         notes.append(
-            f"{len(changed):,} pictures have names that are not UTF-8, such as {printable(changed[0])}: in the files "
-            "of the dataset “�” stands for what is none, and other tools do not find them by it. Rename them."
+            f"{_pictures(len(changed), 'has a name', 'have names')} not in UTF-8, such as {printable(changed[0])}: in "
+            "the files of the dataset “�” stands for what is none, and other tools do not find them by it. Rename them."
         )
     return notes
+
+
+def _of_names_that_differ_in_their_ending(pictures: Iterable[Picture]) -> list[str]:
+    """What COCO's readers make of them: Datumaro (``RepeatedItemError``), and with it CVAT, leave the ending out."""
+    by_start: dict[PurePosixPath, list[str]] = {}
+    for picture in pictures:
+        by_start.setdefault(PurePosixPath(picture.relative).with_suffix(""), []).append(printable(picture.relative))
+    alike = [names for names in by_start.values() if len(names) > 1]
+    if not alike:
+        return []
+    return [
+        f"{sum(map(len, alike)):,} pictures differ from others only in the ending of their names, such as "
+        f"{' and '.join(alike[0][:2])}: Datumaro and CVAT leave it out, and so refuse COCO files of both. Rename them "
+        "for these."
+    ]
 
 
 def _sum_up(dataset: Dataset, name: str, pictures: Iterable[Picture]) -> Written:

@@ -95,11 +95,16 @@ def _print_report(report: BatchReport, out: Path) -> None:
     for line in (*report.notes, *report.written):
         say(line)
     say(
-        f"{report.total:,} pictures: {report.made:,} done now, {report.kept:,} done before, {report.masks:,} masks, "
-        f"{len(report.failures):,} failures. {out / 'manifest.csv'} lists them."
+        f"{_counted(report.total, 'picture')}: {report.made:,} done now, {report.kept:,} done before, "
+        f"{_counted(report.masks, 'mask')}, {_counted(len(report.failures), 'failure')}. {out / 'manifest.csv'} lists "
+        "them."
     )
     for failure in report.failures:
         say(f"{failure.name}: {failure.reason}", sys.stderr)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def _identity(model: Any) -> str:

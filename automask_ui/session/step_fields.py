@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeGuard, TypeVar
 
 import numpy as np
 
@@ -105,8 +106,9 @@ def optional(field: Field[T]) -> Field[T | None]:
 
 def box(name: str, value: object) -> np.ndarray:
     """Left, top, right and bottom of a box, in any order of the two corners: (4,) float64, sorted."""
-    if not isinstance(value, list) or len(value) != 4 or not all(map(_is_place, value)):
+    if not _are_numbers(value, 4):
         raise EditError(f"“{name}” must be left, top, right and bottom in px, but is {_said(value)}.")
+    _check_near(f"“{name}”", value)
     x0, y0, x1, y1 = value
     return np.array([min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)], np.float64)
 
@@ -120,8 +122,9 @@ def points(most: int, numbers: int = 2) -> Field[np.ndarray]:
         if len(value) > most:
             raise EditError(f"“{name}” can have {most:,} points, but has {len(value):,}.")
         for point in value:
-            if not isinstance(point, list) or len(point) != numbers or not all(map(_is_place, point)):
+            if not _are_numbers(point, numbers):
                 raise EditError(f"A point of “{name}” must be {numbers} numbers in px, but is {_said(point)}.")
+            _check_near(f"A point of “{name}”", point)
         return np.array(value, np.float64).reshape(-1, numbers)
 
     return _read
@@ -172,8 +175,18 @@ def strokes(name: str, value: object) -> tuple[Stroke, ...]:
     return tuple(read)
 
 
-def _is_place(value: Any) -> bool:
-    return type(value) in (int, float) and -_MAX_PLACE <= value <= _MAX_PLACE
+def _are_numbers(values: object, count: int) -> TypeGuard[list[float]]:
+    """Whether ``values`` is a list of so many numbers: infinity and NaN are none."""
+    return (
+        isinstance(values, list)
+        and len(values) == count
+        and all(type(value) in (int, float) and abs(value) < math.inf for value in values)
+    )
+
+
+def _check_near(what: str, values: list[float]) -> None:
+    if not all(-_MAX_PLACE <= value <= _MAX_PLACE for value in values):
+        raise EditError(f"{what} is far outside of the picture: {_said(values)}, in px.")
 
 
 def _said(value: object) -> str:

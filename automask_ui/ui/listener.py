@@ -141,6 +141,7 @@ def outputs_of(changes: Changes, parts: Parts) -> dict[Any, Any]:
         parts.run.forecast: changes.forecast,
         parts.sliders.points.text: changes.points_text,
         parts.download: None if changes.download is None else str(changes.download),
+        parts.dataset: None if changes.dataset is None else str(changes.dataset),
     }
     found: dict[Any, Any] = {component: value for component, value in values.items() if value is not None}
     if changes.is_busy is not None:

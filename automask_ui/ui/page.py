@@ -65,10 +65,13 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
                 line = StatusLine(elem_id="status")
                 viewer = MaskViewer(formats=_formats(), offer_sample=bool(service.samples), elem_id="viewer")
         download = gr.DownloadButton(visible="hidden", elem_id="download")
+        # One of its own: a list is written for minutes, while pictures of it are downloaded.
+        dataset = gr.DownloadButton(visible="hidden", elem_id="dataset")
         token = gr.Textbox(visible="hidden", elem_id="token")
         types = [".txt", ".json", ".yaml", ".yml", ".names", ".csv"]
         classes = UploadFile(file_types=types, visible="hidden", elem_id="classes-file")
-        parts = Parts(photo, model, sliders, show, run, pictures, viewer, line, device, download, classes, about, token)
+        files = (download, dataset, classes)
+        parts = Parts(photo, model, sliders, show, run, pictures, viewer, line, device, *files, about, token)
         wire(page, parts, Handlers(service, autosave))
         find_masks_endpoint(service, **MODEL_QUEUE)
         predict_mask_endpoint(service, **MODEL_QUEUE)

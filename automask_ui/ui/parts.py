@@ -29,6 +29,7 @@ class Parts:
     status: StatusLine
     device: gr.Markdown
     download: gr.DownloadButton
+    dataset: gr.DownloadButton
     classes: gr.UploadButton
     about: AboutPanel
     token: gr.Textbox  # of the tab, for work that is kept

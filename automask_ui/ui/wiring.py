@@ -29,6 +29,7 @@ _WRITING: dict[str, Any] = {"concurrency_id": "export", "concurrency_limit": 2, 
 # The tab's own token, and those of closed ones.
 TOKEN = (Path(__file__).parent / "token.js").read_text(encoding="utf-8")
 _CLICK_DOWNLOAD = "() => document.getElementById('download').click()"
+_CLICK_DATASET = "() => document.getElementById('dataset').click()"
 _CLICK_CLASSES = "() => document.getElementById('classes-file').click()"
 
 # Binds a handler to an event: the event, the handler, its inputs, what it may change, and how it is queued.
@@ -99,8 +100,8 @@ def _wire_list(on: _On, parts: Parts, handlers: Handlers) -> None:
     on(table.list_stop, lists.stop_list, None, [table], **_QUEUED)
     on(table.list_close, lists.close_list, None, [table], **_QUEUED)
     on(table.list_remove, lists.remove_item, None, [table], **_QUEUED)
-    saved = on(table.list_save, lists.save_list, None, [parts.download, table], **_WRITING)
-    saved.success(None, None, None, js=_CLICK_DOWNLOAD, **_QUICK)
+    saved = on(table.list_save, lists.save_list, None, [parts.dataset, table], **_WRITING)
+    saved.success(None, None, None, js=_CLICK_DATASET, **_QUICK)
     on(started.then, handlers.reload.keep, None, [table], **_QUEUED)
     on(started.then, handlers.settings.refresh, parts.controls, parts.settings, **_QUICK)
     for event in (started, saved):

@@ -508,7 +508,23 @@ def test_pictures_that_are_gone_are_left_out_and_said(photos, out):
     (photos / "photo 3.png").unlink()
     report = run(photos, out, "coco")
     assert len(COCO(out / "coco.json").imgs) == 3
-    assert "1 pictures of earlier runs are no longer there" in report.notes[0]
+    assert "1 picture is no longer there, or not usable any more, with files of earlier runs" in report.notes[0]
+
+
+def test_files_that_stay_of_a_picture_that_fails_now_are_told(photos, out):
+    """A class list of other numbers made its old labels in YOLO's folder mean other things."""
+    run(photos, out, "yolo")
+    (photos / "photo 3.png").write_text("no picture any more")
+    report = run(photos, out, "yolo")
+    assert (out / "yolo/labels/train/photo 3.txt").is_file()
+    assert [note for note in report.notes if "1 picture is no longer there, or not usable" in note and "YOLO" in note]
+
+
+def test_names_that_differ_in_their_ending_are_told_where_readers_of_coco_stumble(photos, out):
+    paint(photos / "photo 0.jpg")
+    (note,) = [note for note in run(photos, out, "coco").notes if "ending" in note]
+    assert note.startswith("2 pictures differ from others only in the ending of their names, such as photo 0.jpg and")
+    assert not [note for note in run(photos, out, "yolo").notes if "ending" in note]
 
 
 def test_names_that_would_meet_are_kept_apart(tmp_path, out):
@@ -786,7 +802,7 @@ def test_turned_pictures_are_counted_since_coco_goes_with_the_photos_themselves(
         Image.new("RGB", (53, 37), "navy").save(photos / f"phone {number}.jpg", exif=exif)
     report = run(photos, out, "coco")
     assert [note for note in report.notes if "EXIF" in note] == [
-        "2 pictures are turned upright, as their files say (EXIF), and masks fit them so: what reads the photos "
+        "2 pictures are turned upright, as the file says (EXIF), and masks fit that: what reads the photos "
         "themselves has to turn them, too. OpenCV and browsers do; torchvision's datasets do not."
     ]
     sizes = {image["file_name"]: (image["width"], image["height"]) for image in COCO(out / "coco.json").imgs.values()}

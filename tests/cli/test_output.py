@@ -93,6 +93,35 @@ def test_a_reader_that_went_away_leaves_no_traceback() -> None:
     assert process.wait() == 0
 
 
+def closed_streams(*command: str) -> list[str]:
+    """``command`` as it is started where nobody gives it standard streams."""
+    if os.name != "posix":
+        pytest.skip("shells of other systems close no streams")
+    return ["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', *command]
+
+
+def test_no_file_takes_the_place_of_a_closed_stream(tmp_path: Path) -> None:
+    """What a library writes to standard error landed in the first file that was opened."""
+    target = tmp_path / "file"
+    code = (
+        "import os, sys\nfrom automask_ui.streams import open_missing_streams\nopen_missing_streams()\n"
+        f"file = open({str(target)!r}, 'wb')\nos.write(1, b'talk')\nos.write(2, b'talk')\n"
+        "sys.exit(7 if sys.stderr.isatty() else 0)"
+    )
+    assert subprocess.run(closed_streams(sys.executable, "-c", code), cwd=Path(__file__).parents[2]).returncode == 0
+    assert target.read_bytes() == b""
+
+
+def test_pictures_are_done_without_any_stream(tmp_path: Path) -> None:
+    """With standard error closed, a traceback that nobody saw ended it before the first picture."""
+    photo = tmp_path / "photo.png"
+    Image.fromarray(picture(37, 53)).save(photo)
+    flags = ["--model=tiny", "--points-per-side=2", "--pred-iou-thresh=0", "--stability-score-thresh=0"]
+    command = [sys.executable, "-m", "automask_ui", "generate", str(photo), "--out", str(tmp_path / "out"), *flags]
+    assert subprocess.run(closed_streams(*command), cwd=Path(__file__).parents[2]).returncode == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["photo-masks.zip"]
+
+
 def test_help_on_an_old_console() -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     command = [sys.executable, "-m", "automask_ui", "generate", "--help"]

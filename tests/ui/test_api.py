@@ -134,6 +134,8 @@ def test_mask_of_clicks(client: Any, photo: str, values: dict[str, Any], scores:
         ({"points": [[1, 2]], "labels": 1}, "one 0 or 1"),  # no list
         ({"labels": [1]}, "one 0 or 1 for each of the 0 points"),  # of nothing
         ({"box": [1, 2, 3]}, "“box” must be left, top, right and bottom"),  # three
+        ({"points": [[1e9, 1e9]]}, "A point of “points” is far outside of the picture"),
+        ({"box": [0, 0, 1e9, 5]}, "“box” is far outside of the picture"),
         ({"box": [60, 2, 90, 5]}, "no area inside the picture"),  # outside
         ({"points": [[1, 2], [99, 2]]}, "The point at x 99, y 2 is outside"),  # outside
         ({"points": [[1, 2]], "labels": [0]}, "Every click is beside the object"),  # of nothing

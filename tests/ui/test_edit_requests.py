@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,14 @@ from automask_ui.export.hard_masks import hard_items, mask_set
 from automask_ui.masks import rle
 from automask_ui.options import GeneratorOptions
 from automask_ui.project.autosave import Autosave
+from automask_ui.project.export import export_photo
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.session.class_names import ClassList
 from automask_ui.session.edits import OwnMask
 from automask_ui.ui.components.viewer.display import viewer_edits
 from automask_ui.ui.edit_requests import Outcome, take_steps
-from automask_ui.ui.handlers import Changes, Handlers, Visitor
+from automask_ui.ui.handlers import Changes, Handlers, Visitor, masks
 from automask_ui.ui.text import Words
 from automask_ui.ui.text.report import proof_of, proof_sentence
 
@@ -340,3 +341,27 @@ def test_work_that_is_too_large_to_be_kept_is_said_by_the_page(
     steps = [{"do": "hide", "ids": [2], "hidden": True}]
     changes = keeping.masks.edit(visitor, {"session": session.id, "ticket": "1", "steps": steps})
     assert (changes.warning or ("",))[0] == heading
+
+
+@pytest.mark.parametrize("opens_another", [False, True], ids=["another download", "another photo"])
+def test_a_download_that_is_finished_late_takes_nobodys_place(
+    handlers: Handlers, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opens_another: bool
+) -> None:
+    """Of two at once the slower one, asked for first, was what Save saved; after another photo it was an error."""
+    photo = tmp_path / "other.png"
+    Image.new("RGB", (53, 37)).save(photo)
+    quick: list[tuple[Path | None, Mapping[str, Any]]] = []
+
+    def slow(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        report = export_photo(*arguments)
+        if opens_another:
+            handlers.service.store.open(ANN.owner, photo)
+        else:
+            quick.append(prepare(handlers, ANN, {"session": session.id, "ticket": 2, "format": "coco", "ids": [1]}))
+        return report
+
+    monkeypatch.setattr(masks, "export_photo", slow)
+    updates = list(handlers.masks.prepare(ANN, {"session": session.id, "ticket": 1, "format": "table", "ids": [1]}))
+    assert [update.download or update.proof for update in updates] == [None]
+    assert [proof["ticket"] for _, proof in quick] == ([] if opens_another else [2])

@@ -44,7 +44,8 @@ class Changes:
         prediction: what the model makes of clicks in the picture.
         class_list: a class list to be looked at before it is taken.
         proof: what is in a finished download.
-        download: the finished file.
+        download: the finished file of the picture.
+        dataset: the finished file of the list of pictures.
         warning: a heading and a sentence that come up beside everything else.
     """
 
@@ -72,4 +73,5 @@ class Changes:
     class_list: Mapping[str, Any] | None = None
     proof: Mapping[str, Any] | None = None
     download: Path | None = None
+    dataset: Path | None = None
     warning: tuple[str, str] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
@@ -33,6 +34,8 @@ class MaskHandlers:
 
     def __init__(self, service: Service, screens: Screens, autosave: Autosave | None = None) -> None:
         self._service, self._screens, self._autosave = service, screens, autosave
+        # Which download of a session was asked for last: the page has room for one file.
+        self._asked_last: weakref.WeakKeyDictionary[Session, object] = weakref.WeakKeyDictionary()
 
     def edit(self, visitor: Visitor, payload: Any) -> Changes:
         """Take steps that the viewer shows already, and tell it what came of them.
@@ -100,17 +103,25 @@ class MaskHandlers:
         return export_photo(session, self._service.models, payload.get("format"), wanted, by_class)
 
     def prepare(self, visitor: Visitor, payload: Any) -> Iterator[Changes]:
-        """Write a download, and tell what is in it, to be read before it is saved."""
+        """Write a download, and tell what is in it, to be read before it is saved.
+
+        Of two that are written at once, the one that was asked for last is the page's, whichever is finished first.
+        """
         yield Changes(status=status(visitor.words.say("status.exporting"), "busy", -1))
         ticket = payload.get("ticket") if isinstance(payload, dict) else None
+        this = object()
         try:
+            session = self._session_of(visitor, payload)
+            self._asked_last[session] = this
             report = self.export(visitor, payload)
         except AutoMaskError as error:
             sentence = visitor.words.error(error)
             refused = {"ticket": ticket, "error": True, "sentence": sentence}
             yield Changes(proof=refused, status=status(sentence, "error"))
             return
-        labels = self._session_of(visitor, payload).edits.labels
+        if self._asked_last.get(session) is not this or not self._screens.is_current(session):
+            return
+        labels = session.edits.labels
         unlabelled = sum(check.id not in labels for check in report.checks)
         proof = proof_of(visitor.words, report, unlabelled if unlabelled < len(report.checks) else 0)
         proof = {"ticket": ticket, "error": False, **proof}

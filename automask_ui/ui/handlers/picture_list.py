@@ -115,7 +115,7 @@ class PictureListHandlers:
         with own.being_written():
             report = export_list(pictures, wanted.get("format"), new_folder(pictures.folder), negatives=negatives)
         self._screens.say(visitor, saved_line(visitor.words, report, unlabelled_masks(pictures)))
-        yield Changes(download=report.path, picture_list=self._screens.table(visitor))
+        yield Changes(dataset=report.path, picture_list=self._screens.table(visitor))
 
     def _with_masks(self, visitor: Visitor, changes: Changes) -> Changes:
         """``changes``, with the masks of the open picture as soon as the list's run has found them."""
