@@ -133,10 +133,12 @@ def test_file_that_is_handed_in(handlers: Handlers, monkeypatch: pytest.MonkeyPa
         raise CheckpointFormatError("This is another file.")
 
     monkeypatch.setattr(models, "take_file", refuse)
-    with pytest.raises(CheckpointFormatError):
-        handlers.models.take_file(ANN, "far", str(tmp_path / "mine.pth"))
+    changes = handlers.models.take_file(ANN, "far", str(tmp_path / "mine.pth"))
+    assert changes is not None
+    assert changes.warning == ("This file was not taken", "This is another file.")
     far = Controls("far", "balanced", COARSE)
-    assert "This is another file. 375 MB" in (handlers.settings.choose_model(ANN, far).model_info or "")
+    # All visitors read that line.
+    assert "another file" not in (handlers.settings.choose_model(ANN, far).model_info or "")
 
     monkeypatch.setattr(models, "take_file", lambda name, file, architecture_of: TakenFile(file, is_compared=True))
     assert handlers.models.take_file(ANN, "far", str(tmp_path / "mine.pth")) is None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from automask_ui.errors import AutoMaskError
 from automask_ui.files.images import LoadedImage
 from automask_ui.models.checkpoints import take_file
 from automask_ui.serving.about import about
@@ -47,15 +48,16 @@ class ModelHandlers:
     def take_file(self, visitor: Visitor, model: str, path: str | None) -> Changes | None:
         """Take an uploaded file for the model's, if it is the one that was published, as far as that can be known.
 
-        Raises:
-            CheckpointError: it is another file, or cannot be kept; the model's line keeps the reason.
+        What is wrong with another file is told this visitor alone: the model's line is everybody's.
         """
         models = self._service.models
         model = models[model].name
         if path:
-            with models.noting_failure(model):
+            try:
                 taken = take_file(model, Path(path), architecture_of)
-                models.set_path(model, taken.path)
+            except AutoMaskError as error:
+                return Changes(warning=(visitor.words.say("not_taken.title"), visitor.words.error(error)))
+            models.set_path(model, taken.path)
             if not taken.is_compared:
                 title = sentences.model_title(visitor.words, models[model])
                 return Changes(

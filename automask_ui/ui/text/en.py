@@ -48,6 +48,7 @@ EN: dict[str, str] = {
         "Only the Hugging Face hub knows the checksum of {model}, and cannot be asked now. The file holds a model of "
         "that kind and is used, but whether it is the published one is not known."
     ),
+    "not_taken.title": "This file was not taken",
     "stranger": "The server has lost sight of this page, so a reload brings back what was there before, not what you "
     "do now. Download this, then reload the page.",
     "stranger.title": "Not kept any more",
