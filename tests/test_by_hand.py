@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,10 +69,10 @@ def test_click_is_answered_and_taken(ann: Visitor) -> None:
     update = ann.output("edit", "viewer", outputs)
     ((made,),) = update["props"]["edits"]["made"]
     assert update["props"]["edits"]["answers"] == 1
-    # The masks come with the answer, and their pixels can be fetched.
+    # The masks come with the answer, pixels and all.
     view = update["value"]
     assert {row["id"]: row["origin"] for row in view["masks"]}[made] == "clicked"
-    assert ann.get(view["layers"])
+    assert zlib.decompress(base64.b64decode(view["layers"]), wbits=-zlib.MAX_WBITS)
     file, line = ann.download([made])
     assert b"segmentation" in ann.get(file)
     assert "exact" in line

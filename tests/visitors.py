@@ -115,12 +115,21 @@ class Visitor:
     def output(self, event: str, name: str, outputs: list[Any]) -> Any:
         """What the component ``name`` (its elem_id) is given by the outputs of an event."""
         names = [self._components[number].get("elem_id") for number in self.events[event]["outputs"]]
-        return outputs[names.index(name)]
+        return _unfolded(outputs[names.index(name)])
 
     def _seen(self, event: str, outputs: list[Any]) -> dict[str, Any]:
         view: dict[str, Any] = self.output(event, "viewer", outputs)
         self.session = view["session"]
         return view
+
+
+def _unfolded(output: Any) -> Any:
+    """An output as the viewer reads it: all but the photo comes to it as one text."""
+    if not isinstance(output, dict):
+        return output
+    if "rest" in output:
+        return {"image": output["image"], **json.loads(output["rest"])}
+    return {**output, "value": _unfolded(output["value"])} if "value" in output else output
 
 
 @contextmanager
