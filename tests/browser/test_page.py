@@ -406,6 +406,13 @@ def test_phone(new_page: Callable[..., Any], address: str, photo: Path) -> None:
     person.opens(photo)
     person.runs()
     assert person.masks() > 0
+    is_covered = """() => {
+      const name = document.querySelector("#pred_iou_thresh .has-info");
+      name.scrollIntoView({ block: "end", behavior: "instant" });
+      const { x, y, width, height } = name.getBoundingClientRect();
+      return document.elementFromPoint(x + width / 2, y + height / 2).closest("#run") !== null;
+    }"""
+    assert person.page.evaluate(is_covered), "a slider's name stands on the bar below"
 
 
 def test_dark(new_page: Callable[..., Any], address: str) -> None:
