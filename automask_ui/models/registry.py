@@ -22,8 +22,8 @@ class Checkpoint:
     Where ``sha256`` is None, its publisher gives no hash: the one that the hub publishes is asked for when the file is
     fetched, and ``size_bytes`` is about right.
 
-    Costs are about right, too: processor time of one core, with random weights, of MobileSAM and SAM 2.1 up to base+;
-    of larger encoders by their floating-point operations at that speed, and the same for decoders of one kind.
+    Costs are about right, too: seconds of ``bench`` with random weights on two cores, and for ViT-B and MobileSAM those
+    of SAM-HQ with the same encoder; of ViT-L and ViT-H by their floating-point operations at that speed.
     """
 
     name: str
@@ -68,7 +68,7 @@ _ROWS = (
         url=_SAM2_URL.format("sam2.1-hiera-tiny") + "sam2.1_hiera_tiny.pt",
         licence="Apache-2.0",
         good_for="Good masks on a computer without a GPU, or on any with one",
-        encode_cost=24,
+        encode_cost=12,
         decode_cost=1.6,
     ),
     Checkpoint(
@@ -82,7 +82,7 @@ _ROWS = (
         url=_SAM2_URL.format("sam2.1-hiera-small") + "sam2.1_hiera_small.pt",
         licence="Apache-2.0",
         good_for="A little larger than tiny",
-        encode_cost=28,
+        encode_cost=16,
         decode_cost=1.6,
     ),
     Checkpoint(
@@ -96,7 +96,7 @@ _ROWS = (
         url=_SAM2_URL.format("sam2.1-hiera-base-plus") + "sam2.1_hiera_base_plus.pt",
         licence="Apache-2.0",
         good_for="The middle of SAM 2.1: as large as ViT-B, and newer",
-        encode_cost=52,
+        encode_cost=27,
         decode_cost=1.6,
     ),
     Checkpoint(
@@ -110,8 +110,8 @@ _ROWS = (
         url=_SAM2_URL.format("sam2.1-hiera-large") + "sam2.1_hiera_large.pt",
         licence="Apache-2.0",
         good_for="The best of SAM 2.1, on a GPU",
-        encode_cost=146,
-        decode_cost=1.6,
+        encode_cost=69,
+        decode_cost=1.7,
     ),
     Checkpoint(
         name="vit_t",
@@ -124,7 +124,7 @@ _ROWS = (
         url="https://github.com/ChaoningZhang/MobileSAM/raw/master/weights/mobile_sam.pt",
         licence="Apache-2.0",
         good_for="Good masks on a computer without a GPU",
-        encode_cost=11,
+        encode_cost=9,
         decode_cost=1.2,
     ),
     Checkpoint(
@@ -138,7 +138,7 @@ _ROWS = (
         url=_META_URL + "sam_vit_b_01ec64.pth",
         licence="Apache-2.0",
         good_for="Annotation on a small GPU, or on a CPU with patience",
-        encode_cost=95,
+        encode_cost=36,
         decode_cost=1.2,
     ),
     Checkpoint(
@@ -152,7 +152,7 @@ _ROWS = (
         url=_META_URL + "sam_vit_l_0b3195.pth",
         licence="Apache-2.0",
         good_for="Nearly the best masks, half the size of ViT-H",
-        encode_cost=290,
+        encode_cost=110,
         decode_cost=1.2,
     ),
     Checkpoint(
@@ -166,7 +166,7 @@ _ROWS = (
         url=_META_URL + "sam_vit_h_4b8939.pth",
         licence="Apache-2.0",
         good_for="The best masks, on a GPU with 8 GB",
-        encode_cost=580,
+        encode_cost=220,
         decode_cost=1.2,
     ),
     Checkpoint(
@@ -180,8 +180,8 @@ _ROWS = (
         url=_SAM_HQ_URL + "sam_hq_vit_tiny.pth",
         licence="Apache-2.0",
         good_for="Finer outlines on a computer without a GPU",
-        encode_cost=11,
-        decode_cost=3,
+        encode_cost=9,
+        decode_cost=1.8,
     ),
     Checkpoint(
         name="hq_vit_b",
@@ -194,8 +194,8 @@ _ROWS = (
         url=_SAM_HQ_URL + "sam_hq_vit_b.pth",
         licence="Apache-2.0",
         good_for="Finer outlines, on a small GPU or with patience",
-        encode_cost=95,
-        decode_cost=3,
+        encode_cost=36,
+        decode_cost=2.1,
     ),
     Checkpoint(
         name="hq_vit_l",
@@ -208,8 +208,8 @@ _ROWS = (
         url=_SAM_HQ_URL + "sam_hq_vit_l.pth",
         licence="Apache-2.0",
         good_for="Finer outlines, on a GPU",
-        encode_cost=290,
-        decode_cost=3,
+        encode_cost=110,
+        decode_cost=2.1,
     ),
     Checkpoint(
         name="hq_vit_h",
@@ -222,8 +222,8 @@ _ROWS = (
         url=_SAM_HQ_URL + "sam_hq_vit_h.pth",
         licence="Apache-2.0",
         good_for="The finest outlines, on a GPU with 8 GB",
-        encode_cost=580,
-        decode_cost=3,
+        encode_cost=220,
+        decode_cost=2.1,
     ),
 )
 CHECKPOINTS: dict[str, Checkpoint] = {row.name: row for row in _ROWS}
