@@ -169,6 +169,24 @@ def test_stop_keeps_what_was_found_and_continue_finishes(person: Person, photo: 
     assert person.masks() > partial
 
 
+def test_late_answer_of_stop_leaves_the_last_line_of_its_run(person: Person, photo: Path) -> None:
+    person.opens(photo)
+    person.looks_closely()
+    person.find.click()
+    person.reads(r"^[\d,]+ of 2,304 points, [1-9]\d+ masks found")
+
+    def answer_late(route: Any) -> None:
+        answer = route.fetch()
+        person.reads("^Stopped after ")
+        route.fulfill(response=answer)
+
+    person.page.route("**/gradio_api/run/**", answer_late, times=1)
+    with person.page.expect_response("**/gradio_api/run/**"):
+        person.stop.click()
+    person.page.wait_for_timeout(300)
+    assert person.status.inner_text().startswith("Stopped after ")
+
+
 def test_slider_is_instant_and_says_what_changed(person: Person) -> None:
     before = person.masks()
     person.sets("pred_iou_thresh", "0.95")
