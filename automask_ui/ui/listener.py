@@ -81,12 +81,10 @@ def listener(handler: Callable[..., Any], parts: Parts, outputs: Sequence[Any]) 
 
     def _generate(*given: Any) -> Iterator[dict[Any, Any]]:
         with _asking(given) as arguments:
-            changes = None
             for changes in handler(**arguments):
                 yield _values(changes)
-            # Gradio would clear every output of a generator that yields nothing.
-            if changes is None:
-                yield _values(None)
+            # Gradio sends the last update of a generator twice, and clears every output of one that yields nothing.
+            yield _values(None)
 
     def _call(*given: Any) -> dict[Any, Any] | None:
         with _asking(given) as arguments:
