@@ -37,11 +37,12 @@ def size_and_sha256(title: str, url: str) -> tuple[int, str]:
             headers = error.headers
         if not 300 <= error.code < 400:
             raise _failure(title, url, f"the server answered {error.code} {error.reason}") from error
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        # A ValueError where the answer leads to what is no address.
         raise _failure(title, url, f"the connection failed ({getattr(error, 'reason', error)})") from error
     size = headers.get("X-Linked-Size", "")
     digest = headers.get("X-Linked-ETag", "").strip('"').lower()
-    if not size.isdecimal() or not re.fullmatch(r"[0-9a-f]{64}", digest):
+    if not re.fullmatch("[0-9]{1,18}", size) or not re.fullmatch(r"[0-9a-f]{64}", digest):
         raise _failure(title, url, "the server does not say which size and SHA-256 the file has")
     return int(size), digest
 

@@ -38,7 +38,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(self.server.code)
         for name, value in self.server.headers.items():
             self.send_header(name, value)
-        self.send_header("Location", "/elsewhere")
+        if "Location" not in self.server.headers:
+            self.send_header("Location", "/elsewhere")
         self.end_headers()
 
     def do_GET(self) -> None:
@@ -150,3 +151,16 @@ def test_without_the_hub_a_file_of_that_architecture_is_taken(
     assert (taken.path.read_bytes(), taken.is_compared) == (CONTENT, False)
     assert resolve_checkpoint(NAME) == taken.path
     assert hub.asked == []
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "reason"),
+    [
+        ("Location", "http://[bad/", "the connection failed"),
+        ("X-Linked-Size", "9" * 5000, "does not say which size"),  # more digits than Python reads
+    ],
+)
+def test_what_a_hub_cannot_mean_is_said(hub: Hub, header: str, value: str, reason: str) -> None:
+    hub.headers[header] = value
+    with pytest.raises(DownloadError, match=reason):
+        fetch(NAME)
