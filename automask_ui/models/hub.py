@@ -18,8 +18,11 @@ _TIMEOUT_SECONDS = 30.0
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """The hub says size and hash in the answer that leads to the file; what it leads to does not know them."""
 
-    def redirect_request(self, *_: Any) -> None:
+    def http_error_302(self, *_: Any) -> None:
+        # Not even parsed: where it leads may be no address.
         return None
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302  # type: ignore[assignment]
 
 
 def size_and_sha256(title: str, url: str) -> tuple[int, str]:
@@ -37,8 +40,7 @@ def size_and_sha256(title: str, url: str) -> tuple[int, str]:
             headers = error.headers
         if not 300 <= error.code < 400:
             raise _failure(title, url, f"the server answered {error.code} {error.reason}") from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        # A ValueError where the answer leads to what is no address.
+    except (OSError, http.client.HTTPException) as error:
         raise _failure(title, url, f"the connection failed ({getattr(error, 'reason', error)})") from error
     size = headers.get("X-Linked-Size", "")
     digest = headers.get("X-Linked-ETag", "").strip('"').lower()

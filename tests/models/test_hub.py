@@ -153,14 +153,12 @@ def test_without_the_hub_a_file_of_that_architecture_is_taken(
     assert hub.asked == []
 
 
-@pytest.mark.parametrize(
-    ("header", "value", "reason"),
-    [
-        ("Location", "http://[bad/", "the connection failed"),
-        ("X-Linked-Size", "9" * 5000, "does not say which size"),  # more digits than Python reads
-    ],
-)
-def test_what_a_hub_cannot_mean_is_said(hub: Hub, header: str, value: str, reason: str) -> None:
-    hub.headers[header] = value
-    with pytest.raises(DownloadError, match=reason):
+def test_where_the_answer_with_the_hash_leads_does_not_matter(hub: Hub) -> None:
+    hub.headers["Location"] = "http://[bad/"
+    assert fetch(NAME).read_bytes() == CONTENT
+
+
+def test_a_size_with_more_digits_than_python_reads_is_no_size(hub: Hub) -> None:
+    hub.headers["X-Linked-Size"] = "9" * 5000
+    with pytest.raises(DownloadError, match="does not say which size"):
         fetch(NAME)
