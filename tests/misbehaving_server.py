@@ -37,9 +37,9 @@ class Handler(BaseHTTPRequestHandler):
         start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
         if how.isdigit():
             self.send_error(int(how))
-        elif how == "redirect":
+        elif how == "redirect" or how.startswith("http:"):
             self.send_response(302)
-            self.send_header("Location", "/elsewhere")
+            self.send_header("Location", "/elsewhere" if how == "redirect" else how)
             self.send_header("Content-Length", "0")
             self.end_headers()
         else:
@@ -58,7 +58,9 @@ class Handler(BaseHTTPRequestHandler):
             shown = 7 if how == "other range" else start
             self.send_header("Content-Range", f"bytes {shown}-{SIZE - 1}/{SIZE}")
         if how not in ("too much", "no length"):
-            length = {"says less": HALF, "says more": SIZE + 1, "login page": 31}.get(how, len(body))
+            length: object = {"says less": HALF, "says more": SIZE + 1, "login page": 31, "odd length": "²"}.get(
+                how, len(body)
+            )
             self.send_header("Content-Length", str(length))
         self.end_headers()
         if how == "drop":

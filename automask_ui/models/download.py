@@ -196,7 +196,7 @@ class _Transfer:
         if self.done:
             request.add_header("Range", f"bytes={self.done}-")
         try:
-            with urllib.request.urlopen(request, timeout=self.patience.stall_seconds) as response:
+            with self.send(request) as response:
                 self.check_offer(response)
                 self.receive(response)
         except urllib.error.HTTPError as error:
@@ -206,6 +206,13 @@ class _Transfer:
             raise _InterruptedError(_plain_reason(error)) from error
         if self.done < self.job.size_bytes:
             raise _InterruptedError(f"the connection closed after {self.done:,} of {self.job.size_bytes:,} bytes")
+
+    def send(self, request: urllib.request.Request) -> Any:
+        """Send ``request`` and follow where it leads; the way on may be no address at all (``http://[``)."""
+        try:
+            return urllib.request.urlopen(request, timeout=self.patience.stall_seconds)
+        except ValueError as error:
+            raise self.failure(f"the server leads on to what is no address ({error})") from error
 
     def judge_status(self, error: urllib.error.HTTPError) -> None:
         """Raise for an HTTP error: retry where another attempt may succeed, fail where it cannot."""
@@ -220,14 +227,14 @@ class _Transfer:
         offset = 0
         length = response.headers.get("Content-Length")
         if response.status == http.HTTPStatus.PARTIAL_CONTENT:
-            match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+            match = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]+|\*)", response.headers.get("Content-Range", ""))
             offset = int(match[1]) if match else -1
         # A server without ranges sends the whole file again; one that sends another range cannot be used for going on.
         if offset != self.done:
             self.start_over()
         if offset != self.done:
             raise _InterruptedError("the server sent another part of the file than the one asked for")
-        if length is not None and length.isdigit() and offset + int(length) != self.job.size_bytes:
+        if re.fullmatch("[0-9]{1,18}", length or "") and offset + int(length) != self.job.size_bytes:
             raise self.failure(
                 f"the server offers a file of {offset + int(length):,} bytes where the published one has "
                 f"{self.job.size_bytes:,} (a login page of the network, perhaps)"

@@ -18,8 +18,11 @@ _TIMEOUT_SECONDS = 30.0
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """The hub says size and hash in the answer that leads to the file; what it leads to does not know them."""
 
-    def redirect_request(self, *_: Any) -> None:
+    def http_error_302(self, *_: Any) -> None:
+        # Not even parsed: where it leads may be no address.
         return None
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302  # type: ignore[assignment]
 
 
 def size_and_sha256(title: str, url: str) -> tuple[int, str]:
@@ -41,7 +44,7 @@ def size_and_sha256(title: str, url: str) -> tuple[int, str]:
         raise _failure(title, url, f"the connection failed ({getattr(error, 'reason', error)})") from error
     size = headers.get("X-Linked-Size", "")
     digest = headers.get("X-Linked-ETag", "").strip('"').lower()
-    if not size.isdecimal() or not re.fullmatch(r"[0-9a-f]{64}", digest):
+    if not re.fullmatch("[0-9]{1,18}", size) or not re.fullmatch(r"[0-9a-f]{64}", digest):
         raise _failure(title, url, "the server does not say which size and SHA-256 the file has")
     return int(size), digest
 

@@ -103,6 +103,7 @@ def test_what_another_attempt_mends(
         (["says less"], 1, "offers a file of 1,920,000 bytes where the published one has 3,840,000"),
         (["says more"], 1, "offers a file of 3,840,001 bytes"),
         (["login page"], 1, "login page"),
+        ([f"http://{'a' * 70}.example/"], 1, "leads on to what is no address"),  # longer than a name may be
         (["too much"], 1, "more than the 3,840,000"),
         (["wrong bytes"], 1, f"not the published file .SHA-256 {hashlib.sha256(bytes(SIZE)).hexdigest()}"),
     ],
@@ -117,6 +118,11 @@ def test_failures_name_the_reason_and_three_ways_on(
     assert not target.exists()
     for way in ("try again", job.url, str(target), "built-in model"):
         assert way in str(failure.value)
+
+
+def test_a_length_that_is_no_number_does_not_matter(server: Server, job: Download, target: Path) -> None:
+    server.script = ["odd length"]
+    assert download(job, target, patience=HASTY).read_bytes() == CONTENT
 
 
 def test_nobody_is_listening(server: Server, job: Download, target: Path) -> None:

@@ -38,7 +38,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(self.server.code)
         for name, value in self.server.headers.items():
             self.send_header(name, value)
-        self.send_header("Location", "/elsewhere")
+        if "Location" not in self.server.headers:
+            self.send_header("Location", "/elsewhere")
         self.end_headers()
 
     def do_GET(self) -> None:
@@ -150,3 +151,14 @@ def test_without_the_hub_a_file_of_that_architecture_is_taken(
     assert (taken.path.read_bytes(), taken.is_compared) == (CONTENT, False)
     assert resolve_checkpoint(NAME) == taken.path
     assert hub.asked == []
+
+
+def test_where_the_answer_with_the_hash_leads_does_not_matter(hub: Hub) -> None:
+    hub.headers["Location"] = "http://[bad/"
+    assert fetch(NAME).read_bytes() == CONTENT
+
+
+def test_a_size_with_more_digits_than_python_reads_is_no_size(hub: Hub) -> None:
+    hub.headers["X-Linked-Size"] = "9" * 5000
+    with pytest.raises(DownloadError, match="does not say which size"):
+        fetch(NAME)
