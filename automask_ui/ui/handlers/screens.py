@@ -51,7 +51,7 @@ class Screens:
     def show_current(self, visitor: Visitor) -> Changes:
         """Show what is open now, for a run whose picture was closed meanwhile.
 
-        It ends the run's updates: one of the closed picture that arrives late is not what stays on the page.
+        It ends the run's updates: Gradio sends the last one of a generator once more.
         """
         session = self._store.peek(visitor.owner)
         return Changes() if session is None else self.show_opened(visitor, session)
