@@ -81,10 +81,12 @@ def listener(handler: Callable[..., Any], parts: Parts, outputs: Sequence[Any]) 
 
     def _generate(*given: Any) -> Iterator[dict[Any, Any]]:
         with _asking(given) as arguments:
+            changes = None
             for changes in handler(**arguments):
                 yield _values(changes)
-            # Gradio sends the last update of a generator twice, and clears every output of one that yields nothing.
-            yield _values(None)
+            # Gradio would clear every output of a generator that yields nothing.
+            if changes is None:
+                yield _values(None)
 
     def _call(*given: Any) -> dict[Any, Any] | None:
         with _asking(given) as arguments:

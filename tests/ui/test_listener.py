@@ -75,15 +75,6 @@ def test_nothing_that_changed_clears_nothing(parts: Parts) -> None:
     assert listener(lambda: None, parts, parts.screen)(KOREAN) == {parts.viewer: gr.skip()}
 
 
-def test_last_update_is_a_small_one_since_gradio_sends_it_twice(parts: Parts) -> None:
-    def finds() -> Iterator[Changes]:
-        yield Changes(status=status("21 masks", "done"))
-
-    shown, ended = listener(finds, parts, parts.screen)(KOREAN)
-    assert shown == {parts.status: status("21 masks", "done")}
-    assert ended == {parts.viewer: gr.skip()}
-
-
 def test_errors_speak_the_visitors_language(parts: Parts) -> None:
     def fails() -> Iterator[Changes]:
         yield Changes()
