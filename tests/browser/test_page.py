@@ -194,6 +194,8 @@ def test_slider_is_instant_and_says_what_changed(person: Person) -> None:
     assert person.masks() == int(said.split()[0]) < before
     assert person.candidates.inner_text().startswith(f"{person.masks()} of 3,072")
     assert person.page.locator("#preset label.selected").inner_text() == "Custom"
+    # The slider's forecast comes with an answer of its own, after its masks.
+    person.page.wait_for_timeout(1500)
     person.page.locator("#preset label", has_text="Balanced").click()
     person.page.wait_for_function("() => document.querySelector('#pred_iou_thresh input').value === '0.88'")
     # A preset waits for its run, and says so.
