@@ -14,7 +14,8 @@ from automask_ui.protocol import own_thresholds
 SAMPLES = sorted(
     path for path in (Path(__file__).parents[2] / "assets" / "samples").iterdir() if path.suffix in (".jpg", ".png")
 )
-COARSER = 4  # times fewer points a side, of every preset
+# So many times fewer points a side, of every preset. The cat has few small things, which so coarse a grid would miss.
+COARSER, COARSER_ON = 4, {"chelsea": 2}
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +38,9 @@ def found(engine: MaskEngine) -> dict[str, dict[str, MaskSet]]:
 
 def find(engine: MaskEngine, sample: Path, preset: str) -> MaskSet:
     options = PRESETS[preset].options(**own_thresholds(engine.model))
-    coarser = options.replace(points_per_side=(options.grid.points_per_side or 0) // COARSER)
-    return engine.generate(open_image(sample), coarser).masks
+    coarser = COARSER_ON.get(sample.stem, COARSER)
+    options = options.replace(points_per_side=(options.grid.points_per_side or 0) // coarser)
+    return engine.generate(open_image(sample), options).masks
 
 
 @pytest.mark.parametrize("sample", [path.stem for path in SAMPLES])
@@ -47,8 +49,6 @@ def test_more_thorough_presets_find_more(found: dict[str, dict[str, MaskSet]], s
     assert len(by_preset["everything"]) >= len(by_preset["balanced"]) >= len(by_preset["quick"]) > 0
 
 
-def test_small_objects_finds_small_ones(found: dict[str, dict[str, MaskSet]]) -> None:
-    # So coarse a grid may miss the two or three of one photo, but not those of all.
-    counts = [(small(by_preset["small"]), small(by_preset["balanced"])) for by_preset in found.values()]
-    assert all(many >= few for many, few in counts)
-    assert sum(many for many, _ in counts) >= 1.5 * sum(few for _, few in counts) > 0
+@pytest.mark.parametrize("sample", [path.stem for path in SAMPLES])
+def test_small_objects_finds_small_ones(found: dict[str, dict[str, MaskSet]], sample: str) -> None:
+    assert small(found[sample]["small"]) > small(found[sample]["balanced"])
