@@ -63,6 +63,8 @@ def _wire_runs(on: _On, parts: Parts, handlers: Handlers) -> None:
     found = on(asked.success, runs.find, parts.controls, parts.screen, **running)
     asked_again = on(parts.viewer.resume, runs.begin, None, parts.screen, **_QUEUED)
     resumed = on(asked_again.success, runs.resume, None, parts.screen, **running)
+    for begun in (asked, asked_again):
+        on(begun.success, settings.refresh, parts.controls, parts.settings, **_QUICK)
     for run in (found, resumed):
         on(run.failure, runs.failed, None, [parts.status], **_QUICK)
         # .then() does not follow an error.

@@ -476,6 +476,15 @@ def test_custom_says_where_the_sliders_stand(person: Person) -> None:
     assert person.page.get_by_label("Custom").is_hidden()
 
 
+def test_slider_that_is_reset_leaves_its_preset(person: Person) -> None:
+    quality = person.page.locator("#pred_iou_thresh")
+    person.page.get_by_role("radio", name="Everything").click()
+    person.page.wait_for_function("() => document.querySelector('#pred_iou_thresh input').value !== '0.88'")
+    quality.get_by_role("button").click()
+    person.page.get_by_text("Your own settings. Choose another preset to go back.").wait_for()
+    assert quality.locator("input[type=number]").input_value() == "0.88"
+
+
 def test_preset_outlives_the_late_answer_to_a_slider(person: Person) -> None:
     page, held = person.page, list[Any]()
     page.route("**/gradio_api/run/**", lambda route: held.append((route, route.fetch())), times=1)

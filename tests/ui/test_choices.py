@@ -88,7 +88,12 @@ def test_preset_that_is_chosen_back_waits_for_nothing(handlers: Handlers) -> Non
 
 def test_choice_during_a_run_leaves_the_runs_line_alone(handlers: Handlers) -> None:
     handlers.runs.begin(ANN)
-    assert handlers.settings.say_waiting(ANN, Controls("fake", "quick", COARSE)).status is None
+    quick = Controls("fake", "quick", COARSE)
+    assert handlers.settings.say_waiting(ANN, quick).status is None
+    # Find masks was pressed: nothing waits for it.
+    assert "Waits" not in (handlers.settings.settle(ANN, quick).forecast or "")
+    handlers.runs.end(ANN)
+    assert "Waits" in (handlers.settings.settle(ANN, quick).forecast or "")
 
 
 def test_masks_say_with_what_they_were_found(handlers: Handlers) -> None:

@@ -176,7 +176,8 @@ class SettingsHandlers:
         forecast = self._service.runs.speeds.forecast(controls.model, work)
         line = sentences.forecast_line(visitor.words, work, forecast, self._service.models)
         session = self._service.store.peek(visitor.owner)
-        if session is None or session.result is None:
+        # Whoever has pressed Find masks need not be told to.
+        if session is None or session.result is None or self._queue.is_busy(visitor.owner):
             return line
         changed = self._changed_options(session.result.options, options, controls)
         titles = [visitor.words.say("points" if name == "point_grids" else f"parameter.{name}") for name in changed]
