@@ -36,9 +36,7 @@ def main(address: str) -> None:
     """Print the number of masks, and the median and the slowest of many moves, ms."""
     with opened_sample(address) as page:
         page.get_by_role("button", name="All settings").click()
-        for name, value in LOOSE.items():
-            sets(page, name, value)
-        # One step of the slider at a time: far below, there are thousands of masks.
+        # From few masks on, one step of the slider at a time: far below, there are thousands.
         quality = TIGHT
         sets(page, "pred_iou_thresh", f"{quality / 100}")
         for name, value in LOOSE.items():
