@@ -49,9 +49,11 @@ _NAME_COLUMNS = {"name", "class", "class_name", "classname", "class name", "cate
 _BETWEEN_NAMES = re.compile("[,;，；、]")  # on a single line
 _OF_FILES = re.compile(r"[,;，；、:{\[]")  # without one of these, lines are nothing but names
 _ITEM = re.compile(r"item\s*:?\s*\{([^{}]*)\}")  # of TensorFlow's label maps
-_FIELD = re.compile(r"""(id|name|display_name)\s*:\s*(?:(\d+)|'([^']*)'|"([^"]*)")""")
+_FIELD = re.compile(r"""(id|name|display_name)\s*:\s*(?:(\d+)|'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""")
+_ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|(.))")  # in texts of label maps; protobuf writes all but ASCII as octal bytes
+_COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 _COLOUR_LINE = re.compile(r"(.+):\d+,\d+,\d+:[^:]*:[^:]*")  # of VOC's label maps, as CVAT, Datumaro and we write them
-_NUMBERED_LINE = re.compile(r"\s*(\d+)\s*:\s*(\S.*)")
+_NUMBERED_LINE = re.compile(r"\s*(\d{1,99})\s*:\s*(\S.*)")
 
 
 @dataclass(frozen=True)
@@ -158,8 +160,8 @@ def parse_class_list(text: str) -> ClassList:
         return _from_json(text)
     if re.search(r"^\s*[\"']?names[\"']?\s*:", text, re.MULTILINE):
         return _from_yaml(text)
-    if _ITEM.match(text):
-        return _from_items(text)
+    if _ITEM.match(items := _COMMENT.sub("", text).strip()):
+        return _from_items(items)
     lines = [line for line in text.splitlines() if clean_text(line)]
     coloured = [_COLOUR_LINE.fullmatch(line) for line in lines if not line.startswith("#")]
     if coloured and all(coloured):
@@ -277,8 +279,15 @@ def _from_items(text: str) -> ClassList:
         name = fields.get("display_name") or fields.get("name")
         if name is None or not _is_number(fields.get("id")):
             raise LabelError(f"The item {reprlib.repr(clean_text(block))} has no id and name: correct the file.")
-        rows.append((int(fields["id"]), name))
+        rows.append((int(fields["id"]), _unescaped(name)))
     return _numbered(rows)
+
+
+def _unescaped(text: str) -> str:
+    def meant(found: re.Match[bytes]) -> bytes:
+        return bytes([int(found[1], 8) & 0xFF]) if found[1] else found[2]
+
+    return _ESCAPE.sub(meant, text.encode()).decode("utf-8", "replace")
 
 
 class _Pairs(yaml.BaseLoader):
@@ -324,7 +333,7 @@ def _from_table(lines: Sequence[str]) -> ClassList | None:
             rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
         except csv.Error:  # a field that never ends
             continue
-        if not rows or min(map(len, rows)) < 2:
+        if not rows or len(rows[0]) < 2:
             continue
         heading = [cell.lower() for cell in rows[0]]
         ids = [place for place, cell in enumerate(heading) if cell in _ID_COLUMNS]
@@ -332,6 +341,11 @@ def _from_table(lines: Sequence[str]) -> ClassList | None:
         is_headed = bool(names) and (bool(ids) or heading[names[0]].endswith("name"))
         if is_headed and len(rows) > 1 and len({len(row) for row in rows}) == 1:
             return _of_columns(rows[1:], ids[0] if ids else None, names[0])
+        if is_headed and ids and (uneven := [row for row in rows if len(row) != len(heading)]):
+            raise LabelError(
+                f"The table has {len(heading)} columns, but the row “{separator.join(uneven[0])[:60]}” has "
+                f"{len(uneven[0])}: correct it; a name with “{separator}” in it stands in double quotes."
+            )
         if all(len(row) == 2 and _is_number(row[0]) and not _is_number(row[1]) for row in rows):
             return _of_columns(rows, 0, 1)
     return None
