@@ -426,7 +426,9 @@ def test_masks_that_were_drawn_before_any_run_stay(
     assert [(item.state, item.masks, item.edited) for item in back.items[:2]] == [("done", 1, True), ("waiting", None, False)]
     handlers.opening.open_item(ANN, {"index": 1})
     draw_one(handlers, service)
+    drawn = service.store.current("ann")
     board = last_table(lists.start_list(ANN, CONTROLS))
+    assert service.store.current("ann") is drawn  # and the page may go on with it
     assert [(item.state, item.edited) for item in board.items[:3]] == [("done", True), ("done", True), ("done", False)]
     assert [item.masks for item in board.items[:2]] == [1, 1]
     assert len(service.store.current("ann").current_masks().ids) == 1
