@@ -28,8 +28,8 @@ Layers = list[list[tuple[float, float]]]
 
 MAX_POINTS = 100_000
 _MAX_BYTES = 10_000_000
-_SEPARATOR = re.compile(r"\s*[,;\t ]\s*")
-_HEADER = re.compile(r"\s*\"?x\"?\s*[,;\t ]\s*\"?y\"?\s*", re.IGNORECASE)
+_SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
+_HEADER = re.compile(r"\s*\"?x\"?(?:\s*[,;]\s*|\s+)\"?y\"?\s*", re.IGNORECASE)
 
 
 def format_point_grids(layers: Iterable[Iterable[Iterable[float]]]) -> str:

@@ -12,6 +12,7 @@ import reprlib
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +43,16 @@ MAX_ID = 2**31 - 1
 _JOINERS = "\u200c\u200d"
 _FLAG_LETTERS = range(0xE0020, 0xE0080)
 _INVISIBLE = "\u00ad\u2060\ufeff"  # a soft hyphen and marks that hold a word together: nothing without them
-_LONE_JOINERS = re.compile(f"(?<!\\S)[{_JOINERS}]+|[{_JOINERS}]+(?!\\S)")
+_LONE_JOINERS = re.compile(f"(?<!\\S)[{_JOINERS}]+|(?<![{_JOINERS}])[{_JOINERS}]+(?!\\S)")
 
 _ID_COLUMNS = {"id", "class_id", "classid", "class id", "category_id", "label_id", "index", "number", "#", "idx"}
 _NAME_COLUMNS = {"name", "class", "class_name", "classname", "class name", "category", "category_name", "label"}
 _BETWEEN_NAMES = re.compile("[,;，；、]")  # on a single line
 _OF_FILES = re.compile(r"[,;，；、:{\[]")  # without one of these, lines are nothing but names
-_ITEM = re.compile(r"item\s*:?\s*\{([^{}]*)\}")  # of TensorFlow's label maps
+_ITEM = re.compile(r"item\s*(?::\s*)?\{([^{}]*)\}")  # of TensorFlow's label maps
 _FIELD = re.compile(r"""(id|name|display_name)\s*:\s*(?:(\d+)|'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""")
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|(.))")  # in texts of label maps; protobuf writes all but ASCII as octal bytes
-_COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
+_COMMENT = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 _COLOUR_LINE = re.compile(r"(.+):\d+,\d+,\d+:[^:]*:[^:]*")  # of VOC's label maps, as CVAT, Datumaro and we write them
 _NUMBERED_LINE = re.compile(r"\s*(\d{1,99})\s*:\s*(\S.*)")
 
@@ -75,12 +76,13 @@ class ClassList:
 
 def with_numbers(names: Iterable[str], known: Mapping[str, int]) -> tuple[int, ...]:
     """One number a name: the known one, else the next one above all others."""
-    numbers = dict(known)
+    names, numbers, taken = tuple(names), dict(known), set(known.values())
+    # Where the highest number is taken, the lowest free ones.
+    free = (number for number in chain(range(max(taken, default=-1) + 1, MAX_ID + 1), count()) if number not in taken)
     for name in names:
         if name not in numbers:
-            highest = max(numbers.values(), default=-1)
-            taken = set(numbers.values()) if highest == MAX_ID else set()
-            numbers[name] = highest + 1 if highest < MAX_ID else next(n for n in range(MAX_ID) if n not in taken)
+            numbers[name] = next(free)
+            taken.add(numbers[name])
     return tuple(numbers[name] for name in names)
 
 
@@ -89,10 +91,12 @@ def joined(lists: Iterable[ClassList]) -> ClassList:
     lists = list(lists)
     names = tuple(dict.fromkeys(name for one in lists for name in one.names))
     known: dict[str, int] = {}
+    taken: set[int] = set()
     for one in lists:
         for name, id_ in zip(one.names, one.ids or (), strict=one.ids is not None):
-            if name not in known and id_ not in known.values():
+            if name not in known and id_ not in taken:
                 known[name] = id_
+                taken.add(id_)
     return ClassList(names, with_numbers(names, known) if known else None)
 
 
@@ -158,7 +162,7 @@ def parse_class_list(text: str) -> ClassList:
     text = text.removeprefix("\ufeff").strip()
     if text[:1] in ("{", "["):
         return _from_json(text)
-    if re.search(r"^\s*[\"']?names[\"']?\s*:", text, re.MULTILINE):
+    if re.search(r"^[ \t]*[\"']?names[\"']?\s*:", text, re.MULTILINE):
         return _from_yaml(text)
     if _ITEM.match(items := _COMMENT.sub("", text).strip()):
         return _from_items(items)

@@ -208,7 +208,7 @@ def test_what_the_panel_shows_of_a_list_is_read_as_that_list(texts: list[str], n
         ('["a, b"]', ("a, b",), None),
         ("item {\n  id: 1\n  name: 'cat'\n}\nitem {\n  id: 18\n  name: \"dog\"\n}", ("cat", "dog"), (1, 18)),
         ("item {\n name: '/m/01'\n id: 3\n display_name: 'Large cat'\n}", ("Large cat",), (3,)),
-        (r'''item { id: 1 name: "3\" pipe" } item { id: 2 name: 'it\'s 8\8' }''', ('3" pipe', "it's 88"), (1, 2)),
+        (r"""item { id: 1 name: "3\" pipe" } item { id: 2 name: 'it\'s 8\8' }""", ('3" pipe', "it's 88"), (1, 2)),
         ('# made by hand\nitem { id: 1 name: "caf\\303\\251" }', ("café",), (1,)),
         ("# label:color_rgb:parts:actions\nbackground:0,0,0::\ncat:128,0,0::\na, b:0,128,0::", ("cat", "a, b"), None),
     ],

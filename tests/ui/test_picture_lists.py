@@ -423,7 +423,10 @@ def test_masks_that_were_drawn_before_any_run_stay(
     path, _ = save(lists, ANN, {"format": "yolo"})
     back = handlers.opening.open_files(BOB, [str(path)]).picture_list
     assert back is not None
-    assert [(item.state, item.masks, item.edited) for item in back.items[:2]] == [("done", 1, True), ("waiting", None, False)]
+    assert [(item.state, item.masks, item.edited) for item in back.items[:2]] == [
+        ("done", 1, True),
+        ("waiting", None, False),
+    ]
     handlers.opening.open_item(ANN, {"index": 1})
     draw_one(handlers, service)
     drawn = service.store.current("ann")
@@ -449,7 +452,10 @@ def test_picture_whose_own_masks_were_taken_back_is_looked_at(
     draw_one(handlers, service)
     assert handlers.screens.table(ANN).items[0].state == "done"
     handlers.masks.edit(ANN, {"session": session.id, "ticket": "2", "steps": [{"do": "undo"}]})
-    assert (handlers.screens.table(ANN).items[0].state, handlers.screens.table(ANN).items[0].edited) == ("waiting", False)
+    assert (handlers.screens.table(ANN).items[0].state, handlers.screens.table(ANN).items[0].edited) == (
+        "waiting",
+        False,
+    )
     board = last_table(lists.start_list(ANN, CONTROLS))
     assert (board.items[0].masks or 0) > 1
     assert service.store.current("ann").edits.class_list.names == ("cat",)

@@ -141,8 +141,8 @@ class MaskEngine:
             points_xy: n×2 clicks, px of the picture; 0 is its left or upper edge.
             labels: n of 1 (on the object) or 0 (beside it).
             box_xyxy: a box around the object, left, top, right, bottom, px of the picture.
-            mask: what to begin with: ``logits`` of an earlier prediction (h×w float), or pixels: H×W bool, or COCO's RLE
-                with counts of any kind (bytes, text, a list).
+            mask: what to begin with: ``logits`` of an earlier prediction (h×w float), or pixels: H×W bool, or COCO's
+                RLE with counts of any kind (bytes, text, a list).
 
         Raises:
             OptionError: nothing was shown, or what makes no sense, such as a point outside of the picture.
