@@ -23,7 +23,7 @@ from automask_ui.files.atomic import open_atomic
 from automask_ui.files.hashes import VerifiedFiles, sha256_of
 from automask_ui.models import hub
 from automask_ui.models.download import Download, DownloadProgress, download, is_offline
-from automask_ui.models.hugging_face import is_model_folder, is_shard, model_stem, weights_in, whole_weights
+from automask_ui.models.hugging_face import is_model_folder, is_shard, model_stem, refuse_part, weights_in
 from automask_ui.models.registry import BUILT_IN_MODEL, BUILT_IN_NOTICE, CHECKPOINTS, Checkpoint
 
 __all__ = [
@@ -122,7 +122,8 @@ def own_checkpoint(path: Path | str) -> Path:
         return weights_in(path)
     if not os.path.isfile(path):
         raise CheckpointNotFoundError(f"The checkpoint {path} is no file. Give the path of the file itself.")
-    return whole_weights(path)
+    refuse_part(path)
+    return path
 
 
 def find_checkpoint(name: str, folders: Sequence[Path | str] = ()) -> Path | None:

@@ -163,8 +163,7 @@ class _Transfer:
             # The earlier part may stem from another version of the file: once more from the start.
             self.start_over()
             self.fetch_all()
-        arrived = self.digest.hexdigest()
-        if arrived != self.job.sha256:
+        if (arrived := self.digest.hexdigest()) != self.job.sha256:
             self.start_over()
             raise self.failure(
                 f"what arrived is not the published file (SHA-256 {arrived} instead of {self.job.sha256})"
@@ -196,7 +195,7 @@ class _Transfer:
         if self.done:
             request.add_header("Range", f"bytes={self.done}-")
         try:
-            with self.send(request) as response:
+            with urllib.request.urlopen(request, timeout=self.patience.stall_seconds) as response:
                 self.check_offer(response)
                 self.receive(response)
         except urllib.error.HTTPError as error:
@@ -204,15 +203,10 @@ class _Transfer:
                 self.judge_status(error)
         except (OSError, http.client.HTTPException) as error:
             raise _InterruptedError(_plain_reason(error)) from error
+        except ValueError as error:  # of a redirect to "http://["
+            raise self.failure(f"the server leads on to what is no address ({error})") from error
         if self.done < self.job.size_bytes:
             raise _InterruptedError(f"the connection closed after {self.done:,} of {self.job.size_bytes:,} bytes")
-
-    def send(self, request: urllib.request.Request) -> Any:
-        """Send ``request`` and follow where it leads; the way on may be no address at all (``http://[``)."""
-        try:
-            return urllib.request.urlopen(request, timeout=self.patience.stall_seconds)
-        except ValueError as error:
-            raise self.failure(f"the server leads on to what is no address ({error})") from error
 
     def judge_status(self, error: urllib.error.HTTPError) -> None:
         """Raise for an HTTP error: retry where another attempt may succeed, fail where it cannot."""
@@ -273,8 +267,7 @@ class _Transfer:
         return self.done > 0
 
     def start_over(self) -> None:
-        """Empty the partial file."""
-        # Emptied instead of deleted, which Windows refuses while the file is open.
+        """Empty the partial file; Windows refuses to delete it while it is open."""
         if self.part.is_file():
             os.truncate(self.part, 0)
         self.done = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from automask_ui.errors import CheckpointNotFoundError
 
-__all__ = ["is_model_folder", "is_shard", "model_stem", "weights_in", "whole_weights"]
+__all__ = ["is_model_folder", "is_shard", "model_stem", "refuse_part", "weights_in"]
 
 _CONFIG = "config.json"
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -47,15 +47,14 @@ def is_shard(file: Path) -> bool:
     return _SHARD.search(file.name) is not None
 
 
-def whole_weights(file: Path) -> Path:
-    """``file`` itself, which holds a whole model.
+def refuse_part(file: Path) -> None:
+    """Refuse a file that holds only a part of a model.
 
     Raises:
         CheckpointNotFoundError: by its name it is only a part of one.
     """
     if is_shard(file):
         raise _in_several_files(file.parent)
-    return file
 
 
 def _in_several_files(folder: Path) -> CheckpointNotFoundError:

@@ -4,6 +4,7 @@ On a machine shared with other work this is much faster than one process with se
 other in every operation, these processes only once a step.
 """
 
+import signal
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,9 @@ def run_team(size: int, work: Callable[..., None], *arguments: object) -> None:
 
 
 def _join(rank: int, size: int, meeting_place: str, work: Callable[..., None], arguments: tuple[object, ...]) -> None:
+    # With this signal PyTorch ends the team of a process that is gone; a program started in the background ignores it,
+    # and two runs would then write into one state folder.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     distributed.init_process_group("gloo", init_method=meeting_place, rank=rank, world_size=size)
     torch.set_num_threads(1)
     try:

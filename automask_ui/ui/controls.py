@@ -26,14 +26,18 @@ class Controls:
     show_values: Mapping[str, Any] = field(default_factory=dict)  # Show only, by ShowOnly's fields; None: left empty
 
     def is_preset(self, thresholds: Mapping[str, float]) -> bool:
-        """Whether the sliders stand where the preset puts them, for a model with these thresholds or an unknown one.
-
-        How many points go at a time is about the machine, not about the picture: no preset minds.
-        """
+        """Whether the sliders stand where the preset puts them, for a model with these thresholds or an unknown one."""
         if self.preset not in PRESETS:
             return False
+        return any(self.set_to(self.preset, known).values == self.values for known in (thresholds, {}))
+
+    def set_to(self, preset: str, thresholds: Mapping[str, float]) -> Controls:
+        """The sliders where ``preset`` puts them, for a model with these thresholds.
+
+        How many points go at a time is about the machine, not about the picture: it stays.
+        """
         batch = {"points_per_batch": self.values.get("points_per_batch")}
-        return any({**preset_values(self.preset, known), **batch} == self.values for known in (thresholds, {}))
+        return replace(self, preset=preset, values={**preset_values(preset, thresholds), **batch})
 
     def options(self, thresholds: Mapping[str, float]) -> GeneratorOptions:
         """The options that are meant; an untouched preset takes the model's own ``thresholds``.

@@ -4,6 +4,13 @@
   const texts = __TEXTS__; // eslint-disable-line no-undef -- page.py puts them in
   const words = (key) => (texts[document.documentElement.lang.slice(0, 2)] ?? texts.en)[key];
 
+  // Whether a slider was moved since this was last asked; how many points go at a time is no preset's.
+  let isMoved = false;
+  document.addEventListener("input", ({ target }) => {
+    isMoved ||= target.closest(".parameter:not(#points_per_batch)") !== null;
+  }, true);
+  window.automaskMoves = { taken: () => isMoved && !(isMoved = false) };
+
   // Ctrl+Enter runs, Esc stops: also while a field has the focus, but not while a menu or dialog is open.
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {

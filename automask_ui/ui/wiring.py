@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from automask_ui.ui.controls import CUSTOM
 from automask_ui.ui.handlers import Handlers
 from automask_ui.ui.listener import listener
 from automask_ui.ui.parts import Parts
@@ -28,6 +30,8 @@ _WRITING: dict[str, Any] = {"concurrency_id": "export", "concurrency_limit": 2, 
 
 # The tab's own token, and those of closed ones.
 TOKEN = (Path(__file__).parent / "token.js").read_text(encoding="utf-8")
+# page.js notes that a slider was moved.
+_NAME_PRESET = f"(preset) => window.automaskMoves.taken() ? {json.dumps(CUSTOM)} : preset"
 _CLICK_DOWNLOAD = "() => document.getElementById('download').click()"
 _CLICK_DATASET = "() => document.getElementById('dataset').click()"
 _CLICK_CLASSES = "() => document.getElementById('classes-file').click()"
@@ -113,28 +117,29 @@ def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
     runs, settings = handlers.runs, handlers.settings
     sliders, model = parts.sliders, parts.model
 
-    # What is chosen waits for Find masks. Of several choices in a row the last one counts.
-    told = [*parts.settings, parts.status]
-    on(model.preset.input, settings.choose_preset, parts.controls, told, concurrency_limit=None, **_LATEST)
-    on(model.model.input, settings.choose_model, parts.controls, told, concurrency_limit=None, **_LATEST)
-    fetched = on(model.fetch.click, handlers.models.fetch, model.model, [model.info], **_QUEUED)
-    taken = on(model.file.upload, handlers.models.take_file, [model.model, model.file], [model.info], **_QUEUED)
-    for event in (fetched.then, fetched.failure, taken.then, taken.failure):
-        on(event, settings.choose_model, parts.controls, told, **_QUICK)
-
     on(parts.about.fold.expand, handlers.models.about, model.model, [parts.about.text], **_QUEUED)
 
+    # The page takes the preset's name off a moved slider itself, at once: an answer could take it off a preset that was
+    # chosen meanwhile. Then one event answers all choices and moves, in their order.
+    chosen = [model.preset.input, model.model.input]
+    moved = [event for slider in sliders.all.values() for event in _events_of(slider)]
+    named = gr.on([*chosen, *moved], None, [model.preset], [model.preset], js=_NAME_PRESET, **_QUICK)
+    on(named.then, settings.settle, parts.controls, parts.settings, queue=False, **_LATEST)
+
+    # No event may wait for two such answers: Gradio would ask for them in turn, for ever.
     for controls, filter_ in ((sliders.instant, settings.refilter), (parts.show.values(), settings.show_only)):
         instant = [event for control in controls for event in _events_of(control)]
         filtered = gr.on(instant, listener(filter_, parts, parts.screen), parts.controls, parts.screen, **_REFILTER)
         on(filtered.failure, runs.buttons, None, parts.screen, **_QUICK)
 
-    # After the filter: the page asks for one answer to a move after the other, and the picture comes first. A move that
-    # finds the filter at work does not wait for it, so it can end it.
-    moved = [event for slider in sliders.all.values() for event in _events_of(slider)]
-    gr.on(
-        moved, listener(settings.moved, parts, parts.settings), parts.controls, parts.settings, queue=False, **_LATEST
-    )
+    # What is chosen waits for Find masks.
+    waits = listener(settings.say_waiting, parts, [parts.status])
+    gr.on(chosen, waits, parts.controls, [parts.status], queue=False, **_LATEST)
+    fetched = on(model.fetch.click, handlers.models.fetch, model.model, [model.info], **_QUEUED)
+    taken = on(model.file.upload, handlers.models.take_file, [model.model, model.file], [model.info], **_QUEUED)
+    for event in (fetched.then, fetched.failure, taken.then, taken.failure):
+        settled = on(event, settings.settle, parts.controls, parts.settings, **_QUICK)
+        on(settled.then, settings.say_waiting, parts.controls, [parts.status], **_QUICK)
 
     adjusted = on(parts.viewer.adjust, settings.adjust, parts.controls, parts.settings, **_QUEUED)
     on(adjusted.success, settings.refilter, parts.controls, parts.screen, **_REFILTER)

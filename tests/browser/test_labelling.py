@@ -148,6 +148,31 @@ def test_delete_and_take_back(viewer: Labels) -> None:
     viewer.waits("document.querySelectorAll('.body .row').length === 3")
 
 
+def test_answer_to_a_deletion_leaves_the_focus_in_the_list_of_deleted_masks(viewer: Labels) -> None:
+    viewer.click(IN_SECOND)
+    viewer.press("Delete")
+    viewer.page.wait_for_function("() => document.querySelector('#sent-edit textarea').value.includes('delete')")
+    held: list[Any] = []
+    viewer.page.route("**/queue/join*", lambda route: held.append(route))
+    viewer.click(IN_FIRST)
+    viewer.press("Delete")
+    viewer.page.locator("[data-popup=deleted]").click()
+    viewer.press("ArrowDown")
+    chosen = viewer.page.evaluate("() => document.activeElement.textContent")
+    assert re.match(r"Restore \d", chosen)
+    before = viewer.page.locator("#sent-edit textarea").input_value()
+    for route in held:
+        route.continue_()
+    viewer.page.unroute("**/queue/join*")
+    viewer.page.wait_for_function(
+        "(before) => document.querySelector('#sent-edit textarea').value !== before", arg=before
+    )
+    viewer.settle()
+    assert viewer.page.evaluate("() => document.activeElement.textContent") == chosen
+    viewer.press("Enter")
+    viewer.says("1 mask is back.")
+
+
 def test_deleted_masks_are_listed_and_come_back(viewer: Labels) -> None:
     deleted = viewer.page.locator("[data-popup=deleted]")
     assert not deleted.is_visible()

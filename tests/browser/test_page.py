@@ -169,6 +169,24 @@ def test_stop_keeps_what_was_found_and_continue_finishes(person: Person, photo: 
     assert person.masks() > partial
 
 
+def test_late_answer_of_stop_leaves_the_last_line_of_its_run(person: Person, photo: Path) -> None:
+    person.opens(photo)
+    person.looks_closely()
+    person.find.click()
+    person.reads(r"^[\d,]+ of 2,304 points, [1-9]\d+ masks found")
+
+    def answer_late(route: Any) -> None:
+        answer = route.fetch()
+        person.reads("^Stopped after ")
+        route.fulfill(response=answer)
+
+    person.page.route("**/gradio_api/run/**", answer_late, times=1)
+    with person.page.expect_response("**/gradio_api/run/**"):
+        person.stop.click()
+    person.page.wait_for_timeout(300)
+    assert person.status.inner_text().startswith("Stopped after ")
+
+
 def test_slider_is_instant_and_says_what_changed(person: Person) -> None:
     before = person.masks()
     person.sets("pred_iou_thresh", "0.95")
@@ -180,7 +198,9 @@ def test_slider_is_instant_and_says_what_changed(person: Person) -> None:
     person.page.wait_for_function("() => document.querySelector('#pred_iou_thresh input').value === '0.88'")
     # A preset waits for its run, and says so.
     person.reads("until you press Find masks")
-    assert "Waits for Find masks: Mask quality" in person.page.locator("#forecast").inner_text()
+    person.page.wait_for_function(
+        "() => document.querySelector('#forecast').innerText.includes('Waits for Find masks: Mask quality')"
+    )
     assert person.masks() < before
     assert person.page.locator("#viewer .found-with").inner_text() == "Fake model · Custom"
     person.runs()
@@ -454,6 +474,24 @@ def test_custom_says_where_the_sliders_stand(person: Person) -> None:
     person.page.get_by_role("radio", name="Quick look").click()
     person.page.get_by_text("A coarse grid: a first impression").wait_for()
     assert person.page.get_by_label("Custom").is_hidden()
+
+
+def test_preset_outlives_the_late_answer_to_a_slider(person: Person) -> None:
+    page, held = person.page, list[Any]()
+    page.route("**/gradio_api/run/**", lambda route: held.append((route, route.fetch())), times=1)
+    person.sets("pred_iou_thresh", "0.93")
+    page.wait_for_function("() => document.querySelector('#preset label.selected').innerText === 'Custom'")
+    person.reads(r"^\d+ masks, \d+ fewer$")
+    page.get_by_role("radio", name="Quick look").click()
+    page.wait_for_timeout(500)
+    [(route, answer)] = held
+    route.fulfill(response=answer)
+    page.get_by_text("A coarse grid: a first impression").wait_for()
+    page.wait_for_function(
+        "() => document.querySelector('#forecast').innerText.includes('Waits for Find masks: Grid density')"
+    )
+    assert page.locator("#preset label.selected").inner_text() == "Quick look"
+    assert page.locator("#pred_iou_thresh input[type=number]").input_value() == "0.88"
 
 
 def test_find_is_near_for_the_keyboard(person: Person) -> None:

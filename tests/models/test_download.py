@@ -18,7 +18,8 @@ from automask_ui.errors import DownloadError
 from automask_ui.models import download as module
 from automask_ui.models.download import Download, Patience, TransferText, download
 
-HASTY = Patience(stall_seconds=0.3, attempts=3, pause_seconds=0.0)
+# Long enough for a busy machine: only a server that stalls on purpose is waited for.
+HASTY = Patience(stall_seconds=3.0, attempts=3, pause_seconds=0.0)
 
 
 @pytest.fixture

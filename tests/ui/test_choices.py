@@ -56,17 +56,21 @@ def handlers(photo: str, shop: Shop) -> Handlers:
 def test_preset_finds_nothing_and_says_what_waits(handlers: Handlers) -> None:
     session = handlers.service.store.current("ann")
     before = session.result
-    changes = handlers.settings.choose_preset(ANN, Controls("fake", "everything", COARSE))
+    controls = Controls("fake", "everything", COARSE)
+    changes, said = handlers.settings.settle(ANN, controls), handlers.settings.say_waiting(ANN, controls).status
     assert session.result is before
     assert session.job is None
     assert changes.view is None
-    assert changes.status is not None
-    assert changes.status["text"].endswith("until you press Find masks.")
+    assert said is not None
+    assert said["text"].endswith("until you press Find masks.")
     assert changes.forecast is not None
     assert "Waits for Find masks: Grid density" in changes.forecast
-    assert changes.preset == "everything"
+    # What the page shows already is not told again: meanwhile it may show something else.
+    assert changes.preset is None
+    assert changes.sliders is not None
+    assert "crop_overlap_ratio" not in changes.sliders
     # Show only does not carry the preset along, nor does the end of a run.
-    chosen = Controls("fake", "everything", changes.sliders or {}, "", {"smallest": 1})
+    chosen = Controls("fake", "everything", COARSE | changes.sliders, "", {"smallest": 1})
     for follow in (handlers.settings.show_only, handlers.settings.catch_up):
         list(follow(ANN, chosen))
         assert session.result is before
@@ -78,13 +82,13 @@ def test_preset_that_is_chosen_back_waits_for_nothing(handlers: Handlers) -> Non
     handlers.runs.begin(ANN)
     list(handlers.runs.find(ANN, quick))
     handlers.runs.end(ANN)
-    assert "Waits" in (handlers.settings.choose_preset(ANN, replace(quick, preset="balanced")).forecast or "")
-    assert "Waits" not in (handlers.settings.choose_preset(ANN, quick).forecast or "")
+    assert "Waits" in (handlers.settings.settle(ANN, replace(quick, preset="balanced")).forecast or "")
+    assert "Waits" not in (handlers.settings.settle(ANN, quick).forecast or "")
 
 
 def test_choice_during_a_run_leaves_the_runs_line_alone(handlers: Handlers) -> None:
     handlers.runs.begin(ANN)
-    assert handlers.settings.choose_preset(ANN, Controls("fake", "quick", COARSE)).status is None
+    assert handlers.settings.say_waiting(ANN, Controls("fake", "quick", COARSE)).status is None
 
 
 def test_masks_say_with_what_they_were_found(handlers: Handlers) -> None:
@@ -96,25 +100,26 @@ def test_masks_say_with_what_they_were_found(handlers: Handlers) -> None:
     assert changes.view is not None
     assert changes.view.found_with == "Fake model · Quick look"
     # Where the sliders stand now is something else.
-    handlers.settings.choose_preset(ANN, Controls("fake", "everything", COARSE))
+    handlers.settings.settle(ANN, Controls("fake", "everything", COARSE))
     assert handlers.screens.view(ANN, handlers.service.store.current("ann")).found_with.endswith("Quick look")
 
 
 def test_model_that_is_not_here_changes_nothing(handlers: Handlers) -> None:
-    changes = handlers.settings.choose_model(ANN, Controls("far", "balanced", COARSE))
+    controls = Controls("far", "balanced", preset_values("balanced", handlers.service.models.thresholds("fake")))
+    changes, said = handlers.settings.settle(ANN, controls), handlers.settings.say_waiting(ANN, controls).status
     assert changes.is_missing is True
     assert "375 MB, CC0, about 30 s at 100 Mbit/s" in (changes.model_info or "")
     for part in ("sliders", "preset", "preset_info", "device", "forecast", "view"):
         assert getattr(changes, part) is None
-    assert changes.status is not None
-    assert changes.status["text"].startswith("Far model is not on this machine yet")
+    assert said is not None
+    assert said["text"].startswith("Far model is not on this machine yet")
 
 
 def test_fetch_that_fails_leaves_its_reason(handlers: Handlers, shop: Shop) -> None:
     with pytest.raises(DownloadError):
         list(handlers.models.fetch(ANN, "far"))
     far = Controls("far", "balanced", COARSE)
-    changes = handlers.settings.choose_model(ANN, far)
+    changes = handlers.settings.settle(ANN, far)
     assert (changes.is_missing, changes.model_info) == (
         True,
         "This model could not be had. The line is dead. Try again. 375 MB, CC0, about 30 s at 100 Mbit/s.",
@@ -123,7 +128,7 @@ def test_fetch_that_fails_leaves_its_reason(handlers: Handlers, shop: Shop) -> N
 
     shop.error = None
     list(handlers.models.fetch(ANN, "far"))
-    changes = handlers.settings.choose_model(ANN, far)
+    changes = handlers.settings.settle(ANN, far)
     assert changes.is_missing is False
     assert "Waits for Find masks: Far model" in (changes.forecast or "")
 
@@ -138,11 +143,11 @@ def test_file_that_is_handed_in(handlers: Handlers, monkeypatch: pytest.MonkeyPa
     assert changes.warning == ("This file was not taken", "This is another file.")
     far = Controls("far", "balanced", COARSE)
     # All visitors read that line.
-    assert "another file" not in (handlers.settings.choose_model(ANN, far).model_info or "")
+    assert "another file" not in (handlers.settings.settle(ANN, far).model_info or "")
 
     monkeypatch.setattr(models, "take_file", lambda name, file, architecture_of: TakenFile(file, is_compared=True))
     assert handlers.models.take_file(ANN, "far", str(tmp_path / "mine.pth")) is None
-    assert handlers.settings.choose_model(ANN, far).is_missing is False
+    assert handlers.settings.settle(ANN, far).is_missing is False
 
 
 def test_file_that_could_not_be_compared_is_taken_and_that_is_said(
@@ -165,7 +170,7 @@ def test_model_whose_file_is_broken_says_why_when_it_is_chosen_again(handlers: H
     handlers.runs.begin(ANN)
     with pytest.raises(CheckpointFormatError):
         list(handlers.runs.find(ANN, Controls("fake", "balanced", COARSE)))
-    changes = handlers.settings.choose_model(ANN, Controls("fake", "balanced", COARSE))
+    changes = handlers.settings.settle(ANN, Controls("fake", "balanced", COARSE))
     assert changes.model_info == "This model could not be had. It is an unfinished copy."
 
 

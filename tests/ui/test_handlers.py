@@ -426,9 +426,9 @@ def test_slider_moved_on_gives_up_what_it_was_doing(handlers: Handlers, engine: 
     session = handlers.service.store.current("ann")
     assert session.job is not None
     # The same slider's own move, told a moment later, does not end it.
-    handlers.settings.moved(ANN, controls(pred_iou_thresh=0.7))
+    handlers.settings.settle(ANN, controls(pred_iou_thresh=0.7))
     assert not session.job.cancel.is_set()
-    Thread(target=handlers.settings.moved, args=(ANN, controls(pred_iou_thresh=0.6))).start()
+    Thread(target=handlers.settings.settle, args=(ANN, controls(pred_iou_thresh=0.6))).start()
     assert session.job.cancel.wait(30)
     assert [screen.status for screen in first] == [None]
     done = last(handlers.settings.refilter(ANN, controls(pred_iou_thresh=0.6)))
@@ -582,7 +582,7 @@ def test_an_empty_result_suggests_a_threshold_at_which_there_are_masks(handlers:
     assert label is not None
     assert float(label[1]) == suggestion["value"]
     now = controls(pred_iou_thresh=1.0)
-    settings = handlers.settings.adjust(ANN, now, suggestion)
+    settings = handlers.settings.adjust(ANN, replace(now, preset="balanced"), suggestion)
     assert settings.sliders == {"pred_iou_thresh": suggestion["value"]}
     assert settings.preset == "custom"
     view = last(handlers.settings.refilter(ANN, replace(now, values={**now.values, **settings.sliders}))).view
@@ -688,7 +688,7 @@ def test_times_are_told_before_a_model_has_ever_run(engine: FakeEngine, tmp_path
     assert menu_labels(told) == labels
     service.runs.speeds.record_encode("vit_b", 3.0, 1)
     service.runs.speeds.record_decode("vit_b", 4.0, 100)
-    told = handlers.settings.moved(ANN, Controls("vit_b", "balanced", coarse | {"points_per_side": 20}))
+    told = handlers.settings.settle(ANN, Controls("vit_b", "custom", coarse | {"points_per_side": 20}))
     assert told.forecast == "400 points · about 19 s"
     assert menu_labels(told)[1] == f"{row.title} · ~19 s"
 

@@ -171,7 +171,7 @@ def test_a_slider(handlers: Handlers, parts: Parts, found: Callable[..., Any]) -
     values = values_of(parts, STRICTER)
 
     def move() -> None:
-        found(handlers.settings.moved, values, outputs=parts.settings)
+        found(handlers.settings.settle, values, outputs=parts.settings)
         assert found(handlers.settings.refilter, values, outputs=parts.screen)
 
     assert modules_of(move) == SLIDER.split()

@@ -94,3 +94,12 @@ def test_moving_it_filters(built: tuple[gr.Blocks, Parts, Handlers]) -> None:
         (event, fn.fn.__name__) for fn in blocks.fns.values() for id_, event in fn.targets if id_ == own and fn.fn
     }
     assert events == {("input", "show_only"), ("release", "show_only")}
+
+
+def test_no_event_waits_for_two_answers(built: tuple[gr.Blocks, Parts, Handlers]) -> None:
+    """Where one waits for its turn, Gradio repeats the whole event once it has come: two would repeat each other."""
+    blocks, *_ = built
+    last = [fn for fn in blocks.fns.values() if fn.trigger_mode == "always_last"]
+    waiting = [(part, event) for fn in last for part, event in fn.targets if event != "then"]
+    assert len(waiting) > 10
+    assert {target for target in waiting if waiting.count(target) > 1} == set()

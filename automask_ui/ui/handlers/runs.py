@@ -66,8 +66,10 @@ class RunHandlers:
         """End the run; one that is in progress then tells of its end itself."""
         self._queue.cancel(visitor.owner)
         session = self._service.store.peek(visitor.owner)
+        # Said before the run knows of it: its own last line is later, whichever answer arrives first.
+        stopping = status(visitor.words.say("status.stopping"), "busy", -1)
         if session is not None and self._service.runs.stop(session):
-            return Changes(status=status(visitor.words.say("status.stopping"), "busy", -1))
+            return Changes(status=stopping)
         return Changes(status=status(visitor.words.say("status.stopped.none")), is_busy=False)
 
     def end(self, visitor: Visitor) -> Changes:

@@ -14,7 +14,7 @@ from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
 from automask_ui.session.run import Forecast
 from automask_ui.ui.components.status_line import status
-from automask_ui.ui.controls import CUSTOM, Controls, preset_values
+from automask_ui.ui.controls import CUSTOM, Controls
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor
@@ -82,40 +82,40 @@ class SettingsHandlers:
         shown, followed = self._screens.show(visitor, session, line), self._screens.followed(visitor)
         yield replace(shown, is_busy=self._queue.is_busy(visitor.owner), picture_list=followed)
 
-    def choose_preset(self, visitor: Visitor, controls: Controls) -> Changes:
-        """Set the sliders as a preset has them for the chosen model; nothing is found before the next run."""
+    def settle(self, visitor: Visitor, controls: Controls) -> Changes:
+        """Show what the controls say now: a preset sets its sliders, for the chosen model; nothing is found yet.
+
+        The page asks for this after every choice and every move, one answer after the other: what it tells is told in
+        the order in which it was done. It takes the preset's name off a moved slider itself, before it asks.
+        """
         if controls.preset not in PRESETS:
-            return self.refresh(visitor, controls)
-        return self._waiting(visitor, controls, self._changes(visitor, controls, controls.preset))
+            self._give_up(visitor, controls)
+            return self._changes(visitor, controls, CUSTOM)
+        if self.untouched_preset(controls) == CUSTOM:
+            return self._changes(visitor, controls, controls.preset)
+        return self.refresh(visitor, controls)
 
-    def choose_model(self, visitor: Visitor, controls: Controls) -> Changes:
-        """Show what the next run will be with the chosen model; one that is not here yet changes nothing."""
-        return self._waiting(visitor, controls, self.refresh(visitor, controls))
+    def _give_up(self, visitor: Visitor, controls: Controls) -> None:
+        """End the filtering that is still being done for where a slider was before."""
+        with suppress(NoImageError, RunGoneError, OptionError):
+            session = self._service.store.current(visitor.owner)
+            self._service.runs.supersede(session, controls.options(self._service.models.thresholds(session.model)))
 
-    def _waiting(self, visitor: Visitor, controls: Controls, changes: Changes) -> Changes:
-        """``changes``, with what they wait for in the status line, unless a run has something to say there."""
+    def say_waiting(self, visitor: Visitor, controls: Controls) -> Changes:
+        """Say in the status line what a choice waits for, unless a run has something to say there."""
         session = self._service.store.peek(visitor.owner)
         if session is None or session.result is None or session.job or self._queue.is_busy(visitor.owner):
-            return changes
-        if changes.is_missing:
+            return Changes()
+        if not self._service.models.is_here(controls.model):
             line = visitor.words.say("status.model_missing", model=self._title(visitor, controls.model))
-            return replace(changes, status=status(line))
-        return replace(changes, status=status(visitor.words.say("status.chosen")))
+            return Changes(status=status(line))
+        return Changes(status=status(visitor.words.say("status.chosen")))
 
     def refresh(self, visitor: Visitor, controls: Controls) -> Changes:
         """Show what is known once a model is chosen or loaded; an untouched preset takes its thresholds."""
         if not self._service.models.is_here(controls.model):
             return self._model_changes(visitor, controls)
         return self._changes(visitor, controls, self.untouched_preset(controls))
-
-    def moved(self, visitor: Visitor, controls: Controls) -> Changes:
-        """Name the preset anew after a slider was moved, and stop what is still being done for where it was before."""
-        with suppress(NoImageError, RunGoneError, OptionError):
-            session = self._service.store.current(visitor.owner)
-            self._service.runs.supersede(session, controls.options(self._service.models.thresholds(session.model)))
-        changes = self._changes(visitor, controls, CUSTOM)
-        # A preset may be chosen while this is on its way: only news is told of it.
-        return replace(changes, preset=None, preset_info=None) if changes.preset == controls.preset else changes
 
     def adjust(self, visitor: Visitor, controls: Controls, payload: Any) -> Changes:
         """Set one slider as the page itself has suggested.
@@ -132,19 +132,17 @@ class SettingsHandlers:
 
     def _changes(self, visitor: Visitor, controls: Controls, preset: str) -> Changes:
         """Set the sliders to ``preset``; CUSTOM leaves them, and names the preset after where they stand."""
-        sliders = None
-        if preset == CUSTOM:
-            preset = self.matching_preset(controls)
-        else:
-            sliders = preset_values(preset, self._service.models.thresholds(controls.model))
-            controls = replace(controls, values=sliders)
+        now = replace(controls, preset=self.matching_preset(controls))
+        if preset != CUSTOM:
+            now = controls.set_to(preset, self._service.models.thresholds(controls.model))
         return replace(
-            self._model_changes(visitor, controls),
-            preset_info=visitor.words.say(f"preset.{preset}.help"),
-            device=self.device_line(visitor, controls.model),
-            forecast=self.forecast(visitor, controls),
-            preset=preset,
-            sliders=sliders,
+            self._model_changes(visitor, now),
+            preset_info=visitor.words.say(f"preset.{now.preset}.help"),
+            device=self.device_line(visitor, now.model),
+            forecast=self.forecast(visitor, now),
+            # Only what differs: the page may be ahead of this answer.
+            preset=None if now.preset == controls.preset else now.preset,
+            sliders={name: value for name, value in now.values.items() if value != controls.values.get(name)},
         )
 
     def _model_changes(self, visitor: Visitor, controls: Controls) -> Changes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -18,11 +19,13 @@ class Status(TypedDict):
     text: str
     fraction: float | None  # 0 to 1; None = no bar; -1 = busy for an unknown time
     kind: str  # "idle", "busy", "done" or "error"
+    said_at: float  # s since 1970; a line that arrives after a later one is not shown
 
 
 def status(text: str, kind: str = "idle", fraction: float | None = None) -> Status:
     """A line with its values in the plain types that reach the browser as they are."""
-    return {"text": text, "kind": kind, "fraction": None if fraction is None else float(fraction)}
+    shown = None if fraction is None else float(fraction)
+    return {"text": text, "kind": kind, "fraction": shown, "said_at": time.time()}
 
 
 class StatusLine(OutputComponent):

@@ -7,9 +7,13 @@ const line = one(".status-line"), fill = one(".fill"), text = one(".text"), spok
 const SPEAK_EVERY_MS = 5000;
 let spokenAt = 0;
 let spokenKind = "";
+// Answers of two events may overtake each other: "Stopping…" must not stand over the end of the run that it stopped.
+let shownSaidAt = 0;
 
 function show() {
-  const { text: sentence = "", kind = "idle", fraction = null } = props.value || {};
+  const { text: sentence = "", kind = "idle", fraction = null, said_at: saidAt = 0 } = props.value || {};
+  if (saidAt < shownSaidAt) return;
+  shownSaidAt = saidAt;
   const known = fraction !== null && fraction >= 0;
   text.textContent = sentence;
   line.classList.toggle("error", kind === "error");

@@ -16,6 +16,7 @@ import { makeButton } from "../dom.js";
  */
 export function connectDeletedList({ commands, dom: { one }, edits, language: { text }, picture, popups, signals }) {
   const button = one("[data-popup=deleted]"), menu = one(".deleted-menu");
+  let listed = "";
 
   /** @param {number[]} ids @param {string} name */
   function option(ids, name) {
@@ -32,10 +33,17 @@ export function connectDeletedList({ commands, dom: { one }, edits, language: { 
     const masks = picture.all.filter(({ id }) => edits.deleted.has(id)), n = masks.length;
     button.hidden = !n;
     button.textContent = n ? text("deleted", { n }) : "";
-    const each = masks.map(({ id, area }) => {
-      return option([id], [text("restore_one", { id, area }), edits.labelOf(id)].filter(Boolean).join(" · "));
+    /** @type {[number[], string][]} */
+    const options = masks.map(({ id, area }) => {
+      return [[id], [text("restore_one", { id, area }), edits.labelOf(id)].filter(Boolean).join(" · ")];
     });
-    const all = n > 1 ? [option(masks.map(({ id }) => id), text("restore_all", { n }))] : [];
-    menu.replaceChildren(...all, ...each);
+    if (n > 1) options.unshift([masks.map(({ id }) => id), text("restore_all", { n })]);
+    // The server's answer to a deletion may come while somebody is in the menu: the option in focus stays the same.
+    const written = JSON.stringify(options);
+    if (written === listed) return;
+    listed = written;
+    const hadFocus = menu.contains(document.activeElement);
+    menu.replaceChildren(...options.map(([ids, name]) => option(ids, name)));
+    if (hadFocus) menu.querySelector("button")?.focus();
   });
 }
