@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, TextIO, overload
@@ -15,13 +16,13 @@ import numpy as np
 from automask_ui.batch.dataset import Dataset, Written
 from automask_ui.batch.pictures import Failure, Picture, printable
 from automask_ui.errors import BatchError, ExportError
-from automask_ui.export import Exporter, ExportItem
+from automask_ui.export import Exporter, ExportItem, export
 from automask_ui.export.base import UNLABELLED, ClassList, DatasetDocument
 from automask_ui.export.files import write_json
 from automask_ui.export.proof import check_file
-from automask_ui.masks import table
+from automask_ui.masks import MaskSet, rle, table
 
-__all__ = ["MANIFEST", "export_item", "write_document", "write_manifest", "write_picture_list"]
+__all__ = ["MANIFEST", "export_item", "write_document", "write_manifest", "write_picture_list", "write_shared"]
 
 MANIFEST = "manifest.csv"
 
@@ -193,11 +194,27 @@ def write_manifest(dataset: Dataset, pictures: Iterable[Picture], failures: Iter
 
 def write_picture_list(dataset: Dataset, exporter: Exporter, pictures: Iterable[Picture]) -> None:
     """Write the list by which the readers of a format find the pictures: those with files, by their stems."""
-    name = exporter.name
-    written = (
-        picture
-        for picture in pictures
-        if name in (formats := dataset.read_files(picture).formats) and formats[name].files
-    )
+    written = (picture for picture in pictures if _has_files(dataset, exporter, picture))
     lines = (printable(str(exporter.layout.place(picture.stem, picture.folder))) for picture in written)
-    dataset.land("".join(f"{line}\n" for line in lines).encode(), dataset.root / name / exporter.layout.picture_list)
+    target = dataset.root / exporter.name / exporter.layout.picture_list
+    dataset.land("".join(f"{line}\n" for line in lines).encode(), target)
+
+
+def write_shared(dataset: Dataset, exporter: Exporter, pictures: Iterable[Picture], classes: ClassList) -> None:
+    """Write the files that all pictures of a format share, if any has files: they depend on the class list alone.
+
+    They are made anew by every run. An earlier one may have left those of another class list, or somebody removed them.
+    """
+    if not any(_has_files(dataset, exporter, picture) for picture in pictures):
+        return
+    pixel = MaskSet.from_rles([rle.encode(np.ones((1, 1), bool))], (1, 1))
+    item = ExportItem("photo", np.zeros((1, 1, 3), np.uint8), pixel, (1,), ("",), classes=classes)
+    report = export(exporter.name, [item], dataset.scratch)
+    with zipfile.ZipFile(report.path) as archive:
+        for name in exporter.layout.shared:
+            dataset.land(archive.read(name), dataset.root / exporter.name / name)
+
+
+def _has_files(dataset: Dataset, exporter: Exporter, picture: Picture) -> bool:
+    written = dataset.read_files(picture).formats.get(exporter.name)
+    return written is not None and bool(written.files)

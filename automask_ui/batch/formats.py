@@ -117,20 +117,14 @@ def _unpack(
     """Unpack the ZIP of one picture into the dataset; return the picture's own files with their sizes in bytes."""
     layout = exporter.layout
     with zipfile.ZipFile(path) as archive:
-        own, shared = [], []
-        for entry in archive.infolist():
-            if entry.filename in layout.shared:
-                shared.append(entry)
-            elif entry.filename != layout.picture_list:
-                own.append((entry, str(PurePosixPath(exporter.name, layout.place(entry.filename, picture.folder)))))
+        own = [
+            (entry, str(PurePosixPath(exporter.name, layout.place(entry.filename, picture.folder))))
+            for entry in archive.infolist()
+            if entry.filename not in (*layout.shared, layout.picture_list)
+        ]
         files = {target: entry.file_size for entry, target in own}
         list_files(files)
         for entry, target in own:
             dataset.land(archive.read(entry), dataset.root / target)
-        for entry in shared:
-            common = dataset.root / exporter.name / entry.filename
-            data = archive.read(entry)
-            if not common.is_file() or common.read_bytes() != data:
-                dataset.land(data, common)
     path.unlink()
     return files

@@ -113,8 +113,11 @@ def _is_picture(name: str) -> bool:
 
 
 def _stems(pictures: Sequence[Picture], folders: Iterable[str], kept_stem: Callable[[Picture], str]) -> list[str]:
-    """Choose one stem a picture, all different and different from the folders beside them, without regard to case."""
-    used = {RESERVED_STEM, *(name.casefold() for name in folders)}
+    """Choose one stem a picture, all different and different from the folders beside them, without regard to case.
+
+    Beside a folder ``a.json`` no picture has the stem ``a`` either: formats make files of a stem and their own endings.
+    """
+    used = {RESERVED_STEM, *(part.casefold() for name in folders for part in (name, name.rpartition(".")[0]) if part)}
     counts = Counter(picture.stem.casefold() for picture in pictures)
     stems: dict[Picture, str] = {}
 

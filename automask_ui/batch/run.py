@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from automask_ui.batch.dataset import Dataset, Written
-from automask_ui.batch.dataset_files import write_document, write_manifest, write_picture_list
+from automask_ui.batch.dataset_files import write_document, write_manifest, write_picture_list, write_shared
 from automask_ui.batch.pictures import Failure, Listing, Picture, find_pictures, printable
 from automask_ui.batch.worker import BatchTask, PictureOutcome, process_pictures
 from automask_ui.errors import ExportError
@@ -142,6 +142,8 @@ def _write_whole(dataset: Dataset, task: BatchTask, listing: Listing, tally: _Ta
             report.written.append(f"{where}: {_in_words(exporter, written)}")
         if exporter.layout.picture_list:
             write_picture_list(dataset, exporter, tally.usable)
+        if exporter.layout.shared:
+            write_shared(dataset, exporter, tally.usable, task.classes)
     write_manifest(dataset, tally.usable, report.failures)
     report.notes += _of_the_photos_themselves(report.turned, tally.usable)
     if any(EXPORTERS[name].whole_dataset for name in task.formats):

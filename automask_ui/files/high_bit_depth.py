@@ -17,7 +17,8 @@ __all__ = ["high_bit_depth_raster"]
 
 _PNG_DEPTH = 24  # where a PNG's header has its bits
 _CODESTREAM = b"\xff\x4f\xff\x51"  # where a JPEG 2000's sizes begin
-_PPM_TOKEN = re.compile(rb"(?:\s+|#[^\r\n]*)*([0-9]+)")
+# There is one way only to match what comes before a number: with several, a few blanks before none take for ever.
+_PPM_TOKEN = re.compile(rb"(?:\s|#[^\r\n]*(?:[\r\n]|\Z))*([0-9]+)")
 
 
 def high_bit_depth_raster(image: Image.Image, data: bytes) -> Raster | None:

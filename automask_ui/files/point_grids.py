@@ -28,8 +28,8 @@ Layers = list[list[tuple[float, float]]]
 
 MAX_POINTS = 100_000
 _MAX_BYTES = 10_000_000
-_SEPARATOR = re.compile(r"\s*[,;\t ]\s*")
-_HEADER = re.compile(r"\s*\"?x\"?\s*[,;\t ]\s*\"?y\"?\s*", re.IGNORECASE)
+_SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
+_HEADER = re.compile(r"\s*\"?x\"?(?:\s*[,;]\s*|\s+)\"?y\"?\s*", re.IGNORECASE)
 
 
 def format_point_grids(layers: Iterable[Iterable[Iterable[float]]]) -> str:
@@ -46,12 +46,11 @@ def read_point_grids(path: str | Path) -> str:
     path = Path(path)
     try:
         size = path.stat().st_size
+        if size > _MAX_BYTES:
+            raise OptionError(f"{path.name} has {size:,} bytes; a point list may have {_MAX_BYTES:,}.")
+        return path.read_text("utf-8-sig")
     except OSError as error:
         raise OptionError(f"The point list {path.name} cannot be read: {error.strerror or error}.") from error
-    if size > _MAX_BYTES:
-        raise OptionError(f"{path.name} has {size:,} bytes; a point list may have {_MAX_BYTES:,}.")
-    try:
-        return path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise OptionError(f"{path.name} is no text file: give a .json, .csv or .txt file with x, y lines.") from error
 

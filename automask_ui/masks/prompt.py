@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from automask_ui.errors import OptionError
+from automask_ui.masks import rle as rle_codec
 from automask_ui.masks.collection import MaskSet
 from automask_ui.masks.mask_input import prompt_logits
 from automask_ui.masks.rle import Rle
@@ -122,9 +124,7 @@ def _box(box_xyxy: ArrayLike, size_hw: tuple[int, int]) -> np.ndarray:
 def _logits(mask: ArrayLike | Rle, mask_hw: tuple[int, int], size_hw: tuple[int, int]) -> np.ndarray:
     """Check a mask, and make low-resolution logits of its pixels where it has no other: h×w float32."""
     if isinstance(mask, dict):
-        if mask.keys() != {"size", "counts"} or list(mask["size"]) != list(size_hw):
-            raise OptionError(f"mask must be an RLE of {_size(size_hw)} px, as the picture, but is {str(mask)[:60]}.")
-        return prompt_logits(mask, mask_hw)
+        return prompt_logits(_rle(mask, size_hw), mask_hw)
     values = np.asarray(mask)
     if values.dtype == bool:
         if values.shape != size_hw:
@@ -141,6 +141,23 @@ def _logits(mask: ArrayLike | Rle, mask_hw: tuple[int, int], size_hw: tuple[int,
     return logits
 
 
+def _rle(mask: Mapping[str, Any], size_hw: tuple[int, int]) -> Rle:
+    """Check an RLE; its counts may be bytes, text as in JSON, or the lengths of all runs."""
+    wrong = f"mask must be an RLE of {_size(size_hw)} px, as the picture, but is {str(mask)[:60]}"
+    if mask.keys() != {"size", "counts"} or not np.array_equal(mask["size"], size_hw):
+        raise OptionError(f"{wrong}.")
+    counts = mask["counts"]
+    if isinstance(counts, (bytes, str)):
+        try:
+            return rle_codec.checked([counts if isinstance(counts, str) else counts.decode("latin-1")], size_hw)[0]
+        except ValueError as error:
+            raise OptionError(f"{wrong}: {error.args[0]}.") from error
+    runs = _numbers("The counts of the mask", counts)
+    if runs.ndim != 1 or (runs < 0).any() or (runs % 1).any() or runs.sum() != size_hw[0] * size_hw[1]:
+        raise OptionError(f"{wrong}: its runs are not the pixels of a mask of this size.")
+    return rle_codec.encode_borders(np.cumsum(runs[:-1].astype(np.int64)), size_hw)
+
+
 def _size(size_hw: tuple[int, int]) -> str:
     return f"{size_hw[0]}×{size_hw[1]}"
 
@@ -155,7 +172,7 @@ def _numbers(name: str, values: ArrayLike) -> np.ndarray:
         numbers = np.asarray(values)
         is_number = numbers.dtype.kind in "iuf" or numbers.size == 0
         numbers = numbers.astype(np.float64) if is_number else numbers
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):  # the last one of tensors with a gradient, or on a GPU
         is_number = False
     if not is_number:
         raise OptionError(f"{name} must be numbers, but is {str(values)[:60]}.")

@@ -203,9 +203,14 @@ class PictureList:
         return self._hashes[path]
 
     def set_edited(self, index: int, saved: Saved) -> None:
-        """Take over what the visitor has made of a picture."""
-        self.edited[index] = saved
+        """Take over what the visitor has made of a picture; one with masks of their own alone counts as done, too."""
         count = len(saved.edited().ids)
+        if saved.model is None and not count:
+            # Nothing was found yet, and what was drawn is gone again: the next run looks at it.
+            if self.edited.pop(index, None) is not None:
+                self.set_item(index, Item(self.items[index].name))
+            return
+        self.edited[index] = saved
         self.set_item(index, replace(self.items[index], state="done", masks=count, error="", edited=True))
 
     def remove(self, index: int) -> None:

@@ -135,6 +135,7 @@ def read_work(source: Source, picture: SavedPicture, most: int) -> tuple[Saved |
         return picture.work, 0
     data = source.read(picture.work, min(most, MAX_JSON_BYTES))
     saved = parse_work(data, f"{picture.work} in {source.name}")
-    if saved.image.sha256 != picture.sha256 or saved.model is None:
+    has_masks = saved.model is not None or len(saved.edited().ids) > 0  # or the visitor's own, before any run
+    if saved.image.sha256 != picture.sha256 or not has_masks:
         raise RestoreError(f"{picture.work} in {source.name} is not the work on {picture.name}.")
     return saved, len(data)

@@ -104,7 +104,7 @@ class WorkingList:
         """Take what was done to the open picture into the list."""
         with self._lock:
             opened = self._opened
-            if opened is None or opened.session.result is None:
+            if opened is None:
                 return
             session, now = opened.session, (opened.session.editor.version, opened.session.result)
             if now[0] != opened.before[0] or now[1] is not opened.before[1]:

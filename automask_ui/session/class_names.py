@@ -12,6 +12,7 @@ import reprlib
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +43,18 @@ MAX_ID = 2**31 - 1
 _JOINERS = "\u200c\u200d"
 _FLAG_LETTERS = range(0xE0020, 0xE0080)
 _INVISIBLE = "\u00ad\u2060\ufeff"  # a soft hyphen and marks that hold a word together: nothing without them
-_LONE_JOINERS = re.compile(f"(?<!\\S)[{_JOINERS}]+|[{_JOINERS}]+(?!\\S)")
+_LONE_JOINERS = re.compile(f"(?<!\\S)[{_JOINERS}]+|(?<![{_JOINERS}])[{_JOINERS}]+(?!\\S)")
 
 _ID_COLUMNS = {"id", "class_id", "classid", "class id", "category_id", "label_id", "index", "number", "#", "idx"}
 _NAME_COLUMNS = {"name", "class", "class_name", "classname", "class name", "category", "category_name", "label"}
 _BETWEEN_NAMES = re.compile("[,;，；、]")  # on a single line
 _OF_FILES = re.compile(r"[,;，；、:{\[]")  # without one of these, lines are nothing but names
-_ITEM = re.compile(r"item\s*:?\s*\{([^{}]*)\}")  # of TensorFlow's label maps
-_FIELD = re.compile(r"""(id|name|display_name)\s*:\s*(?:(\d+)|'([^']*)'|"([^"]*)")""")
+_ITEM = re.compile(r"item\s*(?::\s*)?\{([^{}]*)\}")  # of TensorFlow's label maps
+_FIELD = re.compile(r"""(id|name|display_name)\s*:\s*(?:(\d+)|'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""")
+_ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|(.))")  # in texts of label maps; protobuf writes all but ASCII as octal bytes
+_COMMENT = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 _COLOUR_LINE = re.compile(r"(.+):\d+,\d+,\d+:[^:]*:[^:]*")  # of VOC's label maps, as CVAT, Datumaro and we write them
-_NUMBERED_LINE = re.compile(r"\s*(\d+)\s*:\s*(\S.*)")
+_NUMBERED_LINE = re.compile(r"\s*(\d{1,99})\s*:\s*(\S.*)")
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,13 @@ class ClassList:
 
 def with_numbers(names: Iterable[str], known: Mapping[str, int]) -> tuple[int, ...]:
     """One number a name: the known one, else the next one above all others."""
-    numbers = dict(known)
+    names, numbers, taken = tuple(names), dict(known), set(known.values())
+    # Where the highest number is taken, the lowest free ones.
+    free = (number for number in chain(range(max(taken, default=-1) + 1, MAX_ID + 1), count()) if number not in taken)
     for name in names:
         if name not in numbers:
-            highest = max(numbers.values(), default=-1)
-            taken = set(numbers.values()) if highest == MAX_ID else set()
-            numbers[name] = highest + 1 if highest < MAX_ID else next(n for n in range(MAX_ID) if n not in taken)
+            numbers[name] = next(free)
+            taken.add(numbers[name])
     return tuple(numbers[name] for name in names)
 
 
@@ -87,10 +91,12 @@ def joined(lists: Iterable[ClassList]) -> ClassList:
     lists = list(lists)
     names = tuple(dict.fromkeys(name for one in lists for name in one.names))
     known: dict[str, int] = {}
+    taken: set[int] = set()
     for one in lists:
         for name, id_ in zip(one.names, one.ids or (), strict=one.ids is not None):
-            if name not in known and id_ not in known.values():
+            if name not in known and id_ not in taken:
                 known[name] = id_
+                taken.add(id_)
     return ClassList(names, with_numbers(names, known) if known else None)
 
 
@@ -156,10 +162,10 @@ def parse_class_list(text: str) -> ClassList:
     text = text.removeprefix("\ufeff").strip()
     if text[:1] in ("{", "["):
         return _from_json(text)
-    if re.search(r"^\s*[\"']?names[\"']?\s*:", text, re.MULTILINE):
+    if re.search(r"^[ \t]*[\"']?names[\"']?\s*:", text, re.MULTILINE):
         return _from_yaml(text)
-    if _ITEM.match(text):
-        return _from_items(text)
+    if _ITEM.match(items := _COMMENT.sub("", text).strip()):
+        return _from_items(items)
     lines = [line for line in text.splitlines() if clean_text(line)]
     coloured = [_COLOUR_LINE.fullmatch(line) for line in lines if not line.startswith("#")]
     if coloured and all(coloured):
@@ -277,8 +283,15 @@ def _from_items(text: str) -> ClassList:
         name = fields.get("display_name") or fields.get("name")
         if name is None or not _is_number(fields.get("id")):
             raise LabelError(f"The item {reprlib.repr(clean_text(block))} has no id and name: correct the file.")
-        rows.append((int(fields["id"]), name))
+        rows.append((int(fields["id"]), _unescaped(name)))
     return _numbered(rows)
+
+
+def _unescaped(text: str) -> str:
+    def meant(found: re.Match[bytes]) -> bytes:
+        return bytes([int(found[1], 8) & 0xFF]) if found[1] else found[2]
+
+    return _ESCAPE.sub(meant, text.encode()).decode("utf-8", "replace")
 
 
 class _Pairs(yaml.BaseLoader):
@@ -324,7 +337,7 @@ def _from_table(lines: Sequence[str]) -> ClassList | None:
             rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
         except csv.Error:  # a field that never ends
             continue
-        if not rows or min(map(len, rows)) < 2:
+        if not rows or len(rows[0]) < 2:
             continue
         heading = [cell.lower() for cell in rows[0]]
         ids = [place for place, cell in enumerate(heading) if cell in _ID_COLUMNS]
@@ -332,6 +345,11 @@ def _from_table(lines: Sequence[str]) -> ClassList | None:
         is_headed = bool(names) and (bool(ids) or heading[names[0]].endswith("name"))
         if is_headed and len(rows) > 1 and len({len(row) for row in rows}) == 1:
             return _of_columns(rows[1:], ids[0] if ids else None, names[0])
+        if is_headed and ids and (uneven := [row for row in rows if len(row) != len(heading)]):
+            raise LabelError(
+                f"The table has {len(heading)} columns, but the row “{separator.join(uneven[0])[:60]}” has "
+                f"{len(uneven[0])}: correct it; a name with “{separator}” in it stands in double quotes."
+            )
         if all(len(row) == 2 and _is_number(row[0]) and not _is_number(row[1]) for row in rows):
             return _of_columns(rows, 0, 1)
     return None

@@ -520,6 +520,19 @@ def test_files_that_stay_of_a_picture_that_fails_now_are_told(photos, out):
     assert [note for note in report.notes if "1 picture is no longer there, or not usable" in note and "YOLO" in note]
 
 
+def test_what_all_pictures_share_is_made_anew_by_every_run(photos, out, monkeypatch):
+    """Pictures that are finished are not written again, whatever has become of these files."""
+    shared = [out / "yolo/data.yaml", out / "voc/labelmap.txt"]
+    run(photos, out, "yolo", "voc")
+    before = visible(out)
+    shared[0].unlink()
+    shared[1].write_text("of another class list, by a run that was stopped")
+    run(photos, out, "yolo", "voc")
+    assert visible(out) == before
+    assert run(photos, out.with_name("empty"), "yolo", "voc", pred_iou_thresh=1).masks == 0
+    assert not any(path.name in ("data.yaml", "labelmap.txt") for path in out.with_name("empty").rglob("*"))
+
+
 def test_names_that_differ_in_their_ending_are_told_where_readers_of_coco_stumble(photos, out):
     paint(photos / "photo 0.jpg")
     (note,) = [note for note in run(photos, out, "coco").notes if "ending" in note]
@@ -530,22 +543,22 @@ def test_names_that_differ_in_their_ending_are_told_where_readers_of_coco_stumbl
 def test_names_that_would_meet_are_kept_apart(tmp_path, out):
     photos = tmp_path / "photos"
     names = ["a.png", "a.bmp", "A.webp", "b.png", "b/a.png", "data.png", "labels.png", "=1+1.png", "é" * 120 + ".png"]
+    # Formats make files of a picture's name with endings of their own.
+    names += ["c.bmp", "c.json/a.png", "d.png", "D.JPG/a.png", "d.txt/a.png"]
     for number, name in enumerate(names):
         paint(photos / name, f"#{number:02x}ffff")
     paint(photos / ".hidden.png")
     paint(photos / ".folder" / "hidden.png")
     (photos / "notes.txt").write_text("no picture")
-    report = run(photos, out, "coco", "yolo", "masks")
+    report = run(photos, out, "coco", "yolo", "masks", "labelme")
     assert report.failures == []
     assert sorted(image["file_name"] for image in COCO(out / "coco.json").dataset["images"]) == sorted(names)
     pictures = {name: open_image(path)[0, 0, 0] for path in out.rglob("*.jpg") for name in [path.stem]}
     assert len(list((out / "yolo" / "images").rglob("*.jpg"))) == len(names)
-    assert sorted({"a", "a-2", "a-3", "b-2", "data", "labels"} & pictures.keys()) == [
-        *("a", "a-2", "a-3", "b-2", "data", "labels")
-    ]
-    labels = {path.relative_to(out / "yolo/labels").with_suffix("") for path in out.rglob("yolo/labels/**/*.txt")}
-    images = {path.relative_to(out / "yolo/images").with_suffix("") for path in out.rglob("yolo/images/**/*.jpg")}
-    assert labels == images
+    assert {"a", "a-2", "a-3", "b-2", "data", "labels", "c-2", "d-2"} <= pictures.keys()
+    assert not {"b", "c", "d"} & pictures.keys()
+    files = [{Path(name).with_suffix("") for name in contents(out / "yolo" / kind)} for kind in ("images", "labels")]
+    assert files[0] == files[1]
     assert find_pictures(photos, out).others == 2
 
 

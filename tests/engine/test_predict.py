@@ -171,6 +171,12 @@ HALF = np.zeros((32, 32), np.float16)
         ({"mask": np.zeros((32, 32), bool)}, r"is bool and so must be 53×80 px, but its shape is \(32, 32\)"),
         ({"mask": rle.encode(np.zeros((80, 53), bool))}, "must be an RLE of 53×80 px"),
         ({"mask": {"size": [53, 80]}}, "must be an RLE of 53×80 px"),
+        ({"mask": {"size": 53, "counts": b""}}, "must be an RLE of 53×80 px"),
+        ({"mask": {"size": [53, 80], "counts": b"\xff\xff"}}, "characters that no RLE has"),
+        ({"mask": {"size": [53, 80], "counts": "04"}}, "its runs are not the pixels"),
+        ({"mask": {"size": [53, 80], "counts": [4000, 239]}}, "its runs are not the pixels"),
+        ({"mask": {"size": [53, 80], "counts": [4241, -1]}}, "its runs are not the pixels"),
+        ({"mask": {"size": [53, 80], "counts": None}}, "must be numbers"),
         ({"mask": np.zeros((32, 32), np.uint8)}, "but its type is uint8"),
         ({"mask": HALF + np.float16(np.inf)}, "not finite"),
         ({"mask": "mask"}, "but its type is"),
@@ -197,7 +203,8 @@ def test_pixels_as_mask(size_hw):
     logits = prompt_logits(pixels, (32, 32))
     check(engine.predict(image, mask=logits), upstream_of(small_sam(), image), {"mask": logits})
     expected = engine.predict(image, mask=logits).logits
-    for mask in (pixels, rle.encode(pixels)):
+    coded = rle.encode(pixels)
+    for mask in (pixels, coded, rle.to_coco_json(coded), rle.to_uncompressed(coded)):
         np.testing.assert_array_equal(engine.predict(image, mask=mask).logits, expected)
 
 

@@ -81,3 +81,8 @@ def test_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "photo.txt").write_bytes(b"\xff\xd8\xff\xe0")
     with pytest.raises(OptionError, match=r"photo.txt is no text file"):
         read_point_grids(tmp_path / "photo.txt")
+
+
+def test_folder_instead_of_a_file(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="cannot be read: Is a directory"):
+        read_point_grids(tmp_path)

@@ -312,3 +312,17 @@ def test_spoilt_bytes_give_a_picture_or_a_reason(whole: bytes, changes: list[tup
         data[int(place * (len(data) - 1))] = value
     with suppress(ImageError):
         assert load_image(bytes(data[: int(share * len(data))]), max_pixels=100_000).rgb.ndim == 3
+
+
+@pytest.mark.parametrize("kind", range(20))
+def test_tags_of_any_type_give_a_picture_or_a_reason(kind: int) -> None:
+    small = [whole for whole in WHOLE if b"+" not in whole[2:4]]  # BigTIFF has longer entries
+    for whole in (tiff(GREY, TiffLayout(photometric=1)), *small):
+        order = "<" if whole[:2] == b"II" else ">"
+        (start,) = struct.unpack(f"{order}I", whole[4:8])
+        (count,) = struct.unpack(f"{order}H", whole[start : start + 2])
+        for entry in range(count):
+            data = bytearray(whole)
+            struct.pack_into(f"{order}H", data, start + 2 + 12 * entry + 2, kind)
+            with suppress(ImageError):
+                assert load_image(bytes(data)).rgb.ndim == 3

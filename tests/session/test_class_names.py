@@ -208,6 +208,8 @@ def test_what_the_panel_shows_of_a_list_is_read_as_that_list(texts: list[str], n
         ('["a, b"]', ("a, b",), None),
         ("item {\n  id: 1\n  name: 'cat'\n}\nitem {\n  id: 18\n  name: \"dog\"\n}", ("cat", "dog"), (1, 18)),
         ("item {\n name: '/m/01'\n id: 3\n display_name: 'Large cat'\n}", ("Large cat",), (3,)),
+        (r"""item { id: 1 name: "3\" pipe" } item { id: 2 name: 'it\'s 8\8' }""", ('3" pipe', "it's 88"), (1, 2)),
+        ('# made by hand\nitem { id: 1 name: "caf\\303\\251" }', ("café",), (1,)),
         ("# label:color_rgb:parts:actions\nbackground:0,0,0::\ncat:128,0,0::\na, b:0,128,0::", ("cat", "a, b"), None),
     ],
 )
@@ -223,6 +225,10 @@ def test_lists_of_further_tools(text: str, names: tuple[str, ...], ids: tuple[in
         ("names:\n  0: cat\n  0: dog", "The number 0 stands for both “cat” and “dog”"),
         ('{"0": "cat", "0": "dog"}', "The number 0 stands for both “cat” and “dog”"),
         ("item {\n  name: 'cat'\n}", "has no id and name"),
+        ("id,name\n0,cat\n1,dog, brown", "2 columns, but the row “1,dog,brown” has 3: correct it"),
+        ("id;name\n0;cat\n1", "2 columns, but the row “1” has 1"),
+        ("9" * 99 + ": cat\n1: dog", "from 0 to 2,147,483,647"),
+        ("9" * 5000 + ": cat\n1: dog", "at most 100 are allowed"),
     ],
 )
 def test_numbers_that_contradict_each_other_are_said(text: str, message: str) -> None:

@@ -404,3 +404,58 @@ def test_start_right_after_stop_starts(
     assert not table_of(lists.stop_list(ANN)).running  # Start can be pressed
     engine.chunk_seconds = 0.0
     assert last_table(lists.start_list(ANN, CONTROLS)).fraction == 1.0
+
+
+def draw_one(handlers: Handlers, service: Service) -> None:
+    """A mask of a person's own on the picture that is open."""
+    session = service.store.current("ann")
+    step = {"do": "paint", "id": 0, "cut": False, "strokes": [], "outline": [[2, 2], [20, 2], [20, 20], [2, 20]]}
+    handlers.masks.edit(ANN, {"session": session.id, "ticket": "1", "steps": [step]})
+    assert len(session.current_masks().ids) == 1
+
+
+def test_masks_that_were_drawn_before_any_run_stay(
+    handlers: Handlers, lists: PictureListHandlers, service: Service, files: list[str]
+) -> None:
+    handlers.opening.open_files(ANN, files)
+    draw_one(handlers, service)
+    # They are in a dataset, and come back with it.
+    path, _ = save(lists, ANN, {"format": "yolo"})
+    back = handlers.opening.open_files(BOB, [str(path)]).picture_list
+    assert back is not None
+    assert [(item.state, item.masks, item.edited) for item in back.items[:2]] == [
+        ("done", 1, True),
+        ("waiting", None, False),
+    ]
+    handlers.opening.open_item(ANN, {"index": 1})
+    draw_one(handlers, service)
+    drawn = service.store.current("ann")
+    board = last_table(lists.start_list(ANN, CONTROLS))
+    assert service.store.current("ann") is drawn  # and the page may go on with it
+    assert [(item.state, item.edited) for item in board.items[:3]] == [("done", True), ("done", True), ("done", False)]
+    assert [item.masks for item in board.items[:2]] == [1, 1]
+    assert len(service.store.current("ann").current_masks().ids) == 1
+    handlers.opening.open_item(ANN, {"index": 0})
+    assert len(service.store.current("ann").current_masks().ids) == 1
+    path, _ = save(lists, ANN, {"format": "coco"})
+    assert [row["image_id"] for row in json.loads(path.read_text())["annotations"]][:3] == [1, 2, 3]
+
+
+def test_picture_whose_own_masks_were_taken_back_is_looked_at(
+    handlers: Handlers, lists: PictureListHandlers, service: Service, files: list[str]
+) -> None:
+    handlers.opening.open_files(ANN, files)
+    session = service.store.current("ann")
+    steps = [{"do": "classes", "text": "cat"}]
+    handlers.masks.edit(ANN, {"session": session.id, "ticket": "1", "steps": steps})
+    assert handlers.screens.table(ANN).items[0].state == "waiting"
+    draw_one(handlers, service)
+    assert handlers.screens.table(ANN).items[0].state == "done"
+    handlers.masks.edit(ANN, {"session": session.id, "ticket": "2", "steps": [{"do": "undo"}]})
+    assert (handlers.screens.table(ANN).items[0].state, handlers.screens.table(ANN).items[0].edited) == (
+        "waiting",
+        False,
+    )
+    board = last_table(lists.start_list(ANN, CONTROLS))
+    assert (board.items[0].masks or 0) > 1
+    assert service.store.current("ann").edits.class_list.names == ("cat",)

@@ -136,11 +136,13 @@ class MaskEngine:
         It takes the picture's embedding if that is cached, and waits for no run then.
 
         Args:
-            picture: H×W×3 uint8 RGB, or a result with its picture. Read-only pictures spare a look at all pixels.
+            picture: H×W×3 uint8 RGB, or a result with its picture. Read-only pictures spare a look at all pixels, and
+                must not change any more.
             points_xy: n×2 clicks, px of the picture; 0 is its left or upper edge.
             labels: n of 1 (on the object) or 0 (beside it).
             box_xyxy: a box around the object, left, top, right, bottom, px of the picture.
-            mask: what to begin with: ``logits`` of an earlier prediction (h×w float), or pixels (H×W bool, or RLE).
+            mask: what to begin with: ``logits`` of an earlier prediction (h×w float), or pixels: H×W bool, or COCO's
+                RLE with counts of any kind (bytes, text, a list).
 
         Raises:
             OptionError: nothing was shown, or what makes no sense, such as a point outside of the picture.

@@ -58,7 +58,7 @@ class Directory:
         if entry is None:
             return np.zeros(0, np.uint8)
         pairs = 2 if entry.kind in _RATIONAL else 1
-        if entry.count > most or entry.kind not in _TYPES:
+        if entry.count > most or np.dtype(_TYPES.get(entry.kind, "S1")).kind not in "uif":
             raise TiffError(f"is damaged: its tag {tag} claims {entry.count:,} values of type {entry.kind}.")
         dtype = np.dtype(_TYPES[entry.kind]).newbyteorder(self.order)
         if entry.position + dtype.itemsize * entry.count * pairs > len(self._data):
@@ -74,7 +74,7 @@ class Directory:
             values = self.numbers(tag, 4096)
         except TiffError:
             return default
-        if not values.size or values.dtype.kind not in "uif" or not np.isfinite(values[0]):
+        if not values.size or not np.isfinite(values[0]):
             return default
         return int(values[0])
 

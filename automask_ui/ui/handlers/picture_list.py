@@ -123,7 +123,8 @@ class PictureListHandlers:
         index = self._projects.open_index(visitor.owner)
         if own is None or session is None or index is None or session.result is not None or session.job:
             return changes
-        if own.pictures.items[index].state != "done":
+        # One with masks of the visitor's own alone is as they have it.
+        if own.pictures.items[index].state != "done" or own.pictures.items[index].edited:
             return changes
         session = self._projects.open_item(visitor.owner, index)
         line = sentences.restored_line(visitor.words, session, True, "list.opened")

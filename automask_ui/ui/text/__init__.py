@@ -16,8 +16,9 @@ from automask_ui.ui.text.ko_errors import KO_ERRORS, in_korean
 __all__ = ["I18N", "TEXTS", "Words", "words_for"]
 
 TEXTS: dict[str, dict[str, str]] = {"en": EN, "ko": KO}
+_LANGUAGE = re.compile(r"([a-zA-Z]+)(?:[-_][-\w]*)?(?:\s*;\s*q=(\d(?:\.\d+)?))?")
 # Bytes that Python has put into a sentence as '\\x00\\x1f…': nobody can read them.
-_ESCAPED = re.compile(r"""\s*b?(['"])(?:(?!\1).)*\\x[0-9a-f]{2}(?:(?!\1).)*\1|(?:\\x[0-9a-f]{2})+""")
+_ESCAPED = re.compile(r"""(?<!\s)\s*b?(['"])(?:(?!\1).)*\\x[0-9a-f]{2}(?:(?!\1).)*\1|(?:\\x[0-9a-f]{2})+""")
 
 
 def _labels(texts: dict[str, str]) -> dict[str, str]:
@@ -66,7 +67,7 @@ def words_for(headers: Mapping[str, str]) -> Words:
     """The words in the first language of ``Accept-Language`` that we have, else English."""
     ranked = []
     for place, part in enumerate(headers.get("accept-language", "").split(",")):
-        match = re.fullmatch(r"\s*([a-zA-Z]+)[-\w]*\s*(?:;\s*q=(\d(?:\.\d+)?))?\s*", part)
+        match = _LANGUAGE.fullmatch(part.strip())
         if match and match[1].lower() in TEXTS:
             ranked.append((-float(match[2] or 1), place, match[1].lower()))
     return Words(min(ranked)[2] if ranked else "en")
