@@ -61,8 +61,8 @@ def check_pixels(width: int, height: int, name: str, max_pixels: int) -> None:
     """
     if width * height > max_pixels:
         raise ImageTooLargeError(
-            f"{name} has {width:,} × {height:,} = {width * height / 1e6:,.1f} million pixels, but the limit is "
-            f"{max_pixels / 1e6:,.1f} million. Make it smaller, or cut out the part that matters."
+            f"{name} has {width:,} × {height:,} = {width * height:,} pixels, but the limit is {max_pixels:,}. "
+            "Make it smaller, or cut out the part that matters."
         )
     if width < 1 or height < 1:
         raise UnreadableImageError(f"{name} has no pixels: its size is {width} × {height}.")

@@ -213,8 +213,8 @@ class _Transfer:
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and self.done:
             self.start_over()
         elif error.code < 500 and error.code not in (408, 425, 429):
-            raise self.failure(f"the server answered {error.code} {error.reason}") from error
-        raise _InterruptedError(f"the server answered {error.code} {error.reason}") from error
+            raise self.failure(_answer(error)) from error
+        raise _InterruptedError(_answer(error)) from error
 
     def check_offer(self, response: Any) -> None:
         """Check the answer's range and length before the first byte is written."""
@@ -320,6 +320,12 @@ class _Transfer:
             f"fetch {self.job.url} by other means and put it at {self.target}; "
             f"or use the built-in model, which needs no download."
         )
+
+
+def _answer(error: urllib.error.HTTPError) -> str:
+    # Of redirects that go round, urllib tells in a sentence and on two more lines.
+    said, *_ = str(error.reason).splitlines() or [""]
+    return f"the server answered {error.code} {said.rstrip('.')}"
 
 
 def _plain_reason(error: Exception) -> str:
