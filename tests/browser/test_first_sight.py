@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from waiting import reads
 
 pytestmark = pytest.mark.browser
 
@@ -32,14 +33,6 @@ def arrived(page: Any, address: str) -> Any:
     reads(page, "already done")
     page.locator("#viewer .body .row").first.wait_for()
     return page
-
-
-def reads(page: Any, pattern: str, place: str = "#status .text") -> None:
-    """Wait until that place says this."""
-    page.wait_for_function(
-        "([pattern, place]) => new RegExp(pattern).test(document.querySelector(place)?.textContent ?? '')",
-        arg=[pattern, place],
-    )
 
 
 def test_masks_are_fills_with_thin_outlines_until_somebody_wants_them_else(arrived: Any) -> None:

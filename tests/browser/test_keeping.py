@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from waiting import reads
 
 ROOT = Path(__file__).resolve().parents[2]
 DROP = """([selector, name, base64]) => {
@@ -45,15 +46,6 @@ def visit(new_page: Callable[..., Any], address: str) -> Callable[..., Any]:
         return page
 
     return come
-
-
-def reads(page: Any, pattern: str, place: str = "#status .text") -> str:
-    """Wait until that place says this."""
-    page.wait_for_function(
-        "([pattern, place]) => new RegExp(pattern).test(document.querySelector(place)?.textContent ?? '')",
-        arg=[pattern, place],
-    )
-    return str(page.locator(place).inner_text())
 
 
 def brings(page: Any, *files: Path) -> None:

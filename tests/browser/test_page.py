@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from pycocotools import mask as coco
+from waiting import reads
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = str(ROOT / "tests" / "page_app.py")
@@ -48,11 +49,7 @@ class Person:
 
     def reads(self, pattern: str) -> str:
         """Wait until the status line says this."""
-        self.page.wait_for_function(
-            "(pattern) => new RegExp(pattern).test(document.querySelector('#status .text')?.textContent ?? '')",
-            arg=pattern,
-        )
-        return str(self.status.inner_text())
+        return reads(self.page, pattern)
 
     def sees_error(self, pattern: str) -> None:
         self.page.get_by_test_id("toast-body").filter(has_text=re.compile(pattern)).first.wait_for()

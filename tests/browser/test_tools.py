@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pycocotools import mask as coco
+from waiting import reads
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE_WH = (480, 320)
@@ -51,10 +52,7 @@ class Annotator:
         return self.page.evaluate("window.lastLayers")
 
     def reads(self, pattern: str) -> None:
-        self.page.wait_for_function(
-            "(pattern) => new RegExp(pattern).test(document.querySelector('#status .text')?.textContent ?? '')",
-            arg=pattern,
-        )
+        reads(self.page, pattern)
 
     def finds(self, photo: Path) -> None:
         self.page.locator("#photo input[type=file]").set_input_files(str(photo))
