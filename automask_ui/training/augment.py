@@ -1,4 +1,6 @@
-"""What happens to a scene before it is trained on: a window of it at the model's scale, and another camera."""
+"""What happens to a scene before it is trained on: turned, a window of it at the model's scale, another camera."""
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -6,7 +8,8 @@ import numpy as np
 from automask_ui.training.drawn.scenes import UNKNOWN, Scene
 from automask_ui.training.drawn.textures import log_uniform
 
-FULL_SHARE = 0.5
+FULL_SHARE, TILTED_SHARE = 0.5, 0.4
+MAX_TILT_DEGREES, MAX_STRETCH = 25.0, 1.35
 # What `Sam.preprocess` pads with is this colour, once normalised.
 MEAN_COLOUR = (124, 116, 104)
 
@@ -35,6 +38,36 @@ def random_window(rng: np.random.Generator, scene: Scene, side: int) -> Scene:
     image = cv2.resize(np.ascontiguousarray(image), size_wh, interpolation=how)
     ids = cv2.resize(np.ascontiguousarray(ids), size_wh, interpolation=cv2.INTER_NEAREST)
     return Scene(image, ids, scene.parents)
+
+
+def tilted(rng: np.random.Generator, scene: Scene) -> Scene:
+    """Now and then a scene that is turned, stretched and sheared; what comes in at its corners is an unknown."""
+    if rng.random() > TILTED_SHARE:
+        return scene
+    height, width = scene.ids.shape
+    angle = np.deg2rad(rng.uniform(-MAX_TILT_DEGREES, MAX_TILT_DEGREES))
+    stretch = log_uniform(rng, 1 / MAX_STRETCH, MAX_STRETCH) ** 0.5
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = turn @ np.array([[stretch, rng.uniform(-0.15, 0.15)], [0, 1 / stretch]])
+    middle = np.array([width / 2, height / 2])
+    affine = np.column_stack([matrix, middle - matrix @ middle])
+    image = cv2.warpAffine(scene.image, affine, (width, height), borderMode=cv2.BORDER_REFLECT_101)
+    ids = cv2.warpAffine(
+        scene.ids, affine, (width, height), flags=cv2.INTER_NEAREST, borderValue=float(len(scene.parents))
+    )
+    return Scene(image, ids, np.append(scene.parents, np.int16(UNKNOWN)))
+
+
+def side_by_side(scenes: Sequence[Scene]) -> Scene:
+    """Four square inputs of one size as one of twice the side, so that all in them is small."""
+    parents, ids, first = [], [], 0
+    for scene in scenes:
+        parents.append(np.where(scene.parents == UNKNOWN, UNKNOWN, scene.parents + first))
+        ids.append(scene.ids + np.int16(first))
+        first += len(scene.parents)
+    images = [scene.image for scene in scenes]
+    image, laid_out = (np.vstack([np.hstack(row[:2]), np.hstack(row[2:])]) for row in (images, ids))
+    return Scene(image, laid_out, np.concatenate(parents).astype(np.int16))
 
 
 def _place_of_a_thing(rng: np.random.Generator, scene: Scene) -> tuple[int, int]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from automask_ui.engine.encoders.builtin import IMAGE_SIZE, STRIDE
-from automask_ui.training.augment import another_camera, padded, random_window
+from automask_ui.training.augment import another_camera, padded, random_window, side_by_side, tilted
 from automask_ui.training.compose import CUT_FROM, Cutout, cut_rendered, cut_thing, paste_things
 from automask_ui.training.drawn.pool import ScenePool
 from automask_ui.training.drawn.scenes import UNKNOWN, Scene
@@ -18,6 +18,8 @@ DRAWN_SHARE, BACKGROUND_SHARE = 0.2, 0.05
 # Of photographs, and of drawn scenes, so many have things pasted over them.
 PASTED_SHARE, PASTED_DRAWN_SHARE = 0.2, 0.25
 RENDERED_SHARE = 0.45
+# So many inputs are four scenes of half the size: without them hardly anything small is a whole thing.
+FOUR_SHARE = 0.15
 MIN_TARGET_PIXELS = 24
 LEVELS = 2
 # A mask is asked for the more often the larger it is, but far less so than its area says.
@@ -128,26 +130,35 @@ def sample_batch(sources: Sources, rng: np.random.Generator, images: int, clicks
 def sample_scene(sources: Sources, rng: np.random.Generator) -> tuple[Scene, bool]:
     """A full input with at least one thing to prompt for, and whether its things' parts are labelled."""
     while True:
-        kind = rng.random()
-        pasted, knows_parts = PASTED_SHARE, True
-        if kind < DRAWN_SHARE:
-            index, drawn = int(rng.integers(len(sources.drawn))), sources.drawn
-            scene = Scene(np.asarray(drawn.images[index]), np.asarray(drawn.ids[index]), drawn.parents[index])
-            pasted = PASTED_DRAWN_SHARE
-        elif kind < DRAWN_SHARE + BACKGROUND_SHARE:
-            image = read_picture(sources.backgrounds[int(rng.integers(len(sources.backgrounds)))].path)
-            scene = Scene(image, np.zeros(image.shape[:2], np.int16), np.array([UNKNOWN], np.int16))
-            pasted, knows_parts = 1.0, False
+        if rng.random() < FOUR_SHARE:
+            quarters = [_one_scene(sources, rng, IMAGE_SIZE // 2) for _ in range(4)]
+            scene, knows_parts = side_by_side([quarter for quarter, _ in quarters]), all(knows for _, knows in quarters)
         else:
-            photograph = sources.photographs[int(rng.choice(len(sources.photographs), p=sources.weights))]
-            scene, knows_parts = read_scene(photograph), photograph.knows_parts
-        scene = random_window(rng, scene, IMAGE_SIZE)
-        if rng.random() < pasted:
-            things = [_random_cutout(sources, rng) for _ in range(int(rng.integers(1, 7 if pasted == 1 else 5)))]
-            scene = paste_things(rng, scene, [thing for thing in things if thing is not None])
-        scene = padded(Scene(another_camera(rng, scene.image), scene.ids, scene.parents), IMAGE_SIZE)
+            scene, knows_parts = _one_scene(sources, rng, IMAGE_SIZE)
         if len(_promptable(scene)[0]):
             return scene, knows_parts
+
+
+def _one_scene(sources: Sources, rng: np.random.Generator, side: int) -> tuple[Scene, bool]:
+    """A square input with one scene in it, and whether its things' parts are labelled."""
+    kind = rng.random()
+    pasted, knows_parts = PASTED_SHARE, True
+    if kind < DRAWN_SHARE:
+        index, drawn = int(rng.integers(len(sources.drawn))), sources.drawn
+        scene = Scene(np.asarray(drawn.images[index]), np.asarray(drawn.ids[index]), drawn.parents[index])
+        pasted = PASTED_DRAWN_SHARE
+    elif kind < DRAWN_SHARE + BACKGROUND_SHARE:
+        image = read_picture(sources.backgrounds[int(rng.integers(len(sources.backgrounds)))].path)
+        scene = Scene(image, np.zeros(image.shape[:2], np.int16), np.array([UNKNOWN], np.int16))
+        pasted, knows_parts = 1.0, False
+    else:
+        photograph = sources.photographs[int(rng.choice(len(sources.photographs), p=sources.weights))]
+        scene, knows_parts = tilted(rng, read_scene(photograph)), photograph.knows_parts
+    scene = random_window(rng, scene, side)
+    if rng.random() < pasted:
+        things = [_random_cutout(sources, rng) for _ in range(int(rng.integers(1, 7 if pasted == 1 else 5)))]
+        scene = paste_things(rng, scene, [thing for thing in things if thing is not None])
+    return padded(Scene(another_camera(rng, scene.image), scene.ids, scene.parents), side), knows_parts
 
 
 def _random_cutout(sources: Sources, rng: np.random.Generator) -> Cutout | None:

@@ -10,7 +10,7 @@ import torch
 from drawn_pools import small_pool
 
 from automask_ui.engine.encoders.builtin import IMAGE_SIZE
-from automask_ui.training.augment import another_camera, padded, random_window
+from automask_ui.training.augment import another_camera, padded, random_window, side_by_side, tilted
 from automask_ui.training.compose import Cutout, cut_rendered, cut_thing, paste_things
 from automask_ui.training.correction_clicks import SampledMasks, correction_clicks
 from automask_ui.training.data import Batch, Sources, in_cells, in_rows, sample_batch
@@ -123,6 +123,41 @@ def test_a_window_keeps_labels_on_their_pixels(folder: Path, seed: int) -> None:
     red, blue = window.image[..., 0].astype(int), window.image[..., 2].astype(int)
     assert (red - blue)[inside].min(initial=255) > 60
     assert np.abs(red - blue)[outside].max(initial=0) < 60
+
+
+def test_a_tilted_scene_keeps_labels_on_their_pixels(folder: Path) -> None:
+    scene = read_scene(of_source(folder, "ccp"))
+    is_tilted = []
+    for seed in range(20):
+        turned = tilted(np.random.default_rng(seed), scene)
+        is_tilted.append(len(turned.parents) > len(scene.parents))
+        assert turned.image.shape == scene.image.shape
+        inside = cv2.erode(np.isin(turned.ids, (1, 2)).astype(np.uint8), np.ones((9, 9))) > 0
+        outside = cv2.erode((turned.ids == 0).astype(np.uint8), np.ones((9, 9))) > 0
+        red, blue = turned.image[..., 0].astype(int), turned.image[..., 2].astype(int)
+        assert inside.any()
+        assert (red - blue)[inside].min() > 60
+        assert np.abs(red - blue)[outside].max() < 60
+        if is_tilted[-1]:
+            assert turned.parents[-1] == UNKNOWN
+            assert (turned.ids == len(scene.parents)).any()  # what came in at the corners
+    assert {True, False} == set(is_tilted)
+
+
+def test_four_scenes_side_by_side_keep_their_own_things_and_parts() -> None:
+    def quarter(colour: int, parents: tuple[int, ...]) -> Scene:
+        ids = np.arange(64, dtype=np.int16).reshape(8, 8) % len(parents)
+        return Scene(np.full((8, 8, 3), colour, np.uint8), ids.astype(np.int16), np.array(parents, np.int16))
+
+    quarters = [quarter(10, (0, 1, 1)), quarter(20, (UNKNOWN, 1)), quarter(30, (0,)), quarter(40, (UNKNOWN, 1, 1, 3))]
+    scene = side_by_side(quarters)
+    assert scene.image.shape == (16, 16, 3)
+    assert scene.parents.tolist() == [0, 1, 1, UNKNOWN, 4, 5, UNKNOWN, 7, 7, 9]
+    first = np.cumsum([0, 3, 2, 1])
+    for number, (row, column) in enumerate(((0, 0), (0, 8), (8, 0), (8, 8))):
+        place = (slice(row, row + 8), slice(column, column + 8))
+        assert np.array_equal(scene.image[place], quarters[number].image)
+        assert np.array_equal(scene.ids[place], quarters[number].ids + first[number])
 
 
 def test_padding_is_an_unknown_of_its_own(folder: Path) -> None:
