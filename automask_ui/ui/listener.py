@@ -139,6 +139,7 @@ def outputs_of(changes: Changes, parts: Parts) -> dict[Any, Any]:
         parts.device: changes.device,
         parts.about.text: changes.about,
         parts.run.forecast: changes.forecast,
+        parts.unfinished: changes.unfinished,
         parts.sliders.points.text: changes.points_text,
         parts.download: None if changes.download is None else str(changes.download),
         parts.dataset: None if changes.dataset is None else str(changes.dataset),

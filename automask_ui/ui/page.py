@@ -68,10 +68,11 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
         # One of its own: a list is written for minutes, while pictures of it are downloaded.
         dataset = gr.DownloadButton(visible="hidden", elem_id="dataset")
         token = gr.Textbox(visible="hidden", elem_id="token")
+        unfinished = gr.Textbox(visible="hidden", elem_id="unfinished")
         types = [".txt", ".json", ".yaml", ".yml", ".names", ".csv"]
         classes = UploadFile(file_types=types, visible="hidden", elem_id="classes-file")
-        files = (download, dataset, classes)
-        parts = Parts(photo, model, sliders, show, run, pictures, viewer, line, device, *files, about, token)
+        hidden = (download, dataset, classes, about, token, unfinished)
+        parts = Parts(photo, model, sliders, show, run, pictures, viewer, line, device, *hidden)
         wire(page, parts, Handlers(service, autosave))
         find_masks_endpoint(service, **MODEL_QUEUE)
         predict_mask_endpoint(service, **MODEL_QUEUE)

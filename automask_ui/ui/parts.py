@@ -33,6 +33,7 @@ class Parts:
     classes: gr.UploadButton
     about: AboutPanel
     token: gr.Textbox  # of the tab, for work that is kept
+    unfinished: gr.Textbox  # changes where a filter has to be asked for again, behind the queue
 
     @property
     def controls(self) -> set[Any]:

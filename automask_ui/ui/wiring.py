@@ -129,10 +129,19 @@ def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
     on(named.then, settings.settle, parts.controls, parts.settings, queue=False, **_LATEST)
 
     # No event may wait for two such answers: Gradio would ask for them in turn, for ever.
-    for controls, filter_ in ((sliders.instant, settings.refilter), (parts.show.values(), settings.show_only)):
-        instant = [event for control in controls for event in _events_of(control)]
-        filtered = gr.on(instant, listener(filter_, parts, parts.screen), parts.controls, parts.screen, **_REFILTER)
-        on(filtered.failure, runs.buttons, None, parts.screen, **_QUICK)
+    instant, shown = (
+        [event for control in controls for event in _events_of(control)]
+        for controls in (sliders.instant, parts.show.values())
+    )
+    answered = [*parts.screen, parts.unfinished]
+    at_once = listener(settings.refilter_at_once, parts, answered)
+    gr.on(instant, at_once, parts.controls, answered, queue=False, **_LATEST)
+    filtered = [
+        on(parts.unfinished.change, settings.refilter, parts.controls, parts.screen, **_REFILTER),
+        gr.on(shown, listener(settings.show_only, parts, parts.screen), parts.controls, parts.screen, **_REFILTER),
+    ]
+    for event in filtered:
+        on(event.failure, runs.buttons, None, parts.screen, **_QUICK)
 
     # What is chosen waits for Find masks.
     waits = listener(settings.say_waiting, parts, [parts.status])

@@ -388,6 +388,42 @@ def test_slider_before_anything_is_there(handlers: Handlers, photo: str) -> None
     assert list(handlers.settings.refilter(ANN, controls())) == []
 
 
+def test_slider_is_answered_at_once_where_all_masks_are_known(handlers: Handlers, photo: str) -> None:
+    assert handlers.settings.refilter_at_once(ANN, controls()) == Changes()
+    handlers.opening.open_photo(ANN, photo)
+    assert handlers.settings.refilter_at_once(ANN, controls()) == Changes()
+    before = last(find(handlers, controls()))
+    assert before.view is not None
+    screen = handlers.settings.refilter_at_once(ANN, controls(pred_iou_thresh=0.95))
+    assert screen.view is not None
+    assert 0 < len(screen.view.masks) < len(before.view.masks)
+    assert screen.unfinished is None
+    assert handlers.settings.refilter_at_once(ANN, controls(pred_iou_thresh=0.95)) == Changes()
+
+
+def test_slider_that_needs_the_model_is_asked_for_again(handlers: Handlers, engine: FakeEngine, photo: str) -> None:
+    handlers.opening.open_photo(ANN, photo)
+    last(find(handlers, controls()))
+    session, decoded = handlers.service.store.current("ann"), engine.decoded
+    first, second = (handlers.settings.refilter_at_once(ANN, controls(pred_iou_thresh=0.6)) for _ in range(2))
+    # News each time: the page asks when the value changes.
+    assert first.unfinished is not None
+    assert second.unfinished not in (None, first.unfinished)
+    assert replace(first, unfinished=None) == Changes()
+    assert engine.decoded == decoded
+    assert session.job is None
+    assert last(handlers.settings.refilter(ANN, controls(pred_iou_thresh=0.6))).view is not None
+    assert engine.decoded > decoded
+
+
+def test_what_goes_wrong_at_once_is_told_when_it_is_asked_for_again(handlers: Handlers, photo: str) -> None:
+    handlers.opening.open_photo(ANN, photo)
+    last(find(handlers, controls()))
+    assert handlers.settings.refilter_at_once(ANN, controls(pred_iou_thresh=7)).unfinished is not None
+    with pytest.raises(OptionError, match="from 0 to 1"):
+        last(handlers.settings.refilter(ANN, controls(pred_iou_thresh=7)))
+
+
 def test_slider_that_needs_the_model_can_be_stopped(handlers: Handlers, engine: FakeEngine, photo: str) -> None:
     handlers.opening.open_photo(ANN, photo)
     last(find(handlers, controls()))
@@ -443,6 +479,7 @@ def test_slider_during_a_run_waits(handlers: Handlers, photo: str) -> None:
     run = find(handlers, controls())
     while not text(next(run)).startswith("18 of"):
         pass
+    assert handlers.settings.refilter_at_once(ANN, controls(pred_iou_thresh=0.9)).unfinished is not None
     assert text(last(handlers.settings.refilter(ANN, controls(pred_iou_thresh=0.9)))) == (
         "The new settings apply when this run ends."
     )

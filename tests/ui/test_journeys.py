@@ -172,7 +172,7 @@ def test_a_slider(handlers: Handlers, parts: Parts, found: Callable[..., Any]) -
 
     def move() -> None:
         found(handlers.settings.settle, values, outputs=parts.settings)
-        assert found(handlers.settings.refilter, values, outputs=parts.screen)
+        assert found(handlers.settings.refilter_at_once, values, outputs=[*parts.screen, parts.unfinished])
 
     assert modules_of(move) == SLIDER.split()
 

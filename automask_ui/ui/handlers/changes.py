@@ -38,6 +38,7 @@ class Changes:
         about: what a bug report needs to know.
         device: model and device, in the header.
         forecast: what a run will cost.
+        unfinished: news, whatever it is, where masks have to be decoded for what was answered at once.
         points_text: the list of points of one's own.
         note: a sentence at a place of the picture.
         edits: the viewer's edits, with the ticket that they answer.
@@ -66,6 +67,7 @@ class Changes:
     about: str | None = None
     device: str | None = None
     forecast: str | None = None
+    unfinished: str | None = None
     points_text: str | None = None
     note: Mapping[str, Any] | None = None
     edits: ViewerAnswer | None = None

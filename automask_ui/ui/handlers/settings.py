@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
-from automask_ui.errors import NoImageError, OptionError, RunGoneError
+from automask_ui.errors import AutoMaskError, NoImageError, OptionError, RunGoneError
 from automask_ui.options import PARAMETERS, PRESETS, GeneratorOptions, check_value
 from automask_ui.serving.runs import RunQueue
 from automask_ui.serving.service import Service
@@ -31,12 +32,26 @@ class SettingsHandlers:
     def __init__(self, service: Service, screens: Screens, run_queue: RunQueue) -> None:
         self._service, self._screens, self._queue = service, screens, run_queue
 
-    def refilter(self, visitor: Visitor, controls: Controls) -> Iterator[Changes]:
+    def refilter(self, visitor: Visitor, controls: Controls) -> Generator[Changes, None, None]:
         """Apply thresholds, clean-up and Show only to what was found. Nothing to do before there is something."""
         session = self._service.store.peek(visitor.owner)
         if session is not None and session.result is not None:
             options = controls.options(self._service.models.thresholds(session.model))
             yield from self._apply(visitor, session, controls.show(), options)
+
+    def refilter_at_once(self, visitor: Visitor, controls: Controls) -> Changes:
+        """Do what `refilter` does where no mask has to be decoded for it; else let the page ask for that.
+
+        Past the queue the answer is there sooner; but Gradio shows no error there, so `refilter` has to tell it.
+        """
+        session = self._service.store.peek(visitor.owner)
+        if session is None or session.result is None:
+            return Changes()
+        with suppress(AutoMaskError), closing(self.refilter(visitor, controls)) as run:
+            changes = next(run, Changes())
+            if session.job is None:
+                return changes
+        return Changes(unfinished=uuid.uuid4().hex)
 
     def show_only(self, visitor: Visitor, controls: Controls) -> Iterator[Changes]:
         """Apply Show only, and nothing else: what a preset has set meanwhile waits for Find masks."""
