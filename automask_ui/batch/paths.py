@@ -31,7 +31,8 @@ def folder_at(text: str) -> Path:
         place: Any = UPath(text)
         # Made only now, with what it needs.
         protocols = place.fs.protocol
-    except (ImportError, ValueError) as error:
+    # File systems raise errors of all kinds: what they need is not installed, the server does not answer ...
+    except Exception as error:
         raise BatchError(f"{text} cannot be reached: {error}") from error
     return Path(place.path) if "file" in protocols else place
 

@@ -65,7 +65,7 @@ def find_pictures(folder: Path, out: Path, kept_stem: Callable[[Picture], str] |
         folder: where to look.
         out: the dataset.
         kept_stem: gives the stem that a picture has in the dataset already, "" where it has none. It stays the same, so
-            that adding pictures never renames the files of others.
+            that adding and removing pictures never renames the files of others.
 
     Raises:
         BatchError: there is no such folder, it is ``out`` itself, or there is no picture in it.
@@ -126,17 +126,23 @@ def _stems(pictures: Sequence[Picture], folders: Iterable[str], kept_stem: Calla
             used.add(stem.casefold())
             stems[picture] = stem
 
+    kept = {picture: stem for picture in pictures if _may_keep(picture, stem := kept_stem(picture))}
+    # Where one came in the place of another that is back now, nobody knows whose the files are: both get new ones.
+    claims = Counter(stem.casefold() for stem in kept.values())
+    used.update(claim for claim, count in claims.items() if count > 1)
+    for picture, stem in kept.items():
+        take(picture, stem)
     for picture in pictures:
-        if counts[picture.stem.casefold()] == 1:
+        if picture not in stems and counts[picture.stem.casefold()] == 1:
             take(picture, picture.stem)
-    meeting = [picture for picture in pictures if picture not in stems]
-    for picture in meeting:
-        kept = kept_stem(picture)
-        ending = kept.removeprefix(f"{picture.stem[:_STEM_START]}-")
-        if kept == picture.stem or (ending != kept and ending.isdecimal()):
-            take(picture, kept)
-    for picture in meeting:
+    for picture in pictures:
         if picture not in stems:
             numbered = partial("{}-{}".format, picture.stem[:_STEM_START])
             stems[picture] = unused_name(picture.stem, used, numbered)
     return [stems[picture] for picture in pictures]
+
+
+def _may_keep(picture: Picture, stem: str) -> bool:
+    """Whether ``stem`` is one that is chosen for the picture: its own, or that with a number."""
+    ending = stem.removeprefix(f"{picture.stem[:_STEM_START]}-")
+    return stem == picture.stem or (ending != stem and ending.isdecimal())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +52,9 @@ def run(settings: argparse.Namespace) -> int:
     metadata = {"model": model.title, "options": options.flat()}
 
     failed = 0
+    photos = [photo for given in settings.photos for photo in _matching(given)]
     # Photos of one name, from two folders, get a file each.
-    for photo, stem in zip(settings.photos, unique_stems(photo.name for photo in settings.photos), strict=True):
+    for photo, stem in zip(photos, unique_stems(photo.name for photo in photos), strict=True):
         try:
             for line in _one_photo(engine, photo, options, formats, settings.out / stem, metadata, classes):
                 say(line)
@@ -59,8 +62,14 @@ def run(settings: argparse.Namespace) -> int:
             failed += 1
             say(f"{photo}: {error}", sys.stderr)
     if failed:
-        say(f"{failed} of {len(settings.photos)} pictures failed.", sys.stderr)
+        say(f"{failed} of {len(photos)} pictures failed.", sys.stderr)
     return 1 if failed else 0
+
+
+def _matching(photo: Path) -> list[Path]:
+    """The files that match ``*.jpg`` and the like, which shells of Windows leave as it is; else ``photo`` itself."""
+    found = [] if os.path.lexists(photo) else sorted(glob(str(photo)))
+    return [Path(name) for name in found] or [photo]
 
 
 def _formats(settings: argparse.Namespace) -> list[str]:

@@ -18,7 +18,7 @@ import yaml
 from batch_runs import Engine, contents, make_pictures, run, run_killed, task
 from closed_folder import close
 from filelock import FileLock
-from PIL import Image
+from PIL import Image, ImageColor
 from pycocotools.coco import COCO
 
 from automask_ui.batch import Failure, formats, run_batch, worker
@@ -582,6 +582,31 @@ def test_pictures_that_come_later_take_nobodys_files(tmp_path, out, name):
         record = json.loads(path.read_text())
         assert all((out / file).is_file() for written in record["formats"].values() for file in written["files"])
     assert run(photos, out, name, engine=Engine()).made == 0
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        (["a.bmp", "a.png"], ["a.png"], ["a.bmp", "a.png"]),  # one goes and comes back
+        (["a.bmp"], ["a.png"], ["a.bmp", "a.png"]),  # one takes the place of another, which comes back
+        (["a.bmp", "a.png"], ["a.bmp", "a.png", "a-2.png"]),  # one has the name that another got
+    ],
+)
+def test_pictures_that_come_and_go_take_nobodys_files(tmp_path, out, folders):
+    colours = {"a.bmp": "navy", "a.png": "teal", "a-2.png": "olive"}
+    photos = tmp_path / "photos"
+    for names in folders:
+        shutil.rmtree(photos, ignore_errors=True)
+        for name in names:
+            paint(photos / name, colours[name])
+        assert run(photos, out, "yolo", "masks").failures == []
+    pictures = list((out / "yolo" / "images" / "train").iterdir())
+    # Rounded, since they are JPEG.
+    shown = [tuple((open_image(path)[0, 0].round(-1) // 120 * 128).tolist()) for path in pictures]
+    assert sorted(shown) == sorted(ImageColor.getrgb(colours[name]) for name in names)
+    for path in pictures:
+        assert (out / "yolo" / "labels" / "train" / f"{path.stem}.txt").is_file()
+        assert (out / "masks" / path.stem / "metadata.csv").is_file()
 
 
 def test_datasets_are_no_place_to_look_for_pictures(photos):

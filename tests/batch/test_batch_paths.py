@@ -29,9 +29,18 @@ def test_urls_of_this_machine_are_paths(tmp_path, store):
     assert folder_at(f"file://{tmp_path}") == tmp_path
 
 
-@pytest.mark.parametrize("url", ["nothing://bucket/photos"])
-def test_unknown_file_systems_are_refused(store, url):
-    with pytest.raises(BatchError, match=r"nothing://bucket/photos cannot be reached: .*nothing"):
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("nothing://bucket/photos", "nothing"),  # an unknown one
+        ("zip://photos::file:///nowhere.zip", "No such file"),
+        ("ftp://127.0.0.1:9/photos", "refused"),  # nobody listens
+        ("dir://photos", "."),  # one that fails in its own code
+    ],
+)
+@pytest.mark.filterwarnings("ignore:UPath 'dir' filesystem not explicitly implemented")
+def test_file_systems_that_are_out_of_reach_are_refused(store, url, reason):
+    with pytest.raises(BatchError, match=f"{url} cannot be reached: .*{reason}"):
         folder_at(url)
 
 

@@ -90,6 +90,14 @@ def test_output_mode_is_upstreams(photo, tmp_path, mode, file, counts):
     assert isinstance(json.loads(text)[0]["segmentation"]["counts"], counts)
 
 
+def test_stars_that_the_shell_has_left_are_files(photo, tmp_path, capsys):
+    (tmp_path / "[1].png").write_bytes(photo.read_bytes())
+    given = [str(tmp_path / name) for name in ("S*.png", "[1].png", "*.tif")]
+    assert main(["generate", *given, "--out", str(tmp_path / "out"), *FLAGS]) == 1
+    assert "*.tif: *.tif could not be opened" in capsys.readouterr().err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["1-masks.zip", "Straße 1-masks.zip"]
+
+
 def test_bad_pictures_are_named_and_the_others_are_done(photo, tmp_path, capsys):
     broken = tmp_path / "text.jpg"
     broken.write_text("not a picture")

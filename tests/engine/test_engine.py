@@ -310,6 +310,15 @@ def test_autocast_of_the_caller_changes_nothing(engine):
     assert same_masks(result, fresh(image, OPTIONS))
 
 
+def test_another_default_device_of_the_caller_changes_nothing(engine):
+    image = picture(53, 80)
+    with torch.device("meta"):  # where tensors have no values
+        result = engine.generate(image, OPTIONS)
+        predicted = MaskEngine(engine.model).predict(image, points_xy=[[40, 20]], labels=[1])
+    assert same_masks(result, fresh(image, OPTIONS))
+    assert list(predicted.masks.rle) == list(engine.predict(image, points_xy=[[40, 20]], labels=[1]).masks.rle)
+
+
 def test_threads_share_an_engine(engine):
     images = [picture(53, 80, seed) for seed in range(4)]
     results: dict[int, MaskResult] = {}

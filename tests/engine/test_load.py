@@ -81,6 +81,17 @@ def test_a_loaded_model_computes_what_the_saved_one_did(file: Path) -> None:
     torch.testing.assert_close(found, expected)
 
 
+def test_another_default_type_of_the_caller_changes_nothing(file: Path) -> None:
+    expected = load_model(checkpoint=file, device="cpu").sam.state_dict()
+    torch.set_default_dtype(torch.float64)
+    try:
+        sam = load_model(checkpoint=file, device="cpu").sam
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(torch.equal(tensor, expected[key]) for key, tensor in sam.state_dict().items())
+    assert torch.equal(sam.pixel_mean, load_model(checkpoint=file, device="cpu").sam.pixel_mean)
+
+
 def test_upstreams_own_vit_b(tmp_path: Path) -> None:
     built = build_sam_vit_b()
     model = load_model("vit_b", checkpoint=save(built.state_dict(), tmp_path / "sam.pth"))

@@ -210,7 +210,7 @@ def _build(weights: Weights, device: torch.device) -> tuple[Architecture, Sam]:
 
     # On the meta device nothing is allocated or initialised only to be overwritten.
     with torch.device("meta"):
-        sam = architecture.build()
+        sam = architecture.build().float()  # whatever type the caller has made the default
     expected = sam.state_dict()
     # Counts of training steps, which some exports leave out and nothing here reads.
     counts = {key: torch.zeros(()) for key in expected if key.endswith(".num_batches_tracked")}

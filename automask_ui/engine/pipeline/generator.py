@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -154,9 +154,9 @@ class MaskEngine:
         whole = (0, 0, width, height)
         embedding = self._decoder.cached(key, whole)
         if embedding is None:
-            with self._lock, _own_precision(self.model):
+            with self._lock, _own_settings(self.model):
                 embedding = self._decoder.embed(pixels, key, whole)
-        with _own_precision(self.model):  # and without the lock, which a run holds for a whole chunk
+        with _own_settings(self.model):  # and without the lock, which a run holds for a whole chunk
             return self._predictor.predict(embedding, key, (height, width), prompt)
 
     def steps(
@@ -182,7 +182,7 @@ class MaskEngine:
         )
 
         def result(partial: bool) -> MaskResult:
-            with stats.timed("select"):
+            with _own_settings(self.model), stats.timed("select"):
                 candidates, masks = select(table.freeze(), options, self._keep_empty, self._clean)
             return _with_stats(replace(start, candidates=candidates, masks=masks, partial=partial), stats)
 
@@ -214,13 +214,13 @@ class MaskEngine:
         wanted = None if force is None else force.reshape(-1, table.levels)
         for one in work:
             yield "encode", done, total
-            with self._lock, _own_precision(self.model), stats.timed("encode"):
+            with self._lock, _own_settings(self.model), stats.timed("encode"):
                 task = self._decoder.open(run.image, run.image_key, table, one.crop, run.options.grid, stats)
             for points in one.groups:
                 batches = task.decode(points, filters, None if wanted is None else wanted[points])
                 with closing(batches):
                     while True:
-                        with self._lock, _own_precision(self.model), stats.timed("decode"):
+                        with self._lock, _own_settings(self.model), stats.timed("decode"):
                             count = next(batches, 0)
                         if not count:
                             break
@@ -321,9 +321,12 @@ def _finish(
             return result
 
 
-def _own_precision(model: SamModel) -> torch.autocast:
-    """Switch the caller's autocast off: the engine chooses its own types, and caches tensors of them."""
-    return torch.autocast(model.device.type, enabled=False)
+@contextmanager
+def _own_settings(model: SamModel) -> Iterator[None]:
+    """Switch off the caller's autocast and default device: the engine chooses types and devices, and caches tensors."""
+    on_cpu = torch.get_default_device().type == "cpu"
+    with torch.autocast(model.device.type, enabled=False), nullcontext() if on_cpu else torch.device("cpu"):
+        yield
 
 
 def _with_stats(result: MaskResult, stats: RunStats) -> MaskResult:
