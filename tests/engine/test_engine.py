@@ -319,6 +319,22 @@ def test_another_default_device_of_the_caller_changes_nothing(engine):
     assert list(predicted.masks.rle) == list(engine.predict(image, points_xy=[[40, 20]], labels=[1]).masks.rle)
 
 
+@pytest.fixture
+def float64_by_default():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def test_another_default_type_of_the_caller_changes_nothing(engine, float64_by_default):
+    image = picture(53, 80)
+    result = MaskEngine(engine.model).generate(image, OPTIONS)
+    predicted = MaskEngine(engine.model).predict(image, points_xy=[[40, 20]], labels=[1])
+    torch.set_default_dtype(torch.float32)
+    assert same_masks(result, fresh(image, OPTIONS))
+    assert list(predicted.masks.rle) == list(engine.predict(image, points_xy=[[40, 20]], labels=[1]).masks.rle)
+
+
 def test_threads_share_an_engine(engine):
     images = [picture(53, 80, seed) for seed in range(4)]
     results: dict[int, MaskResult] = {}

@@ -115,7 +115,7 @@ class PointDecoder:
         """Encode points, B×2, in pixels of the model's square input: B×T×C float32."""
         labels = torch.ones(len(points_xy), 1, dtype=torch.int, device=points_xy.device)
         prompts: Tensor = self._prompt_encoder(points=(points_xy[:, None], labels), boxes=None, masks=None)[0]
-        return prompts
+        return prompts.float()  # upstream pads them with the caller's default type
 
     @torch.inference_mode()
     def decode_single(self, prompts: Tensor, mask: MaskCode | None = None) -> DecodedPoints:

@@ -148,7 +148,7 @@ class Predictor:
         if self._is_sam2 and box is not None:
             return self._sam2_box_tokens(points, box)
         sparse, _ = self._sam.prompt_encoder(points=points, boxes=box, masks=None)
-        return sparse
+        return sparse.float()  # upstream pads them with the caller's default type
 
     def _sam2_box_tokens(self, points: tuple[Tensor, Tensor] | None, box: Tensor) -> Tensor:
         """As `_prompt_tokens`: for SAM 2 the corners of a box are points before the others, and all end with a pad."""

@@ -66,7 +66,7 @@ class Resampler:
         self._offset_xy = (left, top)
         self._size_hw = size_hw
         # What each pixel of the model's input is made of, along either axis.
-        enlarged = _resized(torch.eye(input_size // stride, device=device), input_size)
+        enlarged = _resized(torch.eye(input_size // stride, dtype=torch.float32, device=device), input_size)
         bends = _Bends.of(stride, resized_hw[0], bottom - top)
         self._bends = _Pairs.of(enlarged[bends.samples])
         self._columns = _Axis.of(_resized(enlarged[: resized_hw[1]], right - left))
