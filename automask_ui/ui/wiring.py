@@ -111,7 +111,7 @@ def _wire_list(on: _On, parts: Parts, handlers: Handlers) -> None:
     on(started.then, handlers.reload.keep, None, [table], **_QUEUED)
     on(started.then, handlers.settings.refresh, parts.controls, parts.settings, **_QUICK)
     for event in (started, saved):
-        on(event.failure, handlers.screens.show_list, None, [table], **_QUICK)
+        on(event.failure, lists.failed, None, [table], **_QUICK)
 
 
 def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:

@@ -25,7 +25,7 @@ from automask_ui.project.pictures import PictureList
 from automask_ui.serving.service import Service
 from automask_ui.ui.components.picture_table import PictureTableData
 from automask_ui.ui.controls import CUSTOM, Controls, preset_values
-from automask_ui.ui.handlers import Handlers, Visitor, picture_list
+from automask_ui.ui.handlers import Changes, Handlers, Visitor, picture_list
 from automask_ui.ui.handlers.picture_list import PictureListHandlers
 from automask_ui.ui.text import Words
 
@@ -238,7 +238,41 @@ def test_edits_stay_with_their_picture_and_are_in_the_dataset(
     assert len(document["annotations"]) == sum(item.masks or 0 for item in saved.items)
     assert [row["name"] for row in document["categories"]] == ["cat", "dog", "object"]
     count = len(document["annotations"])
-    assert saved.line == (f"{count} masks, all exact. {count - 2} masks without a label are in the class “object”.")
+    assert saved.line == (
+        f"{count} masks, all exact. 1 picture that waits or failed is not in it. "
+        f"{count - 2} masks without a label are in the class “object”."
+    )
+
+
+def test_list_with_nothing_left_to_do_says_so(
+    handlers: Handlers, lists: PictureListHandlers, files: list[str], engine: FakeEngine
+) -> None:
+    handlers.opening.open_files(ANN, files[:2])
+    board = last_table(lists.start_list(ANN, CONTROLS))
+    again = last_table(lists.start_list(ANN, CONTROLS))
+    assert again.items == board.items
+    assert again.line == "All of them have been looked at with these settings, or edited since."
+
+
+def test_list_that_only_the_page_knows_stays_in_sight(
+    handlers: Handlers, lists: PictureListHandlers, files: list[str]
+) -> None:
+    """A server that was started anew knows of none; reloaded, the page has it back."""
+    with pytest.raises(NoImageError, match="lost sight of this page: reload it"):
+        list(lists.start_list(ANN, CONTROLS))
+    assert lists.failed(ANN) == Changes()
+    handlers.opening.open_files(ANN, files)
+    assert lists.failed(ANN) == handlers.screens.show_list(ANN)
+
+
+def test_long_names_leave_the_lines_short(handlers: Handlers, tmp_path: Path, files: list[str]) -> None:
+    name = f"IMG 2026 {'very ' * 20}long (copy).png"
+    (tmp_path / name).write_bytes(Path(files[0]).read_bytes())
+    arrival = handlers.opening.open_files(ANN, [str(tmp_path / name), files[1]])
+    assert arrival.status is not None
+    assert arrival.status["text"] == "IMG 2026 very very very…long (copy).png, 53 × 31 px. Press Find masks."
+    assert arrival.picture_list is not None
+    assert arrival.picture_list.items[0].name == name  # which its row cuts where there is no room
 
 
 @pytest.mark.parametrize("payload", [None, {}, {"index": 9}, {"index": -1}, {"index": True}, {"index": "0"}, []])

@@ -184,6 +184,9 @@ EN: dict[str, str] = {
     "list.opened.one": "{name}: {masks:,} mask.",
     "list.stopped": "The list could not be finished; what is done is kept.",
     "list.failed": "{n:,} failed",
+    "list.nothing": "All of them have been looked at with these settings, or edited since.",
+    "list.left_out": "{pictures:,} pictures that wait or failed are not in it.",
+    "list.left_out.one": "{pictures:,} picture that waits or failed is not in it.",
     "list.back": "{pictures:,} pictures are back: {masks}.",
     "list.back.one": "{pictures:,} picture is back: {masks}.",
     "list.added": "{pictures:,} more are waiting.",
@@ -222,6 +225,7 @@ EN: dict[str, str] = {
     "error.disk": "The server's disk is full; the last result is still there. Try again later.",
     "error.title": "That did not work",
     "error.close": "Close this message",
+    "warning.title": "Please note",
     # About
     "about": "About this program",
     "about.note": "For a report of a fault: copy these lines into it.",
