@@ -270,7 +270,7 @@ def test_long_names_leave_the_lines_short(handlers: Handlers, tmp_path: Path, fi
     (tmp_path / name).write_bytes(Path(files[0]).read_bytes())
     arrival = handlers.opening.open_files(ANN, [str(tmp_path / name), files[1]])
     assert arrival.status is not None
-    assert arrival.status["text"] == "IMG 2026 very very very…long (copy).png, 53 × 31 px. Press Find masks."
+    assert arrival.status["text"] == "IMG 2026 very very very… long (copy).png, 53 × 31 px. Press Find masks."
     assert arrival.picture_list is not None
     assert arrival.picture_list.items[0].name == name  # which its row cuts where there is no room
 
