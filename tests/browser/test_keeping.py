@@ -185,6 +185,10 @@ def test_queue_from_drop_to_dataset(visit: Callable[..., Any], photos: list[Path
     # The first one is open from the start, with its neighbours' thumbnails; keys go on.
     assert page.locator("#pictures .item.open .name").inner_text() == "photo 1.png"
     assert page.locator("#pictures .thumb[src]").count() == 3
+    # What has become of each can be read as a whole.
+    assert page.evaluate(
+        "[...document.querySelectorAll('#pictures .told')].every((told) => told.scrollWidth <= told.clientWidth)"
+    )
     page.keyboard.press("j")
     reads(page, "^photo 2.png")
     page.keyboard.press("k")

@@ -500,6 +500,31 @@ def test_preset_outlives_the_late_answer_to_a_slider(person: Person) -> None:
     assert page.locator("#pred_iou_thresh input[type=number]").input_value() == "0.88"
 
 
+def test_chosen_model_outlives_the_late_answer_to_a_fetch(person: Person) -> None:
+    page, held = person.page, list[Any]()
+
+    def hold(route: Any) -> None:
+        answer = route.fetch()
+        if "could not be downloaded" in answer.text() and not held:
+            held.append((route, answer))
+        else:
+            route.fulfill(response=answer)
+
+    page.locator("#model select").select_option("far")
+    page.locator("#model-missing").wait_for()
+    page.route("**/gradio_api/run/**", hold)
+    page.locator("#model-missing").get_by_role("button", name="Fetch", exact=True).click()
+    person.sees_error("could not be downloaded")
+    page.wait_for_timeout(500)
+    page.locator("#model select").select_option("fake")
+    page.wait_for_timeout(500)
+    [(route, answer)] = held
+    route.fulfill(response=answer)
+    page.wait_for_timeout(500)
+    page.locator("#model-missing").wait_for(state="hidden")
+    assert "could not be downloaded" not in page.locator("#model-info").inner_text()
+
+
 def test_find_is_near_for_the_keyboard(person: Person) -> None:
     person.page.locator("#photo").get_by_role("button").first.focus()
     for _ in range(10):
