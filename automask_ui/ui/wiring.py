@@ -92,7 +92,8 @@ def _wire_opening(on: _On, page: gr.Blocks, parts: Parts, handlers: Handlers) ->
         on(photo.samples.pick, opening.open_sample, None, parts.arrival, **_QUEUED),
         on(parts.viewer.open_sample, opening.open_sample, None, parts.arrival, **_QUEUED),
         on(photo.recent.recent_open, opening.open_recent, None, parts.arrival, **_QUEUED),
-        on(parts.pictures.list_open, opening.open_item, None, parts.arrival, **_QUEUED),
+        # Who looks for a picture does not wait for those that they pass.
+        on(parts.pictures.list_open, opening.open_item, None, parts.arrival, trigger_mode="multiple", **_QUEUED),
     ]
     for event in opened:
         on(event.failure, opening.free_drop_zones, None, [photo.upload, photo.files], **_QUICK)

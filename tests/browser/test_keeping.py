@@ -193,6 +193,12 @@ def test_queue_from_drop_to_dataset(visit: Callable[..., Any], photos: list[Path
     reads(page, "^photo 2.png")
     page.keyboard.press("k")
     reads(page, "^photo 1.png")
+    # Pressed faster than pictures open, too.
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    reads(page, "^photo 3.png")
+    page.keyboard.press("k")
+    reads(page, "^photo 2.png")
     # Anywhere on it opens a picture.
     page.locator("#pictures .item").nth(2).click(position={"x": 20, "y": 20})
     reads(page, "^photo 3.png")

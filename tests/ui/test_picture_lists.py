@@ -8,6 +8,7 @@ import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -280,6 +281,37 @@ def test_rows_that_are_none(handlers: Handlers, files: list[str], payload: objec
     handlers.opening.open_files(ANN, files)
     with pytest.raises(NoImageError):
         handlers.opening.open_item(ANN, payload)
+
+
+def test_picture_that_is_passed_by_is_not_opened(
+    handlers: Handlers, service: Service, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers.opening.open_files(ANN, files)
+    own, read = service.projects.lists.get("ann"), PictureList.image
+    opened, answers = list[int](), dict[int, Changes]()
+
+    def ask(index: int) -> None:
+        answers[index] = handlers.opening.open_item(ANN, {"index": index})
+
+    passing = [Thread(target=ask, args=(index,)) for index in (1, 2)]
+
+    def image(pictures: PictureList, index: int) -> LoadedImage:
+        opened.append(index)
+        for place, thread in enumerate(passing if index == 0 else (), start=2):
+            thread.start()
+            while own._asked < place:
+                time.sleep(0.001)
+        return read(pictures, index)
+
+    monkeypatch.setattr(PictureList, "image", image)
+    ask(0)
+    for thread in passing:
+        thread.join()
+    assert opened == [0, 2]
+    assert answers[1] == Changes()
+    table = answers[2].picture_list
+    assert table is not None
+    assert table.open == 2
 
 
 @pytest.mark.parametrize("payload", [None, {}, {"format": "../x"}, {"format": 7}])
