@@ -44,7 +44,10 @@ _SENTENCES = (
         r"(.+) is of a kind that is not read here.*",
         "{0}: 여기서 읽지 않는 종류의 파일입니다. JPEG이나 PNG로 저장하세요.",
     ),
-    (r"(.+) is no picture.*", "{0}: 사진 파일이 아닙니다. JPEG, PNG, TIFF, WebP 같은 사진을 여세요."),
+    (
+        r"(?!There is no picture)(.+) is no picture.*",
+        "{0}: 사진 파일이 아닙니다. JPEG, PNG, TIFF, WebP 같은 사진을 여세요.",
+    ),
     (r"(.+) is a HEIC photo.*", "{0}: HEIC 사진은 여기서 읽을 수 없습니다. JPEG이나 PNG로 바꿔 주세요."),
     (r"(.+) is a drawing \(SVG.*", "{0}: SVG 그림입니다. 먼저 PNG로 내보내세요."),
     (r"(.+) is a web page.*", "{0}: 웹 페이지나 텍스트 파일입니다. 사진 자체를 저장하세요."),
