@@ -23,12 +23,13 @@ def row_of(words: Words, pictures: PictureList, index: int) -> PictureRow:
     """What is told of a picture."""
     item, path = pictures.items[index], pictures.thumbnails.get(pictures.pictures[index])
     thumb = None if path is None else FileData(path=str(path), orig_name=path.name, mime_type="image/webp")
+    reason = item.error and words.sentence(item.error, words.say("list.state.failed"))
     return PictureRow(
         name=item.name,
         state=item.state,
         masks=item.masks,
         seconds=item.seconds,
-        error=item.error and words.sentence(item.error, words.say("list.state.failed")),
+        error=reason.removeprefix(item.name).lstrip(": "),  # which stands above it, and there is little room
         edited=item.edited,
         thumb=thumb,
     )
