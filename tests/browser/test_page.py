@@ -56,7 +56,8 @@ class Person:
 
     def opens(self, photo: Path) -> None:
         self.page.locator("#photo input[type=file]").set_input_files(str(photo))
-        self.reads(re.escape(photo.name))
+        reads(self.page, f"^{re.escape(photo.name)}$", "#viewer .file-name")
+        self.reads(r"px\. (Press Find masks|‘마스크 찾기’)")
 
     def runs(self) -> None:
         self.find.click()
@@ -352,7 +353,7 @@ def test_photo_keeps_its_own_name(person: Person, photo: Path, name: str) -> Non
     person.opens(own)
     content = base64.b64encode(own.read_bytes()).decode()
     person.page.evaluate(HAND_OVER, ["drop", "#viewer", f"2{name}", "", content])  # by the field for other files
-    person.reads(re.escape(f"2{name}"))
+    reads(person.page, f"^{re.escape(f'2{name}')}$", "#viewer .file-name")
 
 
 def test_point_list_dropped_on_its_field(person: Person) -> None:

@@ -66,7 +66,9 @@ EN: dict[str, str] = {
     "group.show": "Show only",
     "group.show.note": "Hides masks from view and from downloads, and loses none. Not one of SAM's own settings.",
     "points": "Points of your own",
-    "points.info": "point_grids · one x, y a line, from 0 to 1; a blank line starts the next layer. Replaces the grid.",
+    "points.info": (
+        "point_grids · one x, y a line, from 0 to 1; a blank line starts the next zoom level. Replaces the grid."
+    ),
     "points.file": "Open a file…",
     "show.smallest": "Smallest area",
     "show.largest": "Largest area",
