@@ -120,7 +120,10 @@ class WorkingLists:
         """
         own = self._lists.get(owner)
         if own is None:
-            raise NoImageError("There is no list: drop several pictures, or a ZIP of pictures, first.")
+            raise NoImageError(
+                "There is no list: drop several pictures, or a ZIP of pictures, first. If one is shown, the server has "
+                "lost sight of this page: reload it, and your work is back."
+            )
         return own
 
     @contextmanager

@@ -37,7 +37,9 @@ class WorkingList:
         self.run = ListRun(pictures)
         self._opened: _Opened | None = None
         self._writers = 0  # downloads that are being written
-        self._lock = threading.Lock()  # held while the two above are used or changed
+        self._asked = 0  # pictures that the page has asked for, one after the other
+        self._lock = threading.Lock()  # held while the three above are used or changed
+        self._opening = threading.Lock()  # held while a picture is opened
 
     @contextmanager
     def being_written(self) -> Iterator[None]:
@@ -49,6 +51,15 @@ class WorkingList:
         finally:
             with self._lock:
                 self._writers -= 1
+
+    @contextmanager
+    def being_opened(self) -> Iterator[bool]:
+        """Open a picture in the block, after those asked for before; gives whether it is the last one asked for."""
+        with self._lock:
+            self._asked += 1
+            place = self._asked
+        with self._opening:
+            yield place == self._asked
 
     def check_index(self, index: object) -> int:
         """``index``, which may be anything that a page sends, as that of a picture.

@@ -90,7 +90,10 @@ class SessionStore:
         """
         id_ = self._ids.get(owner)
         if id_ is None:
-            raise NoImageError("There is no picture yet: open a photo or pick a sample first.")
+            raise NoImageError(
+                "There is no picture yet: open a photo or pick a sample first. If one is shown, the server has lost "
+                "sight of this page: reload it, and your work is back."
+            )
         return self.get(owner, id_)
 
     def peek(self, owner: str) -> Session | None:

@@ -74,7 +74,8 @@ def listener(handler: Callable[..., Any], parts: Parts, outputs: Sequence[Any]) 
 
     def _values(changes: Changes | None) -> dict[Any, Any]:
         if changes is not None and changes.warning is not None:
-            gr.Warning(changes.warning[1], duration=None, title=changes.warning[0])
+            # Gradio shows none of the headings that it is given: the page has one for all warnings.
+            gr.Warning(". ".join(changes.warning), duration=None)
         found = {} if changes is None else outputs_of(changes, parts)
         # Gradio takes an empty dictionary for a value.
         return found or ({outputs[0]: gr.skip()} if outputs else {})

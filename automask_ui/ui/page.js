@@ -67,7 +67,7 @@
     const chooser = find("photo")?.querySelector("input[type=file]");
     if (chooser && !chooser.multiple) Object.assign(chooser, { multiple: true, accept: "image/*,.zip,.json" });
     // Its heading is Gradio's own, whatever title the error has.
-    for (const [kind, key] of [["error", "error.title"], ["warning", "unkept.title"]]) {
+    for (const [kind, key] of [["error", "error.title"], ["warning", "warning.title"]]) {
       for (const title of document.querySelectorAll(`.toast-title.${kind}`)) {
         const text = title.firstChild, said = words(key);
         if (text && text.nodeValue !== said) text.nodeValue = said;

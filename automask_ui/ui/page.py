@@ -113,7 +113,7 @@ def launch_options(service: Service | None = None) -> dict[str, Any]:
 
 def _script() -> str:
     """What the browser runs when the page is there, with the words that it says itself."""
-    keys = ("photo.address", "photo.address.page", "photo.address.busy", "error.title", "error.close", "unkept.title")
+    keys = ("photo.address", "photo.address.page", "photo.address.busy", "error.title", "error.close", "warning.title")
     texts = {code: {key: texts[key] for key in keys} for code, texts in TEXTS.items()}
     return (HERE / "page.js").read_text(encoding="utf-8").replace("__TEXTS__", json.dumps(texts, ensure_ascii=False))
 

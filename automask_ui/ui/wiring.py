@@ -35,6 +35,7 @@ _NAME_PRESET = f"(preset) => window.automaskMoves.taken() ? {json.dumps(CUSTOM)}
 _CLICK_DOWNLOAD = "() => document.getElementById('download').click()"
 _CLICK_DATASET = "() => document.getElementById('dataset').click()"
 _CLICK_CLASSES = "() => document.getElementById('classes-file').click()"
+_CHOOSE_AGAIN = "() => { document.querySelector('#model select').dispatchEvent(new Event('change')); }"
 
 # Binds a handler to an event: the event, the handler, its inputs, what it may change, and how it is queued.
 _On = Callable[..., Any]
@@ -91,7 +92,8 @@ def _wire_opening(on: _On, page: gr.Blocks, parts: Parts, handlers: Handlers) ->
         on(photo.samples.pick, opening.open_sample, None, parts.arrival, **_QUEUED),
         on(parts.viewer.open_sample, opening.open_sample, None, parts.arrival, **_QUEUED),
         on(photo.recent.recent_open, opening.open_recent, None, parts.arrival, **_QUEUED),
-        on(parts.pictures.list_open, opening.open_item, None, parts.arrival, **_QUEUED),
+        # Who looks for a picture does not wait for those that they pass.
+        on(parts.pictures.list_open, opening.open_item, None, parts.arrival, trigger_mode="multiple", **_QUEUED),
     ]
     for event in opened:
         on(event.failure, opening.free_drop_zones, None, [photo.upload, photo.files], **_QUICK)
@@ -111,7 +113,7 @@ def _wire_list(on: _On, parts: Parts, handlers: Handlers) -> None:
     on(started.then, handlers.reload.keep, None, [table], **_QUEUED)
     on(started.then, handlers.settings.refresh, parts.controls, parts.settings, **_QUICK)
     for event in (started, saved):
-        on(event.failure, handlers.screens.show_list, None, [table], **_QUICK)
+        on(event.failure, lists.failed, None, [table], **_QUICK)
 
 
 def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
@@ -148,9 +150,10 @@ def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
     gr.on(chosen, waits, parts.controls, [parts.status], queue=False, **_LATEST)
     fetched = on(model.fetch.click, handlers.models.fetch, model.model, [model.info], **_QUEUED)
     taken = on(model.file.upload, handlers.models.take_file, [model.model, model.file], [model.info], **_QUEUED)
+    # Told as the choice that stands now, in turn with all others: by an event of its own, the answer could come after
+    # that to a later choice.
     for event in (fetched.then, fetched.failure, taken.then, taken.failure):
-        settled = on(event, settings.settle, parts.controls, parts.settings, **_QUICK)
-        on(settled.then, settings.say_waiting, parts.controls, [parts.status], **_QUICK)
+        event(None, None, None, js=_CHOOSE_AGAIN, **_QUICK)
 
     adjusted = on(parts.viewer.adjust, settings.adjust, parts.controls, parts.settings, **_QUEUED)
     on(adjusted.success, settings.refilter, parts.controls, parts.screen, **_REFILTER)

@@ -81,8 +81,8 @@ main(int(sys.argv[1]), 0.0)
 @pytest.mark.parametrize(
     ("locale", "heading", "said"),
     [
-        ("en-US", "Too large to be kept", "too large to be kept: download it"),
-        ("ko-KR", "너무 커서 보관할 수 없습니다", "내려받아 두세요"),
+        ("en-US", "Please note", "Too large to be kept. After a reload"),
+        ("ko-KR", "알려 드립니다", "너무 커서 보관할 수 없습니다. 페이지를 새로 고치면"),
     ],
 )
 def test_work_too_large_to_be_kept_is_said_once_it_is_made(

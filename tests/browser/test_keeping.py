@@ -185,10 +185,20 @@ def test_queue_from_drop_to_dataset(visit: Callable[..., Any], photos: list[Path
     # The first one is open from the start, with its neighbours' thumbnails; keys go on.
     assert page.locator("#pictures .item.open .name").inner_text() == "photo 1.png"
     assert page.locator("#pictures .thumb[src]").count() == 3
+    # What has become of each can be read as a whole.
+    assert page.evaluate(
+        "[...document.querySelectorAll('#pictures .told')].every((told) => told.scrollWidth <= told.clientWidth)"
+    )
     page.keyboard.press("j")
     reads(page, "^photo 2.png")
     page.keyboard.press("k")
     reads(page, "^photo 1.png")
+    # Pressed faster than pictures open, too.
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    reads(page, "^photo 3.png")
+    page.keyboard.press("k")
+    reads(page, "^photo 2.png")
     # Anywhere on it opens a picture.
     page.locator("#pictures .item").nth(2).click(position={"x": 20, "y": 20})
     reads(page, "^photo 3.png")

@@ -78,6 +78,15 @@ def test_digits_label_the_selection_in_the_picture_and_in_the_table(viewer: Labe
     assert "1 labelled" in viewer.totals.inner_text()
 
 
+def test_usual_label_is_read_as_a_whole_in_the_narrow_table(viewer: Labels) -> None:
+    viewer.lists("balloon")
+    viewer.click(CENTRE)
+    viewer.press("1")
+    name = viewer.row(3).locator(".label .name")
+    assert name.inner_text() == "balloon"
+    assert name.evaluate("name => name.scrollWidth <= name.clientWidth")
+
+
 def test_digit_without_its_class_asks_for_one_and_without_a_mask_says_so(viewer: Labels) -> None:
     viewer.stage.focus()
     viewer.press("1")

@@ -56,7 +56,8 @@ class Person:
 
     def opens(self, photo: Path) -> None:
         self.page.locator("#photo input[type=file]").set_input_files(str(photo))
-        self.reads(re.escape(photo.name))
+        reads(self.page, f"^{re.escape(photo.name)}$", "#viewer .file-name")
+        self.reads(r"px\. (Press Find masks|‘마스크 찾기’)")
 
     def runs(self) -> None:
         self.find.click()
@@ -352,7 +353,7 @@ def test_photo_keeps_its_own_name(person: Person, photo: Path, name: str) -> Non
     person.opens(own)
     content = base64.b64encode(own.read_bytes()).decode()
     person.page.evaluate(HAND_OVER, ["drop", "#viewer", f"2{name}", "", content])  # by the field for other files
-    person.reads(re.escape(f"2{name}"))
+    reads(person.page, f"^{re.escape(f'2{name}')}$", "#viewer .file-name")
 
 
 def test_point_list_dropped_on_its_field(person: Person) -> None:
@@ -498,6 +499,31 @@ def test_preset_outlives_the_late_answer_to_a_slider(person: Person) -> None:
     )
     assert page.locator("#preset label.selected").inner_text() == "Quick look"
     assert page.locator("#pred_iou_thresh input[type=number]").input_value() == "0.88"
+
+
+def test_chosen_model_outlives_the_late_answer_to_a_fetch(person: Person) -> None:
+    page, held = person.page, list[Any]()
+
+    def hold(route: Any) -> None:
+        answer = route.fetch()
+        if "could not be downloaded" in answer.text() and not held:
+            held.append((route, answer))
+        else:
+            route.fulfill(response=answer)
+
+    page.locator("#model select").select_option("far")
+    page.locator("#model-missing").wait_for()
+    page.route("**/gradio_api/run/**", hold)
+    page.locator("#model-missing").get_by_role("button", name="Fetch", exact=True).click()
+    person.sees_error("could not be downloaded")
+    page.wait_for_timeout(500)
+    page.locator("#model select").select_option("fake")
+    page.wait_for_timeout(500)
+    [(route, answer)] = held
+    route.fulfill(response=answer)
+    page.wait_for_timeout(500)
+    page.locator("#model-missing").wait_for(state="hidden")
+    assert "could not be downloaded" not in page.locator("#model-info").inner_text()
 
 
 def test_find_is_near_for_the_keyboard(person: Person) -> None:

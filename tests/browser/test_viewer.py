@@ -699,7 +699,9 @@ def test_the_tip_names_what_the_next_click_takes(viewer: Viewer) -> None:
     for taken, next_one in ((3, 2), (2, 1), (1, 3)):
         viewer.click(CENTRE)
         assert viewer.selected() == [taken]
-        assert tip.inner_text().startswith(f"#{next_one} · ")
+        assert tip.inner_text().startswith(f"Click again: #{next_one} · ")
+    viewer.page.mouse.move(*viewer.place(IN_FIRST))
+    assert tip.inner_text().startswith("#1 · ")
 
 
 def test_the_tip_goes_with_its_mask(viewer: Viewer) -> None:
@@ -707,6 +709,10 @@ def test_the_tip_goes_with_its_mask(viewer: Viewer) -> None:
     viewer.click(IN_FIRST)
     assert tip.inner_text().startswith("#1 · ")
     viewer.page.keyboard.press("Delete")
+    tip.wait_for(state="hidden")
+    viewer.page.mouse.move(*viewer.place(IN_SECOND))
+    assert tip.inner_text().startswith("#2 · ")
+    viewer.page.locator(".filter").fill("3")
     tip.wait_for(state="hidden")
 
 

@@ -48,7 +48,7 @@ function finishedRun(masks = MASKS) {
   /** @type {string[]} */
   const notes = [];
   const tool = createSelectTool({
-    draft: createDraft({ signals }), edits, language, listing, look, picture, selection, viewport,
+    draft: createDraft({ signals }), edits, language, listing, look, picture, selection, signals, viewport,
     notes: {
       showTip: (sentence) => void notes.push(sentence), showNote: (sentence) => void notes.push(sentence),
       hideTip() {}, hideNote() {}, isNoteShown: () => false,

@@ -8,6 +8,7 @@ import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from automask_ui.project.pictures import PictureList
 from automask_ui.serving.service import Service
 from automask_ui.ui.components.picture_table import PictureTableData
 from automask_ui.ui.controls import CUSTOM, Controls, preset_values
-from automask_ui.ui.handlers import Handlers, Visitor, picture_list
+from automask_ui.ui.handlers import Changes, Handlers, Visitor, picture_list
 from automask_ui.ui.handlers.picture_list import PictureListHandlers
 from automask_ui.ui.text import Words
 
@@ -163,7 +164,7 @@ def test_run_tells_how_far_it_is(handlers: Handlers, lists: PictureListHandlers,
     masks = sum(item.masks or 0 for item in board.items)
     assert board.line == f"4 of 4 pictures · {masks} masks · 1 failed"
     assert (board.running, board.fraction, board.failed) == (False, 1.0, False)
-    assert "broken.jpg" in board.items[3].error
+    assert board.items[3].error.startswith("is no picture: it holds text")  # below its name
     assert [item.thumb is not None for item in board.items] == [True, True, True, False]
 
 
@@ -238,7 +239,41 @@ def test_edits_stay_with_their_picture_and_are_in_the_dataset(
     assert len(document["annotations"]) == sum(item.masks or 0 for item in saved.items)
     assert [row["name"] for row in document["categories"]] == ["cat", "dog", "object"]
     count = len(document["annotations"])
-    assert saved.line == (f"{count} masks, all exact. {count - 2} masks without a label are in the class “object”.")
+    assert saved.line == (
+        f"{count} masks, all exact. 1 picture that waits or failed is not in it. "
+        f"{count - 2} masks without a label are in the class “object”."
+    )
+
+
+def test_list_with_nothing_left_to_do_says_so(
+    handlers: Handlers, lists: PictureListHandlers, files: list[str], engine: FakeEngine
+) -> None:
+    handlers.opening.open_files(ANN, files[:2])
+    board = last_table(lists.start_list(ANN, CONTROLS))
+    again = last_table(lists.start_list(ANN, CONTROLS))
+    assert again.items == board.items
+    assert again.line == "All of them have been looked at with these settings, or edited since."
+
+
+def test_list_that_only_the_page_knows_stays_in_sight(
+    handlers: Handlers, lists: PictureListHandlers, files: list[str]
+) -> None:
+    """A server that was started anew knows of none; reloaded, the page has it back."""
+    with pytest.raises(NoImageError, match="lost sight of this page: reload it"):
+        list(lists.start_list(ANN, CONTROLS))
+    assert lists.failed(ANN) == Changes()
+    handlers.opening.open_files(ANN, files)
+    assert lists.failed(ANN) == handlers.screens.show_list(ANN)
+
+
+def test_long_names_leave_the_lines_short(handlers: Handlers, tmp_path: Path, files: list[str]) -> None:
+    name = f"IMG 2026 {'very ' * 20}long (copy).png"
+    (tmp_path / name).write_bytes(Path(files[0]).read_bytes())
+    arrival = handlers.opening.open_files(ANN, [str(tmp_path / name), files[1]])
+    assert arrival.status is not None
+    assert arrival.status["text"] == "IMG 2026 very very very… long (copy).png, 53 × 31 px. Press Find masks."
+    assert arrival.picture_list is not None
+    assert arrival.picture_list.items[0].name == name  # which its row cuts where there is no room
 
 
 @pytest.mark.parametrize("payload", [None, {}, {"index": 9}, {"index": -1}, {"index": True}, {"index": "0"}, []])
@@ -246,6 +281,37 @@ def test_rows_that_are_none(handlers: Handlers, files: list[str], payload: objec
     handlers.opening.open_files(ANN, files)
     with pytest.raises(NoImageError):
         handlers.opening.open_item(ANN, payload)
+
+
+def test_picture_that_is_passed_by_is_not_opened(
+    handlers: Handlers, service: Service, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers.opening.open_files(ANN, files)
+    own, read = service.projects.lists.get("ann"), PictureList.image
+    opened, answers = list[int](), dict[int, Changes]()
+
+    def ask(index: int) -> None:
+        answers[index] = handlers.opening.open_item(ANN, {"index": index})
+
+    passing = [Thread(target=ask, args=(index,)) for index in (1, 2)]
+
+    def image(pictures: PictureList, index: int) -> LoadedImage:
+        opened.append(index)
+        for place, thread in enumerate(passing if index == 0 else (), start=2):
+            thread.start()
+            while own._asked < place:
+                time.sleep(0.001)
+        return read(pictures, index)
+
+    monkeypatch.setattr(PictureList, "image", image)
+    ask(0)
+    for thread in passing:
+        thread.join()
+    assert opened == [0, 2]
+    assert answers[1] == Changes()
+    table = answers[2].picture_list
+    assert table is not None
+    assert table.open == 2
 
 
 @pytest.mark.parametrize("payload", [None, {}, {"format": "../x"}, {"format": 7}])

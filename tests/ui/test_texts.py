@@ -8,10 +8,12 @@ import pytest
 
 from automask_ui import errors
 from automask_ui.errors import (
+    BatchError,
     DownloadError,
     EditError,
     ImageError,
     ImageTooLargeError,
+    NoImageError,
     SessionError,
     UnreadableImageError,
 )
@@ -97,6 +99,20 @@ def test_language_of_a_request(header: str | None, language: str) -> None:
         (
             EditError("Nothing of mask 7 would be left: it is too small or too thin for 3 px."),
             "마스크 7번은 너무 작거나 얇아서 남는 픽셀이 없습니다.",
+        ),
+        # Not for a file of the name "There".
+        (
+            BatchError("There is no picture among these files (2 other files). Pictures are known by their names."),
+            "이 파일들 가운데 사진이 없습니다(다른 파일 2개).",
+        ),
+        (
+            NoImageError("There is no picture yet: open a photo."),
+            "아직 사진이 없습니다. 사진을 열거나 예시를 고르세요. 사진이 보인다면 서버와 연결이 끊어진 것입니다. "
+            "페이지를 새로 고치면 작업이 돌아옵니다.",
+        ),
+        (
+            UnreadableImageError("There.jpg is no picture: it holds text."),
+            "There.jpg: 사진 파일이 아닙니다. JPEG, PNG, TIFF, WebP 같은 사진을 여세요.",
         ),
         (ImageTooLargeError("40 MP"), KO_ERRORS["ImageTooLargeError"]),  # what its kind means
         (SessionError("gone"), KO_ERRORS["AutoMaskError"]),  # that of its base

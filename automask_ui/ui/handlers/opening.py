@@ -80,9 +80,12 @@ class OpeningHandlers:
         return self._restored.show_restored(visitor, restored)
 
     def open_item(self, visitor: Visitor, payload: Any) -> Changes:
-        """Open a picture of the visitor's list."""
+        """Open a picture of the visitor's list, unless they have asked for another one by the time it is its turn."""
         index = payload.get("index") if isinstance(payload, dict) else None
-        session = self._projects.open_item(visitor.owner, index)
+        with self._projects.lists.get(visitor.owner).being_opened() as is_last:
+            if not is_last:
+                return Changes()
+            session = self._projects.open_item(visitor.owner, index)
         if session.result is None:
             return self._screens.arrived(visitor, self._screens.show_opened(visitor, session))
         return self._restored.show_work(visitor, session, "list.opened")

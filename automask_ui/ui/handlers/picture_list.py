@@ -17,7 +17,7 @@ from automask_ui.options import GeneratorOptions
 from automask_ui.project.autosave import Autosave
 from automask_ui.project.document import SavedModel
 from automask_ui.project.export import export_list
-from automask_ui.project.pictures import batch_task, unlabelled_masks
+from automask_ui.project.pictures import batch_task
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
 from automask_ui.ui.controls import Controls
@@ -65,6 +65,9 @@ class PictureListHandlers:
         pictures, run = own.pictures, own.run
         run.start(engine.steps, batch_task(model, options), model)
         began, before = time.monotonic(), pictures.done
+        if before == len(pictures.items):
+            yield self._screens.say(visitor, words.say("list.nothing"))
+            return
         told = -1
         while run.is_running and self._projects.lists.peek(visitor.owner) is own:
             if told != pictures.changes:
@@ -114,8 +117,12 @@ class PictureListHandlers:
         negatives = wanted.get("negatives") is True
         with own.being_written():
             report = export_list(pictures, wanted.get("format"), new_folder(pictures.folder), negatives=negatives)
-        self._screens.say(visitor, saved_line(visitor.words, report, unlabelled_masks(pictures)))
+        self._screens.say(visitor, saved_line(visitor.words, report, pictures))
         yield Changes(dataset=report.path, picture_list=self._screens.table(visitor))
+
+    def failed(self, visitor: Visitor) -> Changes:
+        """Show the list as it is once an error was shown; one that only the page still knows stays in sight."""
+        return Changes() if self._projects.lists.peek(visitor.owner) is None else self._screens.show_list(visitor)
 
     def _with_masks(self, visitor: Visitor, changes: Changes) -> Changes:
         """``changes``, with the masks of the open picture as soon as the list's run has found them."""

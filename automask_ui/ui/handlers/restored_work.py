@@ -14,7 +14,7 @@ from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.picture_list import PictureListHandlers
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor
-from automask_ui.ui.text import sentences
+from automask_ui.ui.text import sentences, short_name
 from automask_ui.ui.text.list_lines import back_line, first_names
 
 __all__ = ["RestoredWork"]
@@ -43,7 +43,7 @@ class RestoredWork:
             return self.show_work(visitor, restored.session, "restore.done")
         if restored.needed_photo is not None:
             height, width = restored.needed_photo.size_hw
-            name = restored.needed_photo.name
+            name = short_name(restored.needed_photo.name)
             line = visitor.words.say("restore.photo", name=name, width=width, height=height)
             return Changes(status=status(line), frees_drop_zones=True)
         if restored.pictures is None:

@@ -13,9 +13,10 @@ from automask_ui.ui.text.en import EN
 from automask_ui.ui.text.ko import KO
 from automask_ui.ui.text.ko_errors import KO_ERRORS, in_korean
 
-__all__ = ["I18N", "TEXTS", "Words", "words_for"]
+__all__ = ["I18N", "TEXTS", "Words", "short_name", "words_for"]
 
 TEXTS: dict[str, dict[str, str]] = {"en": EN, "ko": KO}
+_LONG_NAME = 40  # characters
 _LANGUAGE = re.compile(r"([a-zA-Z]+)(?:[-_][-\w]*)?(?:\s*;\s*q=(\d(?:\.\d+)?))?")
 # Bytes that Python has put into a sentence as '\\x00\\x1f…': nobody can read them.
 _ESCAPED = re.compile(r"""(?<!\s)\s*b?(['"])(?:(?!\1).)*\\x[0-9a-f]{2}(?:(?!\1).)*\1|(?:\\x[0-9a-f]{2})+""")
@@ -61,6 +62,11 @@ class Words:
             return self.say("minutes", n=round(seconds / 60))
         rounded = f"{seconds:.1f}" if seconds < 2 else f"{seconds:.0f}"
         return self.say("seconds", n=rounded)
+
+
+def short_name(name: str) -> str:
+    """A file's name for a sentence that stands in one line: of a long one the start and the end."""
+    return name if len(name) <= _LONG_NAME else f"{name[: _LONG_NAME - 17]}…{name[-16:]}"
 
 
 def words_for(headers: Mapping[str, str]) -> Words:

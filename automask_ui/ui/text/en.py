@@ -66,7 +66,9 @@ EN: dict[str, str] = {
     "group.show": "Show only",
     "group.show.note": "Hides masks from view and from downloads, and loses none. Not one of SAM's own settings.",
     "points": "Points of your own",
-    "points.info": "point_grids · one x, y a line, from 0 to 1; a blank line starts the next layer. Replaces the grid.",
+    "points.info": (
+        "point_grids · one x, y a line, from 0 to 1; a blank line starts the next zoom level. Replaces the grid."
+    ),
     "points.file": "Open a file…",
     "show.smallest": "Smallest area",
     "show.largest": "Largest area",
@@ -184,6 +186,9 @@ EN: dict[str, str] = {
     "list.opened.one": "{name}: {masks:,} mask.",
     "list.stopped": "The list could not be finished; what is done is kept.",
     "list.failed": "{n:,} failed",
+    "list.nothing": "All of them have been looked at with these settings, or edited since.",
+    "list.left_out": "{pictures:,} pictures that wait or failed are not in it.",
+    "list.left_out.one": "{pictures:,} picture that waits or failed is not in it.",
     "list.back": "{pictures:,} pictures are back: {masks}.",
     "list.back.one": "{pictures:,} picture is back: {masks}.",
     "list.added": "{pictures:,} more are waiting.",
@@ -222,6 +227,7 @@ EN: dict[str, str] = {
     "error.disk": "The server's disk is full; the last result is still there. Try again later.",
     "error.title": "That did not work",
     "error.close": "Close this message",
+    "warning.title": "Please note",
     # About
     "about": "About this program",
     "about.note": "For a report of a fault: copy these lines into it.",

@@ -249,6 +249,9 @@ KO: dict[str, str] = {
     "list.opened.one": "{name}: 마스크 {masks:,}개.",
     "list.stopped": "목록을 끝내지 못했습니다. 끝난 것은 그대로 있습니다.",
     "list.failed": "실패 {n:,}장",
+    "list.nothing": "모두 지금 설정으로 살펴보았거나 그 뒤에 편집한 사진입니다.",
+    "list.left_out": "대기 중이거나 실패한 사진 {pictures:,}장은 들어 있지 않습니다.",
+    "list.left_out.one": "대기 중이거나 실패한 사진 {pictures:,}장은 들어 있지 않습니다.",
     "list.back": "사진 {pictures:,}장을 이어받았습니다. {masks}.",
     "list.back.one": "사진 {pictures:,}장을 이어받았습니다. {masks}.",
     "list.added": "{pictures:,}장이 더 대기 중입니다.",
@@ -290,6 +293,7 @@ KO: dict[str, str] = {
     "error.disk": "서버의 디스크가 가득 찼습니다. 마지막 결과는 그대로 있습니다. 나중에 다시 해 보세요.",
     "error.title": "처리하지 못했습니다",
     "error.close": "이 메시지 닫기",
+    "warning.title": "알려 드립니다",
     # About
     "about": "이 프로그램 정보",
     "about.note": "문제를 알릴 때 이 내용을 복사해 넣어 주세요.",

@@ -44,7 +44,10 @@ _SENTENCES = (
         r"(.+) is of a kind that is not read here.*",
         "{0}: 여기서 읽지 않는 종류의 파일입니다. JPEG이나 PNG로 저장하세요.",
     ),
-    (r"(.+) is no picture.*", "{0}: 사진 파일이 아닙니다. JPEG, PNG, TIFF, WebP 같은 사진을 여세요."),
+    (
+        r"(?!There is no picture)(.+) is no picture.*",
+        "{0}: 사진 파일이 아닙니다. JPEG, PNG, TIFF, WebP 같은 사진을 여세요.",
+    ),
     (r"(.+) is a HEIC photo.*", "{0}: HEIC 사진은 여기서 읽을 수 없습니다. JPEG이나 PNG로 바꿔 주세요."),
     (r"(.+) is a drawing \(SVG.*", "{0}: SVG 그림입니다. 먼저 PNG로 내보내세요."),
     (r"(.+) is a web page.*", "{0}: 웹 페이지나 텍스트 파일입니다. 사진 자체를 저장하세요."),
@@ -64,7 +67,11 @@ _SENTENCES = (
         r"Memory ran out while (.+?)(?: \([\d,]+ × [\d,]+ px\))? was decoded\..*",
         "{0}: 사진이 메모리에 다 들어가지 않습니다. 크기를 줄이세요.",
     ),
-    (r"There is no picture yet.*", "아직 사진이 없습니다. 사진을 열거나 예시를 고르세요."),
+    (
+        r"There is no picture yet.*",
+        "아직 사진이 없습니다. 사진을 열거나 예시를 고르세요. 사진이 보인다면 서버와 연결이 끊어진 것입니다. "
+        "페이지를 새로 고치면 작업이 돌아옵니다.",
+    ),
     (r"This picture was closed meanwhile\.", "그 사이에 이 사진이 닫혔습니다."),
     (r"The file is incomplete: its last part.*", "파일이 덜 복사되었습니다. 없는 끝부분은 한 가지 색으로 표시합니다."),
     (r"The list is being worked on: stop it.*", "목록을 처리하고 있습니다. 멈춘 다음 사진을 빼세요."),
@@ -86,7 +93,11 @@ _SENTENCES = (
         "지금 다른 {0}명이 사진 목록을 쓰고 있습니다. 잠시 뒤에 다시 해 보세요.",
     ),
     (r"The list is being worked on.*", "목록을 처리하는 중입니다. 중지한 다음 사진을 빼세요."),
-    (r"There is no list.*", "사진 목록이 없습니다. 먼저 사진 여러 장이나 ZIP을 놓아 주세요."),
+    (
+        r"There is no list.*",
+        "사진 목록이 없습니다. 먼저 사진 여러 장이나 ZIP을 놓아 주세요. 목록이 보인다면 서버와 연결이 끊어진 "
+        "것입니다. 페이지를 새로 고치면 작업이 돌아옵니다.",
+    ),
     (r"There is no such picture in the list\.", "목록에 그런 사진이 없습니다."),
     (
         r"(\d+) of these (\d+) files hold kept work.*",

@@ -8,10 +8,10 @@ from gradio.data_classes import FileData
 
 from automask_ui.batch.pictures import Listing
 from automask_ui.export import ExportReport
-from automask_ui.project.pictures import PictureList
+from automask_ui.project.pictures import PictureList, unlabelled_masks
 from automask_ui.project.restore_list import RestoredList
 from automask_ui.ui.components.picture_table import PictureRow
-from automask_ui.ui.text import Words
+from automask_ui.ui.text import Words, short_name
 from automask_ui.ui.text.report import proof_sentence
 
 __all__ = ["back_line", "end_line", "first_names", "listing_line", "row_of", "running_line", "saved_line"]
@@ -23,12 +23,13 @@ def row_of(words: Words, pictures: PictureList, index: int) -> PictureRow:
     """What is told of a picture."""
     item, path = pictures.items[index], pictures.thumbnails.get(pictures.pictures[index])
     thumb = None if path is None else FileData(path=str(path), orig_name=path.name, mime_type="image/webp")
+    reason = item.error and words.sentence(item.error, words.say("list.state.failed"))
     return PictureRow(
         name=item.name,
         state=item.state,
         masks=item.masks,
         seconds=item.seconds,
-        error=item.error and words.sentence(item.error, words.say("list.state.failed")),
+        error=reason.removeprefix(item.name).lstrip(": "),  # which stands above it, and there is little room
         edited=item.edited,
         thumb=thumb,
     )
@@ -60,12 +61,12 @@ def back_line(words: Words, back: RestoredList) -> str:
 
 def first_names(names: Sequence[str]) -> str:
     """A few of ``names``, and whether there are more."""
-    return ", ".join(names[:_NAMED]) + ", …" * (len(names) > _NAMED)
+    return ", ".join(map(short_name, names[:_NAMED])) + ", …" * (len(names) > _NAMED)
 
 
 def running_line(words: Words, pictures: PictureList, points: tuple[int, int], seconds: float, before: int) -> str:
     """How far it is after ``seconds``: of the picture in hand ``points``, and ``before`` pictures were done before."""
-    name = next((item.name for item in pictures.items if item.state == "running"), "")
+    name = short_name(next((item.name for item in pictures.items if item.state == "running"), ""))
     done, total = points
     parts = [words.say("list.progress", done=pictures.done, total=len(pictures.items))]
     if name:
@@ -90,11 +91,15 @@ def end_line(words: Words, pictures: PictureList) -> str:
     return " · ".join(parts)
 
 
-def saved_line(words: Words, report: ExportReport, unlabelled: int) -> str:
-    """What a dataset of the list holds, of whose masks so many are ``unlabelled``."""
+def saved_line(words: Words, report: ExportReport, pictures: PictureList) -> str:
+    """What a dataset of the list holds, and which pictures are not in it since nobody has looked at them yet."""
     sentences = [proof_sentence(words, report)]
+    left_out = sum(item.state != "done" for item in pictures.items)
+    if left_out:
+        sentences.append(words.count("list.left_out", left_out, pictures=left_out))
     if report.negatives:
         sentences.append(words.count("list.negatives.in", report.negatives, pictures=report.negatives))
+    unlabelled = unlabelled_masks(pictures)
     if unlabelled and report.exporter.has_classes:
         sentences.append(words.count("proof.unlabelled", unlabelled, masks=unlabelled))
     return " ".join(sentences)

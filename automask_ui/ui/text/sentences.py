@@ -20,7 +20,7 @@ from automask_ui.ui.components.model_menu import MenuGroup
 from automask_ui.ui.components.status_line import Status, status
 from automask_ui.ui.components.viewer import ViewerSuggestion
 from automask_ui.ui.controls import controls_of
-from automask_ui.ui.text import TEXTS, Words
+from automask_ui.ui.text import TEXTS, Words, short_name
 
 __all__ = [
     "candidates_line",
@@ -121,13 +121,13 @@ def unkept_warning(words: Words, refusal: AutoMaskError | None) -> tuple[str, st
 def opened_line(words: Words, session: Session) -> Status:
     """A photo that was just opened, with what was done to it."""
     height, width = session.image.rgb.shape[:2]
-    sentence = words.say("status.opened", name=session.image.name, width=width, height=height)
+    sentence = words.say("status.opened", name=short_name(session.image.name), width=width, height=height)
     return status(" ".join([sentence, *map(words.sentence, session.image.notes)]))
 
 
 def restored_line(words: Words, session: Session, is_complete: bool, key: str = "restore.done") -> Status:
     """Work that was taken up, said with ``key``; ``is_complete`` says whether its model is here."""
-    masks, name = len(session.current_masks().ids), session.image.name
+    masks, name = len(session.current_masks().ids), short_name(session.image.name)
     if session.result is None:
         return opened_line(words, session)
     parts = [words.count(key, masks, name=name, masks=masks)]

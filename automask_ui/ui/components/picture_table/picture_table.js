@@ -93,8 +93,14 @@ let listId = "";
 /** @type {ReturnType<typeof addItem>[]} */
 let parts = [];
 
+/** Index of the picture that was asked for, until it is open; null: none. @type {number | null} */
+let asked = null;
+
 /** @param {number} index of the picture in the list */
-const openPicture = (index) => trigger("list_open", { index });
+function openPicture(index) {
+  asked = index;
+  trigger("list_open", { index });
+}
 
 /** @param {number} index of the picture in the list */
 function addItem(index) {
@@ -153,7 +159,8 @@ function stepKeys(event) {
   if (!element.isConnected) return void document.removeEventListener("keydown", stepKeys);
   const step = { j: 1, k: -1 }[event.key.toLowerCase()], count = props.value?.items?.length ?? 0;
   if (!step || !count || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
-  const at = props.value.open === null ? (step > 0 ? 0 : count - 1) : props.value.open + step;
+  // From the one that was asked for: another key may be pressed before it is open, and one that is broken never is.
+  const from = asked ?? props.value.open, at = from === null ? (step > 0 ? 0 : count - 1) : from + step;
   if (at >= 0 && at < count) openPicture(at);
 }
 document.addEventListener("keydown", stepKeys);
@@ -167,12 +174,15 @@ function show() {
   if (!listId) addFormats();
   if (listId !== value.list_id) {
     listId = value.list_id;
+    asked = null;
     one(".strip").replaceChildren();
     parts = [];
   }
+  if (parts.length > items.length) asked = null; // places have moved
   while (parts.length > items.length) parts.pop()?.box.remove();
   while (parts.length < items.length) parts.push(addItem(parts.length));
   items.forEach((item, index) => fillItem(parts[index], item, index === value.open));
+  if (value.open === asked || value.open === null) asked = null;
   one(".line").textContent = value.line;
   board.classList.toggle("error", value.failed);
   one(".fill").style.width = `${Math.round(value.fraction * 1000) / 10}%`;

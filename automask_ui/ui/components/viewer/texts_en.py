@@ -41,6 +41,7 @@ ENGLISH = {
     "keep_this": "Keep this mask",
     "legend_size": "Area",
     "legend_quality": "Predicted IoU",
+    "tip_again": "Click again: {tip}",
     "tip": "#{id} · {area} px · {percent} · IoU {iou} · stability {stability}",
     # Tools
     "palette": "Tools",

@@ -41,6 +41,7 @@ KOREAN = {
     "keep_this": "이 마스크 남기기",
     "legend_size": "면적",
     "legend_quality": "예측 IoU",
+    "tip_again": "한 번 더 클릭: {tip}",
     "tip": "#{id} · {area} px · {percent} · IoU {iou} · 안정도 {stability}",
     # Tools
     "palette": "도구",

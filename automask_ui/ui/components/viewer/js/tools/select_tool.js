@@ -1,6 +1,6 @@
 // @ts-check
 /** @import { Draft, Edits, Language, Listing, Look, Notes, Picture } from "../types.d.ts" */
-/** @import { Point, Selection, Tool, Trigger, Viewport } from "../types.d.ts" */
+/** @import { Point, Selection, Signals, Tool, Trigger, Viewport } from "../types.d.ts" */
 import { boxBetween } from "../model/draft.js";
 import { score } from "../model/language.js";
 
@@ -18,22 +18,30 @@ const SAME_SPOT = 5; // px between two clicks that count as one place
  * @param {Notes} deps.notes
  * @param {Picture} deps.picture
  * @param {Selection} deps.selection
+ * @param {Pick<Signals, "on">} deps.signals
  * @param {Trigger} deps.trigger
  * @param {Viewport} deps.viewport
  * @returns {Tool}
  */
 export function createSelectTool(deps) {
-  const { draft, edits, language, listing, look, notes, picture, selection, trigger, viewport } = deps;
+  const { draft, edits, language, listing, look, notes, picture, selection, signals, trigger, viewport } = deps;
   const { text, percent } = language;
   /** Place of the last click, stage px, and the id that it selected. @type {(Point & { id: number }) | null} */
   let lastClick = null;
   /** Where the mouse is, stage px. @type {Point | null} */
   let hovered = null;
+  /** Id of the mask that the tip names; 0: there is none. */
+  let named = 0;
 
   /** Ids of the shown masks there, smallest first. @param {Point} point stage px */
   function idsUnder(point) {
     const pixel = viewport.pixelAt(point);
     return pixel && !look.photoOnly ? listing.shownAt(pixel.x, pixel.y) : [];
+  }
+
+  /** The mask that the last click has taken on this spot; 0: it was elsewhere. @param {Point} point stage px */
+  function clickedAt(point) {
+    return lastClick && Math.hypot(point.x - lastClick.x, point.y - lastClick.y) < SAME_SPOT ? lastClick.id : 0;
   }
 
   /**
@@ -43,9 +51,22 @@ export function createSelectTool(deps) {
    */
   function idToTake(point) {
     const ids = idsUnder(point);
-    const again = lastClick && Math.hypot(point.x - lastClick.x, point.y - lastClick.y) < SAME_SPOT;
+    const before = clickedAt(point);
     // After the outermost comes the innermost again.
-    return (again && lastClick ? ids[(ids.indexOf(lastClick.id) + 1) % ids.length] : ids[0]) ?? 0;
+    return (before ? ids[(ids.indexOf(before) + 1) % ids.length] : ids[0]) ?? 0;
+  }
+
+  /** Names the mask that a click would take, and says so where the last one took another. @param {Point} point */
+  function showTip(point) {
+    const id = idToTake(point), before = clickedAt(point);
+    if (!id) return hideTip();
+    named = id;
+    notes.showTip(before && before !== id ? text("tip_again", { tip: tipOf(id) }) : tipOf(id), point);
+  }
+
+  function hideTip() {
+    named = 0;
+    notes.hideTip();
   }
 
   /** @param {number} id */
@@ -83,22 +104,25 @@ export function createSelectTool(deps) {
   });
   // A tip goes with its mask.
   picture.onMasksReplaced(() => {
-    if (hovered && !picture.byId.has(selection.hover)) notes.hideTip();
+    if (hovered && !picture.byId.has(selection.hover)) hideTip();
+  });
+
+  // Or leaves the picture with it: hidden, or out of another filter.
+  signals.on(["order", "shown", "labels"], () => {
+    if (named && !listing.painted.includes(named)) hideTip();
   });
 
   return {
     hover(point) {
       hovered = point;
-      const id = idToTake(point);
-      selection.setHover(id);
-      if (id) notes.showTip(tipOf(id), point);
-      else notes.hideTip();
+      selection.setHover(idToTake(point));
+      showTip(point);
     },
 
     leave() {
       hovered = null;
       selection.setHover(0);
-      notes.hideTip();
+      hideTip();
     },
 
     click(point, how) {
@@ -119,7 +143,7 @@ export function createSelectTool(deps) {
         selection.only(id);
         selection.setHover(id);
         // The tip names the next one beneath, which another click would take.
-        if (hovered) notes.showTip(tipOf(idToTake(point)), point);
+        if (hovered) showTip(point);
       }
     },
 
