@@ -100,5 +100,10 @@ export async function unpackLayers(packed) {
   if (!packed) return new ArrayBuffer(0);
   const text = atob(packed), bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"))).arrayBuffer();
+  // Written into the stream itself: a blob's bytes would go through another process of the browser and back.
+  const stream = new DecompressionStream("deflate-raw"), writer = stream.writable.getWriter();
+  const unpacked = new Response(stream.readable).arrayBuffer();
+  // What goes wrong while it is written is told where it is read.
+  for (const written of [writer.write(bytes), writer.close()]) written.catch(() => {});
+  return unpacked;
 }
