@@ -135,6 +135,7 @@ def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
         [event for control in controls for event in _events_of(control)]
         for controls in (sliders.instant, parts.show.values())
     )
+    # Past the queue an answer is there sooner, but Gradio shows no error there: that is told behind it.
     answered = [*parts.screen, parts.unfinished]
     at_once = listener(settings.refilter_at_once, parts, answered)
     gr.on(instant, at_once, parts.controls, answered, queue=False, **_LATEST)

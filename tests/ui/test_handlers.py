@@ -461,8 +461,9 @@ def test_slider_moved_on_gives_up_what_it_was_doing(handlers: Handlers, engine: 
         pass
     session = handlers.service.store.current("ann")
     assert session.job is not None
-    # The same slider's own move, told a moment later, does not end it.
+    # The same slider's own move, told a moment later, does not end it; nor does letting go of the slider.
     handlers.settings.settle(ANN, controls(pred_iou_thresh=0.7))
+    assert handlers.settings.refilter_at_once(ANN, controls(pred_iou_thresh=0.7)) == Changes()
     assert not session.job.cancel.is_set()
     Thread(target=handlers.settings.settle, args=(ANN, controls(pred_iou_thresh=0.6))).start()
     assert session.job.cancel.wait(30)

@@ -40,13 +40,13 @@ class SettingsHandlers:
             yield from self._apply(visitor, session, controls.show(), options)
 
     def refilter_at_once(self, visitor: Visitor, controls: Controls) -> Changes:
-        """Do what `refilter` does where no mask has to be decoded for it; else let the page ask for that.
-
-        Past the queue the answer is there sooner; but Gradio shows no error there, so `refilter` has to tell it.
-        """
+        """Do what `refilter` does where nothing has to be decoded; else, or where it fails, let the page ask for it."""
         session = self._service.store.peek(visitor.owner)
         if session is None or session.result is None:
             return Changes()
+        self._give_up(visitor, controls)
+        if (job := session.job) is not None and job.refilter_options is not None:
+            return Changes()  # these settings are being applied already
         with suppress(AutoMaskError), closing(self.refilter(visitor, controls)) as run:
             changes = next(run, Changes())
             if session.job is None:
@@ -121,10 +121,9 @@ class SettingsHandlers:
         session = self._service.store.peek(visitor.owner)
         if session is None or session.result is None or session.job or self._queue.is_busy(visitor.owner):
             return Changes()
-        if not self._service.models.is_here(controls.model):
-            line = visitor.words.say("status.model_missing", model=self._title(visitor, controls.model))
-            return Changes(status=status(line))
-        return Changes(status=status(visitor.words.say("status.chosen")))
+        is_here, title = self._service.models.is_here(controls.model), self._title(visitor, controls.model)
+        key = "status.chosen" if is_here else "status.model_missing"
+        return Changes(status=status(visitor.words.say(key, model=title)))
 
     def refresh(self, visitor: Visitor, controls: Controls) -> Changes:
         """Show what is known once a model is chosen or loaded; an untouched preset takes its thresholds."""
@@ -141,9 +140,9 @@ class SettingsHandlers:
         option = payload.get("option") if isinstance(payload, dict) else None
         if not isinstance(option, str) or option not in PARAMETERS:
             raise OptionError(f"There is no setting {str(option)[:40]!r}.")
-        values = {**controls.values, option: check_value(option, payload.get("value"))}
-        changes = self._changes(visitor, replace(controls, values=values), CUSTOM)
-        return replace(changes, sliders={option: values[option]})
+        value = check_value(option, payload.get("value"))
+        moved = replace(controls, values={**controls.values, option: value})
+        return replace(self._changes(visitor, moved, CUSTOM), sliders={option: value})
 
     def _changes(self, visitor: Visitor, controls: Controls, preset: str) -> Changes:
         """Set the sliders to ``preset``; CUSTOM leaves them, and names the preset after where they stand."""
@@ -209,9 +208,8 @@ class SettingsHandlers:
         A slider that filters is applied as it is moved; what a preset has set waits with all of it.
         """
         before, now = found.flat(), wanted.flat()
-        waits = [name for name, row in PARAMETERS.items() if row.group == "look"] + ["point_grids"]
-        if self.matching_preset(controls) != CUSTOM:
-            waits = [*PARAMETERS, "point_grids"]
+        all_wait = self.matching_preset(controls) != CUSTOM
+        waits = [name for name, row in PARAMETERS.items() if all_wait or row.group == "look"] + ["point_grids"]
         # How many points at a time does not change where they are.
         return [name for name in waits if before[name] != now[name] and name != "points_per_batch"]
 
