@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ from automask_ui.masks.overlay import mask_colour
 __all__ = ["COLUMNS", "Column", "Value", "rows", "safe_cell", "to_csv"]
 
 Value = int | float | str
+
+# Where lists are parted by semicolons (as in Excel on a German or French system), a new cell begins behind one.
+_NEXT_CELL = re.compile(r"(;[ ]*)(?=[=+\-@\t\r\n|%])")
 
 
 @dataclass(frozen=True)
@@ -84,9 +88,10 @@ def safe_cell(value: Value) -> Value:
     """
     if isinstance(value, float) and math.isnan(value):
         return ""
-    if isinstance(value, str) and value.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    safe = _NEXT_CELL.sub(r"\1'", value)
+    return f"'{safe}" if safe.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")) else safe
 
 
 def to_csv(header: Sequence[str], table: Sequence[Sequence[Value]]) -> str:

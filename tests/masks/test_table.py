@@ -51,6 +51,8 @@ def test_default_numbers() -> None:
         ("\r=1", "'\r=1"),
         ("  =1", "'  =1"),  # so are spaces
         ("a=b", "a=b"),  # only the start counts
+        ("x;=1+1;y", "x;'=1+1;y"),  # of a cell, which semicolons part on many systems
+        ("=1; -2;3", "'=1; '-2;3"),
         (-3, -3),  # a number is a number
         (0.5, 0.5),
         (float("nan"), ""),  # not measured
