@@ -7,10 +7,11 @@ import os
 
 from automask_ui.errors import OptionError
 
-__all__ = ["MAX_PHOTO_BYTES", "max_pixels", "max_points"]
+__all__ = ["MAX_FILE_BYTES", "MAX_PHOTO_BYTES", "max_pixels", "max_points"]
 
 MAX_PIXELS = 120_000_000  # the largest photos of phones with a 108-megapixel camera still pass
 MAX_PHOTO_BYTES = 100 * 1024**2  # of one photo's file, which is read as a whole; archives may be larger
+MAX_FILE_BYTES = 4 * 1024**3  # of one that is on this machine; many times what all its pixels take
 MAX_POINTS = 100_000  # about an hour of MobileSAM on a laptop; upstream's defaults are 1,024 points
 
 

@@ -16,15 +16,28 @@ import numpy as np
 from automask_ui.batch.dataset import Dataset, Written
 from automask_ui.batch.pictures import Failure, Picture, printable
 from automask_ui.errors import BatchError, ExportError
-from automask_ui.export import Exporter, ExportItem, export
+from automask_ui.export import EXPORTERS, Exporter, ExportItem, export
 from automask_ui.export.base import UNLABELLED, ClassList, DatasetDocument
 from automask_ui.export.files import write_json
 from automask_ui.export.proof import check_file
 from automask_ui.masks import MaskSet, rle, table
 
-__all__ = ["MANIFEST", "export_item", "write_document", "write_manifest", "write_picture_list", "write_shared"]
+__all__ = [
+    "MANIFEST",
+    "WHOLE_FILES",
+    "export_item",
+    "write_document",
+    "write_manifest",
+    "write_picture_list",
+    "write_shared",
+]
 
 MANIFEST = "manifest.csv"
+# Files of the whole dataset, at its top: a run that finds other masks removes them all, and makes them at its end.
+WHOLE_FILES = (
+    MANIFEST,
+    *(f"{row.name}.{row.extension}" for row in EXPORTERS.values() if row.whole_dataset is not None),
+)
 
 _BETWEEN = re.compile(r"[\s,]*")  # elements of an array
 _CHUNK = 1 << 18  # characters

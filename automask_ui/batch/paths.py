@@ -12,7 +12,7 @@ from typing import Any
 
 from automask_ui.errors import BatchError
 
-__all__ = ["exists", "folder_at", "is_local", "same_folder", "walk"]
+__all__ = ["exists", "folder_at", "is_local", "is_within", "same_folder", "walk"]
 
 
 def folder_at(text: str) -> Path:
@@ -53,6 +53,11 @@ def exists(place: Path) -> bool:
 def same_folder(one: Path, other: Path) -> bool:
     """Whether both paths are the same folder."""
     return str(one.resolve()) == str(other.resolve())
+
+
+def is_within(place: Path, folder: Path) -> bool:
+    """Whether ``place`` is ``folder``, or lies in it."""
+    return PurePath(str(place.resolve())).is_relative_to(PurePath(str(folder.resolve())))
 
 
 def walk(

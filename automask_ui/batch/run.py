@@ -9,10 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from automask_ui.batch.dataset import Dataset, Written
-from automask_ui.batch.dataset_files import write_document, write_manifest, write_picture_list, write_shared
-from automask_ui.batch.pictures import Failure, Listing, Picture, find_pictures, printable
+from automask_ui.batch.dataset_files import (
+    WHOLE_FILES,
+    write_document,
+    write_manifest,
+    write_picture_list,
+    write_shared,
+)
+from automask_ui.batch.paths import exists, is_within
+from automask_ui.batch.pictures import NOTES, Failure, Listing, Picture, find_pictures, printable
 from automask_ui.batch.worker import BatchTask, PictureOutcome, process_pictures
-from automask_ui.errors import ExportError
+from automask_ui.errors import BatchError, ExportError
 from automask_ui.export import EXPORTERS, Exporter
 from automask_ui.protocol import Engine
 
@@ -79,6 +86,7 @@ def run_batch_with(
     """Run a batch as :func:`run_batch` does, with any ``work`` that yields the pictures' outcomes in their order."""
     dataset = Dataset(out)
     listing = find_pictures(folder, out, lambda picture: dataset.read_files(picture).stem)
+    _check_place(folder, out, task)
     with dataset.hold():
         tally = _Tally(listing, progress)
         with closing(work(dataset, listing.pictures)) as outcomes:
@@ -87,6 +95,28 @@ def run_batch_with(
         with dataset.open_scratch():
             _write_whole(dataset, task, listing, tally)
     return tally.report
+
+
+def _check_place(folder: Path, out: Path, task: BatchTask) -> None:
+    """Refuse a dataset whose files would take the place of the pictures, or of what others have made.
+
+    Raises:
+        BatchError: they would.
+    """
+    for name in task.picture_formats:
+        if is_within(folder, out / name):
+            raise BatchError(
+                f"The files of {name} would go to {out / name}, where the pictures are, and take their place: give "
+                "another folder."
+            )
+    if exists(out / NOTES):
+        return  # a dataset: what is there is its own
+    for name in (*task.picture_formats, *WHOLE_FILES):
+        if exists(out / name):
+            raise BatchError(
+                f"There is a {name} in {out} already, which is of no dataset that this command has made, and would be "
+                "written over: give another folder, or move it away."
+            )
 
 
 class _Tally:

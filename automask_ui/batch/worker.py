@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from automask_ui.batch.dataset import Dataset, MasksRecord
-from automask_ui.batch.dataset_files import MANIFEST, export_item
+from automask_ui.batch.dataset_files import WHOLE_FILES, export_item
 from automask_ui.batch.formats import finished_formats, write_formats
 from automask_ui.batch.paths import exists, is_local
 from automask_ui.batch.pictures import Failure, Picture, printable
 from automask_ui.errors import AutoMaskError, BatchError
 from automask_ui.export import EXPORTERS
 from automask_ui.export.base import UNLABELLED, ClassList
-from automask_ui.files.images import load_image
+from automask_ui.files.images import load_image, read_file
 from automask_ui.files.raster import TURNED_NOTE
 from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.options import GeneratorOptions
@@ -168,9 +168,11 @@ class Worker:
         if is_local(picture.path) and exists(picture.path) and not picture.path.is_file():
             return Loaded(picture, error="it is no file, but a pipe, a device or the like.")
         try:
-            data = picture.path.read_bytes()
+            data = read_file(picture.path)
         except OSError as error:
             return Loaded(picture, error=f"the file could not be read: {error.strerror or error}.")
+        except AutoMaskError as error:
+            return Loaded(picture, error=str(error))
         sha256 = hashlib.sha256(data).hexdigest()
         record = self._dataset.read_masks(picture)
         if record is not None and record.key != self._task.key(sha256):
@@ -239,8 +241,7 @@ class Worker:
     def _keep(self, loaded: Loaded, masks: MaskSet) -> MasksRecord:
         """Keep a picture's masks; return them as a later run would read them, so that both make the same of them."""
         # What holds the whole dataset is out of date from here on, until it is made anew at the end.
-        whole = [f"{row.name}.{row.extension}" for row in EXPORTERS.values() if row.whole_dataset is not None]
-        self._dataset.remove([MANIFEST, *whole])
+        self._dataset.remove(WHOLE_FILES)
         self._dataset.write_masks(loaded.picture, MasksRecord(self._task.key(loaded.sha256), loaded.sha256, masks))
         record = self._dataset.read_masks(loaded.picture)
         if record is None:

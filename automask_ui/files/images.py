@@ -24,7 +24,7 @@ from automask_ui.files.file_kinds import refusal
 from automask_ui.files.pillow_images import read_with_pillow
 from automask_ui.files.tiff.pages import is_tiff, read_tiff
 
-__all__ = ["LoadedImage", "Source", "fit_long_side", "load_image", "open_image"]
+__all__ = ["LoadedImage", "Source", "fit_long_side", "load_image", "open_image", "read_file"]
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
@@ -90,6 +90,24 @@ def load_image(source: Source, *, name: str | None = None, max_pixels: int | Non
     return LoadedImage(rgb, name, tuple(notes), data)
 
 
+def read_file(path: Path) -> bytes:
+    """Read a picture's file as a whole, unless it is far larger than what is decoded from it.
+
+    Raises:
+        ImageTooLargeError: it is, or memory runs out.
+        OSError: it cannot be read.
+    """
+    if (size := path.stat().st_size) > limits.MAX_FILE_BYTES:
+        raise ImageTooLargeError(
+            f"{path.name} has {size / 1e9:.1f} GB, but a picture's file may have {limits.MAX_FILE_BYTES / 1e9:.1f} GB. "
+            "Save the part that matters as a file of its own."
+        )
+    try:
+        return path.read_bytes()
+    except MemoryError as error:
+        raise ImageTooLargeError(f"Memory ran out while {path.name} was read. Make it smaller.") from error
+
+
 def fit_long_side(rgb: np.ndarray, longest: int) -> np.ndarray:
     """Shrink ``rgb`` (H×W×3 uint8) to at most ``longest`` px on its long side, by area averaging; never enlarge it.
 
@@ -110,7 +128,7 @@ def _read(source: Source) -> tuple[bytes, str]:
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         try:
-            return path.read_bytes(), path.name
+            return read_file(path), path.name
         except OSError as error:
             raise UnreadableImageError(f"{path.name} could not be opened: {error.strerror}.") from error
         except ValueError as error:  # a null character

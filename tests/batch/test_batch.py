@@ -21,6 +21,7 @@ from filelock import FileLock
 from PIL import Image, ImageColor
 from pycocotools.coco import COCO
 
+from automask_ui import limits
 from automask_ui.batch import Failure, formats, run_batch, worker
 from automask_ui.batch import dataset as datasets
 from automask_ui.batch.dataset import Dataset, FilesRecord, MasksRecord
@@ -297,6 +298,25 @@ def test_pictures_that_cannot_be_used_are_named_and_the_others_done(photos, out)
             "gone.png",
             "text.jpg",
         ]
+
+
+def test_a_file_that_is_too_large_to_be_read_is_named_and_the_others_done(photos, out, monkeypatch):
+    with (photos / "huge.tif").open("wb") as file:
+        file.truncate(limits.MAX_FILE_BYTES + 1)
+    read_bytes = Path.read_bytes
+
+    def without_memory(path):
+        if path.name == "large.tif":
+            raise MemoryError
+        return read_bytes(path)
+
+    (photos / "large.tif").write_bytes(b"II*")
+    monkeypatch.setattr(Path, "read_bytes", without_memory)
+    report = run(photos, out, "coco")
+    assert [failure.name for failure in report.failures] == ["huge.tif", "large.tif"]
+    assert report.failures[0].reason.startswith("huge.tif has 4.3 GB, but a picture's file may have 4.3 GB")
+    assert report.failures[1].reason == "Memory ran out while large.tif was read. Make it smaller."
+    assert report.made == 4
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes in folders are Unix's")
@@ -634,6 +654,31 @@ def test_what_cannot_be_done_is_said_before_anything_is_made(photos, tmp_path, f
     with pytest.raises(BatchError, match=message):
         run(tmp_path / folder, tmp_path / "dataset", *formats)
     assert list((tmp_path / "dataset").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["coco.json", "coco-polygons.json", "manifest.csv", "labelme/photo 0.json"])
+def test_files_of_others_are_not_written_over(photos, out, name):
+    own = out / name
+    own.parent.mkdir(parents=True)
+    own.write_text("mine")
+    (out / "notes.txt").write_text("in nobody's way")
+    with pytest.raises(BatchError, match=f"There is a {name.partition('/')[0]} in .* give another folder, or move it"):
+        run(photos, out, "labelme")
+    assert visible(out) == contents(out) == {name: b"mine", "notes.txt": b"in nobody's way"}
+    (out / name.partition("/")[0]).rename(out / "of others")
+    assert run(photos, out, "labelme").failures == []
+
+
+@pytest.mark.parametrize("below", ["labelme", "labelme/train"])
+def test_pictures_are_not_where_files_of_a_format_go(photos, out, below):
+    pictures = out / below
+    shutil.copytree(photos, pictures)
+    before = contents(pictures)
+    # Also in a folder that is a dataset by then.
+    assert run(pictures, out, "coco").failures == []
+    with pytest.raises(BatchError, match=r"The files of labelme would go to .*, where the pictures are"):
+        run(pictures, out, "coco", "labelme")
+    assert contents(pictures) == before
 
 
 def test_two_runs_do_not_write_to_one_dataset(photos, out):
