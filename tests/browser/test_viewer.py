@@ -18,7 +18,16 @@ CENTRE = (0.5, 0.5)  # inside all three nested discs
 IN_SECOND = (0.5, 0.3)  # inside discs 1 and 2
 IN_FIRST = (0.5, 0.15)  # inside disc 1 only
 NOWHERE = (0.05, 0.05)
-ROWS = {"Three": 3, "Sixty": 60, "Many": 600, "Script name": 3, "Long name": 3, "Partial": 20}
+ROWS = {
+    "Said later": 3,
+    "Said last": 3,
+    "Three": 3,
+    "Sixty": 60,
+    "Many": 600,
+    "Script name": 3,
+    "Long name": 3,
+    "Partial": 20,
+}
 
 pytestmark = pytest.mark.browser
 
@@ -534,6 +543,20 @@ def test_a_late_file_of_an_older_run_is_dropped(viewer: Viewer) -> None:
     held[0].continue_()
     viewer.page.wait_for_timeout(300)
     assert viewer.numbers() == [1, 2, 3]
+
+
+def test_a_late_answer_does_not_bring_back_the_picture_before(viewer: Viewer) -> None:
+    viewer.show("Said later")
+    viewer.page.evaluate(
+        "() => { window.most = 0; const body = document.querySelector('.body');"
+        " new MutationObserver(() => { window.most = Math.max(window.most, body.children.length); })"
+        ".observe(body, { childList: true }); }"
+    )
+    viewer.page.get_by_role("button", name="Said before").click()
+    viewer.page.wait_for_timeout(500)
+    viewer.show("Said last")
+    assert viewer.numbers() == [1, 2, 3]
+    assert viewer.page.evaluate("() => window.most") == 3
 
 
 def test_a_file_name_never_becomes_markup(viewer: Viewer) -> None:

@@ -247,6 +247,9 @@ def build() -> gr.Blocks:
         "Nothing found": no_masks,
         "Grid": grid,
         "Photo": lambda: small(3).value(0, layers=""),
+        "Said later": lambda: small(3).value(said_at=2.0),
+        "Said before": lambda: small(60).value(said_at=1.0),
+        "Said last": lambda: small(3).value(said_at=3.0),
         "None": lambda: None,
         "Stream": stream,
     }

@@ -397,7 +397,10 @@ def test_slider_is_answered_at_once_where_all_masks_are_known(handlers: Handlers
     screen = handlers.settings.refilter_at_once(ANN, controls(pred_iou_thresh=0.95))
     assert screen.view is not None
     assert 0 < len(screen.view.masks) < len(before.view.masks)
+    assert 0 < before.view.said_at < screen.view.said_at
     assert screen.unfinished is None
+    # Past the queue it may arrive after Find has been pressed, and must not take Stop away.
+    assert screen.is_busy is None
     assert handlers.settings.refilter_at_once(ANN, controls(pred_iou_thresh=0.95)) == Changes()
 
 

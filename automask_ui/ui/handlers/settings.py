@@ -50,7 +50,8 @@ class SettingsHandlers:
         with suppress(AutoMaskError), closing(self.refilter(visitor, controls)) as run:
             changes = next(run, Changes())
             if session.job is None:
-                return changes
+                # The buttons are not its own, and a run that was asked for meanwhile may have set them already.
+                return replace(changes, is_busy=None)
         return Changes(unfinished=uuid.uuid4().hex)
 
     def show_only(self, visitor: Visitor, controls: Controls) -> Iterator[Changes]:

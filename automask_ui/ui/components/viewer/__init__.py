@@ -141,6 +141,7 @@ class ViewerData(GradioModel):
     suggestion: ViewerSuggestion | None = None  # what would help then
     found_with: str = ""  # the model and the preset of the masks, in words
     points: list[list[float]] = Field(default_factory=list)  # preview of a point grid, x and y in 0 to 1
+    said_at: float = 0.0  # s since 1970, before anything was looked at; what arrives after something later is not shown
 
 
 class _Sent(GradioModel):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import time
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -71,6 +72,7 @@ class SessionViews:
             suggestion: the setting that would help then.
             found_with: the model and the preset of the masks, in words.
         """
+        said_at = time.time()
         display = self._display(session)
         display.points = (points or [])[:_SHOWN_POINTS]
         # Deleted ones too: when that is taken back, they are there at once.
@@ -96,6 +98,7 @@ class SessionViews:
             suggestion=suggestion,
             found_with=found_with,
             points=display.points,
+            said_at=said_at,
         )
 
     def points(self, session: Session) -> list[list[float]]:

@@ -18,6 +18,7 @@ export function createLoader({ language: { text }, notes, notices, picture, prop
   const photos = keepLast(decodePhoto);
   let arrived = 0; // values, in order of arrival
   let applied = 0; // the newest value that is on screen
+  let saidAt = 0; // when the server said the newest value
 
   /** @param {ViewerData} data @param {number} ticket */
   async function show(data, ticket) {
@@ -51,6 +52,9 @@ export function createLoader({ language: { text }, notes, notices, picture, prop
   return async function load() {
     const { value } = props;
     const data = completeData(value && { image: value.image, ...JSON.parse(value.rest) });
+    // Answers of two events may overtake each other: that of a slider, past the queue, the picture opened after it.
+    if (value && data.said_at < saidAt) return;
+    saidAt = data.said_at;
     const ticket = ++arrived;
     if (data.session !== picture.session || !data.image) picture.start(data);
     try {

@@ -113,6 +113,8 @@ export interface ViewerData {
   found_with: string;
   suggestion: Suggestion | null;
   points: [x: number, y: number][];
+  /** By the server's clock. */
+  said_at: number;
 }
 
 /** One text, or one in each language. */

@@ -7,7 +7,7 @@ import { createHook } from "./signals.js";
 /** @type {ViewerData} */
 const NO_DATA = {
   session: "", name: "", image: null, layers: "", width: 0, height: 0, display_width: 0, display_height: 0,
-  masks: [], edits: null, partial: false, empty: "", found_with: "", suggestion: null, points: [],
+  masks: [], edits: null, partial: false, empty: "", found_with: "", suggestion: null, points: [], said_at: 0,
 };
 
 /**
