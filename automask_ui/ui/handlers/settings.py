@@ -14,7 +14,7 @@ from automask_ui.serving.runs import RunQueue
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
 from automask_ui.session.run import Forecast
-from automask_ui.ui.components.status_line import status
+from automask_ui.ui.components.status_line import Status, status
 from automask_ui.ui.controls import CUSTOM, Controls
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.screens import Screens
@@ -79,6 +79,7 @@ class SettingsHandlers:
             return
         before = session.before_gesture()
         session.show_only(show)
+        told: Status | None = None
         with closing(self._service.runs.refilter(session, options)) as run:
             for progress in run:
                 if not self._screens.is_current(session):
@@ -86,12 +87,16 @@ class SettingsHandlers:
                     yield replace(self._screens.show_current(visitor), is_busy=is_busy)
                     return
                 if progress.stage == "superseded":
-                    yield Changes(is_busy=self._queue.is_busy(visitor.owner))
+                    ended = sentences.changed_line(visitor.words, session.difference(before))
+                    # As old as what it replaces: whatever comes instead of this has told of itself since, unless the
+                    # slider is where it was.
+                    ended["said_at"] = told["said_at"] if told else 0.0
+                    yield Changes(status=ended, is_busy=self._queue.is_busy(visitor.owner))
                     return
                 if progress.stage != "done":
-                    line = sentences.progress_line(visitor.words, progress, session, 0.0)
+                    told = sentences.progress_line(visitor.words, progress, session, 0.0)
                     is_busy = progress.stage != "stopped"
-                    yield replace(self._screens.show(visitor, session, line), is_busy=is_busy)
+                    yield replace(self._screens.show(visitor, session, told), is_busy=is_busy)
                 if progress.stage == "stopped":
                     return
         line = sentences.changed_line(visitor.words, session.difference(before))
