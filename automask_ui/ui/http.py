@@ -31,6 +31,7 @@ _REFUSED = {"error": "This request does not fit the page: see /gradio_api/info f
 # Far above what a page sends, pasted points included; files come as multipart, which is not held in memory.
 _MAX_BODY_BYTES = 32 * 1024**2
 _TOO_LONG = {"error": f"This request has more than {_MAX_BODY_BYTES / 2**20:.0f} MB. Files go to /gradio_api/upload."}
+_FETCHES_NOTHING = {"error": "This server fetches no files from other addresses: upload the file itself."}
 _DISK_FULL = {"error": "The server's disk is full. Try again later."}
 
 # In JSON: an escape, where halves of a character beyond the first 65,536 stand in pairs; or a half as bytes.
@@ -38,6 +39,9 @@ _HALF = re.compile(
     rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\[^u])"
     rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|(\xed[\xa0-\xbf][\x80-\xbf])"
 )
+
+# Any letter may be escaped, and in UTF-16 and UTF-32 there are zeros between them.
+_MAY_NAME_AN_ADDRESS = re.compile(rb"http|[\\\0]")
 
 
 class _Refusals:
@@ -98,11 +102,12 @@ REFUSALS = Middleware(_Refusals)
 
 
 class _WholeCharacters:
-    """Replaces half characters (lone surrogates) in what is sent by U+FFFD, and refuses what no page sends in length.
+    """Replaces half characters (lone surrogates) in what is sent by U+FFFD, and refuses what no page sends.
 
     Windows allows half characters in names of files, and JSON can say them; but an answer that repeats one cannot be
     written, and would end the visitor's stream of events. A request is held in memory and read at one go, while nobody
-    else is answered.
+    else is answered: one that is too long is refused. So is a file that is named by its address in the net, which
+    Gradio would fetch, whatever its size.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -122,6 +127,9 @@ class _WholeCharacters:
                 await JSONResponse(_TOO_LONG, 413)(scope, receive, send)
                 return
             is_whole = not message.get("more_body", False)
+        if _names_an_address(bytes(body)):
+            await JSONResponse(_FETCHES_NOTHING, 400)(scope, receive, send)
+            return
         whole: Message | None = {"type": "http.request", "body": _mended(bytes(body)), "more_body": False}
 
         async def pass_on() -> Message:
@@ -134,6 +142,23 @@ class _WholeCharacters:
 
 def _is_multipart(scope: Scope) -> bool:
     return any(name == b"content-type" and value.startswith(b"multipart/") for name, value in scope["headers"])
+
+
+def _names_an_address(body: bytes) -> bool:
+    """Whether ``body``, JSON of any encoding, has an object that Gradio takes for a file at an address in the net."""
+    try:
+        values = [json.loads(body)] if _MAY_NAME_AN_ADDRESS.search(body) else []
+    except (ValueError, RecursionError):
+        return False
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            if "meta" in value and str(value.get("path")).startswith(("http://", "https://")):
+                return True
+            values += value.values()
+        elif isinstance(value, list):
+            values += value
+    return False
 
 
 def _mended(body: bytes) -> bytes:

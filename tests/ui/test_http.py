@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -133,6 +135,32 @@ def test_what_no_page_sends_in_length_is_refused_while_it_comes(monkeypatch: pyt
     assert answer.status_code == 413
     assert "/gradio_api/upload" in answer.json()["error"]
     assert sum(sent) < 200_000
+
+
+@pytest.mark.parametrize("address", ["http://example.com/a.jpg", "https://example.com/a.jpg"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "escaped"])
+def test_a_file_at_an_address_in_the_net_is_refused(address: str, encoding: str) -> None:
+    file = {"path": address, "url": address, "meta": {"_type": "gradio.FileData"}}
+    text = json.dumps({"data": [0.5, {"file": [file]}]})
+    body = text.replace("h", r"\u0068").encode() if encoding == "escaped" else text.encode(encoding)
+    answer = posted(body)
+    assert answer.status_code == 400
+    assert answer.json()["error"].endswith("upload the file itself.")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        # The page's own files have their address on this server beside the path.
+        {"path": "/tmp/a.jpg", "url": "http://127.0.0.1/a.jpg", "meta": {"_type": "gradio.FileData"}},
+        "http://example.com/a.jpg",  # a label
+        {"path": "http://example.com/a.jpg"},
+        {"path": ["http://example.com"], "meta": None},
+    ],
+    ids=repr,
+)
+def test_other_addresses_pass(value: Any) -> None:
+    assert posted(json.dumps(value).encode()).text == repr(value)
 
 
 def posted(body: bytes, on_piece: Callable[[int], None] = lambda size: None) -> httpx.Response:
