@@ -14,7 +14,7 @@ from automask_ui.serving.runs import RunQueue
 from automask_ui.serving.service import Service
 from automask_ui.session import Session, ShowOnly
 from automask_ui.session.run import Forecast
-from automask_ui.ui.components.status_line import Status, status
+from automask_ui.ui.components.status_line import status
 from automask_ui.ui.controls import CUSTOM, Controls
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.screens import Screens
@@ -50,8 +50,7 @@ class SettingsHandlers:
         with suppress(AutoMaskError), closing(self.refilter(visitor, controls)) as run:
             changes = next(run, Changes())
             if session.job is None:
-                # The buttons are not its own, and a run that was asked for meanwhile may have set them already.
-                return replace(changes, is_busy=None)
+                return replace(changes, is_busy=None)  # a run that was asked for meanwhile may have set the buttons
         return Changes(unfinished=uuid.uuid4().hex)
 
     def show_only(self, visitor: Visitor, controls: Controls) -> Iterator[Changes]:
@@ -79,7 +78,7 @@ class SettingsHandlers:
             return
         before = session.before_gesture()
         session.show_only(show)
-        told: Status | None = None
+        told = status("")
         with closing(self._service.runs.refilter(session, options)) as run:
             for progress in run:
                 if not self._screens.is_current(session):
@@ -87,10 +86,7 @@ class SettingsHandlers:
                     yield replace(self._screens.show_current(visitor), is_busy=is_busy)
                     return
                 if progress.stage == "superseded":
-                    ended = sentences.changed_line(visitor.words, session.difference(before))
-                    # As old as what it replaces: whatever comes instead of this has told of itself since, unless the
-                    # slider is where it was.
-                    ended["said_at"] = told["said_at"] if told else 0.0
+                    ended = sentences.given_up_line(visitor.words, session.difference(before), told)
                     yield Changes(status=ended, is_busy=self._queue.is_busy(visitor.owner))
                     return
                 if progress.stage != "done":

@@ -30,6 +30,7 @@ __all__ = [
     "empty_suggestion",
     "forecast_line",
     "found_with",
+    "given_up_line",
     "model_groups",
     "model_line",
     "model_title",
@@ -109,6 +110,14 @@ def changed_line(words: Words, change: Difference) -> Status:
     if len(parts) == 1:
         parts.append(words.say("status.same"))
     return status(", ".join(parts), "done")
+
+
+def given_up_line(words: Words, change: Difference, told: Status) -> Status:
+    """A slider's work that gives way to the next move, after its line ``told``.
+
+    It is as old as that: what comes instead has told of itself since, unless the slider is where it was.
+    """
+    return {**changed_line(words, change), "said_at": told["said_at"]}
 
 
 def unkept_warning(words: Words, refusal: AutoMaskError | None) -> tuple[str, str] | None:
