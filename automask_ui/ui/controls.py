@@ -24,6 +24,7 @@ class Controls:
     values: Mapping[str, Any] = field(default_factory=dict)  # of sliders and switches, by option name
     points_text: str = ""
     show_values: Mapping[str, Any] = field(default_factory=dict)  # Show only, by ShowOnly's fields; None: left empty
+    shown: object = ""  # id of the session that the page showed with them; "" where it does not say
 
     def is_preset(self, thresholds: Mapping[str, float]) -> bool:
         """Whether the sliders stand where the preset puts them, for a model with these thresholds or an unknown one."""

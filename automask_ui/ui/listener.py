@@ -108,6 +108,7 @@ def _read_controls(parts: Parts, values: Mapping[Any, Any]) -> Controls:
         values={name: values[slider] for name, slider in parts.sliders.all.items()},
         points_text=values[parts.sliders.points.text] or "",
         show_values={name: values[control] for name, control in parts.show.items()},
+        shown=values.get(parts.shown) or "",
     )
 
 

@@ -69,9 +69,10 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
         dataset = gr.DownloadButton(visible="hidden", elem_id="dataset")
         token = gr.Textbox(visible="hidden", elem_id="token")
         unfinished = gr.Textbox(visible="hidden", elem_id="unfinished")
+        shown = gr.Textbox(visible="hidden", elem_id="shown")
         types = [".txt", ".json", ".yaml", ".yml", ".names", ".csv"]
         classes = UploadFile(file_types=types, visible="hidden", elem_id="classes-file")
-        hidden = (download, dataset, classes, about, token, unfinished)
+        hidden = (download, dataset, classes, about, token, unfinished, shown)
         parts = Parts(photo, model, sliders, show, run, pictures, viewer, line, device, *hidden)
         wire(page, parts, Handlers(service, autosave))
         find_masks_endpoint(service, **MODEL_QUEUE)

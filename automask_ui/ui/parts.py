@@ -34,6 +34,7 @@ class Parts:
     about: AboutPanel
     token: gr.Textbox  # of the tab, for work that is kept
     unfinished: gr.Textbox  # changes where a filter has to be asked for again, behind the queue
+    shown: gr.Textbox  # id of the session that the page shows, which it fills in where it is among the inputs
 
     @property
     def controls(self) -> set[Any]:

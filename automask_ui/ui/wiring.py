@@ -138,10 +138,12 @@ def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
     # Past the queue an answer is there sooner, but Gradio shows no error there: that is told behind it.
     answered = [*parts.screen, parts.unfinished]
     at_once = listener(settings.refilter_at_once, parts, answered)
-    gr.on(instant, at_once, parts.controls, answered, queue=False, **_LATEST)
+    inputs, says_shown = {*parts.controls, parts.shown}, _says_shown(parts)
+    gr.on(instant, at_once, inputs, answered, js=says_shown, queue=False, **_LATEST)
+    show_only = listener(settings.show_only, parts, parts.screen)
     filtered = [
-        on(parts.unfinished.change, settings.refilter, parts.controls, parts.screen, **_REFILTER),
-        gr.on(shown, listener(settings.show_only, parts, parts.screen), parts.controls, parts.screen, **_REFILTER),
+        on(parts.unfinished.change, settings.refilter, inputs, parts.screen, js=says_shown, **_REFILTER),
+        gr.on(shown, show_only, inputs, parts.screen, js=says_shown, **_REFILTER),
     ]
     for event in filtered:
         on(event.failure, runs.buttons, None, parts.screen, **_QUICK)
@@ -166,6 +168,13 @@ def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
     shown = dropped.success(preview, points.text, parts.screen, **_QUEUED)
     for event in (pasted, shown):
         on(event.then, settings.refresh, parts.controls, parts.settings, **_QUICK)
+
+
+def _says_shown(parts: Parts) -> str:
+    """A script that fills in ``parts.shown`` among the controls, in the order in which Gradio hands over a set."""
+    place = sorted({*parts.controls, parts.shown}, key=lambda part: part._id).index(parts.shown)
+    session = "document.querySelector('#viewer .stage').dataset.session ?? ''"
+    return f"(...values) => {{ values[{place}] = {session}; return values; }}"
 
 
 def _events_of(control: Any) -> list[Any]:

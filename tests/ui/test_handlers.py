@@ -419,6 +419,24 @@ def test_slider_that_needs_the_model_is_asked_for_again(handlers: Handlers, engi
     assert engine.decoded > decoded
 
 
+@pytest.mark.parametrize("handler", ["refilter_at_once", "refilter", "show_only"])
+def test_slider_of_the_picture_before_leaves_this_one_alone(handlers: Handlers, photo: str, handler: str) -> None:
+    handlers.opening.open_photo(ANN, photo)
+    before = handlers.service.store.current("ann").id
+    handlers.opening.open_photo(ANN, photo)
+    last(find(handlers, controls()))
+    session = handlers.service.store.current("ann")
+    found = session.result
+    moved = replace(controls(pred_iou_thresh=0.95, smallest=10_000), shown=before)
+    answer = getattr(handlers.settings, handler)(ANN, moved)
+    assert (answer if isinstance(answer, Changes) else list(answer)) in (Changes(), [])
+    assert session.result is found
+    assert session.show == ShowOnly()
+    answer = getattr(handlers.settings, handler)(ANN, replace(moved, shown=session.id))
+    assert isinstance(answer, Changes) or list(answer)
+    assert session.show != ShowOnly()
+
+
 def test_what_goes_wrong_at_once_is_told_when_it_is_asked_for_again(handlers: Handlers, photo: str) -> None:
     handlers.opening.open_photo(ANN, photo)
     last(find(handlers, controls()))

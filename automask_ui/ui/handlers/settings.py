@@ -34,15 +34,14 @@ class SettingsHandlers:
 
     def refilter(self, visitor: Visitor, controls: Controls) -> Generator[Changes, None, None]:
         """Apply thresholds, clean-up and Show only to what was found. Nothing to do before there is something."""
-        session = self._service.store.peek(visitor.owner)
-        if session is not None and session.result is not None:
+        if session := _found_by(self._service, visitor, controls):
             options = controls.options(self._service.models.thresholds(session.model))
             yield from self._apply(visitor, session, controls.show(), options)
 
     def refilter_at_once(self, visitor: Visitor, controls: Controls) -> Changes:
         """Do what `refilter` does where nothing has to be decoded; else, or where it fails, let the page ask for it."""
-        session = self._service.store.peek(visitor.owner)
-        if session is None or session.result is None:
+        session = _found_by(self._service, visitor, controls)
+        if session is None:
             return Changes()
         self._give_up(visitor, controls)
         if (job := session.job) is not None and job.refilter_options is not None:
@@ -55,7 +54,7 @@ class SettingsHandlers:
 
     def show_only(self, visitor: Visitor, controls: Controls) -> Iterator[Changes]:
         """Apply Show only, and nothing else: what a preset has set meanwhile waits for Find masks."""
-        session = self._service.store.peek(visitor.owner)
+        session = _found_by(self._service, visitor, controls)
         if session is not None and session.result is not None:
             yield from self._apply(visitor, session, controls.show(), session.result.options)
 
@@ -226,3 +225,14 @@ class SettingsHandlers:
         """Model and device for the header."""
         title, loaded = self._title(visitor, model), self._service.models.loaded.get(model)
         return title if loaded is None else f"{title} · {sentences.device_name(loaded)}"
+
+
+def _found_by(service: Service, visitor: Visitor, controls: Controls) -> Session | None:
+    """The session that ``controls`` filter: what is open, if there are masks, and if it is what the page showed.
+
+    Who goes from picture to picture may have moved a slider of the one before just then.
+    """
+    session = service.store.peek(visitor.owner)
+    if session is None or session.result is None or controls.shown not in ("", session.id):
+        return None
+    return session

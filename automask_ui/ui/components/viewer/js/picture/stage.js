@@ -23,6 +23,8 @@ export function connectStage({ dom: { one }, language: { percent }, picture, sig
     signals.flush();
   }).observe(stage);
 
+  // The page tells which picture it shows when it asks for something.
+  picture.onSessionStarted(() => void (stage.dataset.session = picture.session ?? ""));
   signals.on(["view", "masks"], () => {
     const { scale, x, y, fitted } = viewport;
     one(".percent output").textContent = picture.photo ? percent(scale, picture.enlargement(), 0) : "–";
