@@ -206,6 +206,16 @@ def test_slider_is_instant_and_says_what_changed(person: Person) -> None:
     assert person.page.locator("#viewer .found-with").inner_text() == "Fake model · Balanced"
 
 
+def test_slider_says_which_picture_it_was_moved_for(person: Person) -> None:
+    asked: list[str] = []
+    person.page.on("request", lambda request: asked.append(request.post_data or "") if request.post_data else None)
+    person.sets("pred_iou_thresh", "0.95")
+    person.reads("fewer")
+    session = person.page.locator("#viewer .stage").get_attribute("data-session")
+    assert session
+    assert any(f'"{session}"' in request for request in asked)
+
+
 def test_lower_quality_decodes_only_what_is_missing(person: Person) -> None:
     before = person.masks()
     person.sets("pred_iou_thresh", "0.75")
