@@ -132,6 +132,7 @@ class RunQueue:
         # owner -> id of the session whose run waits for its turn, and since when (monotonic, s)
         self._waiting: dict[str, tuple[str, float]] = {}
         self._running: set[str] = set()  # owners
+        self._last: dict[str, str] = {}  # owner -> id of the session of their last run
         self._unacknowledged: Counter[str] = Counter()  # owner -> runs whose end the page was not told
         self._lock = threading.Lock()  # held while runs are counted: one may end as the next is asked for
 
@@ -157,9 +158,15 @@ class RunQueue:
         self._running.add(owner)
         try:
             waited = self._waiting.pop(owner, None)
+            if waited is not None:
+                self._last[owner] = waited[0]
             yield None if waited is None else waited[0]
         finally:
             self._running.discard(owner)
+
+    def last(self, owner: str) -> str:
+        """The id of the session that the owner's last run was of; "" where there was none."""
+        return self._last.get(owner, "")
 
     def cancel(self, owner: str) -> None:
         """Drop the run that the owner waits for."""
@@ -183,6 +190,7 @@ class RunQueue:
         with self._lock:
             self._waiting.pop(owner, None)
             self._unacknowledged.pop(owner, None)
+            self._last.pop(owner, None)
 
 
 class ModelRuns(Runs):

@@ -511,6 +511,24 @@ def test_slider_during_a_run_waits(handlers: Handlers, photo: str) -> None:
     )
 
 
+@pytest.mark.parametrize("moved", [{"pred_iou_thresh": 0.95}, {"smallest": 10_000}], ids=str)
+def test_end_of_a_run_leaves_another_picture_alone(handlers: Handlers, photo: str, moved: dict[str, Any]) -> None:
+    handlers.opening.open_photo(ANN, photo)
+    last(find(handlers, controls()))
+    found = handlers.service.store.current("ann")
+    handlers.opening.open_photo(ANN, photo)
+    session = handlers.service.store.current("ann")
+    session.restore(found.snapshot())
+    assert list(handlers.settings.catch_up(ANN, controls(**moved))) == []
+    assert session.result is found.result
+    assert session.show == ShowOnly()
+    # Of its own run, the end does count.
+    last(find(handlers, controls()))
+    before = len(session.current_masks().ids)
+    last(handlers.settings.catch_up(ANN, controls(**moved)))
+    assert len(session.current_masks().ids) < before
+
+
 def test_forecast(handlers: Handlers, photo: str) -> None:
     assert handlers.settings.forecast(ANN, controls()) == "36 points"
     handlers.opening.open_photo(ANN, photo)

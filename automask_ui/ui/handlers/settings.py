@@ -61,7 +61,8 @@ class SettingsHandlers:
     def catch_up(self, visitor: Visitor, controls: Controls) -> Iterator[Changes]:
         """Apply, once a run has ended, what was moved meanwhile; a preset chosen meanwhile waits for Find masks."""
         is_moved = self.matching_preset(controls) == CUSTOM
-        yield from (self.refilter if is_moved else self.show_only)(visitor, controls)
+        own = replace(controls, shown=self._queue.last(visitor.owner))  # another picture may be open by now
+        yield from (self.refilter if is_moved else self.show_only)(visitor, own)
 
     def _apply(
         self, visitor: Visitor, session: Session, show: ShowOnly, options: GeneratorOptions
