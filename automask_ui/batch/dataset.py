@@ -266,6 +266,11 @@ def _writing(target: Path) -> Iterator[None]:
             f"{target} could not be written: {error.strerror or error}. What is finished is kept; when this is mended, "
             "the same command goes on from there."
         ) from error
+    # Of archives and web servers, which fsspec reads and cannot change.
+    except NotImplementedError as error:
+        raise BatchError(
+            f"{target} could not be written: files cannot be replaced or removed there. Give a folder."
+        ) from error
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -95,10 +95,10 @@ def _one_photo(
     result = engine.generate(loaded.rgb, options, _progress_line(photo.name))
     seconds = time.monotonic() - start
     lines = [f"{photo}: {note}" for note in (*loaded.notes, *result.notes)]
-    lines.append(f"{photo}: {len(result.masks)} masks in {seconds:.1f} s")
-    if not len(result.masks):
-        raise ExportError("no masks were found with these settings, so nothing was written: lower the thresholds.")
     count = len(result.masks)
+    lines.append(f"{photo}: {count} {'mask' if count == 1 else 'masks'} in {seconds:.1f} s")
+    if not count:
+        raise ExportError("no masks were found with these settings, so nothing was written: lower the thresholds.")
     ids, labels = tuple(range(1, count + 1)), ("",) * count
     item = ExportItem(loaded.name, loaded.rgb, result.masks, ids, labels, metadata, classes)
     for name in formats:

@@ -129,6 +129,9 @@ def _read(source: Source) -> tuple[bytes, str]:
         path = Path(source)
         try:
             return read_file(path), path.name
+        except IsADirectoryError as error:
+            name = path.resolve().name
+            raise UnreadableImageError(f"{name} is a folder: give the pictures in it, one by one.") from error
         except OSError as error:
             raise UnreadableImageError(f"{path.name} could not be opened: {error.strerror}.") from error
         except ValueError as error:  # a null character

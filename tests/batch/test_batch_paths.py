@@ -1,6 +1,7 @@
 """Batches from and to file systems that fsspec reaches."""
 
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,12 @@ def test_a_dataset_is_not_made_where_the_pictures_are(store):
         run(store / "photos", store / "photos")
     with pytest.raises(BatchError, match="is not there"):
         run(store / "nothing", store / "dataset")
+
+
+def test_an_archive_cannot_take_a_dataset(tmp_path, store):
+    make_pictures(tmp_path / "photos", 1)
+    archive = tmp_path / "old.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("note.txt", "kept")
+    with pytest.raises(BatchError, match="files cannot be replaced or removed there"):
+        run(tmp_path / "photos", folder_at(f"zip://::file://{archive}"))

@@ -98,6 +98,12 @@ def test_stars_that_the_shell_has_left_are_files(photo, tmp_path, capsys):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["1-masks.zip", "Straße 1-masks.zip"]
 
 
+def test_one_mask_is_one_mask(photo, tmp_path, capsys):
+    flags = ["--points-per-side", "1", "--pred-iou-thresh", "0", "--stability-score-thresh", "0"]
+    assert main(["generate", str(photo), "--out", str(tmp_path), *flags, "--no-multimask-output"]) == 0
+    assert "1 mask in " in capsys.readouterr().out
+
+
 def test_bad_pictures_are_named_and_the_others_are_done(photo, tmp_path, capsys):
     broken = tmp_path / "text.jpg"
     broken.write_text("not a picture")

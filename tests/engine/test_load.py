@@ -81,15 +81,18 @@ def test_a_loaded_model_computes_what_the_saved_one_did(file: Path) -> None:
     torch.testing.assert_close(found, expected)
 
 
-def test_another_default_type_of_the_caller_changes_nothing(file: Path) -> None:
-    expected = load_model(checkpoint=file, device="cpu").sam.state_dict()
-    torch.set_default_dtype(torch.float64)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_another_default_type_of_the_caller_changes_nothing(file: Path, dtype: torch.dtype) -> None:
+    expected = load_model(checkpoint=file, device="cpu").sam
+    torch.set_default_dtype(dtype)
     try:
         sam = load_model(checkpoint=file, device="cpu").sam
     finally:
         torch.set_default_dtype(torch.float32)
-    assert all(torch.equal(tensor, expected[key]) for key, tensor in sam.state_dict().items())
-    assert torch.equal(sam.pixel_mean, load_model(checkpoint=file, device="cpu").sam.pixel_mean)
+    assert all(torch.equal(tensor, sam.state_dict()[key]) for key, tensor in expected.state_dict().items())
+    for name in ("pixel_mean", "pixel_std"):
+        assert torch.equal(getattr(sam, name), getattr(expected, name))
+        assert torch.equal(getattr(sam, name), getattr(small_sam(), name))
 
 
 def test_upstreams_own_vit_b(tmp_path: Path) -> None:

@@ -44,6 +44,12 @@ PRECISIONS = ("float32", "bf16", "float16")
 # Processors without instructions for bf16 were seen to take 50 times as long with it.
 WORST_SLOWDOWN = 4.0
 
+# Of every SAM whose file says nothing else: RGB, 0 to 255. Upstream rounds its own to the caller's default type.
+_PIXEL_STATISTICS = {
+    "pixel_mean": torch.tensor([123.675, 116.28, 103.53], dtype=torch.float32),
+    "pixel_std": torch.tensor([58.395, 57.12, 57.375], dtype=torch.float32),
+}
+
 # Kept in a file by some exports although SAM computes or fixes them itself.
 _DERIVED = ("attention_bias_idxs", "attn.ab")
 
@@ -204,7 +210,7 @@ def load_file(file: ModelFile) -> SamModel:
 def _build(weights: Weights, device: torch.device) -> tuple[Architecture, Sam]:
     """Build the SAM that ``weights`` belong to; return its architecture and the model."""
     tensors = {key: tensor for key, tensor in weights.tensors.items() if not key.endswith(_DERIVED)}
-    pixel_statistics = {key: tensors.pop(key) for key in ("pixel_mean", "pixel_std") if key in tensors}
+    pixel_statistics = {key: tensors.pop(key, usual) for key, usual in _PIXEL_STATISTICS.items()}
     shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
     architecture = recognise(shapes, weights.metadata.get("architecture"))
 
