@@ -68,11 +68,12 @@ def build_app(service: Service, *, keeps_work: bool = False) -> gr.Blocks:
         # One of its own: a list is written for minutes, while pictures of it are downloaded.
         dataset = gr.DownloadButton(visible="hidden", elem_id="dataset")
         token = gr.Textbox(visible="hidden", elem_id="token")
+        unsettled = gr.Textbox(visible="hidden", elem_id="unsettled")
         unfinished = gr.Textbox(visible="hidden", elem_id="unfinished")
         shown = gr.Textbox(visible="hidden", elem_id="shown")
         types = [".txt", ".json", ".yaml", ".yml", ".names", ".csv"]
         classes = UploadFile(file_types=types, visible="hidden", elem_id="classes-file")
-        hidden = (download, dataset, classes, about, token, unfinished, shown)
+        hidden = (download, dataset, classes, about, token, unsettled, unfinished, shown)
         parts = Parts(photo, model, sliders, show, run, pictures, viewer, line, device, *hidden)
         wire(page, parts, Handlers(service, autosave))
         find_masks_endpoint(service, **MODEL_QUEUE)

@@ -76,6 +76,11 @@ class SlidersPanel:
         """Those that filter what was found, without a run."""
         return [slider for name, slider in self.all.items() if PARAMETERS[name].group != "look"]
 
+    @property
+    def waiting(self) -> list[gr.Slider | gr.Checkbox]:
+        """Those that a run has to apply."""
+        return [slider for name, slider in self.all.items() if PARAMETERS[name].group == "look"]
+
 
 @dataclass(frozen=True)
 class AboutPanel:

@@ -33,6 +33,7 @@ class Parts:
     classes: gr.UploadButton
     about: AboutPanel
     token: gr.Textbox  # of the tab, for work that is kept
+    unsettled: gr.Textbox  # changes where the settings have changed, and what they say has not
     unfinished: gr.Textbox  # changes where a filter has to be asked for again, behind the queue
     shown: gr.Textbox  # id of the session that the page shows, which it fills in where it is among the inputs
 

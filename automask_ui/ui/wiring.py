@@ -32,6 +32,9 @@ _WRITING: dict[str, Any] = {"concurrency_id": "export", "concurrency_limit": 2, 
 TOKEN = (Path(__file__).parent / "token.js").read_text(encoding="utf-8")
 # page.js notes that a slider was moved.
 _NAME_PRESET = f"(preset) => window.automaskMoves.taken() ? {json.dumps(CUSTOM)} : preset"
+_NOW = "() => String(performance.now())"
+# What the page does with an answer, for each of all controls, would hold up the painting of masks that came just now.
+_SOON = "() => new Promise((tell) => setTimeout(() => tell(String(performance.now())), 150))"
 _CLICK_DOWNLOAD = "() => document.getElementById('download').click()"
 _CLICK_DATASET = "() => document.getElementById('dataset').click()"
 _CLICK_CLASSES = "() => document.getElementById('classes-file').click()"
@@ -126,20 +129,24 @@ def _wire_settings(on: _On, parts: Parts, handlers: Handlers) -> None:
     # The page takes the preset's name off a moved slider itself, at once: an answer could take it off a preset that was
     # chosen meanwhile. Then one event answers all choices and moves, in their order.
     chosen = [model.preset.input, model.model.input]
-    moved = [event for slider in sliders.all.values() for event in _events_of(slider)]
-    named = gr.on([*chosen, *moved], None, [model.preset], [model.preset], js=_NAME_PRESET, **_QUICK)
-    on(named.then, settings.settle, parts.controls, parts.settings, queue=False, **_LATEST)
+    waiting, instant, shown = (
+        [event for control in controls for event in _events_of(control)]
+        for controls in (sliders.waiting, sliders.instant, parts.show.values())
+    )
+    name_preset: dict[str, Any] = {"fn": None, "inputs": [model.preset], "outputs": [model.preset], "js": _NAME_PRESET}
+    named = gr.on([*chosen, *waiting], **name_preset, **_QUICK)
+    named.then(None, None, [parts.unsettled], js=_NOW, **_QUICK)
+    gr.on(instant, **name_preset, **_QUICK)
+    on(parts.unsettled.change, settings.settle, parts.controls, parts.settings, queue=False, **_LATEST)
 
     # No event may wait for two such answers: Gradio would ask for them in turn, for ever.
-    instant, shown = (
-        [event for control in controls for event in _events_of(control)]
-        for controls in (sliders.instant, parts.show.values())
-    )
     # Past the queue an answer is there sooner, but Gradio shows no error there: that is told behind it.
     answered = [*parts.screen, parts.unfinished]
     at_once = listener(settings.refilter_at_once, parts, answered)
     inputs, says_shown = {*parts.controls, parts.shown}, _says_shown(parts)
-    gr.on(instant, at_once, inputs, answered, js=says_shown, queue=False, **_LATEST)
+    applied = gr.on(instant, at_once, inputs, answered, js=says_shown, queue=False, **_LATEST)
+    # After the masks, which are waited for.
+    applied.then(None, None, [parts.unsettled], js=_SOON, **_QUICK)
     show_only = listener(settings.show_only, parts, parts.screen)
     filtered = [
         on(parts.unfinished.change, settings.refilter, inputs, parts.screen, js=says_shown, **_REFILTER),

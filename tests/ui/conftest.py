@@ -72,5 +72,5 @@ def parts() -> Parts:
         "run": RunPanel("find", "stop", "forecast"),  # type: ignore[arg-type]
     }
     panels["about"] = AboutPanel("fold", "about text")  # type: ignore[arg-type]
-    names = ("pictures", "viewer", "status", "device", "download", "dataset", "classes", "token", "unfinished", "shown")
-    return Parts(**panels, **{name: name for name in names})
+    names = ("pictures", "viewer", "status", "device", "download", "dataset", "classes", "token")
+    return Parts(**panels, **{name: name for name in (*names, "unsettled", "unfinished", "shown")})
