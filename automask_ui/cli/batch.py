@@ -13,7 +13,7 @@ from typing import Any
 from automask_ui.batch import BatchProgress, BatchReport, BatchTask, folder_at, run_batch
 from automask_ui.batch.on_ray import run_batch_on_ray
 from automask_ui.cli.arguments import add_find_arguments, classes_of, formats_of, options_of
-from automask_ui.cli.output import say
+from automask_ui.cli.output import counted, say
 from automask_ui.errors import OptionError
 from automask_ui.export import EXPORTERS
 from automask_ui.files.hashes import sha256_of
@@ -95,16 +95,12 @@ def _print_report(report: BatchReport, out: Path) -> None:
     for line in (*report.notes, *report.written):
         say(line)
     say(
-        f"{_counted(report.total, 'picture')}: {report.made:,} done now, {report.kept:,} done before, "
-        f"{_counted(report.masks, 'mask')}, {_counted(len(report.failures), 'failure')}. {out / 'manifest.csv'} lists "
+        f"{counted(report.total, 'picture')}: {report.made:,} done now, {report.kept:,} done before, "
+        f"{counted(report.masks, 'mask')}, {counted(len(report.failures), 'failure')}. {out / 'manifest.csv'} lists "
         "them."
     )
     for failure in report.failures:
         say(f"{failure.name}: {failure.reason}", sys.stderr)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def _identity(model: Any) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from automask_ui.cli.arguments import add_find_arguments, classes_of, formats_of, options_of
-from automask_ui.cli.output import say
+from automask_ui.cli.output import counted, say
 from automask_ui.errors import AutoMaskError, ExportError
 from automask_ui.export import EXPORTERS, ExportItem, export
 from automask_ui.export.base import ClassList
@@ -96,7 +96,7 @@ def _one_photo(
     seconds = time.monotonic() - start
     lines = [f"{photo}: {note}" for note in (*loaded.notes, *result.notes)]
     count = len(result.masks)
-    lines.append(f"{photo}: {count} {'mask' if count == 1 else 'masks'} in {seconds:.1f} s")
+    lines.append(f"{photo}: {counted(count, 'mask')} in {seconds:.1f} s")
     if not count:
         raise ExportError("no masks were found with these settings, so nothing was written: lower the thresholds.")
     ids, labels = tuple(range(1, count + 1)), ("",) * count

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from typing import TextIO
 
-__all__ = ["make_forgiving", "say"]
+__all__ = ["counted", "make_forgiving", "say"]
 
 
 def make_forgiving() -> None:
@@ -25,6 +25,11 @@ def say(line: str, stream: TextIO | None = None, end: str = "\n") -> None:
         print(line, end=end, file=stream, flush=True)
     except (OSError, ValueError):  # the reader has gone, the disk is full, or the stream is closed
         _mute(stream)
+
+
+def counted(count: int, noun: str) -> str:
+    """``count`` things with their name: "1 mask", "1,024 masks"."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def _mute(stream: TextIO) -> None:
