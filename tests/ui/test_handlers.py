@@ -388,6 +388,20 @@ def test_slider_before_anything_is_there(handlers: Handlers, photo: str) -> None
     assert list(handlers.settings.refilter(ANN, controls())) == []
 
 
+def test_answers_are_later_than_those_before_though_the_clock_was_set_back(
+    handlers: Handlers, photo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers.opening.open_photo(ANN, photo)
+    before = last(find(handlers, controls()))
+    with monkeypatch.context() as clock:
+        clock.setattr("time.time", lambda: 0.0)
+        screen = handlers.settings.refilter_at_once(ANN, controls(pred_iou_thresh=0.95))
+    assert before.view is not None
+    assert screen.view is not None
+    assert before.view.said_at <= screen.view.said_at
+    assert before.status["said_at"] <= screen.status["said_at"]
+
+
 def test_slider_is_answered_at_once_where_all_masks_are_known(handlers: Handlers, photo: str) -> None:
     assert handlers.settings.refilter_at_once(ANN, controls()) == Changes()
     handlers.opening.open_photo(ANN, photo)

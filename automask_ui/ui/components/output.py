@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import gradio as gr
 
-__all__ = ["OutputComponent"]
+__all__ = ["OutputComponent", "now"]
+
+# The machine's clock may be set back while the page is open: what is said then would be taken for what came before.
+_BEGAN_AT = time.time() - time.monotonic()
+
+
+def now() -> float:
+    """Seconds since 1970, never less than before: answers may arrive in another order than they were given in."""
+    return _BEGAN_AT + time.monotonic()
 
 
 class OutputComponent(gr.HTML):

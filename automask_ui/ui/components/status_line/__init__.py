@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any, TypedDict
 
-from automask_ui.ui.components.output import OutputComponent
+from automask_ui.ui.components.output import OutputComponent, now
 
 __all__ = ["Status", "StatusLine", "status"]
 
@@ -25,7 +24,7 @@ class Status(TypedDict):
 def status(text: str, kind: str = "idle", fraction: float | None = None) -> Status:
     """A line with its values in the plain types that reach the browser as they are."""
     shown = None if fraction is None else float(fraction)
-    return {"text": text, "kind": kind, "fraction": shown, "said_at": time.time()}
+    return {"text": text, "kind": kind, "fraction": shown, "said_at": now()}
 
 
 class StatusLine(OutputComponent):
