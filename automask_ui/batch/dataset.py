@@ -266,8 +266,8 @@ def _writing(target: Path) -> Iterator[None]:
             f"{target} could not be written: {error.strerror or error}. What is finished is kept; when this is mended, "
             "the same command goes on from there."
         ) from error
-    # Of archives and web servers, which fsspec reads and cannot change.
-    except NotImplementedError as error:
+    # What file systems raise that can only be read, such as archives and web servers.
+    except RuntimeError as error:
         raise BatchError(
             f"{target} could not be written: files cannot be replaced or removed there. Give a folder."
         ) from error
