@@ -87,6 +87,16 @@ def test_usual_label_is_read_as_a_whole_in_the_narrow_table(viewer: Labels) -> N
     assert name.evaluate("name => name.scrollWidth <= name.clientWidth")
 
 
+def test_labelled_table_fits_beside_a_scrollbar(viewer: Labels) -> None:
+    viewer.lists("balloon")
+    viewer.click(CENTRE)
+    viewer.press("1")
+    frame = viewer.page.locator("#viewer .grid-frame")
+    # Chromium is tested without scrollbars.
+    frame.evaluate("(frame) => { frame.style.borderRightWidth = '13px'; }")
+    assert frame.evaluate("(frame) => frame.scrollWidth <= frame.clientWidth")
+
+
 def test_digit_without_its_class_asks_for_one_and_without_a_mask_says_so(viewer: Labels) -> None:
     viewer.stage.focus()
     viewer.press("1")

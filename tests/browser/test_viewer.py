@@ -727,6 +727,19 @@ def test_the_tip_names_what_the_next_click_takes(viewer: Viewer) -> None:
     assert tip.inner_text().startswith("#1 · ")
 
 
+def test_the_tip_is_read_as_a_whole_on_a_narrow_picture(new_page: Callable[..., Any], address: str) -> None:
+    viewer = Viewer(new_page(400, 800), address)
+    for _ in range(2):
+        viewer.click(CENTRE)
+    viewer.page.mouse.move(*viewer.place(CENTRE))
+    viewer.settle()
+    tip, stage = viewer.page.locator(".tip"), viewer.stage.bounding_box()
+    assert tip.inner_text().startswith("Click again: ")
+    assert tip.evaluate("(tip) => tip.scrollWidth <= tip.clientWidth")
+    box = tip.bounding_box()
+    assert stage["x"] <= box["x"] <= box["x"] + box["width"] <= stage["x"] + stage["width"]
+
+
 def test_the_tip_goes_with_its_mask(viewer: Viewer) -> None:
     tip = viewer.page.locator(".tip")
     viewer.click(IN_FIRST)
