@@ -727,6 +727,18 @@ def test_the_tip_names_what_the_next_click_takes(viewer: Viewer) -> None:
     assert tip.inner_text().startswith("#1 · ")
 
 
+def test_the_tip_stays_where_the_browser_says_that_a_mouse_has_left_which_is_there(viewer: Viewer) -> None:
+    tip = viewer.page.locator(".tip")
+    viewer.click(CENTRE)
+    left = "(stage, [clientX, clientY]) => stage.dispatchEvent(new PointerEvent('pointerleave', { clientX, clientY }))"
+    viewer.stage.evaluate(left, list(viewer.place(CENTRE)))
+    viewer.settle()
+    assert tip.is_visible()
+    viewer.stage.evaluate(left, [2, 2])
+    viewer.settle()
+    assert tip.is_hidden()
+
+
 def test_the_tip_is_read_as_a_whole_on_a_narrow_picture(new_page: Callable[..., Any], address: str) -> None:
     viewer = Viewer(new_page(400, 800), address)
     for _ in range(2):

@@ -116,7 +116,10 @@ export function connectPointer({ dom, notes, picture, viewport, tool }) {
   stage.addEventListener("contextmenu", (event) => event.preventDefault());
   stage.addEventListener("pointerup", lift);
   stage.addEventListener("pointercancel", lift);
-  stage.addEventListener("pointerleave", () => tool().leave());
+  stage.addEventListener("pointerleave", (event) => {
+    // WebKit tells so of a mouse that is let go over the picture, too.
+    if (!stage.contains(document.elementFromPoint(event.clientX, event.clientY))) tool().leave();
+  });
 
   stage.addEventListener("wheel", (event) => {
     if (!picture.photo) return;
