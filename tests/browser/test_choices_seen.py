@@ -36,6 +36,17 @@ def overlap(one: dict[str, float], other: dict[str, float]) -> bool:
     )
 
 
+def test_model_menu_has_the_colours_of_the_page_in_every_browser(page: Any, address: str) -> None:
+    # WebKit draws a menu that keeps the looks of its system light on light in a dark page.
+    menu = visit(page, address).locator("#model select")
+    look = menu.evaluate(
+        "(menu) => { const { appearance, backgroundImage } = getComputedStyle(menu);"
+        " return { appearance, backgroundImage }; }"
+    )
+    assert look["appearance"] == "none"
+    assert look["backgroundImage"].startswith("url(")  # the arrow
+
+
 @pytest.mark.parametrize(
     ("locale", "width", "fetch", "heading", "reason"),
     [
