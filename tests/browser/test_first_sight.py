@@ -79,3 +79,10 @@ def test_error_covers_neither_undo_nor_the_filter(new_page: Any, address: str, t
     for place in ("#viewer [data-do=undo]", "#viewer .filter"):
         page.locator(place).scroll_into_view_if_needed()
         assert page.evaluate(IS_FREE, place), f"the error lies over {place}"
+
+
+def test_scrollbars_are_dark_in_a_dark_page(new_page: Any, address: str) -> None:
+    page = new_page(dark=True)
+    page.goto(address)
+    reads(page, "already done")
+    assert page.evaluate("() => getComputedStyle(document.documentElement).colorScheme") == "dark"

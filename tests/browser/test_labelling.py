@@ -95,6 +95,8 @@ def test_labelled_table_fits_beside_a_scrollbar(viewer: Labels) -> None:
     # Chromium is tested without scrollbars.
     frame.evaluate("(frame) => { frame.style.borderRightWidth = '13px'; }")
     assert frame.evaluate("(frame) => frame.scrollWidth <= frame.clientWidth")
+    cut = "(cells) => cells.filter((cell) => cell.scrollWidth > cell.clientWidth).map((cell) => cell.textContent)"
+    assert viewer.page.locator("#viewer .row :is(.area, .iou, .stability)").evaluate_all(cut) == []
 
 
 def test_digit_without_its_class_asks_for_one_and_without_a_mask_says_so(viewer: Labels) -> None:
