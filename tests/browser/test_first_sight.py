@@ -86,3 +86,22 @@ def test_scrollbars_are_dark_in_a_dark_page(new_page: Any, address: str) -> None
     page.goto(address)
     reads(page, "already done")
     assert page.evaluate("() => getComputedStyle(document.documentElement).colorScheme") == "dark"
+
+
+def test_names_of_settings_do_not_show_through_the_download_menu_on_a_phone(new_page: Any, address: str) -> None:
+    page = new_page(width=400, height=800)
+    page.goto(address)
+    reads(page, "already done")
+    download = page.locator("#viewer .plain.download")
+    download.evaluate("button => button.scrollIntoView({ block: 'center' })")
+    download.click()
+    menu, name = page.locator("#viewer .formats"), page.locator("#preset [data-testid=block-info]")
+    # The menu opens upwards, so its place beside the settings hangs on the page's length: here it is laid over a name.
+    over = menu.bounding_box()["y"] - name.bounding_box()["y"] + 20
+    name.evaluate("(label, by) => Object.assign(label.style, { position: 'relative', top: `${by}px` })", over)
+    assert name.evaluate(
+        """label => {
+          const { x, y } = label.getBoundingClientRect();
+          return document.querySelector("#viewer .formats").contains(document.elementFromPoint(x + 40, y + 5));
+        }"""
+    )
