@@ -514,6 +514,24 @@ def test_slider_moved_on_gives_up_what_it_was_doing(handlers: Handlers, engine: 
     assert session.result.options.filter.pred_iou_thresh == 0.6
 
 
+def test_show_only_leaves_alone_what_a_slider_has_the_model_do(handlers: Handlers, photo: str) -> None:
+    handlers.opening.open_photo(ANN, photo)
+    before = last(find(handlers, controls())).view
+    run = handlers.settings.refilter(ANN, controls(pred_iou_thresh=0.6))
+    while not text(next(run)).startswith("9 of"):
+        pass
+    [hidden] = handlers.settings.show_only(ANN, controls(pred_iou_thresh=0.6, smallest=10_000))
+    done = last(run).view
+    assert hidden.view is not None
+    assert done is not None
+    assert hidden.view.masks == done.masks == []
+    assert not done.partial
+    after = last(handlers.settings.show_only(ANN, controls(pred_iou_thresh=0.6))).view
+    assert before is not None
+    assert after is not None
+    assert len(after.masks) > len(before.masks)
+
+
 def test_slider_during_a_run_waits(handlers: Handlers, photo: str) -> None:
     handlers.opening.open_photo(ANN, photo)
     run = find(handlers, controls())
@@ -798,6 +816,8 @@ def test_times_are_told_before_a_model_has_ever_run(engine: FakeEngine, tmp_path
 def test_built_in_model_offers_a_better_one(engine: FakeEngine, photo: str, language: str, offer: str) -> None:
     handlers = Handlers(Service(lambda name: engine, fake_models("tiny", "other"), "tiny", [Path(photo)]))
     visitor = Visitor("ann", Words(language))
-    assert offer in handlers.settings.model_info(visitor, "tiny")
-    assert ".." not in handlers.settings.model_info(visitor, "tiny")
-    assert "MobileSAM" not in handlers.settings.model_info(visitor, "other")
+    said, other = (handlers.settings.refresh(visitor, replace(controls(), model=name)) for name in ("tiny", "other"))
+    assert said.model_info is not None
+    assert offer in said.model_info
+    assert ".." not in said.model_info
+    assert "MobileSAM" not in (other.model_info or "MobileSAM")

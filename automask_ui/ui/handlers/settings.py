@@ -56,7 +56,11 @@ class SettingsHandlers:
         """Apply Show only, and nothing else: what a preset has set meanwhile waits for Find masks."""
         session = _found_by(self._service, visitor, controls)
         if session is not None and session.result is not None:
-            yield from self._apply(visitor, session, controls.show(), session.result.options)
+            if session.job is not None and session.job.refilter_options is not None:
+                session.show_only(controls.show())  # so are those shown that a slider has the model make
+                yield Changes(self._screens.view(visitor, session))
+            else:
+                yield from self._apply(visitor, session, controls.show(), session.result.options)
 
     def catch_up(self, visitor: Visitor, controls: Controls) -> Iterator[Changes]:
         """Apply, once a run has ended, what was moved meanwhile; a preset chosen meanwhile waits for Find masks."""
@@ -154,7 +158,7 @@ class SettingsHandlers:
         return replace(
             self._model_changes(visitor, now),
             preset_info=visitor.words.say(f"preset.{now.preset}.help"),
-            device=self.device_line(visitor, now.model),
+            device=self._device_line(visitor, now.model),
             forecast=self.forecast(visitor, now),
             # Only what differs: the page may be ahead of this answer.
             preset=None if now.preset == controls.preset else now.preset,
@@ -169,7 +173,7 @@ class SettingsHandlers:
             forecasts = {name: self._service.runs.speeds.forecast(name, work) for name in models}
         return Changes(
             model_groups=sentences.model_groups(visitor.words, models, forecasts),
-            model_info=self.model_info(visitor, controls.model, forecasts.get(controls.model)),
+            model_info=sentences.model_line(visitor.words, models, controls.model, forecasts.get(controls.model)),
             is_missing=not models.is_here(controls.model),
         )
 
@@ -218,11 +222,7 @@ class SettingsHandlers:
     def _title(self, visitor: Visitor, model: str) -> str:
         return sentences.model_title(visitor.words, self._service.models[model])
 
-    def model_info(self, visitor: Visitor, model: str, forecast: Forecast | None = None) -> str:
-        """What the chosen model is good for."""
-        return sentences.model_line(visitor.words, self._service.models, model, forecast)
-
-    def device_line(self, visitor: Visitor, model: str) -> str:
+    def _device_line(self, visitor: Visitor, model: str) -> str:
         """Model and device for the header."""
         title, loaded = self._title(visitor, model), self._service.models.loaded.get(model)
         return title if loaded is None else f"{title} · {sentences.device_name(loaded)}"
