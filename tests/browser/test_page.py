@@ -502,7 +502,7 @@ def test_preset_outlives_the_late_answer_to_a_slider(person: Person, late: str) 
         if len(answers) != ("masks", "settings").index(late) + 1:
             route.fulfill(response=answers[-1][1])
 
-    page.route("**/gradio_api/run/**", hold)
+    page.route("**/gradio_api/run/**", hold, times=2)
     person.sets("pred_iou_thresh", "0.93")
     page.wait_for_function("() => document.querySelector('#preset label.selected').innerText === 'Custom'")
     if late == "settings":

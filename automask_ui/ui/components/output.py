@@ -7,15 +7,11 @@ from typing import Any
 
 import gradio as gr
 
-__all__ = ["OutputComponent", "now"]
+__all__ = ["CLOCK_START", "OutputComponent"]
 
-# The machine's clock may be set back while the page is open: what is said then would be taken for what came before.
-_BEGAN_AT = time.time() - time.monotonic()
-
-
-def now() -> float:
-    """Seconds since 1970, never less than before: answers may arrive in another order than they were given in."""
-    return _BEGAN_AT + time.monotonic()
+# Seconds since 1970 at which `time.monotonic` was 0. Their sum is never less than before, as the machine's clock may be
+# when it is set: answers arrive in another order than they were given in, and the page has to tell which was later.
+CLOCK_START = time.time() - time.monotonic()
 
 
 class OutputComponent(gr.HTML):

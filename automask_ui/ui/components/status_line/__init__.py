@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, TypedDict
 
-from automask_ui.ui.components.output import OutputComponent, now
+from automask_ui.ui.components.output import CLOCK_START, OutputComponent
 
 __all__ = ["Status", "StatusLine", "status"]
 
@@ -24,7 +25,7 @@ class Status(TypedDict):
 def status(text: str, kind: str = "idle", fraction: float | None = None) -> Status:
     """A line with its values in the plain types that reach the browser as they are."""
     shown = None if fraction is None else float(fraction)
-    return {"text": text, "kind": kind, "fraction": shown, "said_at": now()}
+    return {"text": text, "kind": kind, "fraction": shown, "said_at": CLOCK_START + time.monotonic()}
 
 
 class StatusLine(OutputComponent):

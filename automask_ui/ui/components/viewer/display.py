@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import time
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,7 +28,7 @@ from automask_ui.masks.overlay import mask_colour
 from automask_ui.masks.rle import Rle, run_counts
 from automask_ui.session import Session
 from automask_ui.session.edits import Origin
-from automask_ui.ui.components.output import now
+from automask_ui.ui.components.output import CLOCK_START
 from automask_ui.ui.components.viewer import ViewerData, ViewerEdits, ViewerMask, ViewerSuggestion
 
 __all__ = [
@@ -72,7 +73,7 @@ class SessionViews:
             suggestion: the setting that would help then.
             found_with: the model and the preset of the masks, in words.
         """
-        said_at = now()
+        said_at = CLOCK_START + time.monotonic()
         display = self._display(session)
         display.points = (points or [])[:_SHOWN_POINTS]
         # Deleted ones too: when that is taken back, they are there at once.
