@@ -493,31 +493,34 @@ def test_slider_that_is_reset_leaves_its_preset(person: Person) -> None:
     assert quality.locator("input[type=number]").input_value() == "0.88"
 
 
-@pytest.mark.parametrize("late", ["masks", "settings"])
-def test_preset_outlives_the_late_answer_to_a_slider(person: Person, late: str) -> None:
-    page, answers = person.page, list[Any]()
+@pytest.mark.parametrize(("late", "number"), [("masks", 0), ("settings", 1)])
+def test_preset_outlives_the_late_answer_to_a_slider(person: Person, late: str, number: int) -> None:
+    page, asked, answers = person.page, list[Any](), dict[int, Any]()
 
     def hold(route: Any) -> None:
-        answers.append((route, route.fetch()))
-        if len(answers) != ("masks", "settings").index(late) + 1:
-            route.fulfill(response=answers[-1][1])
+        asked.append(route)
+        mine = len(asked) - 1
+        answers[mine] = route.fetch()
+        if mine != number:
+            route.fulfill(response=answers[mine])
 
-    page.route("**/gradio_api/run/**", hold, times=2)
+    page.route("**/gradio_api/run/**", hold)
     person.sets("pred_iou_thresh", "0.93")
     page.wait_for_function("() => document.querySelector('#preset label.selected').innerText === 'Custom'")
     if late == "settings":
         person.reads(r"^\d+ masks, \d+ fewer$")
-        page.wait_for_timeout(500)
+    while number not in answers:
+        page.wait_for_timeout(100)
     page.get_by_role("radio", name="Quick look").click()
     page.wait_for_timeout(500)
-    route, answer = answers[("masks", "settings").index(late)]
-    route.fulfill(response=answer)
+    asked[number].fulfill(response=answers[number])
     page.get_by_text("A coarse grid: a first impression").wait_for()
     page.wait_for_function(
         "() => document.querySelector('#forecast').innerText.includes('Waits for Find masks: Grid density')"
     )
     assert page.locator("#preset label.selected").inner_text() == "Quick look"
     assert page.locator("#pred_iou_thresh input[type=number]").input_value() == "0.88"
+    page.unroute_all(behavior="wait")
 
 
 def test_chosen_model_outlives_the_late_answer_to_a_fetch(person: Person) -> None:
