@@ -97,9 +97,9 @@ def read_file(path: Path) -> bytes:
         ImageTooLargeError: it is, or memory runs out.
         OSError: it cannot be read.
     """
-    if (size := path.stat().st_size) > limits.MAX_FILE_BYTES:
+    if path.stat().st_size > limits.MAX_FILE_BYTES:
         raise ImageTooLargeError(
-            f"{path.name} has {size / 1e9:.1f} GB, but a picture's file may have {limits.MAX_FILE_BYTES / 1e9:.1f} GB. "
+            f"{path.name} has more than {limits.MAX_FILE_BYTES / 1e9:.1f} GB, the most that a picture's file may have. "
             "Save the part that matters as a file of its own."
         )
     try:

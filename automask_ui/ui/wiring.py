@@ -107,7 +107,7 @@ def _wire_opening(on: _On, page: gr.Blocks, parts: Parts, handlers: Handlers) ->
 def _wire_list(on: _On, parts: Parts, handlers: Handlers) -> None:
     """Several pictures: worked on beside everything else, chunk by chunk."""
     lists, table = handlers.pictures, parts.pictures
-    started = on(table.list_start, lists.start_list, parts.controls, parts.screen, **_QUEUED)
+    started = on(table.list_start, lists.start_list, parts.controls, [*parts.screen, *parts.controls], **_QUEUED)
     on(table.list_stop, lists.stop_list, None, [table], **_QUEUED)
     on(table.list_close, lists.close_list, None, [table], **_QUEUED)
     on(table.list_remove, lists.remove_item, None, [table], **_QUEUED)

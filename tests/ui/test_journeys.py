@@ -63,9 +63,9 @@ SLIDER = """
     session/store.py
     serving/runs.py
     ui/controls.py
-    session/run.py
     session/session.py
     session/edits.py
+    session/run.py
     session/editor.py
     ui/handlers/screens.py
     ui/components/viewer/display.py
@@ -171,8 +171,8 @@ def test_a_slider(handlers: Handlers, parts: Parts, found: Callable[..., Any]) -
     values = values_of(parts, STRICTER)
 
     def move() -> None:
-        found(handlers.settings.settle, values, outputs=parts.settings)
         assert found(handlers.settings.refilter_at_once, values, outputs=[*parts.screen, parts.unfinished])
+        found(handlers.settings.settle, values, outputs=parts.settings)
 
     assert modules_of(move) == SLIDER.split()
 

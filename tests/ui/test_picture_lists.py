@@ -207,6 +207,19 @@ def test_opened_picture_has_its_masks_and_settings(
     assert other.open is None
 
 
+def test_open_picture_gets_its_masks_with_their_settings_from_the_run_of_the_list(
+    handlers: Handlers, lists: PictureListHandlers, files: list[str]
+) -> None:
+    handlers.opening.open_files(ANN, files[:2])  # the first is open
+    shown = [changes for changes in lists.start_list(ANN, CONTROLS) if changes.view is not None]
+    assert len(shown) == 1
+    assert shown[0].view is not None
+    assert shown[0].view.masks
+    # Whoever has moved a slider meanwhile sees where it stood for these masks.
+    assert shown[0].controls is not None
+    assert shown[0].controls.options({}) == CONTROLS.options({})
+
+
 def test_picture_without_masks_opens_as_a_photo(handlers: Handlers, files: list[str]) -> None:
     handlers.opening.open_files(ANN, files)
     arrival = handlers.opening.open_item(ANN, {"index": 0})

@@ -20,7 +20,7 @@ from automask_ui.project.export import export_list
 from automask_ui.project.pictures import batch_task
 from automask_ui.serving.service import Service
 from automask_ui.session import Session
-from automask_ui.ui.controls import Controls
+from automask_ui.ui.controls import Controls, controls_of
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.screens import Screens
 from automask_ui.ui.handlers.visitor import Visitor
@@ -125,7 +125,7 @@ class PictureListHandlers:
         return Changes() if self._projects.lists.peek(visitor.owner) is None else self._screens.show_list(visitor)
 
     def _with_masks(self, visitor: Visitor, changes: Changes) -> Changes:
-        """``changes``, with the masks of the open picture as soon as the list's run has found them."""
+        """``changes``, with the open picture's masks and their settings as soon as the list's run has found them."""
         own, session = self._projects.lists.peek(visitor.owner), self._service.store.peek(visitor.owner)
         index = self._projects.open_index(visitor.owner)
         if own is None or session is None or index is None or session.result is not None or session.job:
@@ -135,7 +135,13 @@ class PictureListHandlers:
             return changes
         session = self._projects.open_item(visitor.owner, index)
         line = sentences.restored_line(visitor.words, session, True, "list.opened")
-        return replace(self._screens.show(visitor, session, line), picture_list=changes.picture_list)
+        shown = replace(self._screens.show(visitor, session, line), picture_list=changes.picture_list)
+        settings = self.settings(visitor)
+        if settings is None or settings[0] not in self._service.models:
+            return shown
+        # Sliders that were moved since the list was started would say what these masks were not found with.
+        controls = controls_of(*settings, session.show, self._service.models.thresholds(settings[0]))
+        return replace(shown, controls=controls)
 
     def draw_thumbnails(self, visitor: Visitor) -> Iterator[Changes]:
         """Show thumbnails of pictures that nobody has looked at yet, a few at a time."""

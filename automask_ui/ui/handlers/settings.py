@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
-from automask_ui.errors import AutoMaskError, NoImageError, OptionError, RunGoneError
+from automask_ui.errors import AutoMaskError, OptionError
 from automask_ui.options import PARAMETERS, PRESETS, GeneratorOptions, check_value
 from automask_ui.serving.runs import RunQueue
 from automask_ui.serving.service import Service
@@ -43,7 +43,10 @@ class SettingsHandlers:
         session = _found_by(self._service, visitor, controls)
         if session is None:
             return Changes()
-        self._give_up(visitor, controls)
+        with suppress(OptionError):
+            # What is still being done for where a slider was before comes to nothing.
+            options = controls.options(self._service.models.thresholds(session.model))
+            self._service.runs.supersede(session, options)
         if (job := session.job) is not None and job.refilter_options is not None:
             return Changes()  # these settings are being applied already
         with suppress(AutoMaskError), closing(self.refilter(visitor, controls)) as run:
@@ -110,17 +113,10 @@ class SettingsHandlers:
         the order in which it was done. It takes the preset's name off a moved slider itself, before it asks.
         """
         if controls.preset not in PRESETS:
-            self._give_up(visitor, controls)
             return self._changes(visitor, controls, CUSTOM)
         if self.untouched_preset(controls) == CUSTOM:
             return self._changes(visitor, controls, controls.preset)
         return self.refresh(visitor, controls)
-
-    def _give_up(self, visitor: Visitor, controls: Controls) -> None:
-        """End the filtering that is still being done for where a slider was before."""
-        with suppress(NoImageError, RunGoneError, OptionError):
-            session = self._service.store.current(visitor.owner)
-            self._service.runs.supersede(session, controls.options(self._service.models.thresholds(session.model)))
 
     def say_waiting(self, visitor: Visitor, controls: Controls) -> Changes:
         """Say in the status line what a choice waits for, unless a run has something to say there."""
