@@ -1,6 +1,6 @@
 """Write the committed weights file from a training run: averaged weights, calibrated scores, the model's own defaults.
 
-`python -m automask_ui.training.export --photographs FOLDER --version 0.6` takes the state folder's run. Scores are
+`python -m automask_ui.training.export --photographs FOLDER --version 0.8` takes the state folder's run. Scores are
 calibrated on every second validation photograph; `evaluate --calibrated-on-rest` measures them on the others.
 """
 
