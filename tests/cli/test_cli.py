@@ -145,9 +145,12 @@ def test_no_masks_writes_nothing_and_says_so(photo, tmp_path, capsys):
         (["--pred-iou-thresh", "nan"], 2, "pred_iou_thresh must be a number from 0 to 1, but is nan"),
         (["--crop-n-layers", "9"], 2, "crop_n_layers must be a whole number from 0 to 3, but is 9"),
         (["--point-grids", "missing.txt"], 2, "missing.txt"),
+        (["--point-grids", "empty.txt"], 2, "empty.txt is empty: write one x, y a line"),
     ],
 )
-def test_wrong_values_are_refused_before_anything_runs(photo, tmp_path, capsys, flags, code, message):
+def test_wrong_values_are_refused_before_anything_runs(photo, tmp_path, capsys, monkeypatch, flags, code, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.txt").write_text("\n")
     assert main(["generate", str(photo), "--out", str(tmp_path / "out"), *flags]) == code
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
