@@ -727,7 +727,7 @@ def test_files_of_others_that_came_into_a_dataset_are_not_lost(photos, out):
     assert contents(out / "changed") == {"labelme/photo 0.json": b"mine", "coco.json": b"mine"}
 
 
-def test_records_of_earlier_versions_have_no_hashes(photos, out):
+def test_old_records_have_no_hashes(photos, out):
     """What has the size that it had then is taken for what was made; what has not, is not."""
     run(photos, out, "labelme", "overlay")
     for path in (out / ".automask" / "files").glob("??/*.json"):
