@@ -167,11 +167,13 @@ class GeneratorOptions:
     def for_model(self, defaults: Mapping[str, float]) -> GeneratorOptions:
         """With a model's own ``defaults``, by flat name, for what was not given."""
         own = {name: value for name, value in defaults.items() if name not in self.given}
-        return self.replace(**own) if own else self
+        return GeneratorOptions(**{**self.flat(), **own}) if own else self
 
     def replace(self, **flat: Any) -> GeneratorOptions:
-        """A copy with some options changed, by their flat names."""
-        return GeneratorOptions(**{**self.flat(), **flat})
+        """A copy with some options changed, by their flat names; what was not given before still is not."""
+        changed = GeneratorOptions(**{**self.flat(), **flat})
+        object.__setattr__(changed, "given", self.given | flat.keys())
+        return changed
 
     def flat(self) -> dict[str, Any]:
         """All options by name: upstream's 13 in its order, then the others."""

@@ -200,5 +200,9 @@ def test_what_was_not_given_is_the_models_own() -> None:
     whole = GeneratorOptions(filter=FilterOptions(), min_mask_region_area=0)
     assert whole.for_model(own) is whole
     assert some.for_model({"pred_iou_thresh": 0.1}) is some
+    changed = GeneratorOptions().replace(points_per_side=4).replace(stability_score_thresh=0.95)
+    assert (changed.given, GeneratorOptions().given) == ({"points_per_side", "stability_score_thresh"}, set())
+    assert changed.for_model(own).filter.pred_iou_thresh == 0.4
+    assert changed.for_model(own).filter.stability_score_thresh == 0.95
     assert GeneratorOptions() == GeneratorOptions(pred_iou_thresh=0.88)
     assert pickle.loads(pickle.dumps(GeneratorOptions(points_per_side=4))).for_model(own).filter.pred_iou_thresh == 0.4

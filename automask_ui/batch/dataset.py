@@ -2,7 +2,9 @@
 
     DATASET/.automask/masks/xx/<id>.json   masks of a picture with the key of all that they depend on
     DATASET/.automask/files/xx/<id>.json   the files made of them, format by format
+    DATASET/.automask/files/whole.json     the files of all pictures together, such as coco.json
     DATASET/.automask/scratch/             files being written; emptied when a run starts
+    DATASET/changed/                       files that somebody else has changed or put there, and that stood in the way
 
 Records hold neither times nor paths of this machine: an interrupted run and one that was not leave the same bytes.
 """
@@ -16,7 +18,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
@@ -40,7 +42,7 @@ from automask_ui.files.json_fields import (
 )
 from automask_ui.masks import MaskSet, codec
 
-__all__ = ["Dataset", "FilesRecord", "MasksRecord", "Written"]
+__all__ = ["Dataset", "FilesRecord", "MasksRecord", "Written", "writing"]
 
 _log = logging.getLogger(__name__)
 
@@ -64,11 +66,12 @@ class Written:
     masks: int
     exact: int
     worst_iou: float
+    hashes: dict[str, str] = field(default_factory=dict)  # path -> SHA-256; earlier versions kept none
 
 
 @dataclass(frozen=True)
 class FilesRecord:
-    """All files of one picture."""
+    """All files of one picture, or those of all pictures together."""
 
     key: str = ""  # of the masks that they show, and of the class list
     stem: str = ""
@@ -88,6 +91,7 @@ class Dataset:
         self._notes = root / NOTES
         self._scratch_of_all = self._notes / "scratch"
         self.scratch = self._scratch_of_all
+        self.put_aside: list[str] = []  # what put_aside.py has moved out of the way
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -102,7 +106,7 @@ class Dataset:
             yield
             return
         lock = FileLock(self._notes / "lock")
-        with _writing(self._notes):
+        with writing(self._notes):
             self._notes.mkdir(parents=True, exist_ok=True)
             try:
                 lock.acquire(timeout=0)
@@ -123,7 +127,7 @@ class Dataset:
             self.scratch = self._scratch_of_all / secrets.token_hex(8)
         else:
             self.scratch = Path(tempfile.gettempdir(), f"automask-{secrets.token_hex(8)}")
-        with _writing(self.scratch):
+        with writing(self.scratch):
             self.scratch.mkdir(parents=True)
         try:
             yield
@@ -154,20 +158,22 @@ class Dataset:
         }
         self._write_record(values, self._path("masks", picture))
 
-    def read_files(self, picture: Picture) -> FilesRecord:
-        """Which files were made of a picture; an empty record where none were."""
+    def read_files(self, picture: Picture | None) -> FilesRecord:
+        """Which files were made of a picture, or of all together (None); an empty record where none were."""
         record = _read(self._path("files", picture))
         if record is None:
             return FilesRecord()
         try:
             return _files_of(record)
         except JsonFieldError as error:
-            _log.warning("What is kept of %s's files is damaged, so they are made again: %s", picture.relative, error)
+            name = picture.relative if picture else "the dataset"
+            _log.warning("What is kept of %s's files is damaged, so they are made again: %s", name, error)
             return FilesRecord()
 
-    def write_files(self, picture: Picture, record: FilesRecord) -> None:
-        """Keep the list of a picture's files."""
-        self._write_record({"picture": picture.relative, **asdict(record)}, self._path("files", picture))
+    def write_files(self, picture: Picture | None, record: FilesRecord) -> None:
+        """Keep the list of a picture's files, or of those of all together (None)."""
+        values = {"picture": picture.relative} if picture else {}
+        self._write_record({**values, **asdict(record)}, self._path("files", picture))
 
     def count_others(self, pictures: Iterable[Picture]) -> int:
         """Of how many pictures besides ``pictures`` masks are kept."""
@@ -183,7 +189,7 @@ class Dataset:
 
     def land(self, data: bytes, target: Path, *, is_synced: bool = False) -> None:
         """Make ``target`` hold ``data``, at once or not at all; ``is_synced`` as in :mod:`automask_ui.files.atomic`."""
-        with _writing(target):
+        with writing(target):
             if is_local(target):
                 write_atomic(target, data, is_synced=is_synced, scratch=self.scratch)
             else:
@@ -193,7 +199,7 @@ class Dataset:
 
     def move(self, part: Path, target: Path) -> None:
         """Bring a complete file from the scratch folder to its place, over an older one."""
-        with _writing(target):
+        with writing(target):
             if is_local(target):
                 move_file(part, target)
             else:
@@ -209,7 +215,7 @@ class Dataset:
         """Remove files and the folders that they leave empty."""
         for path in sorted(paths):
             target = self.root / path
-            with _writing(target):
+            with writing(target):
                 target.unlink(missing_ok=True)
             if not is_local(target):
                 continue
@@ -224,7 +230,9 @@ class Dataset:
         # On the disk at once: other files are compared by their sizes, records are believed.
         self.land(text.encode("ascii"), target, is_synced=True)
 
-    def _path(self, kind: str, picture: Picture) -> Path:
+    def _path(self, kind: str, picture: Picture | None) -> Path:
+        if picture is None:
+            return self._notes / kind / "whole.json"
         # A hash, since the picture's own name may be too long for a suffix.
         name = hashlib.sha256(os.fsencode(picture.relative)).hexdigest()[:32]
         return self._notes / kind / name[:2] / f"{name}.json"
@@ -242,9 +250,14 @@ def _files_of(record: dict[str, Any]) -> FilesRecord:
             raise JsonFieldError("“worst_iou” must be a number from 0 to 1.")
         if any(PurePosixPath(path).parts[0] != name for path in files):
             raise JsonFieldError(f"A file of “{name}” lies outside of its folder.")
-        formats[name] = Written(files, masks, exact, worst)
+        formats[name] = Written(files, masks, exact, worst, _hashes_of(values))
     stale = tuple(_below(path) for path in list_in(record, "stale", MAX_INTEGER))
     return FilesRecord(text_in(record, "key", 64), text_in(record, "stem", 255), formats, stale)
+
+
+def _hashes_of(values: Mapping[str, Any]) -> dict[str, str]:
+    hashes = object_in(values, "hashes") if "hashes" in values else {}
+    return {_below(path): text_of(sha256, "A hash", 64) for path, sha256 in hashes.items()}
 
 
 def _below(path: object) -> str:
@@ -258,7 +271,8 @@ def _below(path: object) -> str:
 
 
 @contextmanager
-def _writing(target: Path) -> Iterator[None]:
+def writing(target: Path) -> Iterator[None]:
+    """Make a :class:`BatchError` of what keeps ``target`` from being written."""
     try:
         yield
     except OSError as error:

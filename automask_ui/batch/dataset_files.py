@@ -15,6 +15,7 @@ import numpy as np
 
 from automask_ui.batch.dataset import Dataset, Written
 from automask_ui.batch.pictures import Failure, Picture, printable
+from automask_ui.batch.put_aside import land_whole
 from automask_ui.errors import BatchError, ExportError
 from automask_ui.export import EXPORTERS, Exporter, ExportItem, export
 from automask_ui.export.base import UNLABELLED, ClassList, DatasetDocument
@@ -119,7 +120,7 @@ def write_document(
         raise BatchError(
             f"{target} could not be written: {error.strerror or error}. The pictures' masks are kept."
         ) from error
-    dataset.move(part, target)
+    land_whole(dataset, part, target.name)
     return Written({target.name: size}, *written)
 
 
@@ -202,15 +203,15 @@ def write_manifest(dataset: Dataset, pictures: Iterable[Picture], failures: Iter
                 writer.writerow([table.safe_cell(failure.name), "", "", "", "", table.safe_cell(failure.reason)])
     except OSError as error:
         raise BatchError(f"{target} could not be written: {error.strerror or error}.") from error
-    dataset.move(part, target)
+    land_whole(dataset, part, MANIFEST)
 
 
 def write_picture_list(dataset: Dataset, exporter: Exporter, pictures: Iterable[Picture]) -> None:
     """Write the list by which the readers of a format find the pictures: those with files, by their stems."""
     written = (picture for picture in pictures if _has_files(dataset, exporter, picture))
     lines = (printable(str(exporter.layout.place(picture.stem, picture.folder))) for picture in written)
-    target = dataset.root / exporter.name / exporter.layout.picture_list
-    dataset.land("".join(f"{line}\n" for line in lines).encode(), target)
+    path = f"{exporter.name}/{exporter.layout.picture_list}"
+    land_whole(dataset, "".join(f"{line}\n" for line in lines).encode(), path)
 
 
 def write_shared(dataset: Dataset, exporter: Exporter, pictures: Iterable[Picture], classes: ClassList) -> None:
@@ -225,7 +226,7 @@ def write_shared(dataset: Dataset, exporter: Exporter, pictures: Iterable[Pictur
     report = export(exporter.name, [item], dataset.scratch)
     with zipfile.ZipFile(report.path) as archive:
         for name in exporter.layout.shared:
-            dataset.land(archive.read(name), dataset.root / exporter.name / name)
+            land_whole(dataset, archive.read(name), f"{exporter.name}/{name}")
 
 
 def _has_files(dataset: Dataset, exporter: Exporter, picture: Picture) -> bool:

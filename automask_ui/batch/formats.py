@@ -6,6 +6,7 @@ folders are kept in it, so that pictures of one name do not collide.
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -13,8 +14,10 @@ from pathlib import Path, PurePosixPath
 
 from automask_ui.batch.dataset import Dataset, FilesRecord, Written
 from automask_ui.batch.pictures import Picture
+from automask_ui.batch.put_aside import put_aside
 from automask_ui.errors import BatchError, ExportError
 from automask_ui.export import EXPORTERS, Exporter, ExportItem, export
+from automask_ui.files.hashes import sha256_of
 
 __all__ = ["finished_formats", "write_formats"]
 
@@ -24,7 +27,8 @@ def write_formats(
 ) -> Iterator[tuple[str, str]]:
     """Write the missing files of ``picture``, and remove those made of other masks.
 
-    The process may be killed at any moment: every file is listed before it appears.
+    The process may be killed at any moment: every file is listed before it appears. What somebody has changed is put
+    aside before another takes its place.
 
     Args:
         dataset: where the files go.
@@ -45,7 +49,11 @@ def write_formats(
     listed = set(old.stale).union(*(written.files for written in old.formats.values()))
     gone = listed.difference(*(written.files for written in formats.values()))
 
-    def list_files(coming: dict[str, int]) -> None:
+    # Before anything lists them as leftovers of this run, whatever they hold.
+    put_aside(dataset, old, gone)
+
+    def list_files(coming: dict[str, str]) -> None:
+        put_aside(dataset, old, coming.keys() - gone, coming)
         gone.update(coming)
         dataset.write_files(picture, FilesRecord(key, picture.stem, formats, tuple(sorted(gone))))
 
@@ -89,11 +97,11 @@ def _write_one(
     picture: Picture,
     item: ExportItem,
     name: str,
-    list_files: Callable[[dict[str, int]], None],
+    list_files: Callable[[dict[str, str]], None],
     *,
     negatives: bool,
 ) -> Written:
-    """Write one format's files; ``list_files`` is called with them before the first one appears."""
+    """Write one format's files; ``list_files`` is called with their hashes before the first one appears."""
     exporter = EXPORTERS[name]
     if not len(item.masks) and not (negatives and exporter.has_negatives):
         return Written({}, 0, 0, 1.0)
@@ -102,19 +110,20 @@ def _write_one(
         item = replace(item, name=picture.stem + PurePosixPath(picture.relative).suffix)
     report = export(name, [item], dataset.scratch, negatives=negatives)
     if exporter.is_archive():
-        files = _unpack(dataset, picture, exporter, report.path, list_files)
+        files, hashes = _unpack(dataset, picture, exporter, report.path, list_files)
     else:
         target = f"{name}/{picture.folder / picture.stem}.{exporter.extension}"
         files = {target: report.path.stat().st_size}
-        list_files(files)
+        hashes = {target: sha256_of(report.path)}
+        list_files(hashes)
         dataset.move(report.path, dataset.root / target)
-    return Written(files, len(report.checks), report.exact, report.worst_iou)
+    return Written(files, len(report.checks), report.exact, report.worst_iou, hashes)
 
 
 def _unpack(
-    dataset: Dataset, picture: Picture, exporter: Exporter, path: Path, list_files: Callable[[dict[str, int]], None]
-) -> dict[str, int]:
-    """Unpack the ZIP of one picture into the dataset; return the picture's own files with their sizes in bytes."""
+    dataset: Dataset, picture: Picture, exporter: Exporter, path: Path, list_files: Callable[[dict[str, str]], None]
+) -> tuple[dict[str, int], dict[str, str]]:
+    """Unpack the ZIP of one picture into the dataset; return the sizes in bytes and the hashes of its own files."""
     layout = exporter.layout
     with zipfile.ZipFile(path) as archive:
         own = [
@@ -123,8 +132,9 @@ def _unpack(
             if entry.filename not in (*layout.shared, layout.picture_list)
         ]
         files = {target: entry.file_size for entry, target in own}
-        list_files(files)
+        hashes = {target: hashlib.sha256(archive.read(entry)).hexdigest() for entry, target in own}
+        list_files(hashes)
         for entry, target in own:
             dataset.land(archive.read(entry), dataset.root / target)
     path.unlink()
-    return files
+    return files, hashes

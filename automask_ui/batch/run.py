@@ -18,6 +18,7 @@ from automask_ui.batch.dataset_files import (
 )
 from automask_ui.batch.paths import exists, is_within
 from automask_ui.batch.pictures import NOTES, Failure, Listing, Picture, find_pictures, printable
+from automask_ui.batch.put_aside import CHANGED, take_put_aside
 from automask_ui.batch.worker import BatchTask, PictureOutcome, process_pictures
 from automask_ui.errors import BatchError, ExportError
 from automask_ui.export import EXPORTERS, Exporter
@@ -126,6 +127,7 @@ class _Tally:
         self.report = BatchReport(len(listing.pictures), failures=list(listing.unreadable))
         self.usable: list[Picture] = []
         self.with_masks: list[Picture] = []
+        self.put_aside: list[str] = []
         self._progress = progress
         self._done = 0
         self._seconds = 0.0  # spent on pictures that were made
@@ -136,6 +138,7 @@ class _Tally:
         report = self.report
         report.failures.extend(outcome.failures)
         report.notes.extend(outcome.notes)
+        self.put_aside.extend(outcome.put_aside)
         report.made += outcome.made
         report.turned += outcome.is_turned
         if outcome.masks is not None:
@@ -180,6 +183,8 @@ def _write_whole(dataset: Dataset, task: BatchTask, listing: Listing, tally: _Ta
         report.notes += _of_names_that_differ_in_their_ending(tally.with_masks)
     if report.empty:
         report.notes.append(_of_pictures_without_masks(report.empty, task))
+    if changed := [*tally.put_aside, *take_put_aside(dataset)]:
+        report.notes.append(_of_files_put_aside(changed, dataset.root))
     # Those that fail now are among them: their files show what they were.
     if others := dataset.count_others(tally.usable):
         report.notes.append(
@@ -192,6 +197,15 @@ def _write_whole(dataset: Dataset, task: BatchTask, listing: Listing, tally: _Ta
 def _pictures(count: int, is_: str, are: str) -> str:
     """``count`` pictures with the verb that follows."""
     return f"{count:,} picture {is_}" if count == 1 else f"{count:,} pictures {are}"
+
+
+def _of_files_put_aside(paths: Sequence[str], root: Path) -> str:
+    count = len(paths)
+    which = f"{printable(paths[0])} was" if count == 1 else f"{count:,} files, such as {printable(paths[0])}, were"
+    return (
+        f"{which} not as this command had made {'it' if count == 1 else 'them'}, and had to make room: what somebody "
+        f"changed there is kept in {root / CHANGED}."
+    )
 
 
 def _of_pictures_without_masks(count: int, task: BatchTask) -> str:

@@ -17,6 +17,7 @@ from automask_ui.batch.dataset_files import WHOLE_FILES, export_item
 from automask_ui.batch.formats import finished_formats, write_formats
 from automask_ui.batch.paths import exists, is_local
 from automask_ui.batch.pictures import Failure, Picture, printable
+from automask_ui.batch.put_aside import put_aside, take_put_aside
 from automask_ui.errors import AutoMaskError, BatchError
 from automask_ui.export import EXPORTERS
 from automask_ui.export.base import UNLABELLED, ClassList
@@ -96,6 +97,7 @@ class PictureOutcome:
     masks: int | None = None  # number of masks; None where the picture could not be used
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # sentences for people
+    put_aside: list[str] = field(default_factory=list)  # files that somebody had changed, to be kept elsewhere
     is_turned: bool = False  # its file was read now, and says that it is to be seen otherwise than it lies there
 
 
@@ -229,6 +231,7 @@ class Worker:
                 self._dataset, loaded.picture, item, formats, files_key, negatives=negatives
             ):
                 outcome.failures.append(Failure(printable(loaded.picture.relative), f"{format_name}: {reason}"))
+        outcome.put_aside = take_put_aside(self._dataset)
         return outcome
 
     def _has_files(self, picture: Picture, key: str) -> bool:
@@ -241,6 +244,7 @@ class Worker:
     def _keep(self, loaded: Loaded, masks: MaskSet) -> MasksRecord:
         """Keep a picture's masks; return them as a later run would read them, so that both make the same of them."""
         # What holds the whole dataset is out of date from here on, until it is made anew at the end.
+        put_aside(self._dataset, self._dataset.read_files(None), WHOLE_FILES)
         self._dataset.remove(WHOLE_FILES)
         self._dataset.write_masks(loaded.picture, MasksRecord(self._task.key(loaded.sha256), loaded.sha256, masks))
         record = self._dataset.read_masks(loaded.picture)

@@ -110,5 +110,9 @@ def options_of(settings: argparse.Namespace, model: EngineModel) -> GeneratorOpt
     given = {name: getattr(settings, name) for name in PARAMETERS}
     values.update({name: value for name, value in given.items() if value is not None})
     if settings.point_grids is not None:
-        values["point_grids"] = parse_point_grids(read_point_grids(settings.point_grids))
+        points = parse_point_grids(read_point_grids(settings.point_grids))
+        # Without points the grid would be looked at, which nobody asked for.
+        if points is None:
+            raise OptionError(f"The point list {settings.point_grids.name} is empty: write one x, y a line.")
+        values["point_grids"] = points
     return checked_options(values)

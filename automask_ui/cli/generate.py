@@ -13,8 +13,8 @@ from typing import Any
 
 from automask_ui.cli.arguments import add_find_arguments, classes_of, formats_of, options_of
 from automask_ui.cli.output import counted, say
-from automask_ui.errors import AutoMaskError, ExportError
-from automask_ui.export import EXPORTERS, ExportItem, export
+from automask_ui.errors import AutoMaskError, ExportError, OptionError
+from automask_ui.export import EXPORTERS, ExportItem, export, file_name
 from automask_ui.export.base import ClassList
 from automask_ui.files.images import load_image
 from automask_ui.files.names import unique_stems
@@ -54,7 +54,9 @@ def run(settings: argparse.Namespace) -> int:
     failed = 0
     photos = [photo for given in settings.photos for photo in _matching(given)]
     # Photos of one name, from two folders, get a file each.
-    for photo, stem in zip(photos, unique_stems(photo.name for photo in photos), strict=True):
+    stems = unique_stems(photo.name for photo in photos)
+    _check_place(photos, [settings.out / file_name(name, stem) for stem in stems for name in formats])
+    for photo, stem in zip(photos, stems, strict=True):
         try:
             for line in _one_photo(engine, photo, options, formats, settings.out / stem, metadata, classes):
                 say(line)
@@ -70,6 +72,27 @@ def _matching(photo: Path) -> list[Path]:
     """The files that match ``*.jpg`` and the like, which shells of Windows leave as it is; else ``photo`` itself."""
     found = [] if os.path.lexists(photo) else sorted(glob(str(photo)))
     return [Path(name) for name in found] or [photo]
+
+
+def _check_place(photos: list[Path], targets: list[Path]) -> None:
+    """Refuse to write over the pictures themselves.
+
+    Raises:
+        OptionError: one of the files to be written is a picture that was given.
+    """
+    given = {_identity(photo) for photo in photos} - {None}
+    for target in targets:
+        if _identity(target) in given:
+            raise OptionError(f"{target} is one of the pictures, and would be written over: give another folder.")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from all others, whatever it is called; None where there is none."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _formats(settings: argparse.Namespace) -> list[str]:

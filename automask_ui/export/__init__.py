@@ -39,6 +39,7 @@ __all__ = [
     "Exporter",
     "MaskCheck",
     "export",
+    "file_name",
     "new_folder",
     "proof_table",
 ]
@@ -68,6 +69,11 @@ def new_folder(parent: Path) -> Path:
     folder = exports / secrets.token_hex(8)
     folder.mkdir(mode=0o700)
     return folder
+
+
+def file_name(name: str, stem: str, count: int = 1) -> str:
+    """Name of the file that :func:`export` makes of ``count`` pictures in the format ``name``."""
+    return f"{stem}-{name}.{EXPORTERS[name].extension_for(count)}"
 
 
 def export(
@@ -107,7 +113,7 @@ def export(
     exporter = EXPORTERS[name]
     if stem is None:
         stem = safe_stem(items[0].name) + (f"-and-{len(items) - 1}-more" if len(items) > 1 else "")
-    target = folder / f"{stem}-{name}.{exporter.extension_for(len(items))}"
+    target = folder / file_name(name, stem, len(items))
     try:
         checks = _write_checked(exporter, items, target, extras)
     except OSError as error:

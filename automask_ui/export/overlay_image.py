@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import BinaryIO
 
+import cv2
 import numpy as np
 
 from automask_ui.errors import ExportError
@@ -39,7 +40,7 @@ def _read_jpeg(file: BinaryIO, item: ExportItem) -> Iterator[ReadMask]:
     pixels, drawn = read_pixels(file.read()), _drawn(item)
     if pixels.shape != drawn.shape:
         raise ExportError("The overlay picture came back in another size, so it was not kept. Please report this.")
-    near = np.abs(pixels.astype(np.int16) - drawn).max(axis=2) <= _NEAR
+    near = cv2.absdiff(pixels, drawn).max(axis=2) <= _NEAR
     for rle in item.masks.rle:
         window, (left, top) = rle_codec.decode_window(rle)
         height, width = window.shape

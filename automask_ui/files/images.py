@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -94,18 +95,37 @@ def read_file(path: Path) -> bytes:
     """Read a picture's file as a whole, unless it is far larger than what is decoded from it.
 
     Raises:
+        UnreadableImageError: it is a device, which may never end.
         ImageTooLargeError: it is, or memory runs out.
         OSError: it cannot be read.
     """
-    if path.stat().st_size > limits.MAX_FILE_BYTES:
-        raise ImageTooLargeError(
-            f"{path.name} has more than {limits.MAX_FILE_BYTES / 1e9:.1f} GB, the most that a picture's file may have. "
-            "Save the part that matters as a file of its own."
-        )
+    status = path.stat()
+    if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+        raise UnreadableImageError(f"{path.name} is a device, and no file.")
+    most, size = limits.MAX_FILE_BYTES, status.st_size
     try:
-        return path.read_bytes()
+        if stat.S_ISFIFO(status.st_mode):
+            data = _read_pipe(path, most)
+            size = len(data)
+        else:
+            data = path.read_bytes() if size <= most else b""
     except MemoryError as error:
         raise ImageTooLargeError(f"Memory ran out while {path.name} was read. Make it smaller.") from error
+    if size > most:
+        raise ImageTooLargeError(
+            f"{path.name} has more than {most / 1e9:.1f} GB, the most that a picture's file may have. "
+            "Save the part that matters as a file of its own."
+        )
+    return data
+
+
+def _read_pipe(path: Path, most: int) -> bytes:
+    """Read all that comes through a pipe, whose size nobody knows before, or a little more than ``most`` bytes."""
+    data = bytearray()
+    with path.open("rb") as pipe:
+        while len(data) <= most and (chunk := pipe.read(1 << 20)):
+            data += chunk
+    return bytes(data)
 
 
 def fit_long_side(rgb: np.ndarray, longest: int) -> np.ndarray:

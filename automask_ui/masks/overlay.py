@@ -70,7 +70,12 @@ def draw(
     if alpha > 0:
         for row, window, region in _windows(picture, masks, order):
             paint = np.array(hex_to_rgb(colours[row]), dtype=np.float32)
-            region[window] = np.rint(region[window] * (1 - alpha) + paint * alpha).astype(np.uint8)
+            # Through tables of all 256 levels: floating-point pixels would take 17 times the memory of the photo.
+            levels = np.arange(256, dtype=np.uint8)[:, None]
+            painted = np.rint(levels * (1 - alpha) + paint * alpha).astype(np.uint8)
+            for band in range(3):
+                plane = region[..., band]
+                plane[window] = cv2.LUT(plane[window], painted[:, band]).ravel()
     # Edges come after all fills: a later fill would tint them.
     if outlines:
         thickness = max(1, round(max(image.shape[:2]) / _PX_PER_OUTLINE))

@@ -11,7 +11,7 @@ import re
 import reprlib
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -48,12 +48,15 @@ _LONE_JOINERS = re.compile(f"(?<!\\S)[{_JOINERS}]+|(?<![{_JOINERS}])[{_JOINERS}]
 _ID_COLUMNS = {"id", "class_id", "classid", "class id", "category_id", "label_id", "index", "number", "#", "idx"}
 _NAME_COLUMNS = {"name", "class", "class_name", "classname", "class name", "category", "category_name", "label"}
 _BETWEEN_NAMES = re.compile("[,;，；、]")  # on a single line
-_OF_FILES = re.compile(r"[,;，；、:{\[]")  # without one of these, lines are nothing but names
+_HEADINGS = {name for name in _NAME_COLUMNS if name.endswith("name")}  # these alone; "label" may well be a class
+_OF_FILES = re.compile(r'[,;，；、:{\["<]')  # without one of these, lines are nothing but names
 _ITEM = re.compile(r"item\s*(?::\s*)?\{([^{}]*)\}")  # of TensorFlow's label maps
 _FIELD = re.compile(r"""(id|name|display_name)\s*:\s*(?:(\d+)|'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""")
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|(.))")  # in texts of label maps; protobuf writes all but ASCII as octal bytes
 _COMMENT = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 _COLOUR_LINE = re.compile(r"(.+):\d+,\d+,\d+:[^:]*:[^:]*")  # of VOC's label maps, as CVAT, Datumaro and we write them
+_MARKUP = re.compile(r"<(?:\?xml|!doctype|html|view)\b", re.IGNORECASE)  # the last begins Label Studio's settings
+_QUOTED_LINE = re.compile(r'\s*"((?:[^"]|"")*)"\s*')  # of a table with a single column, as R writes it
 _NUMBERED_LINE = re.compile(r"\s*(\d{1,99})\s*:\s*(\S.*)")
 
 
@@ -69,7 +72,8 @@ class ClassList:
     def lines(self) -> list[str]:
         """A line a class, which :func:`parse_class_list` reads as this list."""
         if self.ids is None:
-            is_plain = not any(map(_OF_FILES.search, self.names)) or _is_read_as_lines(self.names)
+            is_plain = not (any(map(_OF_FILES.search, self.names)) or _is_heading(self.names[:1]))
+            is_plain = is_plain or _is_read_as_lines(self.names)
             return list(self.names) if is_plain else [json.dumps(self.names, ensure_ascii=False)]
         return [f"{id_}: {name}" for id_, name in zip(self.ids, self.names, strict=True)]
 
@@ -166,6 +170,8 @@ def parse_class_list(text: str) -> ClassList:
         return _from_yaml(text)
     if _ITEM.match(items := _COMMENT.sub("", text).strip()):
         return _from_items(items)
+    if _MARKUP.match(text):
+        raise LabelError("The class list looks like XML or HTML, which is not read: paste the names, one a line.")
     lines = [line for line in text.splitlines() if clean_text(line)]
     coloured = [_COLOUR_LINE.fullmatch(line) for line in lines if not line.startswith("#")]
     if coloured and all(coloured):
@@ -174,8 +180,15 @@ def parse_class_list(text: str) -> ClassList:
     table = _from_table(lines)
     if table is not None:
         return table
+    quoted = [_QUOTED_LINE.fullmatch(line) for line in lines]
+    if all(quoted):
+        lines = [found[1].replace('""', '"') for found in quoted if found]
+    if len(lines) > 1 and _is_heading(lines[:1]):
+        heading = clean_text(lines[0])
+        found = _typed(lines[1:])
+        return replace(found, notes=(*found.notes, f"“{heading}” in the first line was taken for a heading."))
     # Only a single line is cut at commas: in a list of lines a comma belongs to the name.
-    values = lines if len(lines) > 1 else _BETWEEN_NAMES.split(text)
+    values = lines if len(lines) > 1 or all(quoted) else _BETWEEN_NAMES.split(text)
     return _typed([value for value in values if clean_text(value)])
 
 
@@ -350,9 +363,17 @@ def _from_table(lines: Sequence[str]) -> ClassList | None:
                 f"The table has {len(heading)} columns, but the row “{separator.join(uneven[0])[:60]}” has "
                 f"{len(uneven[0])}: correct it; a name with “{separator}” in it stands in double quotes."
             )
-        if all(len(row) == 2 and _is_number(row[0]) and not _is_number(row[1]) for row in rows):
-            return _of_columns(rows, 0, 1)
+        for number, name in ((0, 1), (1, 0)):
+            are_pairs = all(len(row) == 2 and _is_number(row[number]) and not _is_number(row[name]) for row in rows)
+            # “chair, 3” and “table, 3” are names; numbers before names are what files have.
+            if are_pairs and (number == 0 or len({row[number] for row in rows}) == len(rows)):
+                return _of_columns(rows, number, name)
     return None
+
+
+def _is_heading(first: Sequence[str]) -> bool:
+    """Whether the ``first`` line, if there is one, is the heading of a column of names."""
+    return bool(first) and clean_text(first[0]).lower() in _HEADINGS
 
 
 def _of_columns(rows: Sequence[Sequence[str]], ids: int | None, names: int) -> ClassList:

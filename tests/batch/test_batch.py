@@ -175,7 +175,9 @@ def test_only_what_changed_is_done_again(photos, out, tmp_path, change, settings
     run(photos, out, engine=engine, **settings)
     assert engine.shown == shown
     run(photos, tmp_path / "anew", **settings)
-    assert contents(out) == contents(tmp_path / "anew")
+    # What was cut off may as well have been written by somebody: it is kept elsewhere.
+    kept = {name: data for name, data in contents(out).items() if not name.startswith("changed/")}
+    assert kept == contents(tmp_path / "anew")
 
 
 def test_a_further_format_needs_no_model(photos, out):
@@ -548,7 +550,7 @@ def test_what_all_pictures_share_is_made_anew_by_every_run(photos, out, monkeypa
     shared[0].unlink()
     shared[1].write_text("of another class list, by a run that was stopped")
     run(photos, out, "yolo", "voc")
-    assert visible(out) == before
+    assert visible(out) == before | {"changed/voc/labelmap.txt": b"of another class list, by a run that was stopped"}
     assert run(photos, out.with_name("empty"), "yolo", "voc", pred_iou_thresh=1).masks == 0
     assert not any(path.name in ("data.yaml", "labelmap.txt") for path in out.with_name("empty").rglob("*"))
 
@@ -667,6 +669,75 @@ def test_files_of_others_are_not_written_over(photos, out, name):
     assert visible(out) == contents(out) == {name: b"mine", "notes.txt": b"in nobody's way"}
     (out / name.partition("/")[0]).rename(out / "of others")
     assert run(photos, out, "labelme").failures == []
+
+
+_CORRECTED = ("labelme/photo 0.json", "yolo/labels/train/photo 1.txt", "yolo/data.yaml", "coco.json")
+
+
+@pytest.mark.parametrize(
+    ("formats", "settings"),
+    [
+        (("labelme", "yolo", "coco"), {}),
+        (("labelme", "yolo", "coco"), {"pred_iou_thresh": 0.9}),  # other masks
+        (("labelme", "yolo", "coco"), {"pred_iou_thresh": 1.0}),  # none
+        (("overlay",), {"pred_iou_thresh": 0.9}),  # the files of other masks go
+    ],
+)
+@pytest.mark.parametrize("added", ["", "a corner more"])
+def test_what_somebody_has_corrected_in_a_dataset_is_not_lost(photos, out, formats, settings, added):
+    run(photos, out, "labelme", "yolo", "coco")
+    corrected = {}
+    for name in _CORRECTED:
+        written = (out / name).read_bytes()
+        corrected[name] = b"my" + written[2:] + added.encode()
+        (out / name).write_bytes(corrected[name])
+    paint(photos / "new.png")
+    notes = run(photos, out, *formats, **settings).notes
+    # Each is in its place, or kept elsewhere.
+    kept = {name: [path for path in (out / name, out / "changed" / name) if path.is_file()] for name in _CORRECTED}
+    assert {
+        name: [p.read_bytes() for p in paths if p.read_bytes() == corrected[name]] for name, paths in kept.items()
+    } == {name: [data] for name, data in corrected.items()}
+    gone = [name for name in _CORRECTED if (out / "changed" / name).exists()]
+    said = [note for note in notes if "not as this command had made" in note]
+    assert len(said) == bool(gone)
+    assert all(str(out / "changed") in note for note in said)
+    # It is done: nothing is said again.
+    assert not [note for note in run(photos, out, *formats, **settings).notes if "had made" in note]
+
+
+def test_corrections_that_are_put_aside_keep_earlier_ones(photos, out):
+    for text in ("first", "second"):
+        run(photos, out, "labelme")
+        (out / "labelme" / "photo 0.json").write_text(text)
+    (note,) = [note for note in run(photos, out, "labelme").notes if "had made" in note]
+    assert note.startswith("labelme/photo 0.json was not as this command had made it, and had to make room")
+    kept = contents(out / "changed" / "labelme")
+    assert kept == {"photo 0.json": b"first", "photo 0-2.json": b"second"}
+
+
+def test_files_of_others_that_came_into_a_dataset_are_not_lost(photos, out):
+    run(photos, out, "overlay")
+    for name in ("labelme/photo 0.json", "coco.json"):
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text("mine")
+    assert [
+        note for note in run(photos, out, "labelme", "coco").notes if note.startswith("2 files, such as labelme/ph")
+    ]
+    assert contents(out / "changed") == {"labelme/photo 0.json": b"mine", "coco.json": b"mine"}
+
+
+def test_old_records_have_no_hashes(photos, out):
+    """What has the size that it had then is taken for what was made; what has not, is not."""
+    run(photos, out, "labelme", "overlay")
+    for path in (out / ".automask" / "files").glob("??/*.json"):
+        record = json.loads(path.read_bytes())
+        for written in record["formats"].values():
+            del written["hashes"]
+        path.write_text(json.dumps(record))
+    (out / "labelme" / "photo 0.json").write_text("mine")
+    run(photos, out, "labelme", "overlay", pred_iou_thresh=0.9)
+    assert contents(out / "changed") == {"labelme/photo 0.json": b"mine"}
 
 
 @pytest.mark.parametrize("below", ["labelme", "labelme/train"])

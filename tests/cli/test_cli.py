@@ -54,6 +54,21 @@ def test_photos_of_one_name_get_a_file_each(photo, tmp_path):
     assert all(json.loads((out / name).read_text())["images"][0]["file_name"] == photo.name for name in names)
 
 
+@pytest.mark.parametrize("name", ["photo-overlay.png", "a link to it.png"])
+def test_generate_does_not_write_over_the_pictures(tmp_path, capsys, name):
+    photos = [tmp_path / "photo.png", tmp_path / "photo-overlay.png"]
+    for photo in photos:
+        Image.fromarray(picture(53, 80)).save(photo)
+    before = photos[1].read_bytes()
+    if name != photos[1].name:
+        (tmp_path / name).symlink_to(photos[1])
+    given = [str(photos[0]), str(tmp_path / name)]
+    assert main(["generate", *given, "--out", str(tmp_path), *FLAGS, "--format", "overlay"]) == 2
+    assert f"error: {photos[1]} is one of the pictures, and would be written over" in capsys.readouterr().err
+    assert photos[1].read_bytes() == before
+    assert main(["generate", *given, "--out", str(tmp_path / "out"), *FLAGS, "--format", "overlay"]) == 0
+
+
 def test_generate_writes_what_it_says(photo, tmp_path, capsys):
     out = tmp_path / "new" / "masks"
     formats = ["--format", "png", "--format", "coco", "--format", "overlay", "--format", "csv"]
@@ -130,9 +145,12 @@ def test_no_masks_writes_nothing_and_says_so(photo, tmp_path, capsys):
         (["--pred-iou-thresh", "nan"], 2, "pred_iou_thresh must be a number from 0 to 1, but is nan"),
         (["--crop-n-layers", "9"], 2, "crop_n_layers must be a whole number from 0 to 3, but is 9"),
         (["--point-grids", "missing.txt"], 2, "missing.txt"),
+        (["--point-grids", "empty.txt"], 2, "empty.txt is empty: write one x, y a line"),
     ],
 )
-def test_wrong_values_are_refused_before_anything_runs(photo, tmp_path, capsys, flags, code, message):
+def test_wrong_values_are_refused_before_anything_runs(photo, tmp_path, capsys, monkeypatch, flags, code, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.txt").write_text("\n")
     assert main(["generate", str(photo), "--out", str(tmp_path / "out"), *flags]) == code
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -1,8 +1,10 @@
 """Pictures of every kind that people have, and files that only pretend to be one."""
 
 import io
+import os
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from automask_ui import limits
 from automask_ui.errors import ImageError, ImageTooLargeError, UnreadableImageError
 from automask_ui.files.images import fit_long_side, load_image, open_image
 from automask_ui.limits import MAX_PIXELS
@@ -299,6 +302,24 @@ def test_missing_file(tmp_path: Path) -> None:
         open_image(tmp_path / "gone.png")
     with pytest.raises(UnreadableImageError, match=f"{tmp_path.name} is a folder: give the pictures in it"):
         open_image(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="these are Unix's")
+def test_what_never_ends_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnreadableImageError, match="null is a device, and no file"):
+        open_image("/dev/null")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    buffer = io.BytesIO()
+    Image.new("RGB", (5, 4), "red").save(buffer, "PNG")
+    with ThreadPoolExecutor(1) as writer:
+        writer.submit(pipe.write_bytes, buffer.getvalue())
+        assert open_image(pipe).shape == (4, 5, 3)
+        monkeypatch.setattr(limits, "MAX_FILE_BYTES", 3_000_000)
+        sent = writer.submit(pipe.write_bytes, b"II*\0" * 3_000_000)
+        with pytest.raises(ImageTooLargeError, match=r"pipe has more than 0\.0 GB, the most that"):
+            open_image(pipe)
+        assert isinstance(sent.exception(), BrokenPipeError)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Painted masks: only where they are, the small on top, and in colours that can be told apart."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -98,3 +100,15 @@ def test_no_masks() -> None:
     empty = mask_set([np.zeros((37, 53), bool)], (37, 53))
     assert overlay.draw(GREY, empty, numbers=[1]).tolist() == GREY.tolist()  # a mask without a pixel
     assert overlay.draw(GREY, empty[[]]).tolist() == GREY.tolist()
+
+
+def test_painting_takes_little_more_memory_than_the_photo() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (600, 800, 3), dtype=np.uint8)
+    full = mask_set([np.ones((600, 800), bool)], (600, 800))
+    tracemalloc.start()
+    painted = overlay.draw(image, full, outlines=False, colours=["#ff8001"])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * image.nbytes
+    expected = image * (1 - overlay.ALPHA) + np.array([255, 128, 1], np.float32) * overlay.ALPHA
+    assert np.array_equal(painted, np.rint(expected))

@@ -54,6 +54,14 @@ from automask_ui.session.class_names import (
         ("0: dog\n1: cat", ("dog", "cat")),
         ('{"0": "dog", "1": "cat"}', ("dog", "cat")),  # numbers and names, as classifiers have them
         ("person, standing\n3, seater", ("person, standing", "3, seater")),  # no table
+        ("chair, 3\ntable, 3", ("chair, 3", "table, 3")),
+        ("chair,3\ntable,1", ("table", "chair")),  # a table: numbers, and different ones
+        ("chair,3", ("chair",)),
+        ('"name"\n"cat, big"\n"6"" pipe"\n', ("cat, big", '6" pipe')),  # as R writes tables
+        ('"cat"', ("cat",)),
+        ("class_name\ncat\ndog\n", ("cat", "dog")),  # a table of one column
+        ("name", ("name",)),
+        ("label\nname", ("label", "name")),
     ],
 )
 def test_parse(text: str, names: tuple[str, ...]) -> None:
@@ -77,6 +85,8 @@ def test_parse(text: str, names: tuple[str, ...]) -> None:
         ("names: [dog, dog]", "both the numbers 0 and 1"),  # leaving one out would change the numbers of others
         ('{"categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}', "number 1 stands for both"),
         ('{"categories": [{"id": -1, "name": "a"}]}', "from 0 to"),
+        ('<View>\n  <Label value="cat"/>\n</View>', "looks like XML or HTML"),  # Label Studio's settings
+        ("<!DOCTYPE html>\n<p>404", "looks like XML or HTML"),  # instead of the file that was to be fetched
         ("id,name\n0,dog\nx,cat", "“x” stands where the table has numbers"),
         ("names: [&a [x, x], *a]", "must be text"),  # an alias, which could multiply
         ("x" * (MAX_NAME + 1), f"at most {MAX_NAME}"),  # one word of a novel
@@ -163,6 +173,10 @@ def test_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # Numbers
 
 
+def test_a_heading_that_is_left_out_is_said() -> None:
+    assert parse_class_list("name\ncat\ndog").notes == ("“name” in the first line was taken for a heading.",)
+
+
 def test_lines_are_read_as_the_list_that_they_are_of() -> None:
     for one in [ClassList(("a", "b")), ClassList(("a", "b: c", "7"), (1, 18, 90)), ClassList(("0: x",), (5,))]:
         back = parse_class_list("\n".join(one.lines))
@@ -191,7 +205,7 @@ def test_joined_lists_keep_their_numbers() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.lists(st.text(st.sampled_from('ab ,;:{}[]"names\t#01、|'), min_size=1, max_size=9), min_size=1, max_size=4),
+    st.lists(st.text(st.sampled_from('ab ,;:{}[]<>"names\t#01、|'), min_size=1, max_size=9), min_size=1, max_size=4),
     st.one_of(st.none(), st.lists(st.integers(0, 30), min_size=4, max_size=4, unique=True)),
 )
 def test_what_the_panel_shows_of_a_list_is_read_as_that_list(texts: list[str], numbers: list[int] | None) -> None:
