@@ -33,9 +33,11 @@ async () => {
       remember(shared);
       return [shared];
     }
-    // A reloaded tab keeps its token, once its old page has gone. A copy of a tab has a copy of its token, too, which
-    // the first one holds.
-    for (const wait of TOKEN.test(before) ? [0, 100, 200] : []) {
+    // A reloaded tab keeps its token, once its old page has gone, which takes a busy machine seconds. A copy of a tab
+    // has a copy of its token, too, which the first one holds.
+    const [navigation] = performance.getEntriesByType("navigation");
+    const waits = [0, 100, 200, ...(navigation?.type === "reload" ? [500, 1_000, 2_000, 4_000] : [])];
+    for (const wait of TOKEN.test(before) ? waits : []) {
       await pause(wait);
       if (await held(before)) {
         remember(before);

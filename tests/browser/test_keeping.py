@@ -115,6 +115,25 @@ def test_reload_brings_the_work_back(visit: Callable[..., Any], photos: list[Pat
     visit()
 
 
+# For a moment after a reload, the page before still has the lock of its work.
+LOCKED_FOR_A_WHILE = """
+const request = LockManager.prototype.request;
+LockManager.prototype.request = function (name, options, callback) {
+  return performance.now() < 1500 ? Promise.resolve(callback(null)) : request.call(this, name, options, callback);
+};
+"""
+
+
+def test_reload_on_a_busy_machine_brings_the_work_back(visit: Callable[..., Any], photos: list[Path]) -> None:
+    page = visit()
+    brings(page, photos[1])
+    reads(page, "Press Find masks")
+    runs(page)
+    page.add_init_script(LOCKED_FOR_A_WHILE)
+    page.reload()
+    reads(page, "^photo 2.png is back as you left it")
+
+
 def test_work_that_was_left_is_one_click_back_also_after_a_reload(
     visit: Callable[..., Any], photos: list[Path]
 ) -> None:
