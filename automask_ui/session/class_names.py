@@ -206,13 +206,12 @@ def read_class_list(path: str | Path) -> ClassList:
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise LabelError(
-                f"The file has {size / 1e6:,.0f} MB; class lists are read from files of at most "
-                f"{MAX_FILE_BYTES / 1e6:.0f} MB. Paste the names instead."
-            )
-        data = path.read_bytes()
+        # Not all that comes: nobody knows the size of a pipe or a device.
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            most = f"{MAX_FILE_BYTES / 1e6:.0f} MB"
+            raise LabelError(f"Class lists are read from files of at most {most}. Paste the names instead.")
         # Excel's “Unicode text” begins with a mark of its own.
         return parse_class_list(data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"))
     except OSError as error:
