@@ -738,6 +738,23 @@ def test_whoever_empties_a_label_file_has_corrected_it(photos, out):
     assert contents(out / "changed") == {"yolo/labels/train/photo 0.txt": b""}
 
 
+@pytest.mark.parametrize("calls", [0, 2])
+def test_corrections_that_a_stopped_run_has_put_aside_are_told(photos, out, monkeypatch, caplog, calls):
+    run(photos, out, "labelme")
+    (out / "labelme" / "photo 0.json").write_text("mine")
+    progress = []
+
+    def stop(told):
+        progress.append(told)
+        if len(progress) > calls:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(photos, out, Engine(), task("labelme"), stop)
+    (said,) = caplog.messages
+    assert said.startswith("labelme/photo 0.json was not as this command had made it, and had to make room")
+
+
 def test_what_is_corrected_after_a_run_was_stopped_is_not_lost(tmp_path, monkeypatch):
     photos = tmp_path / "photos"
     make_pictures(photos, 2)
