@@ -76,8 +76,8 @@ class ClassList:
     def lines(self) -> list[str]:
         """A line a class, which :func:`parse_class_list` reads as this list."""
         if self.ids is None:
-            is_plain = not (any(map(_OF_FILES.search, self.names)) or _is_heading(self.names[:1]))
-            is_plain = is_plain or _is_read_as_lines(self.names)
+            is_odd = any(map(_OF_FILES.search, self.names)) or any(one.lower() in _HEADINGS for one in self.names[:1])
+            is_plain = not is_odd or _is_read_as_lines(self.names)
             return list(self.names) if is_plain else [json.dumps(self.names, ensure_ascii=False)]
         return [f"{id_}: {name}" for id_, name in zip(self.ids, self.names, strict=True)]
 
@@ -187,8 +187,8 @@ def parse_class_list(text: str) -> ClassList:
     quoted = [_QUOTED_LINE.fullmatch(line) for line in lines]
     if all(quoted):
         lines = [found[1].replace('""', '"') for found in quoted if found]
-    if len(lines) > 1 and _is_heading(lines[:1]):
-        heading = clean_text(lines[0])
+    heading = clean_text(lines[0]) if len(lines) > 1 else ""
+    if heading.lower() in _HEADINGS:
         found = _typed(lines[1:])
         return replace(found, notes=(*found.notes, f"“{heading}” in the first line was taken for a heading."))
     if "," in text and _QUOTED_NAMES.fullmatch(text):
@@ -380,11 +380,6 @@ def _from_table(lines: Sequence[str]) -> ClassList | None:
             if are_pairs and (number == 0 or all(len({row[place] for row in rows}) == len(rows) for place in (0, 1))):
                 return _of_columns(rows, number, name)
     return None
-
-
-def _is_heading(first: Sequence[str]) -> bool:
-    """Whether the ``first`` line, if there is one, is the heading of a column of names."""
-    return bool(first) and clean_text(first[0]).lower() in _HEADINGS
 
 
 def _of_columns(rows: Sequence[Sequence[str]], ids: int | None, names: int) -> ClassList:
