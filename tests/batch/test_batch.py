@@ -1027,13 +1027,24 @@ def test_a_folder_that_another_worker_removes_is_made_again(out, monkeypatch):
 def test_keys_are_those_of_versions_without_an_option_where_it_is_off(changed):
     """Else a folder that was finished by such a version would be done again."""
     off, on = (
-        worker.BatchTask(GeneratorOptions(points_per_side=16, **values), (), "weights") for values in ({}, changed)
+        worker.BatchTask(GeneratorOptions(**{**GeneratorOptions(points_per_side=16).flat(), **values}), (), "weights")
+        for values in ({}, changed)
     )
     options = off.options.upstream()
     del options["points_per_batch"], options["output_mode"]
     before = json.dumps([1, "0" * 64, "weights", options], sort_keys=True)
     assert off.key("0" * 64) == hashlib.sha256(before.encode()).hexdigest()
     assert on.key("0" * 64) != off.key("0" * 64)
+
+
+@pytest.mark.parametrize("name", ["pred_iou_thresh", "stability_score_thresh", "min_mask_region_area"])
+def test_what_is_left_to_the_model_is_not_what_upstreams_default_is(name):
+    left, given = (
+        worker.BatchTask(options, (), "weights")
+        for options in (GeneratorOptions(), GeneratorOptions(**{name: GeneratorOptions().flat()[name]}))
+    )
+    assert left.options == given.options
+    assert left.key("0" * 64) != given.key("0" * 64)
 
 
 def test_turned_pictures_are_counted_since_coco_goes_with_the_photos_themselves(photos, out):
