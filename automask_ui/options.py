@@ -170,9 +170,11 @@ class GeneratorOptions:
         return GeneratorOptions(**{**self.flat(), **own}) if own else self
 
     def replace(self, **flat: Any) -> GeneratorOptions:
-        """A copy with some options changed, by their flat names; what was not given before still is not."""
-        changed = GeneratorOptions(**{**self.flat(), **flat})
-        object.__setattr__(changed, "given", self.given | flat.keys())
+        """A copy with some options changed, by stage or flat names; what was not given before still is not."""
+        kept = {name: value for name, value in self.flat().items() if _STAGE_OF.get(name) not in flat}
+        changed = GeneratorOptions(**{**kept, **flat})
+        named = {name for name, stage in _STAGE_OF.items() if name in flat or stage in flat}
+        object.__setattr__(changed, "given", self.given | named)
         return changed
 
     def flat(self) -> dict[str, Any]:

@@ -200,6 +200,10 @@ def test_what_was_not_given_is_the_models_own() -> None:
     whole = GeneratorOptions(filter=FilterOptions(), min_mask_region_area=0)
     assert whole.for_model(own) is whole
     assert some.for_model({"pred_iou_thresh": 0.1}) is some
+    stages = GeneratorOptions(points_per_side=4).replace(filter=FilterOptions(box_nms_thresh=0.3), box_nms_thresh=0.2)
+    assert stages == GeneratorOptions(points_per_side=4, box_nms_thresh=0.2)
+    assert stages.replace(filter=FilterOptions(pred_iou_thresh=0.3)).filter == FilterOptions(pred_iou_thresh=0.3)
+    assert stages.for_model(own).filter.pred_iou_thresh == 0.88  # given with its stage
     changed = GeneratorOptions().replace(points_per_side=4).replace(stability_score_thresh=0.95)
     assert (changed.given, GeneratorOptions().given) == ({"points_per_side", "stability_score_thresh"}, set())
     assert changed.for_model(own).filter.pred_iou_thresh == 0.4

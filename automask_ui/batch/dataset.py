@@ -20,14 +20,14 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from automask_ui.batch.paths import is_local
-from automask_ui.batch.pictures import NOTES, Picture
+from automask_ui.batch.pictures import NOTES, SUFFIXES, Picture
 from automask_ui.errors import BatchError
 from automask_ui.files.atomic import move_file, write_atomic
 from automask_ui.files.json_fields import (
@@ -77,6 +77,12 @@ class FilesRecord:
     stem: str = ""
     formats: dict[str, Written] = field(default_factory=dict)
     stale: tuple[str, ...] = ()  # files that may be there and belong to none of the formats
+    stale_hashes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # path -> SHA-256 of all that it may hold
+
+    def hashes_of(self, path: str) -> set[str]:
+        """SHA-256 of all that was left at ``path``, or may have been by a run that was stopped."""
+        kept = {written.hashes[path] for written in self.formats.values() if path in written.hashes}
+        return kept.union(self.stale_hashes.get(path, ()))
 
 
 class Dataset:
@@ -175,6 +181,13 @@ class Dataset:
         values = {"picture": picture.relative} if picture else {}
         self._write_record({**values, **asdict(record)}, self._path("files", picture))
 
+    def read_namesakes(self, picture: Picture) -> Iterator[FilesRecord]:
+        """What was made of pictures that differ from ``picture`` in their ending alone, as converted ones do."""
+        name = PurePosixPath(picture.relative)
+        for suffix in (*SUFFIXES, *map(str.upper, SUFFIXES)):
+            if suffix != name.suffix:
+                yield self.read_files(replace(picture, relative=str(name.with_suffix(suffix))))
+
     def count_others(self, pictures: Iterable[Picture]) -> int:
         """Of how many pictures besides ``pictures`` masks are kept."""
         known = {self._path("masks", picture).name for picture in pictures}
@@ -252,7 +265,12 @@ def _files_of(record: dict[str, Any]) -> FilesRecord:
             raise JsonFieldError(f"A file of “{name}” lies outside of its folder.")
         formats[name] = Written(files, masks, exact, worst, _hashes_of(values))
     stale = tuple(_below(path) for path in list_in(record, "stale", MAX_INTEGER))
-    return FilesRecord(text_in(record, "key", 64), text_in(record, "stem", 255), formats, stale)
+    stale_hashes = object_in(record, "stale_hashes") if "stale_hashes" in record else {}
+    may_hold = {
+        _below(path): tuple(text_of(sha256, "A hash", 64) for sha256 in list_in(stale_hashes, path, MAX_INTEGER))
+        for path in stale_hashes
+    }
+    return FilesRecord(text_in(record, "key", 64), text_in(record, "stem", 255), formats, stale, may_hold)
 
 
 def _hashes_of(values: Mapping[str, Any]) -> dict[str, str]:

@@ -49,13 +49,20 @@ def write_formats(
     listed = set(old.stale).union(*(written.files for written in old.formats.values()))
     gone = listed.difference(*(written.files for written in formats.values()))
 
-    # Before anything lists them as leftovers of this run, whatever they hold.
-    put_aside(dataset, old, gone)
+    # Before this run lists them: what earlier versions have left may then hold anything.
+    put_aside(dataset, old, gone, picture=picture)
+    may_hold = {path: hashes for path in gone if (hashes := old.hashes_of(path))}
 
     def list_files(coming: dict[str, str]) -> None:
-        put_aside(dataset, old, coming.keys() - gone, coming)
+        """Keep that the files of ``coming``, path -> SHA-256, may be there from now on."""
+        put_aside(dataset, old, coming.keys() - gone, coming, picture)
+        for path, sha256 in coming.items():
+            # Of what earlier versions have left, nobody knows the hash: it may hold anything.
+            if path in may_hold or path not in gone:
+                may_hold.setdefault(path, set()).add(sha256)
         gone.update(coming)
-        dataset.write_files(picture, FilesRecord(key, picture.stem, formats, tuple(sorted(gone))))
+        hashes = {path: tuple(sorted(of_path)) for path, of_path in may_hold.items()}
+        dataset.write_files(picture, FilesRecord(key, picture.stem, formats, tuple(sorted(gone)), hashes))
 
     for name in names:
         if name not in formats:

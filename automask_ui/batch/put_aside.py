@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from automask_ui.batch.dataset import Dataset, FilesRecord, Written, writing
 from automask_ui.batch.paths import is_local
+from automask_ui.batch.pictures import Picture
+from automask_ui.export import EXPORTERS
 from automask_ui.files.atomic import move_file
 from automask_ui.files.hashes import sha256_of
 
@@ -21,7 +24,11 @@ CHANGED = "changed"  # folder of a dataset, for what is not the dataset's own an
 
 
 def put_aside(
-    dataset: Dataset, record: FilesRecord, paths: Iterable[str], coming: Mapping[str, str] | None = None
+    dataset: Dataset,
+    record: FilesRecord,
+    paths: Iterable[str],
+    coming: Mapping[str, str] | None = None,
+    picture: Picture | None = None,
 ) -> None:
     """Move those files to ``DATASET/changed`` that somebody has changed since they were made, or that others have made.
 
@@ -30,28 +37,28 @@ def put_aside(
         record: what is known of the files that this dataset has made.
         paths: files that are to be removed or written over, relative to the dataset.
         coming: of those that are to be written, the SHA-256; a file that holds just that may stay where it is.
+        picture: the one that they are made of, whose name another may have had before.
 
     Raises:
         BatchError: the disk cannot take them.
     """
     for path in sorted(paths):
         source = dataset.root / path
-        with writing(source):
-            # A power cut leaves files with nothing in them.
-            if not source.is_file() or not source.stat().st_size:
+        # Another worker may take it away at any moment.
+        with writing(source), suppress(FileNotFoundError):
+            if not source.is_file() or _is_nothing(source, path):
                 continue
             if _is_own(dataset, record, path) or (coming and coming.get(path) == sha256_of(source)):
                 continue
+            if picture and any(_is_own(dataset, other, path) for other in dataset.read_namesakes(picture)):
+                continue
             target = _free_place(dataset.root, PurePosixPath(CHANGED, path))
-            try:
-                if is_local(source):
-                    move_file(source, target)
-                else:
-                    dataset.land(source.read_bytes(), target)
-                    source.unlink()
-            except FileNotFoundError:
-                continue  # another worker has just taken it away
-        dataset.put_aside.append(path)
+            if is_local(source):
+                move_file(source, target)
+            else:
+                dataset.land(source.read_bytes(), target)
+                source.unlink()
+            dataset.put_aside.append(path)
 
 
 def take_put_aside(dataset: Dataset) -> list[str]:
@@ -75,26 +82,34 @@ def land_whole(dataset: Dataset, content: bytes | Path, path: str) -> None:
     put_aside(dataset, record, [path], {path: sha256})
     # Listed before it appears, as the files of pictures are.
     others = set(record.stale) - {path}
-    dataset.write_files(None, replace(record, stale=tuple(sorted({*others, path}))))
+    may_hold = {**record.stale_hashes, path: tuple(sorted({*record.hashes_of(path), sha256}))}
+    dataset.write_files(None, replace(record, stale=tuple(sorted({*others, path})), stale_hashes=may_hold))
     dataset.move(part, dataset.root / path)
     name = PurePosixPath(path).parts[0]
     before = record.formats.get(name, Written({}, 0, 0, 1.0))
     written = replace(before, files={**before.files, path: size}, hashes={**before.hashes, path: sha256})
-    dataset.write_files(None, FilesRecord("", "", {**record.formats, name: written}, tuple(sorted(others))))
+    del may_hold[path]
+    dataset.write_files(None, FilesRecord("", "", {**record.formats, name: written}, tuple(sorted(others)), may_hold))
 
 
 def _is_own(dataset: Dataset, record: FilesRecord, path: str) -> bool:
     """Whether a file is as this dataset has made it."""
-    # A run that was stopped had listed it, and may have made it.
+    target = dataset.root / path
+    if hashes := record.hashes_of(path):
+        return sha256_of(target) in hashes
+    # Earlier versions kept no hashes. A run that was stopped had listed it, and may have made it.
     if path in record.stale:
         return True
-    target = dataset.root / path
-    for written in record.formats.values():
-        if path in written.files:
-            if target.stat().st_size != written.files[path]:
-                return False
-            return path not in written.hashes or sha256_of(target) == written.hashes[path]
-    return False
+    size = target.stat().st_size
+    return any(size == written.files[path] for written in record.formats.values() if path in written.files)
+
+
+def _is_nothing(source: Path, path: str) -> bool:
+    """Whether a file is empty, as a power cut leaves it. (Whoever empties a label file says that nothing is there.)"""
+    place = PurePosixPath(path)
+    exporter = EXPORTERS.get(place.parts[0])
+    says_so = exporter is not None and exporter.has_negatives and place.suffix == ".txt"
+    return not says_so and not source.stat().st_size
 
 
 def _free_place(root: Path, path: PurePosixPath) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
@@ -25,6 +26,8 @@ from automask_ui.export import EXPORTERS, Exporter
 from automask_ui.protocol import Engine
 
 __all__ = ["BatchProgress", "BatchReport", "run_batch", "run_batch_with"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -90,11 +93,17 @@ def run_batch_with(
     _check_place(folder, out, task)
     with dataset.hold():
         tally = _Tally(listing, progress)
-        with closing(work(dataset, listing.pictures)) as outcomes:
-            for outcome in outcomes:
-                tally.add(outcome)
-        with dataset.open_scratch():
-            _write_whole(dataset, task, listing, tally)
+        try:
+            with closing(work(dataset, listing.pictures)) as outcomes:
+                for outcome in outcomes:
+                    tally.add(outcome)
+            with dataset.open_scratch():
+                _write_whole(dataset, task, listing, tally)
+        except BaseException:
+            # There will be no report, and the next run does not know of them.
+            if changed := [*tally.put_aside, *take_put_aside(dataset)]:
+                _log.warning("%s", _of_files_put_aside(changed, dataset.root))
+            raise
     return tally.report
 
 
@@ -183,8 +192,9 @@ def _write_whole(dataset: Dataset, task: BatchTask, listing: Listing, tally: _Ta
         report.notes += _of_names_that_differ_in_their_ending(tally.with_masks)
     if report.empty:
         report.notes.append(_of_pictures_without_masks(report.empty, task))
-    if changed := [*tally.put_aside, *take_put_aside(dataset)]:
-        report.notes.append(_of_files_put_aside(changed, dataset.root))
+    tally.put_aside += take_put_aside(dataset)
+    if tally.put_aside:
+        report.notes.append(_of_files_put_aside(tally.put_aside, dataset.root))
     # Those that fail now are among them: their files show what they were.
     if others := dataset.count_others(tally.usable):
         report.notes.append(

@@ -32,6 +32,8 @@ __all__ = ["BatchTask", "PictureOutcome", "process_pictures"]
 _KEY_VERSION = 1  # raised when the engine finds other masks for the same key
 # Options that change how masks are computed or handed over, but not the masks.
 _WITHOUT_EFFECT = ("points_per_batch", "output_mode")
+# Options that every model has values of its own for, where they are not given.
+_OF_MODELS = ("pred_iou_thresh", "stability_score_thresh", "min_mask_region_area")
 # Options that the first versions did not have, and the values at which they change nothing.
 _CAME_LATER = {"adaptive_points": 1, "use_m2m": False, "multimask_output": True}
 
@@ -62,7 +64,8 @@ class BatchTask:
 
     def key(self, sha256: str) -> str:
         """Make the key of a picture's masks, from its file's hash, the model and all options that change masks."""
-        options = {name: value for name, value in self.options.flat().items() if name not in _WITHOUT_EFFECT}
+        left_out = {*_WITHOUT_EFFECT, *(name for name in _OF_MODELS if name not in self.options.given)}
+        options = {name: value for name, value in self.options.flat().items() if name not in left_out}
         for name, off in _CAME_LATER.items():
             if options[name] == off:
                 del options[name]  # as keys were made before there was this option

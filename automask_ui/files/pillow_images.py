@@ -21,7 +21,9 @@ __all__ = ["read_with_pillow"]
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "DIB", "JPEG2000", "PPM", "HEIF")
 
 _EXIF_ORIENTATION = 0x0112
+_PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_DEPTH = 24  # where a PNG's header has its bits
+_PNG_NEEDED = (b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT", b"IEND")  # for the pixels, and how the camera was held
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _NOT_READ = ("unsupported", "not supported", "cannot handle", "unknown")  # words of decoders that know what they meet
 
@@ -41,6 +43,16 @@ def read_with_pillow(data: bytes, name: str, max_pixels: int) -> tuple[np.ndarra
         UnreadableImageError: it is damaged, or no picture of a known format.
         ImageTooLargeError: it has more than ``max_pixels``.
     """
+    try:
+        return _read(data, name, max_pixels)
+    except UnreadableImageError:
+        bare = _bare_png(data) if data.startswith(_PNG_START) else data
+        if len(bare) == len(data):
+            raise
+    return _read(bare, name, max_pixels)
+
+
+def _read(data: bytes, name: str, max_pixels: int) -> tuple[np.ndarray, list[str]]:
     image = _identify(data, name)
     check_pixels(*image.size, name, max_pixels)
     image, notes = _decode(image, data, name)
@@ -78,6 +90,20 @@ def _identify(data: bytes, name: str) -> Image.Image:
         except Exception as error:
             reasons.append((name_of_format, f"{error or type(error).__name__}"))
     raise UnreadableImageError(f"{name} {_what_instead(data, reasons)}")
+
+
+def _bare_png(data: bytes) -> bytes:
+    """A PNG without texts, profiles and the like, which may be damaged, or larger than Pillow takes them.
+
+    Programs that make pictures put what they were made with there, which can have megabytes.
+    """
+    kept, place = [_PNG_START], len(_PNG_START)
+    while place + 8 <= len(data):
+        kind, end = data[place + 4 : place + 8], place + 12 + int.from_bytes(data[place : place + 4], "big")
+        if kind in _PNG_NEEDED:
+            kept.append(data[place:end])
+        place = end
+    return b"".join(kept)
 
 
 def _register_heif() -> None:

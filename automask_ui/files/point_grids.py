@@ -45,10 +45,12 @@ def read_point_grids(path: str | Path) -> str:
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            raise OptionError(f"{path.name} has {size:,} bytes; a point list may have {_MAX_BYTES:,}.")
-        return path.read_text("utf-8-sig")
+        # Not all that comes: nobody knows the size of a pipe or a device.
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise OptionError(f"{path.name} is too large: a point list may have {_MAX_BYTES:,} bytes.")
+        return data.decode("utf-8-sig")
     except OSError as error:
         raise OptionError(f"The point list {path.name} cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:

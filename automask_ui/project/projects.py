@@ -278,9 +278,10 @@ class Projects:
         image = own.pictures.image(place)
         # Once it is read, which takes a moment: an edit of the picture before may have come in meanwhile.
         own.collect_edits(self._models)
+        item = own.pictures.items[place]  # before its masks are asked for, which a run may find at any moment
         session = _begin_on(own.pictures, place, image, self._store, owner)
         self._store.touch(session)
-        own.note_opened(place, session)
+        own.note_opened(place, session, item)
         return session
 
     def remove_item(self, owner: str, index: object) -> None:

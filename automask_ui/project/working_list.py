@@ -12,7 +12,7 @@ from automask_ui.errors import BatchError, NoImageError
 from automask_ui.masks import MaskResult
 from automask_ui.models.checkpoints import AvailableModel
 from automask_ui.project.list_run import ListRun
-from automask_ui.project.pictures import PictureList
+from automask_ui.project.pictures import Item, PictureList
 from automask_ui.project.restore_photo import saved_of
 from automask_ui.session import Session
 
@@ -26,6 +26,7 @@ class _Opened:
     index: int
     session: Session
     before: tuple[int, MaskResult | None]  # the session's version and result when its edits were last collected
+    item: Item  # what was known of the picture
 
 
 class WorkingList:
@@ -71,16 +72,24 @@ class WorkingList:
             raise NoImageError("There is no such picture in the list.")
         return index
 
-    def note_opened(self, index: int, session: Session) -> None:
-        """Take note that ``session`` is on the picture with this index."""
+    def note_opened(self, index: int, session: Session, item: Item) -> None:
+        """Take note that ``session`` is on the picture with this index, as it was when ``item`` was known of it."""
         with self._lock:
-            self._opened = _Opened(index, session, (session.editor.version, session.result))
+            self._opened = _Opened(index, session, (session.editor.version, session.result), item)
+
+    def has_new_masks(self) -> bool:
+        """Whether the run has found masks of the open picture since it was opened; those that were edited stay."""
+        opened = self._opened
+        if opened is None:
+            return False
+        item = self.pictures.items[opened.index]
+        return item != opened.item and item.state == "done" and not item.edited
 
     def note_restored(self, index: int, session: Session) -> None:
         """Take note of ``session``, which was there before the list, if it is on the picture with this index."""
         saved = self.pictures.saved(index)
         if saved is not None and session.image.sha256 == saved.image.sha256:
-            self.note_opened(index, session)
+            self.note_opened(index, session, self.pictures.items[index])
 
     def remove(self, index: int) -> None:
         """Take a picture out of the list; the main view keeps what it shows.

@@ -49,13 +49,17 @@ _ID_COLUMNS = {"id", "class_id", "classid", "class id", "category_id", "label_id
 _NAME_COLUMNS = {"name", "class", "class_name", "classname", "class name", "category", "category_name", "label"}
 _BETWEEN_NAMES = re.compile("[,;，；、]")  # on a single line
 _HEADINGS = {name for name in _NAME_COLUMNS if name.endswith("name")}  # these alone; "label" may well be a class
-_OF_FILES = re.compile(r'[,;，；、:{\["<]')  # without one of these, lines are nothing but names
+_OF_FILES = re.compile(r'[,;，；、:{\["\'<]')  # without one of these, lines are nothing but names
 _ITEM = re.compile(r"item\s*(?::\s*)?\{([^{}]*)\}")  # of TensorFlow's label maps
 _FIELD = re.compile(r"""(id|name|display_name)\s*:\s*(?:(\d+)|'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""")
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|(.))")  # in texts of label maps; protobuf writes all but ASCII as octal bytes
 _COMMENT = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 _COLOUR_LINE = re.compile(r"(.+):\d+,\d+,\d+:[^:]*:[^:]*")  # of VOC's label maps, as CVAT, Datumaro and we write them
-_MARKUP = re.compile(r"<(?:\?xml|!doctype|html|view)\b", re.IGNORECASE)  # the last begins Label Studio's settings
+_MARKUP = re.compile(  # an element that ends again, since “<s>” may well be a class
+    r"<(?:\?xml\b|!doctype\b|!--|([a-z][\w.:-]*)(?:\s[^<>]*)?(?:/>|>.*</\1\s*>))", re.IGNORECASE | re.DOTALL
+)
+_QUOTED = r"""\s*(?:"([^"]+)"|'([^']+)')\s*"""
+_QUOTED_NAMES = re.compile(f"{_QUOTED}(?:,{_QUOTED})*,?\\s*")  # as programs list them
 _QUOTED_LINE = re.compile(r'\s*"((?:[^"]|"")*)"\s*')  # of a table with a single column, as R writes it
 _NUMBERED_LINE = re.compile(r"\s*(\d{1,99})\s*:\s*(\S.*)")
 
@@ -72,8 +76,8 @@ class ClassList:
     def lines(self) -> list[str]:
         """A line a class, which :func:`parse_class_list` reads as this list."""
         if self.ids is None:
-            is_plain = not (any(map(_OF_FILES.search, self.names)) or _is_heading(self.names[:1]))
-            is_plain = is_plain or _is_read_as_lines(self.names)
+            is_odd = any(map(_OF_FILES.search, self.names)) or any(one.lower() in _HEADINGS for one in self.names[:1])
+            is_plain = not is_odd or _is_read_as_lines(self.names)
             return list(self.names) if is_plain else [json.dumps(self.names, ensure_ascii=False)]
         return [f"{id_}: {name}" for id_, name in zip(self.ids, self.names, strict=True)]
 
@@ -183,10 +187,12 @@ def parse_class_list(text: str) -> ClassList:
     quoted = [_QUOTED_LINE.fullmatch(line) for line in lines]
     if all(quoted):
         lines = [found[1].replace('""', '"') for found in quoted if found]
-    if len(lines) > 1 and _is_heading(lines[:1]):
-        heading = clean_text(lines[0])
+    heading = clean_text(lines[0]) if len(lines) > 1 else ""
+    if heading.lower() in _HEADINGS:
         found = _typed(lines[1:])
         return replace(found, notes=(*found.notes, f"“{heading}” in the first line was taken for a heading."))
+    if "," in text and _QUOTED_NAMES.fullmatch(text):
+        return _typed([double or single for double, single in re.findall(_QUOTED, text)])
     # Only a single line is cut at commas: in a list of lines a comma belongs to the name.
     values = lines if len(lines) > 1 or all(quoted) else _BETWEEN_NAMES.split(text)
     return _typed([value for value in values if clean_text(value)])
@@ -200,13 +206,12 @@ def read_class_list(path: str | Path) -> ClassList:
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise LabelError(
-                f"The file has {size / 1e6:,.0f} MB; class lists are read from files of at most "
-                f"{MAX_FILE_BYTES / 1e6:.0f} MB. Paste the names instead."
-            )
-        data = path.read_bytes()
+        # Not all that comes: nobody knows the size of a pipe or a device.
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            most = f"{MAX_FILE_BYTES / 1e6:.0f} MB"
+            raise LabelError(f"Class lists are read from files of at most {most}. Paste the names instead.")
         # Excel's “Unicode text” begins with a mark of its own.
         return parse_class_list(data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"))
     except OSError as error:
@@ -273,7 +278,9 @@ def _from_json(text: str) -> ClassList:
         if not isinstance(categories, list):
             raise LabelError("The JSON file has no “categories”: a COCO file is expected.")
         return _numbered(map(_category, categories))
-    # CVAT's raw labels are objects with a name.
+    # The categories of a COCO file by themselves; numbers of CVAT's raw labels, with attributes, are its database's.
+    if document and all(isinstance(row, Mapping) and "id" in row and "attributes" not in row for row in document):
+        return _numbered(map(_category, document))
     return _typed([value["name"] if isinstance(value, Mapping) and "name" in value else value for value in document])
 
 
@@ -355,7 +362,11 @@ def _from_table(lines: Sequence[str]) -> ClassList | None:
         heading = [cell.lower() for cell in rows[0]]
         ids = [place for place, cell in enumerate(heading) if cell in _ID_COLUMNS]
         names = [place for place, cell in enumerate(heading) if cell in _NAME_COLUMNS]
-        is_headed = bool(names) and (bool(ids) or heading[names[0]].endswith("name"))
+        # pandas and R write the names or numbers of their rows first, without a heading.
+        is_indexed = not heading[0] and len(rows) > 1
+        if is_indexed and len(heading) == 2:
+            names = [1]
+        is_headed = bool(names) and (bool(ids) or is_indexed or heading[names[0]].endswith("name"))
         if is_headed and len(rows) > 1 and len({len(row) for row in rows}) == 1:
             return _of_columns(rows[1:], ids[0] if ids else None, names[0])
         if is_headed and ids and (uneven := [row for row in rows if len(row) != len(heading)]):
@@ -365,15 +376,10 @@ def _from_table(lines: Sequence[str]) -> ClassList | None:
             )
         for number, name in ((0, 1), (1, 0)):
             are_pairs = all(len(row) == 2 and _is_number(row[number]) and not _is_number(row[name]) for row in rows)
-            # “chair, 3” and “table, 3” are names; numbers before names are what files have.
-            if are_pairs and (number == 0 or len({row[number] for row in rows}) == len(rows)):
+            # “chair, 3” and “table, 3” are names, and “lane, 1” and “lane, 2”; numbers before names are files'.
+            if are_pairs and (number == 0 or all(len({row[place] for row in rows}) == len(rows) for place in (0, 1))):
                 return _of_columns(rows, number, name)
     return None
-
-
-def _is_heading(first: Sequence[str]) -> bool:
-    """Whether the ``first`` line, if there is one, is the heading of a column of names."""
-    return bool(first) and clean_text(first[0]).lower() in _HEADINGS
 
 
 def _of_columns(rows: Sequence[Sequence[str]], ids: int | None, names: int) -> ClassList:

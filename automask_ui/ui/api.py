@@ -33,15 +33,16 @@ DESCRIPTION = (
     "Find every object in a picture: image=handle_file('photo.jpg'). Parameters are those of "
     "SamAutomaticMaskGenerator and of SAM 2's; thresholds that are left out are the model's own. Returns image size "
     "[height, width], the masks (segmentation as COCO RLE, area, bbox, predicted_iou, point_coords, stability_score, "
-    "crop_box), the number of candidates by verdict, the options used and the seconds taken. While it runs, "
-    "job.outputs() holds stage, points_done and points."
+    "crop_box), the number of candidates by verdict, the options used, the seconds taken, and notes on what was done "
+    "to the picture (a photo that lies on its side is turned: size and masks are those of what you see). While it "
+    "runs, job.outputs() holds stage, points_done and points."
 )
 
 PREDICT_DESCRIPTION = (
     "Find the one object that clicks or a box mean: image=handle_file('photo.jpg'), points=[[x, y], ...] in px with "
     "labels 1 (on it, the default) or 0 (beside it), box=[left, top, right, bottom]. Returns image size [height, "
     "width] and up to three masks, the likeliest first: segmentation as COCO RLE, area, bbox, predicted_iou, "
-    "stability_score."
+    "stability_score; and notes on what was done to the picture. Clicks and box are on it as it is seen, upright."
 )
 
 
@@ -96,13 +97,15 @@ def _predicted(service: Service, image: object, model: object, clicks: Clicks) -
     path = _uploaded(image)
     check_photo_bytes(path)
     began = time.monotonic()
-    masks = service.clicks.predict_alone(load_image(path), model if isinstance(model, str) else repr(model), clicks)
+    loaded = load_image(path)
+    masks = service.clicks.predict_alone(loaded, model if isinstance(model, str) else repr(model), clicks)
     fields = ("segmentation", "area", "bbox", "predicted_iou", "stability_score")
     return {
         "image_size": list(masks.size_hw),
         "model": model,
         "masks": [{field: row[field] for field in fields} for row in masks.to_sam_dicts("coco_rle")],
         "seconds": round(time.monotonic() - began, 3),
+        "notes": list(loaded.notes),
     }
 
 
@@ -146,7 +149,8 @@ def _answers(service: Service, image: object, model: object, values: dict[str, A
     path = _uploaded(image)
     check_photo_bytes(path)
     began = time.monotonic()
-    run = service.runs.find_alone(load_image(path), model if isinstance(model, str) else repr(model), options)
+    loaded = load_image(path)
+    run = service.runs.find_alone(loaded, model if isinstance(model, str) else repr(model), options)
     while True:
         try:
             progress = next(run)
@@ -161,7 +165,7 @@ def _answers(service: Service, image: object, model: object, values: dict[str, A
         "verdicts": {Verdict(verdict).name.lower(): n for verdict, n in result.candidates.counts().items()},
         "options": result.options.flat(),
         "seconds": round(time.monotonic() - began, 3),
-        "notes": list(result.notes),
+        "notes": [*loaded.notes, *result.notes],
     }
 
 

@@ -9,6 +9,7 @@ import shutil
 import threading
 import weakref
 import xml.etree.ElementTree as ElementTree
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PureWindowsPath
 
@@ -22,7 +23,7 @@ from PIL import Image, ImageColor
 from pycocotools.coco import COCO
 
 from automask_ui import limits
-from automask_ui.batch import Failure, formats, run_batch, worker
+from automask_ui.batch import Failure, formats, put_aside, run_batch, worker
 from automask_ui.batch import dataset as datasets
 from automask_ui.batch.dataset import Dataset, FilesRecord, MasksRecord
 from automask_ui.batch.pictures import Picture, find_pictures
@@ -31,6 +32,7 @@ from automask_ui.export import EXPORTERS, base
 from automask_ui.export import yolo as yolo_format
 from automask_ui.export.coco import to_coco
 from automask_ui.export.hard_masks import hard_mask_set
+from automask_ui.files.hashes import sha256_of
 from automask_ui.files.images import open_image
 from automask_ui.masks import rle
 from automask_ui.options import GeneratorOptions
@@ -727,6 +729,91 @@ def test_files_of_others_that_came_into_a_dataset_are_not_lost(photos, out):
     assert contents(out / "changed") == {"labelme/photo 0.json": b"mine", "coco.json": b"mine"}
 
 
+def test_whoever_empties_a_label_file_has_corrected_it(photos, out):
+    run(photos, out, "yolo")
+    (out / "yolo/labels/train/photo 0.txt").write_text("")  # nothing is there
+    (out / "yolo/images/train/photo 1.jpg").write_bytes(b"")  # a power cut
+    notes = run(photos, out, "yolo").notes
+    assert [note for note in notes if note.startswith("yolo/labels/train/photo 0.txt was not as")]
+    assert contents(out / "changed") == {"yolo/labels/train/photo 0.txt": b""}
+
+
+@pytest.mark.parametrize("calls", [0, 2])
+def test_corrections_that_a_stopped_run_has_put_aside_are_told(photos, out, monkeypatch, caplog, calls):
+    run(photos, out, "labelme")
+    (out / "labelme" / "photo 0.json").write_text("mine")
+    progress = []
+
+    def stop(told):
+        progress.append(told)
+        if len(progress) > calls:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(photos, out, Engine(), task("labelme"), stop)
+    (said,) = caplog.messages
+    assert said.startswith("labelme/photo 0.json was not as this command had made it, and had to make room")
+
+
+def test_what_is_corrected_after_a_run_was_stopped_is_not_lost(tmp_path, monkeypatch):
+    photos = tmp_path / "photos"
+    make_pictures(photos, 2)
+    replace, left = os.replace, 0
+
+    def move(source, target):
+        nonlocal left
+        left -= 1
+        replace(source, target)
+        if left == 0:
+            raise _Stopped
+
+    monkeypatch.setattr(os, "replace", move)
+    step = 0
+    while left == 0:
+        step += 1
+        out, left, corrected = tmp_path / f"stopped at {step}", step, {}
+        with suppress(_Stopped):
+            run(photos, out, "labelme", "yolo", "coco")
+        if left > 0:
+            break
+        for name, data in visible(out).items():
+            corrected[name] = b"my" + data
+            (out / name).write_bytes(corrected[name])
+        left = -1
+        run(photos, out, "labelme", "yolo", "coco")
+        kept = visible(out)
+        for name, data in corrected.items():
+            assert data in (kept[name], kept.get(f"changed/{name}")), (step, name)
+        left = 0
+    assert step > 20
+
+
+def test_files_of_pictures_that_were_converted_are_the_datasets_own(photos, out):
+    formats = ("labelme", "yolo", "voc", "masks", "overlay")
+    run(photos, out, *formats)
+    (out / "labelme" / "photo 0.json").write_text("mine")
+    for path in list(photos.rglob("*.png")):
+        Image.open(path).convert("L").save(path.with_suffix(".bmp"))
+        path.unlink()
+    notes = run(photos, out, *formats).notes
+    assert contents(out / "changed") == {"labelme/photo 0.json": b"mine"}
+    assert len([note for note in notes if note.startswith("labelme/photo 0.json was not as")]) == 1
+
+
+def test_files_that_another_worker_takes_away_are_nobodys_fault(photos, out, monkeypatch):
+    run(photos, out, "coco")
+    dataset = Dataset(out)
+
+    def look_too_late(path):
+        path.unlink()
+        return sha256_of(path)
+
+    monkeypatch.setattr(put_aside, "sha256_of", look_too_late)
+    put_aside.put_aside(dataset, dataset.read_files(None), ["coco.json"])
+    assert not (out / "coco.json").exists()
+    assert not (out / "changed").exists()
+
+
 def test_old_records_have_no_hashes(photos, out):
     """What has the size that it had then is taken for what was made; what has not, is not."""
     run(photos, out, "labelme", "overlay")
@@ -940,13 +1027,24 @@ def test_a_folder_that_another_worker_removes_is_made_again(out, monkeypatch):
 def test_keys_are_those_of_versions_without_an_option_where_it_is_off(changed):
     """Else a folder that was finished by such a version would be done again."""
     off, on = (
-        worker.BatchTask(GeneratorOptions(points_per_side=16, **values), (), "weights") for values in ({}, changed)
+        worker.BatchTask(GeneratorOptions(**{**GeneratorOptions(points_per_side=16).flat(), **values}), (), "weights")
+        for values in ({}, changed)
     )
     options = off.options.upstream()
     del options["points_per_batch"], options["output_mode"]
     before = json.dumps([1, "0" * 64, "weights", options], sort_keys=True)
     assert off.key("0" * 64) == hashlib.sha256(before.encode()).hexdigest()
     assert on.key("0" * 64) != off.key("0" * 64)
+
+
+@pytest.mark.parametrize("name", ["pred_iou_thresh", "stability_score_thresh", "min_mask_region_area"])
+def test_what_is_left_to_the_model_is_not_what_upstreams_default_is(name):
+    left, given = (
+        worker.BatchTask(options, (), "weights")
+        for options in (GeneratorOptions(), GeneratorOptions(**{name: GeneratorOptions().flat()[name]}))
+    )
+    assert left.options == given.options
+    assert left.key("0" * 64) != given.key("0" * 64)
 
 
 def test_turned_pictures_are_counted_since_coco_goes_with_the_photos_themselves(photos, out):

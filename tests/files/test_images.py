@@ -304,6 +304,38 @@ def test_missing_file(tmp_path: Path) -> None:
         open_image(tmp_path)
 
 
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+LONG = zlib.compress(bytes(3_000_000))
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        png_chunk(b"zTXt", b"workflow\0\0" + LONG),  # as programs write that make pictures
+        png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + LONG),
+        png_chunk(b"iCCP", b"printer\0\0" + LONG),
+        png_chunk(b"tEXt", b"prompt\0" + bytes(70_000_000)),
+        png_chunk(b"tEXt", b"a\0b")[:-1] + b"?",  # with a checksum that is not its own
+    ],
+    ids=["text", "metadata", "profile", "much text", "checksum"],
+)
+def test_what_a_png_says_beside_its_pixels_does_not_keep_it_from_being_read(chunk: bytes, is_last: bool) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", exif=turned)
+    data, place = buffer.getvalue(), -12 if is_last else 33  # before the end, or after the header
+    read = open_image(data[:place] + chunk + data[place:])
+    assert np.array_equal(read, np.rot90(pixels, -1))
+    with pytest.raises(UnreadableImageError, match="damaged"):
+        open_image(data[:33] + chunk + data[33:-80])
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="these are Unix's")
 def test_what_never_ends_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnreadableImageError, match="null is a device, and no file"):

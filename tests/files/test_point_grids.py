@@ -83,6 +83,12 @@ def test_file_that_is_no_text(tmp_path: Path) -> None:
         read_point_grids(tmp_path / "photo.txt")
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this is Unix's")
+def test_what_never_ends_is_not_read_to_its_end() -> None:
+    with pytest.raises(OptionError, match=r"zero is too large: a point list may have 10,000,000 bytes"):
+        read_point_grids("/dev/zero")
+
+
 def test_folder_instead_of_a_file(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="cannot be read: Is a directory"):
         read_point_grids(tmp_path)

@@ -55,7 +55,16 @@ from automask_ui.session.class_names import (
         ('{"0": "dog", "1": "cat"}', ("dog", "cat")),  # numbers and names, as classifiers have them
         ("person, standing\n3, seater", ("person, standing", "3, seater")),  # no table
         ("chair, 3\ntable, 3", ("chair, 3", "table, 3")),
+        ("lane, 1\nlane, 2", ("lane, 1", "lane, 2")),
         ("chair,3\ntable,1", ("table", "chair")),  # a table: numbers, and different ones
+        (",label\n0,cat\n1,dog", ("cat", "dog")),  # as pandas writes tables, with numbers of rows
+        (",0\n0,cat\n1,dog", ("cat", "dog")),
+        ('"","x"\n"1","cat"\n"2","dog, big"', ("cat", "dog, big")),  # and R
+        (",id,label\n0,3,dog\n1,2,cat", ("cat", "dog")),
+        ("'cat, big', \"driver's seat\"", ("cat, big", "driver's seat")),  # as programs list them
+        ("'cat',\n'dog',\n", ("cat", "dog")),
+        ("driver's\n'80s", ("driver's", "'80s")),
+        ("<bos>\n<eos>\n<unk>", ("<bos>", "<eos>", "<unk>")),
         ("chair,3", ("chair",)),
         ('"name"\n"cat, big"\n"6"" pipe"\n', ("cat, big", '6" pipe')),  # as R writes tables
         ('"cat"', ("cat",)),
@@ -87,6 +96,9 @@ def test_parse(text: str, names: tuple[str, ...]) -> None:
         ('{"categories": [{"id": -1, "name": "a"}]}', "from 0 to"),
         ('<View>\n  <Label value="cat"/>\n</View>', "looks like XML or HTML"),  # Label Studio's settings
         ("<!DOCTYPE html>\n<p>404", "looks like XML or HTML"),  # instead of the file that was to be fetched
+        ("<annotation>\n  <name>cat</name>\n</annotation>", "looks like XML or HTML"),  # as LabelImg writes VOC
+        ("<!-- mine -->\n<Label value='cat'/>", "looks like XML or HTML"),
+        ('<Label value="cat"/>', "looks like XML or HTML"),
         ("id,name\n0,dog\nx,cat", "“x” stands where the table has numbers"),
         ("names: [&a [x, x], *a]", "must be text"),  # an alias, which could multiply
         ("x" * (MAX_NAME + 1), f"at most {MAX_NAME}"),  # one word of a novel
@@ -166,8 +178,9 @@ def test_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LabelError, match="could not be read"):
         read_class_list(tmp_path / "missing.txt")
     monkeypatch.setattr(class_names, "MAX_FILE_BYTES", 3)
-    with pytest.raises(LabelError, match="Paste the names"):
-        read_class_list(path)
+    for too_large in [path, *filter(Path.exists, [Path("/dev/zero")])]:  # which never ends
+        with pytest.raises(LabelError, match="Paste the names"):
+            read_class_list(too_large)
 
 
 # Numbers
@@ -220,6 +233,8 @@ def test_what_the_panel_shows_of_a_list_is_read_as_that_list(texts: list[str], n
     ("text", "names", "ids"),
     [
         ('["a, b"]', ("a, b",), None),
+        ('[{"id": 18, "name": "dog", "isthing": 1}, {"id": 1, "name": "cat"}]', ("cat", "dog"), (1, 18)),
+        ('[{"id": 5201, "name": "cat", "attributes": []}]', ("cat",), None),
         ("item {\n  id: 1\n  name: 'cat'\n}\nitem {\n  id: 18\n  name: \"dog\"\n}", ("cat", "dog"), (1, 18)),
         ("item {\n name: '/m/01'\n id: 3\n display_name: 'Large cat'\n}", ("Large cat",), (3,)),
         (r"""item { id: 1 name: "3\" pipe" } item { id: 2 name: 'it\'s 8\8' }""", ('3" pipe', "it's 88"), (1, 2)),

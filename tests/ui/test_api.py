@@ -12,6 +12,7 @@ import page_app
 import pytest
 from PIL import Image
 
+from automask_ui.files.raster import TURNED_NOTE
 from automask_ui.masks import rle
 
 gradio_client = pytest.importorskip("gradio_client")
@@ -69,6 +70,18 @@ def test_masks_come_back(client: Any, photo: str) -> None:
         assert rle.decode(coded).sum() == mask["area"]
     assert sum(answer["verdicts"].values()) == 6 * 6 * 3
     assert answer["options"]["points_per_side"] == 6
+
+
+def test_what_was_done_to_the_picture_is_told(client: Any, tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", (53, 37)).save(tmp_path / "lying.jpg", exif=turned)
+    for answer in (
+        ask(client, str(tmp_path / "lying.jpg"), points_per_side=2),
+        predict(client, str(tmp_path / "lying.jpg"), points=[[20, 20]]),
+    ):
+        assert answer["image_size"] == [53, 37]
+        assert answer["notes"] == [TURNED_NOTE]
 
 
 def test_own_points_and_uncompressed_runs(client: Any, photo: str) -> None:

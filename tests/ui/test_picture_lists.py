@@ -220,6 +220,28 @@ def test_open_picture_gets_its_masks_with_their_settings_from_the_run_of_the_lis
     assert shown[0].controls.options({}) == CONTROLS.options({})
 
 
+def test_open_picture_gets_the_masks_of_another_run_of_the_list_unless_it_was_edited(
+    handlers: Handlers, lists: PictureListHandlers, service: Service, files: list[str]
+) -> None:
+    handlers.opening.open_files(ANN, files[:2])  # the first is open
+    list(lists.start_list(ANN, CONTROLS))
+    before = service.store.current("ann")
+    stricter = replace(CONTROLS, values={**VALUES, "pred_iou_thresh": 0.9})
+    shown = [changes for changes in lists.start_list(ANN, stricter) if changes.view is not None]
+    assert len(shown) == 1
+    assert shown[0].controls is not None
+    assert shown[0].controls.options({}) == stricter.options({})
+    session = service.store.current("ann")
+    board = handlers.screens.table(ANN)
+    assert session.result is not None
+    assert before.result is not None
+    assert len(session.result.masks) == board.items[0].masks == board.items[1].masks < len(before.result.masks)
+    session.editor.delete(session.current_masks()[0][:1])
+    assert [changes for changes in lists.start_list(ANN, CONTROLS) if changes.view is not None] == []
+    assert service.store.current("ann") is session
+    assert [item.edited for item in handlers.screens.table(ANN).items] == [True, False]
+
+
 def test_picture_without_masks_opens_as_a_photo(handlers: Handlers, files: list[str]) -> None:
     handlers.opening.open_files(ANN, files)
     arrival = handlers.opening.open_item(ANN, {"index": 0})

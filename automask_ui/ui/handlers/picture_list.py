@@ -125,13 +125,14 @@ class PictureListHandlers:
         return Changes() if self._projects.lists.peek(visitor.owner) is None else self._screens.show_list(visitor)
 
     def _with_masks(self, visitor: Visitor, changes: Changes) -> Changes:
-        """``changes``, with the open picture's masks and their settings as soon as the list's run has found them."""
+        """``changes``, with the open picture's masks and their settings as soon as the list's run has new ones."""
         own, session = self._projects.lists.peek(visitor.owner), self._service.store.peek(visitor.owner)
         index = self._projects.open_index(visitor.owner)
-        if own is None or session is None or index is None or session.result is not None or session.job:
+        if own is None or session is None or index is None or session.job:
             return changes
-        # One with masks of the visitor's own alone is as they have it.
-        if own.pictures.items[index].state != "done" or own.pictures.items[index].edited:
+        # One that the visitor has drawn on or changed is as they have it.
+        self._projects.collect_edits(visitor.owner)
+        if not own.has_new_masks():
             return changes
         session = self._projects.open_item(visitor.owner, index)
         line = sentences.restored_line(visitor.words, session, True, "list.opened")
