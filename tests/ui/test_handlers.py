@@ -500,13 +500,15 @@ def test_slider_moved_on_gives_up_what_it_was_doing(handlers: Handlers, engine: 
     handlers.settings.settle(ANN, controls(pred_iou_thresh=0.7))
     assert handlers.settings.refilter_at_once(ANN, controls(pred_iou_thresh=0.7)) == Changes()
     assert not session.job.cancel.is_set()
-    Thread(target=handlers.settings.refilter_at_once, args=(ANN, controls(pred_iou_thresh=0.6))).start()
+    move = Thread(target=handlers.settings.refilter_at_once, args=(ANN, controls(pred_iou_thresh=0.6)))
+    move.start()
     assert session.job.cancel.wait(30)
     # Its progress does not stay where nothing comes after it; what does come was told later.
     [ended] = first
     assert text(ended).endswith(" more")
     assert ended.status["kind"] == "done"
     assert ended.status["said_at"] == told.status["said_at"]
+    move.join()
     done = last(handlers.settings.refilter(ANN, controls(pred_iou_thresh=0.6)))
     assert done.view is not None
     assert not done.view.partial
