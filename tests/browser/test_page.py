@@ -369,6 +369,7 @@ def test_photo_keeps_its_own_name(person: Person, photo: Path, name: str) -> Non
 def test_point_list_dropped_on_its_field(person: Person) -> None:
     person.unfolds_all_settings()
     content = base64.b64encode(b"[[0.5, 0.5]]").decode()
+    person.page.locator("#point_grids").wait_for()
     person.page.evaluate(HAND_OVER, ["drop", "#point_grids", "points.json", "application/json", content])
     person.reads("1 points? of your own")
 
