@@ -14,7 +14,10 @@ from automask_ui.masks.prompt import Prediction
 from automask_ui.masks.rle import Rle
 from automask_ui.options import GeneratorOptions
 
-__all__ = ["Engine", "EngineModel", "LoadedModel", "Steps", "own_thresholds", "run_to_end"]
+__all__ = ["MODEL_OPTIONS", "Engine", "EngineModel", "LoadedModel", "Steps", "own_thresholds", "run_to_end"]
+
+# Options that every model has values of its own for, where they are not given.
+MODEL_OPTIONS = ("pred_iou_thresh", "stability_score_thresh", "min_mask_region_area")
 
 # A run, step by step: a step before each encoding and after each decoded chunk; the result is the return value.
 Steps = Generator[Step, None, MaskResult]

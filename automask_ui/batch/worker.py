@@ -25,15 +25,13 @@ from automask_ui.files.images import load_image, read_file
 from automask_ui.files.raster import TURNED_NOTE
 from automask_ui.masks import MaskResult, MaskSet
 from automask_ui.options import GeneratorOptions
-from automask_ui.protocol import Engine, run_to_end
+from automask_ui.protocol import MODEL_OPTIONS, Engine, run_to_end
 
 __all__ = ["BatchTask", "PictureOutcome", "process_pictures"]
 
 _KEY_VERSION = 1  # raised when the engine finds other masks for the same key
 # Options that change how masks are computed or handed over, but not the masks.
 _WITHOUT_EFFECT = ("points_per_batch", "output_mode")
-# Options that every model has values of its own for, where they are not given.
-_OF_MODELS = ("pred_iou_thresh", "stability_score_thresh", "min_mask_region_area")
 # Options that the first versions did not have, and the values at which they change nothing.
 _CAME_LATER = {"adaptive_points": 1, "use_m2m": False, "multimask_output": True}
 
@@ -64,7 +62,7 @@ class BatchTask:
 
     def key(self, sha256: str) -> str:
         """Make the key of a picture's masks, from its file's hash, the model and all options that change masks."""
-        left_out = {*_WITHOUT_EFFECT, *(name for name in _OF_MODELS if name not in self.options.given)}
+        left_out = {*_WITHOUT_EFFECT, *(name for name in MODEL_OPTIONS if name not in self.options.given)}
         options = {name: value for name, value in self.options.flat().items() if name not in left_out}
         for name, off in _CAME_LATER.items():
             if options[name] == off:

@@ -16,6 +16,7 @@ from automask_ui.files.images import load_image
 from automask_ui.files.upload_checks import check_photo_bytes
 from automask_ui.masks import MaskResult, Verdict
 from automask_ui.options import PARAMETERS, GeneratorOptions, checked_options
+from automask_ui.protocol import MODEL_OPTIONS
 from automask_ui.serving.service import Service
 from automask_ui.session import step_fields
 from automask_ui.session.offered_masks import MAX_CLICKS, Clicks
@@ -25,8 +26,6 @@ from automask_ui.ui.text import Words
 
 __all__ = ["find_masks_endpoint", "predict_mask_endpoint"]
 
-# Left to the model, which may not be loaded yet when the endpoint is described.
-_OF_MODEL = ("pred_iou_thresh", "stability_score_thresh", "min_mask_region_area")
 _JSON_MODES = ("coco_rle", "uncompressed_rle")
 
 DESCRIPTION = (
@@ -114,7 +113,8 @@ def _parameters(service: Service) -> tuple[dict[str, Any], dict[str, Any]]:
 
     Defaults are the generator's or the model's. Types are for the documentation only: every value may be anything.
     """
-    defaults = {**GeneratorOptions().flat(), **dict.fromkeys(_OF_MODEL), "output_mode": _JSON_MODES[0]}
+    # The model, to which its own options are left, may not be loaded yet.
+    defaults = {**GeneratorOptions().flat(), **dict.fromkeys(MODEL_OPTIONS), "output_mode": _JSON_MODES[0]}
     types: dict[str, Any] = {"image": FileData}
     for name, default in defaults.items():
         type_ = list if name == "point_grids" else _type_of(name)
@@ -144,7 +144,7 @@ def _answers(service: Service, image: object, model: object, values: dict[str, A
         raise OptionError(
             f"output_mode is {str(mode)[:40]!r}, but must be one of {', '.join(_JSON_MODES)}: JSON has no arrays."
         )
-    left_out = {name for name in _OF_MODEL if values[name] is None}
+    left_out = {name for name in MODEL_OPTIONS if values[name] is None}
     options = checked_options({name: value for name, value in values.items() if name not in left_out})
     path = _uploaded(image)
     check_photo_bytes(path)

@@ -13,13 +13,12 @@ from automask_ui.errors import AutoMaskError
 from automask_ui.export import new_folder
 from automask_ui.files.images import LoadedImage
 from automask_ui.models.checkpoints import checksum
-from automask_ui.options import GeneratorOptions
 from automask_ui.project.autosave import Autosave
 from automask_ui.project.document import SavedModel
 from automask_ui.project.export import export_list
 from automask_ui.project.pictures import batch_task
 from automask_ui.serving.service import Service
-from automask_ui.session import Session
+from automask_ui.session import Session, ShowOnly
 from automask_ui.ui.controls import Controls, controls_of
 from automask_ui.ui.handlers.changes import Changes
 from automask_ui.ui.handlers.screens import Screens
@@ -137,12 +136,8 @@ class PictureListHandlers:
         session = self._projects.open_item(visitor.owner, index)
         line = sentences.restored_line(visitor.words, session, True, "list.opened")
         shown = replace(self._screens.show(visitor, session, line), picture_list=changes.picture_list)
-        settings = self.settings(visitor)
-        if settings is None or settings[0] not in self._service.models:
-            return shown
         # Sliders that were moved since the list was started would say what these masks were not found with.
-        controls = controls_of(*settings, session.show, self._service.models.thresholds(settings[0]))
-        return replace(shown, controls=controls)
+        return replace(shown, controls=self.controls(visitor, session.show))
 
     def draw_thumbnails(self, visitor: Visitor) -> Iterator[Changes]:
         """Show thumbnails of pictures that nobody has looked at yet, a few at a time."""
@@ -160,9 +155,10 @@ class PictureListHandlers:
 
     # For other handlers
 
-    def settings(self, visitor: Visitor) -> tuple[str, GeneratorOptions] | None:
-        """With which model and options the visitor's list was worked through, if it was."""
-        own = self._projects.lists.peek(visitor.owner)
+    def controls(self, visitor: Visitor, show: ShowOnly) -> Controls | None:
+        """Controls that say with which model and options the visitor's list was worked through, if they are known."""
+        own, models = self._projects.lists.peek(visitor.owner), self._service.models
         if own is None or own.pictures.task is None or own.pictures.model is None:
             return None
-        return own.pictures.model.name, own.pictures.task.options
+        model, options = own.pictures.model.name, own.pictures.task.options
+        return controls_of(model, options, show, models.thresholds(model)) if model in models else None

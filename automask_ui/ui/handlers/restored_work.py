@@ -52,7 +52,4 @@ class RestoredWork:
             return Changes(status=status(line), frees_drop_zones=True)
         line = back_line(visitor.words, restored.pictures)
         shown = self._screens.arrived(visitor, self._screens.say(visitor, line))
-        settings = self._pictures.settings(visitor)
-        if settings is None or settings[0] not in self._models:
-            return shown
-        return replace(shown, controls=controls_of(*settings, ShowOnly(), self._models.thresholds(settings[0])))
+        return replace(shown, controls=self._pictures.controls(visitor, ShowOnly()))
